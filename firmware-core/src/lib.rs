@@ -1,1 +1,62 @@
+//! Integer neural-network inference for microcontrollers: no `std`, no heap, no panic.
+//!
+//! # The layers, top to bottom
+//!
+//! A *model* is generated code: one `static` per layer, an [`INFO`](ModelInfo) and an `infer`
+//! function that takes an image and the caller's [`Arena`] and returns the logits. It owns no
+//! memory but its weights.
+//!
+//! The *layers* ([`Conv2d`], [`MaxPool2d`], [`FullyConnected`]) carry the weights and check shapes
+//! at compile time: a model whose shapes do not fit does not compile. Each picks the kernel for
+//! the processor it is compiled for.
+//!
+//! The [*kernels*](kernels) compute. The scalar ones in this crate define the result; the ones
+//! for a particular processor are faster and give the same integers.
+//!
+//! [`Requantize`] is the one place where a value is rounded, [`Activation`] the one where it is
+//! saturated.
+//!
+//! # The contracts
+//!
+//! - Every runtime gives the same integers. Activations are `u8` or `i8`, weights `i8`, biases and
+//!   accumulators `i32`; there are no zero points, and every scale is a power of two.
+//! - An accumulator never overflows, because the converter proves `sum |w| * max(x) + |b| < 2^24`
+//!   for every output channel, and refuses a model otherwise. Weights that break that bound give
+//!   a wrapped sum: wrong, but defined.
+//! - Nothing here panics for any image, any arena content and any weights, and a release build
+//!   links no panic routine. What can be wrong about a model is a compile error.
+//! - Nothing here allocates, recurses or keeps state: an inference's RAM is the arena and a
+//!   bounded stack.
+//!
+//! # Names
+//!
+//! Tensors are laid out `[height][width][channel]`; the batch is one image. `OC` and `IC` are
+//! output and input channels, `KH` and `KW` the window's height and width, `IH`, `IW`, `OH` and
+//! `OW` the input's and output's.
 
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+#[cfg(test)]
+extern crate std;
+
+mod activation;
+mod arena;
+mod info;
+pub mod kernels;
+pub mod layers;
+mod observer;
+mod requantize;
+mod weight;
+mod window;
+
+pub use activation::Activation;
+pub use arena::Arena;
+pub use info::{LayerInfo, LayerKind, ModelInfo};
+pub use kernels::{argmax, softmax};
+pub use layers::{Conv2d, FullyConnected, MaxPool2d, Strided, Unit};
+pub use observer::Observer;
+pub use requantize::{Requantize, Shift};
+pub use weight::{Offset, Weight};
+pub use window::{Window, output_size};

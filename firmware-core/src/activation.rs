@@ -1,0 +1,50 @@
+//! What flows between layers: one byte per value, without a zero point.
+
+use bytemuck::Pod;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for u8 {}
+    impl Sealed for i8 {}
+}
+
+/// An activation: `u8` after a ReLU (and for the input image), `i8` where it can be negative.
+///
+/// Its value is the integer times 2^-exponent, with one exponent per tensor and no zero point.
+pub trait Activation: sealed::Sealed + Pod + Ord {
+    /// Least value.
+    const MIN: Self;
+    /// The integer, widened to the accumulator's type.
+    fn to_i32(self) -> i32;
+    /// The nearest representable value: 0..=255 for `u8`, which is the ReLU as well, and
+    /// -128..=127 for `i8`.
+    fn saturate(value: i32) -> Self;
+}
+
+impl Activation for u8 {
+    const MIN: Self = u8::MIN;
+
+    #[inline(always)]
+    fn to_i32(self) -> i32 {
+        i32::from(self)
+    }
+
+    #[inline(always)]
+    fn saturate(value: i32) -> Self {
+        value.clamp(0, 255) as u8
+    }
+}
+
+impl Activation for i8 {
+    const MIN: Self = i8::MIN;
+
+    #[inline(always)]
+    fn to_i32(self) -> i32 {
+        i32::from(self)
+    }
+
+    #[inline(always)]
+    fn saturate(value: i32) -> Self {
+        value.clamp(-128, 127) as i8
+    }
+}

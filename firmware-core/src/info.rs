@@ -1,0 +1,68 @@
+//! What a model says about itself.
+
+/// A model's identity, shapes and cost. A generated model carries one as its `INFO`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// The network's name.
+    pub name: &'static str,
+    /// SHA-256 of the float ONNX file the model was converted from.
+    pub source_sha256: [u8; 32],
+    /// Height, width and channels of the image.
+    pub input: [usize; 3],
+    /// Number of logits.
+    pub classes: usize,
+    /// Bytes of arena one inference needs.
+    pub arena_bytes: usize,
+    /// Bytes of weights, biases and requantizations.
+    pub weight_bytes: usize,
+    /// Multiply-accumulates per image.
+    pub macs: usize,
+    /// A logit's value is its integer times 2^-`logit_exponent`.
+    pub logit_exponent: i32,
+    /// The layers, in the order they run.
+    pub layers: &'static [LayerInfo],
+}
+
+/// One layer of a [`ModelInfo`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// The layer's name in the model, such as `conv1`.
+    pub name: &'static str,
+    /// What it computes.
+    pub kind: LayerKind,
+    /// Height, width and channels of its output; a fully connected layer has height and width 1.
+    pub output: [usize; 3],
+    /// Multiply-accumulates per image.
+    pub macs: usize,
+    /// Bytes of weights, biases and requantizations.
+    pub weight_bytes: usize,
+    /// An input's value is its integer times 2^-`input_exponent`.
+    pub input_exponent: i32,
+    /// An output's value is its integer times 2^-`output_exponent`.
+    pub output_exponent: i32,
+}
+
+/// The kernel a layer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerKind {
+    /// [`kernels::conv2d`](crate::kernels::conv2d)
+    Conv2d,
+    /// [`kernels::conv2d_max_pool2d`](crate::kernels::conv2d_max_pool2d)
+    Conv2dMaxPool2d,
+    /// [`kernels::max_pool2d`](crate::kernels::max_pool2d)
+    MaxPool2d,
+    /// [`kernels::fully_connected`](crate::kernels::fully_connected)
+    FullyConnected,
+}
+
+impl LayerKind {
+    /// The kernel's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Conv2d => "conv2d",
+            Self::Conv2dMaxPool2d => "conv2d_max_pool2d",
+            Self::MaxPool2d => "max_pool2d",
+            Self::FullyConnected => "fully_connected",
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Two-dimensional convolution, alone and fused with the max pooling that follows it.
+
+use super::{Pool2dShape, dot};
+use crate::window::{Axis, Span};
+use crate::{Activation, Requantize, Weight, Window};
+
+/// The shape of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2dShape {
+    /// Height, width and channels of the input.
+    pub input: [usize; 3],
+    /// Height, width and channels of the output.
+    pub output: [usize; 3],
+    /// Size, stride and zero padding of the window.
+    pub window: Window,
+}
+
+impl Conv2dShape {
+    /// Weights per output channel.
+    fn taps(&self) -> usize {
+        self.window.kernel[0] * self.window.kernel[1] * self.input[2]
+    }
+
+    /// Where window (`oy`, `ox`) lies on the input.
+    fn patch(&self, oy: usize, ox: usize) -> [Span; 2] {
+        [self.window.span(Axis::Rows, oy, self.input[0]), self.window.span(Axis::Columns, ox, self.input[1])]
+    }
+
+    /// The sum of products of one window and the weights of one output channel. What lies on the
+    /// padding counts zero. One kernel row is contiguous in both, so it is one dot product.
+    fn window_sum<X: Activation, W: Weight>(&self, [rows, columns]: [Span; 2], x: &[X], weights: &[W]) -> i32 {
+        let [_, width, depth] = self.input;
+        let [_, kernel_width] = self.window.kernel;
+        let mut sum = 0i32;
+        for row in 0..rows.len {
+            let x_start = ((rows.input + row) * width + columns.input) * depth;
+            let w_start = ((rows.kernel + row) * kernel_width + columns.kernel) * depth;
+            let x = x.get(x_start..x_start + columns.len * depth).unwrap_or_default();
+            let weights = weights.get(w_start..).unwrap_or_default();
+            sum = sum.wrapping_add(dot(x, weights));
+        }
+        sum
+    }
+}
+
+/// Convolution, requantized and saturated.
+///
+/// `x` is `[height][width][in]`, `weights` `[out][kernel row][kernel column][in]`, `bias` and
+/// `requantize` one per output channel, `y` `[height][width][out]`.
+pub fn conv2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
+    shape: &Conv2dShape,
+    x: &[X],
+    weights: &[W],
+    bias: &[i32],
+    requantize: &[R],
+    y: &mut [Y],
+) {
+    let [_, width, depth] = shape.output;
+    let mut pixels = y.chunks_exact_mut(depth.max(1));
+    for oy in 0..shape.output[0] {
+        for (ox, pixel) in pixels.by_ref().take(width).enumerate() {
+            let patch = shape.patch(oy, ox);
+            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
+            for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
+                let accumulator = bias.wrapping_add(shape.window_sum(patch, x, weights));
+                *y = Y::saturate(requantize.apply(accumulator));
+            }
+        }
+    }
+}
+
+/// Convolution that ends a network: `y` receives the accumulators, `[height][width][out]`.
+pub fn conv2d_accumulate<X: Activation, W: Weight>(
+    shape: &Conv2dShape,
+    x: &[X],
+    weights: &[W],
+    bias: &[i32],
+    y: &mut [i32],
+) {
+    let [_, width, depth] = shape.output;
+    let mut pixels = y.chunks_exact_mut(depth.max(1));
+    for oy in 0..shape.output[0] {
+        for (ox, pixel) in pixels.by_ref().take(width).enumerate() {
+            let patch = shape.patch(oy, ox);
+            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias);
+            for (y, (weights, bias)) in pixel.iter_mut().zip(channels) {
+                *y = bias.wrapping_add(shape.window_sum(patch, x, weights));
+            }
+        }
+    }
+}
+
+/// Convolution and the max pooling of its output in one pass: the largest accumulator of each
+/// pooling window is requantized, once.
+///
+/// The integers are those of [`conv2d`] followed by [`max_pool2d`](super::max_pool2d), since
+/// requantization and saturation are monotonic. The convolution's output is never stored.
+///
+/// `pool.input` must be `shape.output`; `y` is `pool.output`.
+#[allow(clippy::too_many_arguments)] // two shapes, five tensors
+pub fn conv2d_max_pool2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
+    shape: &Conv2dShape,
+    pool: &Pool2dShape,
+    x: &[X],
+    weights: &[W],
+    bias: &[i32],
+    requantize: &[R],
+    y: &mut [Y],
+) {
+    let [_, width, depth] = pool.output;
+    let mut pixels = y.chunks_exact_mut(depth.max(1));
+    for py in 0..pool.output[0] {
+        for (px, pixel) in pixels.by_ref().take(width).enumerate() {
+            let [rows, columns] = pool.patch(py, px);
+            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
+            for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
+                let mut largest = i32::MIN;
+                for oy in rows.input..rows.input + rows.len {
+                    for ox in columns.input..columns.input + columns.len {
+                        let sum = shape.window_sum(shape.patch(oy, ox), x, weights);
+                        largest = largest.max(bias.wrapping_add(sum));
+                    }
+                }
+                *y = Y::saturate(requantize.apply(largest));
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The kernels: what every layer computes, over flat slices, with shapes known at run time.
+//!
+//! These are the definition. They are plain and portable; the kernels in `arch` are faster and
+//! give the same integers. A host interpreter calls these functions directly, the layers call
+//! them where the target has nothing better.
+//!
+//! Layouts: activations are `[height][width][channel]` (HWC), convolution weights
+//! `[out][kernel row][kernel column][in]` (OHWI), fully connected weights `[out][in]`; biases and
+//! requantizations one per output channel.
+//!
+//! Every slice must have the length its shape says. A kernel never panics on one that has not: it
+//! leaves out what is missing, and the output is then meaningless.
+//!
+//! Accumulators are `i32` and wrap. They cannot wrap in a converted model, because the converter
+//! proves `sum |w| * max(x) + |b| < 2^24` for every output channel.
+
+mod argmax;
+mod conv2d;
+mod fully_connected;
+mod max_pool2d;
+mod softmax;
+
+pub use argmax::argmax;
+pub use conv2d::{Conv2dShape, conv2d, conv2d_accumulate, conv2d_max_pool2d};
+pub use fully_connected::{fully_connected, fully_connected_logits};
+pub use max_pool2d::{Pool2dShape, max_pool2d};
+pub use softmax::softmax;
+
+use crate::{Activation, Weight};
+
+/// The sum of products of two slices, as far as the shorter one goes.
+#[inline(always)]
+fn dot<X: Activation, W: Weight>(x: &[X], weights: &[W]) -> i32 {
+    x.iter().zip(weights).fold(0, |sum: i32, (x, w)| sum.wrapping_add(x.to_i32() * w.to_i32()))
+}

@@ -1,0 +1,85 @@
+//! From accumulator to activation: the one place where the arithmetic rounds.
+
+/// Scales an `i32` accumulator down to the exponent of the next activation.
+///
+/// An implementation must be monotonic (`a <= b` implies `apply(a) <= apply(b)`): the fused
+/// kernels take the maximum of accumulators and requantize once, which is the same integer
+/// only then.
+pub trait Requantize: Copy {
+    /// The scaled value, rounded but not yet saturated; [`Activation::saturate`] does that.
+    ///
+    /// [`Activation::saturate`]: crate::Activation::saturate
+    fn apply(self, accumulator: i32) -> i32;
+}
+
+/// Division by a power of two, rounding half to even.
+///
+/// This is what `round` means in ONNX's `QuantizeLinear` and `QLinearConv`, so any runtime that
+/// follows the standard gives the same integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shift(u8);
+
+impl Shift {
+    /// A division by 2^`bits`, `bits` in 0..=31.
+    ///
+    /// # Panics
+    ///
+    /// If `bits` is above 31: in a `static` or a `const` that is a compile error.
+    ///
+    /// ```compile_fail
+    /// const TOO_FAR: firmware_core::Shift = firmware_core::Shift::new(32);
+    /// ```
+    pub const fn new(bits: u8) -> Self {
+        assert!(bits <= 31, "a requantization shift is 0 to 31 bits");
+        Self(bits)
+    }
+
+    /// The number of bits.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+impl Requantize for Shift {
+    /// Exact for every `i32`: no intermediate value overflows.
+    #[inline(always)]
+    fn apply(self, accumulator: i32) -> i32 {
+        let bits = u32::from(self.0);
+        if bits == 0 {
+            return accumulator;
+        }
+        let floor = accumulator.wrapping_shr(bits);
+        let divisor = 1u32.wrapping_shl(bits);
+        let remainder = (accumulator as u32) & (divisor - 1);
+        // Above the half goes up; the half itself only from an odd floor.
+        let up = remainder + (floor as u32 & 1) > divisor / 2;
+        floor + i32::from(up)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rounded(accumulator: i32, bits: u8) -> i32 {
+        Shift::new(bits).apply(accumulator)
+    }
+
+    #[test]
+    fn ties_go_to_the_even_neighbour() {
+        let halves = [-5, -3, -1, 1, 3, 5].map(|x| rounded(x, 1));
+        assert_eq!(halves, [-2, -2, 0, 0, 2, 2]);
+        assert_eq!([6, 10, -6, -10].map(|x| rounded(x, 2)), [2, 2, -2, -2]);
+    }
+
+    #[test]
+    fn extremes_do_not_overflow() {
+        assert_eq!(rounded(i32::MAX, 0), i32::MAX);
+        assert_eq!(rounded(i32::MIN, 0), i32::MIN);
+        assert_eq!(rounded(i32::MAX, 1), 1 << 30);
+        assert_eq!(rounded(i32::MAX, 31), 1);
+        assert_eq!(rounded(i32::MIN, 31), -1);
+        assert_eq!(rounded(1 << 30, 31), 0);
+        assert_eq!(rounded((1 << 30) + 1, 31), 1);
+    }
+}
