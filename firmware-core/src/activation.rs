@@ -11,7 +11,7 @@ mod sealed {
 /// An activation: `u8` after a ReLU (and for the input image), `i8` where it can be negative.
 ///
 /// Its value is the integer times 2^-exponent, with one exponent per tensor and no zero point.
-pub trait Activation: sealed::Sealed + Pod + Ord {
+pub trait Activation: sealed::Sealed + Pod + Ord + core::fmt::Debug {
     /// Least value.
     const MIN: Self;
     /// The integer, widened to the accumulator's type.

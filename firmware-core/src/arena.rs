@@ -40,8 +40,18 @@ impl<const N: usize> Arena<N> {
     /// The region of type `T` at byte `AT`.
     #[inline(always)]
     pub fn region<T: Pod, const AT: usize>(&mut self) -> &mut T {
-        const { assert!(AT + size_of::<T>() <= N, "the region must end inside the arena") };
-        const { assert!(align_of::<T>() <= 4 && AT % align_of::<T>() == 0, "the region must be aligned") };
+        const {
+            assert!(
+                AT + size_of::<T>() <= N,
+                "the region must end inside the arena"
+            )
+        };
+        const {
+            assert!(
+                align_of::<T>() <= 4 && AT % align_of::<T>() == 0,
+                "the region must be aligned"
+            )
+        };
         let bytes = self.0.get_mut(AT..AT + size_of::<T>()).unwrap_or_default();
         match bytemuck::try_from_bytes_mut(bytes) {
             Ok(region) => region,
@@ -52,17 +62,39 @@ impl<const N: usize> Arena<N> {
 
     /// A layer's input at byte `IN_AT` and its output at byte `OUT_AT`, which do not overlap.
     #[inline(always)]
-    pub fn pair<In: Pod, const IN_AT: usize, Out: Pod, const OUT_AT: usize>(&mut self) -> (&In, &mut Out) {
-        const { assert!(IN_AT + size_of::<In>() <= N, "the input must end inside the arena") };
-        const { assert!(OUT_AT + size_of::<Out>() <= N, "the output must end inside the arena") };
+    pub fn pair<In: Pod, const IN_AT: usize, Out: Pod, const OUT_AT: usize>(
+        &mut self,
+    ) -> (&In, &mut Out) {
+        const {
+            assert!(
+                IN_AT + size_of::<In>() <= N,
+                "the input must end inside the arena"
+            )
+        };
+        const {
+            assert!(
+                OUT_AT + size_of::<Out>() <= N,
+                "the output must end inside the arena"
+            )
+        };
         const {
             assert!(
                 IN_AT + size_of::<In>() <= OUT_AT || OUT_AT + size_of::<Out>() <= IN_AT,
                 "input and output must not overlap"
             )
         };
-        const { assert!(align_of::<In>() <= 4 && IN_AT % align_of::<In>() == 0, "the input must be aligned") };
-        const { assert!(align_of::<Out>() <= 4 && OUT_AT % align_of::<Out>() == 0, "the output must be aligned") };
+        const {
+            assert!(
+                align_of::<In>() <= 4 && IN_AT % align_of::<In>() == 0,
+                "the input must be aligned"
+            )
+        };
+        const {
+            assert!(
+                align_of::<Out>() <= 4 && OUT_AT % align_of::<Out>() == 0,
+                "the output must be aligned"
+            )
+        };
         let middle = if IN_AT < OUT_AT { OUT_AT } else { IN_AT };
         let (low, high) = self.0.split_at_mut_checked(middle).unwrap_or_default();
         let (input, output) = if IN_AT < OUT_AT {
@@ -70,8 +102,13 @@ impl<const N: usize> Arena<N> {
         } else {
             (Some(&*high), low.get_mut(OUT_AT..OUT_AT + size_of::<Out>()))
         };
-        let input = input.and_then(|bytes| bytes.get(..size_of::<In>())).unwrap_or_default();
-        match (bytemuck::try_from_bytes(input), bytemuck::try_from_bytes_mut(output.unwrap_or_default())) {
+        let input = input
+            .and_then(|bytes| bytes.get(..size_of::<In>()))
+            .unwrap_or_default();
+        match (
+            bytemuck::try_from_bytes(input),
+            bytemuck::try_from_bytes_mut(output.unwrap_or_default()),
+        ) {
             (Ok(input), Ok(output)) => (input, output),
             // The assertions above leave nothing to go wrong; release builds drop this branch.
             _ => unreachable!(),
@@ -92,8 +129,11 @@ mod tests {
         output[1] = [input[0], input[3]];
         let (high, low) = arena.pair::<[u8; 4], 20, [u8; 4], 0>();
         *low = *high;
-        assert_eq!(*arena.region::<[u8; 24], 0>(), [
-            5, 6, 7, 8, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 5, 6, 7, 8
-        ]);
+        assert_eq!(
+            *arena.region::<[u8; 24], 0>(),
+            [
+                5, 6, 7, 8, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 5, 6, 7, 8
+            ]
+        );
     }
 }

@@ -13,7 +13,10 @@ pub fn fully_connected<X: Activation, W: Weight, Y: Activation, R: Requantize>(
     requantize: &[R],
     y: &mut [Y],
 ) {
-    let outputs = weights.chunks_exact(x.len().max(1)).zip(bias).zip(requantize);
+    let outputs = weights
+        .chunks_exact(x.len().max(1))
+        .zip(bias)
+        .zip(requantize);
     for (y, ((weights, bias), requantize)) in y.iter_mut().zip(outputs) {
         *y = Y::saturate(requantize.apply(bias.wrapping_add(dot(x, weights))));
     }
@@ -21,7 +24,12 @@ pub fn fully_connected<X: Activation, W: Weight, Y: Activation, R: Requantize>(
 
 /// The fully connected layer that ends a network: its accumulators are the logits, with one
 /// exponent for all.
-pub fn fully_connected_logits<X: Activation, W: Weight>(x: &[X], weights: &[W], bias: &[i32], logits: &mut [i32]) {
+pub fn fully_connected_logits<X: Activation, W: Weight>(
+    x: &[X],
+    weights: &[W],
+    bias: &[i32],
+    logits: &mut [i32],
+) {
     let outputs = weights.chunks_exact(x.len().max(1)).zip(bias);
     for (y, (weights, bias)) in logits.iter_mut().zip(outputs) {
         *y = bias.wrapping_add(dot(x, weights));

@@ -18,7 +18,10 @@ impl Pool2dShape {
     /// Where window (`oy`, `ox`) lies on the input.
     #[inline(always)]
     pub(crate) fn patch(&self, oy: usize, ox: usize) -> [Span; 2] {
-        [self.window.span(Axis::Rows, oy, self.input[0]), self.window.span(Axis::Columns, ox, self.input[1])]
+        [
+            self.window.span(Axis::Rows, oy, self.input[0]),
+            self.window.span(Axis::Columns, ox, self.input[1]),
+        ]
     }
 }
 
@@ -35,7 +38,9 @@ pub fn max_pool2d<X: Activation>(shape: &Pool2dShape, x: &[X], y: &mut [X]) {
             pixel.fill(X::MIN);
             for iy in rows.input..rows.input + rows.len {
                 let start = (iy * in_width + columns.input) * depth;
-                let row = x.get(start..start + columns.len * depth).unwrap_or_default();
+                let row = x
+                    .get(start..start + columns.len * depth)
+                    .unwrap_or_default();
                 for candidates in row.chunks_exact(depth.max(1)) {
                     for (y, x) in pixel.iter_mut().zip(candidates) {
                         *y = (*y).max(*x);

@@ -31,14 +31,23 @@ use crate::{Activation, Requantize, Shift, Window};
 /// let mut y = [[[0u8]; 3]]; // three columns, but only two windows fit on three pixels
 /// CONV.forward(&[[[9u8], [2], [8]]], &mut y);
 /// ```
-pub struct Conv2d<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G = Unit, R = Shift> {
+pub struct Conv2d<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G = Unit,
+    R = Shift,
+> {
     weights: [[[[i8; IC]; KW]; KH]; OC],
     bias: [i32; OC],
     requantize: [R; OC],
     geometry: PhantomData<G>,
 }
 
-impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geometry> Conv2d<OC, KH, KW, IC, G, ()> {
+impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geometry>
+    Conv2d<OC, KH, KW, IC, G, ()>
+{
     /// The convolution that ends a network: weights `[out][kernel row][kernel column][in]`, and
     /// one bias per output channel at the logits' exponent.
     pub const fn logits_only(weights: [[[[i8; IC]; KW]; KH]; OC], bias: [i32; OC]) -> Self {
@@ -51,12 +60,30 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
 {
     /// Weights `[out][kernel row][kernel column][in]`; per output channel a bias, at the
     /// accumulator's exponent, and a requantization.
-    pub const fn new(weights: [[[[i8; IC]; KW]; KH]; OC], bias: [i32; OC], requantize: [R; OC]) -> Self {
-        const { assert!(IC > 0 && OC > 0, "a convolution has at least one input and one output channel") };
-        Self { weights, bias, requantize, geometry: PhantomData }
+    pub const fn new(
+        weights: [[[[i8; IC]; KW]; KH]; OC],
+        bias: [i32; OC],
+        requantize: [R; OC],
+    ) -> Self {
+        const {
+            assert!(
+                IC > 0 && OC > 0,
+                "a convolution has at least one input and one output channel"
+            )
+        };
+        Self {
+            weights,
+            bias,
+            requantize,
+            geometry: PhantomData,
+        }
     }
 
-    const WINDOW: Window = Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
+    const WINDOW: Window = Window {
+        kernel: [KH, KW],
+        stride: G::STRIDE,
+        padding: [G::PADDING[0], G::PADDING[1]],
+    };
 
     /// Height and width of the output for an input of `height` x `width`.
     const fn output(height: usize, width: usize) -> [usize; 2] {
@@ -71,18 +98,37 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
     }
 
     /// The accumulators.
-    pub fn accumulate<X: Activation, const IH: usize, const IW: usize, const OH: usize, const OW: usize>(
+    pub fn accumulate<
+        X: Activation,
+        const IH: usize,
+        const IW: usize,
+        const OH: usize,
+        const OW: usize,
+    >(
         &self,
         x: &[[[X; IC]; IW]; IH],
         y: &mut [[[i32; OC]; OW]; OH],
     ) {
         const {
             let [height, width] = Self::output(IH, IW);
-            assert!(OH == height && OW == width, "the output's height and width must match the convolution's")
+            assert!(
+                OH == height && OW == width,
+                "the output's height and width must match the convolution's"
+            )
         };
-        let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
+        let shape = Conv2dShape {
+            input: [IH, IW, IC],
+            output: [OH, OW, OC],
+            window: Self::WINDOW,
+        };
         let x = x.as_flattened().as_flattened();
-        kernels::conv2d_accumulate(&shape, x, self.weights(), &self.bias, y.as_flattened_mut().as_flattened_mut());
+        kernels::conv2d_accumulate(
+            &shape,
+            x,
+            self.weights(),
+            &self.bias,
+            y.as_flattened_mut().as_flattened_mut(),
+        );
     }
 }
 
@@ -90,16 +136,30 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
     Conv2d<OC, KH, KW, IC, G, R>
 {
     /// The accumulators, requantized and saturated.
-    pub fn forward<X: Activation, Y: Activation, const IH: usize, const IW: usize, const OH: usize, const OW: usize>(
+    pub fn forward<
+        X: Activation,
+        Y: Activation,
+        const IH: usize,
+        const IW: usize,
+        const OH: usize,
+        const OW: usize,
+    >(
         &self,
         x: &[[[X; IC]; IW]; IH],
         y: &mut [[[Y; OC]; OW]; OH],
     ) {
         const {
             let [height, width] = Self::output(IH, IW);
-            assert!(OH == height && OW == width, "the output's height and width must match the convolution's")
+            assert!(
+                OH == height && OW == width,
+                "the output's height and width must match the convolution's"
+            )
         };
-        let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
+        let shape = Conv2dShape {
+            input: [IH, IW, IC],
+            output: [OH, OW, OC],
+            window: Self::WINDOW,
+        };
         let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
         kernels::conv2d(&shape, x, self.weights(), &self.bias, &self.requantize, y);
@@ -126,10 +186,17 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         const {
             let [height, width] = Self::output(IH, IW);
             let [height, width] = MaxPool2d::<PH, PW, PG>::output(height, width);
-            assert!(OH == height && OW == width, "the output's height and width must match the pooling's")
+            assert!(
+                OH == height && OW == width,
+                "the output's height and width must match the pooling's"
+            )
         };
         let [height, width] = const { Self::output(IH, IW) };
-        let shape = Conv2dShape { input: [IH, IW, IC], output: [height, width, OC], window: Self::WINDOW };
+        let shape = Conv2dShape {
+            input: [IH, IW, IC],
+            output: [height, width, OC],
+            window: Self::WINDOW,
+        };
         let pool = Pool2dShape {
             input: [height, width, OC],
             output: [OH, OW, OC],
@@ -137,6 +204,14 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         };
         let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
-        kernels::conv2d_max_pool2d(&shape, &pool, x, self.weights(), &self.bias, &self.requantize, y);
+        kernels::conv2d_max_pool2d(
+            &shape,
+            &pool,
+            x,
+            self.weights(),
+            &self.bias,
+            &self.requantize,
+            y,
+        );
     }
 }

@@ -41,8 +41,17 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
     /// Weights `[out][in]`; per output a bias, at the accumulator's exponent, and a
     /// requantization.
     pub const fn new(weights: [[i8; IN]; OUT], bias: [i32; OUT], requantize: [R; OUT]) -> Self {
-        const { assert!(IN > 0 && OUT > 0, "a layer has at least one input and one output") };
-        Self { weights, bias, requantize }
+        const {
+            assert!(
+                IN > 0 && OUT > 0,
+                "a layer has at least one input and one output"
+            )
+        };
+        Self {
+            weights,
+            bias,
+            requantize,
+        }
     }
 
     /// The accumulators.
@@ -56,6 +65,12 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
 impl<const OUT: usize, const IN: usize, R: Requantize> FullyConnected<OUT, IN, R> {
     /// The accumulators, requantized and saturated.
     pub fn forward<X: Activation, Y: Activation>(&self, x: &[X; IN], y: &mut [Y; OUT]) {
-        kernels::fully_connected(x, self.weights.as_flattened(), &self.bias, &self.requantize, y);
+        kernels::fully_connected(
+            x,
+            self.weights.as_flattened(),
+            &self.bias,
+            &self.requantize,
+            y,
+        );
     }
 }

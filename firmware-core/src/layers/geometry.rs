@@ -2,8 +2,14 @@
 
 mod sealed {
     pub trait Sealed {}
-    impl<const SH: usize, const SW: usize, const T: usize, const L: usize, const B: usize, const R: usize> Sealed
-        for super::Strided<SH, SW, T, L, B, R>
+    impl<
+        const SH: usize,
+        const SW: usize,
+        const T: usize,
+        const L: usize,
+        const B: usize,
+        const R: usize,
+    > Sealed for super::Strided<SH, SW, T, L, B, R>
     {
     }
 }
@@ -33,8 +39,14 @@ pub struct Strided<
 /// One pixel at a time, without padding.
 pub type Unit = Strided<1, 1>;
 
-impl<const SH: usize, const SW: usize, const T: usize, const L: usize, const B: usize, const R: usize> Geometry
-    for Strided<SH, SW, T, L, B, R>
+impl<
+    const SH: usize,
+    const SW: usize,
+    const T: usize,
+    const L: usize,
+    const B: usize,
+    const R: usize,
+> Geometry for Strided<SH, SW, T, L, B, R>
 {
     const STRIDE: [usize; 2] = [SH, SW];
     const PADDING: [usize; 4] = [T, L, B, R];

@@ -40,11 +40,21 @@ impl<const KH: usize, const KW: usize, G: Geometry> MaxPool2d<KH, KW, G> {
         ]
     }
 
-    pub(super) const WINDOW: Window =
-        Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
+    pub(super) const WINDOW: Window = Window {
+        kernel: [KH, KW],
+        stride: G::STRIDE,
+        padding: [G::PADDING[0], G::PADDING[1]],
+    };
 
     /// The largest value of every window, channel by channel.
-    pub fn forward<X: Activation, const C: usize, const IH: usize, const IW: usize, const OH: usize, const OW: usize>(
+    pub fn forward<
+        X: Activation,
+        const C: usize,
+        const IH: usize,
+        const IW: usize,
+        const OH: usize,
+        const OW: usize,
+    >(
         &self,
         x: &[[[X; C]; IW]; IH],
         y: &mut [[[X; C]; OW]; OH],
@@ -52,9 +62,20 @@ impl<const KH: usize, const KW: usize, G: Geometry> MaxPool2d<KH, KW, G> {
         const { assert!(C > 0, "a tensor has at least one channel") };
         const {
             let [height, width] = Self::output(IH, IW);
-            assert!(OH == height && OW == width, "the output's height and width must match the pooling's")
+            assert!(
+                OH == height && OW == width,
+                "the output's height and width must match the pooling's"
+            )
         };
-        let shape = Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: Self::WINDOW };
-        kernels::max_pool2d(&shape, x.as_flattened().as_flattened(), y.as_flattened_mut().as_flattened_mut());
+        let shape = Pool2dShape {
+            input: [IH, IW, C],
+            output: [OH, OW, C],
+            window: Self::WINDOW,
+        };
+        kernels::max_pool2d(
+            &shape,
+            x.as_flattened().as_flattened(),
+            y.as_flattened_mut().as_flattened_mut(),
+        );
     }
 }

@@ -1,0 +1,632 @@
+//! Every kernel and every layer of firmware-core against a naive reference in `i64`.
+//!
+//! The reference is written from the definition, index by index, and shares no code with the
+//! kernels. Shapes and values are random, with extremes and rounding ties over-represented.
+//! Output buffers start as 0xa5, so that a byte nobody writes fails.
+
+use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
+use firmware_core::{
+    Activation, Conv2d, FullyConnected, MaxPool2d, Offset, Shift, Strided, Unit, Window,
+    layers::Geometry, output_size,
+};
+use proptest::prelude::*;
+
+/// A pseudo-random source for tensors; proptest chooses and shrinks its seed and the shapes.
+struct Source(u64);
+
+impl Source {
+    fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A byte; one in four is an extreme.
+    fn byte(&mut self) -> u8 {
+        let r = self.next();
+        if r & 3 == 0 {
+            [0, 1, 127, 128, 129, 254, 255, 2][(r >> 2) as usize & 7]
+        } else {
+            (r >> 8) as u8
+        }
+    }
+
+    fn activations<X: Activation>(&mut self, len: usize) -> Vec<X> {
+        (0..len).map(|_| activation(self.byte())).collect()
+    }
+
+    fn weights(&mut self, len: usize) -> Vec<i8> {
+        (0..len).map(|_| self.byte() as i8).collect()
+    }
+
+    /// Biases of every size up to the converter's bound.
+    fn biases(&mut self, len: usize) -> Vec<i32> {
+        (0..len)
+            .map(|_| ((self.next() as i32) >> 8) >> (self.next() % 24))
+            .collect()
+    }
+
+    fn shifts(&mut self, len: usize) -> Vec<Shift> {
+        (0..len)
+            .map(|_| Shift::new((self.next() % 18) as u8))
+            .collect()
+    }
+}
+
+/// The activation with this bit pattern.
+fn activation<X: Activation>(byte: u8) -> X {
+    X::saturate(if X::MIN.to_i32() < 0 {
+        i32::from(byte as i8)
+    } else {
+        i32::from(byte)
+    })
+}
+
+fn untouched<Y: Activation>() -> Y {
+    activation(0xa5)
+}
+
+/// acc / 2^bits rounded half to even, from the definition.
+fn round_half_even(accumulator: i64, bits: u8) -> i64 {
+    let divisor = 1i64 << bits;
+    let (floor, remainder) = (
+        accumulator.div_euclid(divisor),
+        accumulator.rem_euclid(divisor),
+    );
+    match (2 * remainder).cmp(&divisor) {
+        std::cmp::Ordering::Less => floor,
+        std::cmp::Ordering::Greater => floor + 1,
+        std::cmp::Ordering::Equal => floor + floor.rem_euclid(2),
+    }
+}
+
+fn requantized<Y: Activation>(accumulator: i64, shift: Shift) -> Y {
+    let (low, high) = if Y::MIN.to_i32() < 0 {
+        (-128, 127)
+    } else {
+        (0, 255)
+    };
+    Y::saturate(round_half_even(accumulator, shift.bits()).clamp(low, high) as i32)
+}
+
+/// Accumulators of a convolution, `[height][width][out]`.
+fn naive_conv2d<X: Activation>(
+    shape: &Conv2dShape,
+    x: &[X],
+    weights: &[i8],
+    bias: &[i32],
+) -> Vec<i64> {
+    let ([height, width, depth], [out_height, out_width, channels]) = (shape.input, shape.output);
+    let Window {
+        kernel,
+        stride,
+        padding,
+    } = shape.window;
+    let mut y = Vec::new();
+    for oy in 0..out_height {
+        for ox in 0..out_width {
+            for o in 0..channels {
+                let mut sum = i64::from(bias[o]);
+                for ky in 0..kernel[0] {
+                    for kx in 0..kernel[1] {
+                        let iy = (oy * stride[0] + ky) as i64 - padding[0] as i64;
+                        let ix = (ox * stride[1] + kx) as i64 - padding[1] as i64;
+                        if iy < 0 || iy >= height as i64 || ix < 0 || ix >= width as i64 {
+                            continue;
+                        }
+                        for i in 0..depth {
+                            let value = x[(iy as usize * width + ix as usize) * depth + i];
+                            let weight =
+                                weights[((o * kernel[0] + ky) * kernel[1] + kx) * depth + i];
+                            sum += i64::from(value.to_i32()) * i64::from(weight);
+                        }
+                    }
+                }
+                y.push(sum);
+            }
+        }
+    }
+    y
+}
+
+/// The maximum of every window of a `[height][width][channel]` tensor.
+fn naive_max_pool2d<T: Ord + Copy>(shape: &Pool2dShape, x: &[T]) -> Vec<T> {
+    let ([height, width, depth], [out_height, out_width, _]) = (shape.input, shape.output);
+    let Window {
+        kernel,
+        stride,
+        padding,
+    } = shape.window;
+    let mut y = Vec::new();
+    for oy in 0..out_height {
+        for ox in 0..out_width {
+            for c in 0..depth {
+                let rows = (0..kernel[0]).map(|k| (oy * stride[0] + k) as i64 - padding[0] as i64);
+                let inside = rows
+                    .filter(|&iy| iy >= 0 && iy < height as i64)
+                    .flat_map(|iy| {
+                        let columns =
+                            (0..kernel[1]).map(|k| (ox * stride[1] + k) as i64 - padding[1] as i64);
+                        columns
+                            .filter(|&ix| ix >= 0 && ix < width as i64)
+                            .map(move |ix| (iy as usize, ix as usize))
+                    });
+                y.push(
+                    inside
+                        .map(|(iy, ix)| x[(iy * width + ix) * depth + c])
+                        .max()
+                        .expect("a window on the input"),
+                );
+            }
+        }
+    }
+    y
+}
+
+fn naive_fully_connected<X: Activation>(x: &[X], weights: &[i8], bias: &[i32]) -> Vec<i64> {
+    let sum = |o: usize| {
+        (0..x.len())
+            .map(|i| i64::from(x[i].to_i32()) * i64::from(weights[o * x.len() + i]))
+            .sum::<i64>()
+    };
+    (0..bias.len())
+        .map(|o| i64::from(bias[o]) + sum(o))
+        .collect()
+}
+
+/// Any window on an input of up to 9 x 9 pixels, with padding on all four sides.
+fn placement() -> impl Strategy<Value = ([usize; 2], [usize; 2], Window)> {
+    let axis = (1usize..=5, 1usize..=9, 1usize..=3)
+        .prop_flat_map(|(kernel, size, stride)| {
+            (Just((kernel, size, stride)), 0..kernel, 0..kernel)
+        })
+        .prop_filter("the window fits", |((kernel, size, _), before, after)| {
+            *kernel <= size + before + after
+        })
+        .prop_map(|((kernel, size, stride), before, after)| {
+            (
+                size,
+                output_size(size, kernel, stride, before, after),
+                kernel,
+                stride,
+                before,
+            )
+        })
+        .prop_filter(
+            "every window touches the input",
+            |(size, out, _, stride, before)| (out - 1) * stride < size + before,
+        );
+    (axis.clone(), axis).prop_map(|(v, h)| {
+        (
+            [v.0, h.0],
+            [v.1, h.1],
+            Window {
+                kernel: [v.2, h.2],
+                stride: [v.3, h.3],
+                padding: [v.4, h.4],
+            },
+        )
+    })
+}
+
+fn conv2d_shape() -> impl Strategy<Value = Conv2dShape> {
+    (placement(), 1usize..=5, 1usize..=5).prop_map(|((input, output, window), depth, channels)| {
+        Conv2dShape {
+            input: [input[0], input[1], depth],
+            output: [output[0], output[1], channels],
+            window,
+        }
+    })
+}
+
+fn check_conv2d<X: Activation, Y: Activation>(shape: &Conv2dShape, source: &mut Source) {
+    let channels = shape.output[2];
+    let taps = shape.window.kernel[0] * shape.window.kernel[1] * shape.input[2];
+    let x: Vec<X> = source.activations(shape.input.iter().product());
+    let weights = source.weights(channels * taps);
+    let (bias, shifts) = (source.biases(channels), source.shifts(channels));
+    let want = naive_conv2d(shape, &x, &weights, &bias);
+
+    let mut accumulators = vec![0xa5a5_a5a5u32 as i32; want.len()];
+    kernels::conv2d_accumulate(shape, &x, &weights, &bias, &mut accumulators);
+    assert!(
+        accumulators
+            .iter()
+            .zip(&want)
+            .all(|(got, want)| i64::from(*got) == *want)
+    );
+
+    let want: Vec<Y> = want
+        .iter()
+        .enumerate()
+        .map(|(i, acc)| requantized(*acc, shifts[i % channels]))
+        .collect();
+    let mut y = vec![untouched::<Y>(); want.len()];
+    kernels::conv2d(shape, &x, &weights, &bias, &shifts, &mut y);
+    assert!(y == want);
+
+    let offset: Vec<Offset> = weights.iter().map(|w| Offset::new(*w)).collect();
+    y.fill(untouched());
+    kernels::conv2d(shape, &x, &offset, &bias, &shifts, &mut y);
+    assert!(y == want);
+}
+
+fn check_fused<X: Activation, Y: Activation>(
+    shape: &Conv2dShape,
+    pool: &Pool2dShape,
+    source: &mut Source,
+) {
+    let channels = shape.output[2];
+    let taps = shape.window.kernel[0] * shape.window.kernel[1] * shape.input[2];
+    let x: Vec<X> = source.activations(shape.input.iter().product());
+    let weights = source.weights(channels * taps);
+    let (bias, shifts) = (source.biases(channels), source.shifts(channels));
+
+    let mut y = vec![untouched::<Y>(); pool.output.iter().product()];
+    kernels::conv2d_max_pool2d(shape, pool, &x, &weights, &bias, &shifts, &mut y);
+
+    let largest = naive_max_pool2d(pool, &naive_conv2d(shape, &x, &weights, &bias));
+    let want: Vec<Y> = largest
+        .iter()
+        .enumerate()
+        .map(|(i, acc)| requantized(*acc, shifts[i % channels]))
+        .collect();
+    assert!(y == want);
+
+    let mut convolved = vec![untouched::<Y>(); shape.output.iter().product()];
+    kernels::conv2d(shape, &x, &weights, &bias, &shifts, &mut convolved);
+    let mut pooled = vec![untouched::<Y>(); want.len()];
+    kernels::max_pool2d(pool, &convolved, &mut pooled);
+    assert!(pooled == want, "unfused differs from fused");
+}
+
+fn check_fully_connected<X: Activation, Y: Activation>(
+    inputs: usize,
+    outputs: usize,
+    source: &mut Source,
+) {
+    let x: Vec<X> = source.activations(inputs);
+    let weights = source.weights(inputs * outputs);
+    let (bias, shifts) = (source.biases(outputs), source.shifts(outputs));
+    let accumulators = naive_fully_connected(&x, &weights, &bias);
+
+    let mut logits = vec![0xa5a5_a5a5u32 as i32; outputs];
+    kernels::fully_connected_logits(&x, &weights, &bias, &mut logits);
+    assert!(
+        logits
+            .iter()
+            .zip(&accumulators)
+            .all(|(got, want)| i64::from(*got) == *want)
+    );
+
+    let want: Vec<Y> = accumulators
+        .iter()
+        .zip(&shifts)
+        .map(|(acc, shift)| requantized(*acc, *shift))
+        .collect();
+    let mut y = vec![untouched::<Y>(); outputs];
+    kernels::fully_connected(&x, &weights, &bias, &shifts, &mut y);
+    assert!(y == want);
+
+    let best = kernels::argmax(&logits);
+    assert!(
+        logits
+            .iter()
+            .enumerate()
+            .all(|(i, logit)| *logit < logits[best] || (*logit == logits[best] && i >= best))
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn shift_rounds_half_to_even(accumulator: i32, bits in 0u8..=31, tie: bool) {
+        use firmware_core::Requantize;
+        let half = (1u64 << bits >> 1) as i32;
+        // Half of the cases lie exactly between two integers.
+        let accumulator = if tie && bits > 0 { (accumulator >> bits << bits) | half } else { accumulator };
+        prop_assert_eq!(i64::from(Shift::new(bits).apply(accumulator)), round_half_even(accumulator.into(), bits));
+    }
+
+    #[test]
+    fn conv2d(shape in conv2d_shape(), seed: u64) {
+        check_conv2d::<u8, u8>(&shape, &mut Source(seed));
+        check_conv2d::<u8, i8>(&shape, &mut Source(seed));
+        check_conv2d::<i8, u8>(&shape, &mut Source(seed));
+        check_conv2d::<i8, i8>(&shape, &mut Source(seed));
+    }
+
+    #[test]
+    fn conv2d_max_pool2d(shape in conv2d_shape(), kernel in [1usize..=3, 1..=3], stride in [1usize..=3, 1..=3],
+                         padding in [0usize..=1, 0..=1], seed: u64) {
+        let [height, width, channels] = shape.output;
+        // A pooling window that does not fit is cut to the convolution's output.
+        let kernel = [kernel[0].min(height), kernel[1].min(width)];
+        let padding = [padding[0].min(kernel[0] - 1), padding[1].min(kernel[1] - 1)];
+        let output = [
+            output_size(height, kernel[0], stride[0], padding[0], 0),
+            output_size(width, kernel[1], stride[1], padding[1], 0),
+            channels,
+        ];
+        let pool = Pool2dShape { input: shape.output, output, window: Window { kernel, stride, padding } };
+        check_fused::<u8, u8>(&shape, &pool, &mut Source(seed));
+        check_fused::<i8, i8>(&shape, &pool, &mut Source(seed));
+    }
+
+    #[test]
+    fn max_pool2d((input, output, window) in placement(), channels in 1usize..=6, seed: u64) {
+        let shape = Pool2dShape {
+            input: [input[0], input[1], channels],
+            output: [output[0], output[1], channels],
+            window,
+        };
+        let x: Vec<i8> = Source(seed).activations(shape.input.iter().product());
+        let mut y = vec![untouched::<i8>(); shape.output.iter().product()];
+        kernels::max_pool2d(&shape, &x, &mut y);
+        prop_assert_eq!(y, naive_max_pool2d(&shape, &x));
+        let x: Vec<u8> = Source(seed).activations(shape.input.iter().product());
+        let mut y = vec![untouched::<u8>(); shape.output.iter().product()];
+        kernels::max_pool2d(&shape, &x, &mut y);
+        prop_assert_eq!(y, naive_max_pool2d(&shape, &x));
+    }
+
+    #[test]
+    fn fully_connected(inputs in 1usize..=400, outputs in 1usize..=20, seed: u64) {
+        check_fully_connected::<u8, u8>(inputs, outputs, &mut Source(seed));
+        check_fully_connected::<u8, i8>(inputs, outputs, &mut Source(seed));
+        check_fully_connected::<i8, u8>(inputs, outputs, &mut Source(seed));
+        check_fully_connected::<i8, i8>(inputs, outputs, &mut Source(seed));
+    }
+
+    #[test]
+    fn softmax_sums_to_one(logits in prop::collection::vec(any::<i32>(), 1..20), exponent in -10i32..=30) {
+        let mut probabilities = vec![f32::NAN; logits.len()];
+        kernels::softmax(&logits, exponent, &mut probabilities);
+        prop_assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        prop_assert!(probabilities.iter().all(|p| (0.0..=1.0).contains(p)));
+    }
+
+    #[test]
+    fn wrong_lengths_do_not_panic(shape in conv2d_shape(), cut in [0usize..30, 0..30, 0..4, 0..4, 0..30], seed: u64) {
+        let mut source = Source(seed);
+        let taps = shape.window.kernel[0] * shape.window.kernel[1] * shape.input[2];
+        let mut x: Vec<u8> = source.activations(shape.input.iter().product());
+        let mut weights = source.weights(taps * shape.output[2]);
+        let (mut bias, mut shifts) = (source.biases(shape.output[2]), source.shifts(shape.output[2]));
+        let mut y = vec![0u8; shape.output.iter().product()];
+        x.truncate(cut[0]);
+        weights.truncate(cut[1]);
+        bias.truncate(cut[2]);
+        shifts.truncate(cut[3]);
+        y.truncate(cut[4]);
+        kernels::conv2d(&shape, &x, &weights, &bias, &shifts, &mut y);
+        kernels::fully_connected(&x, &weights, &bias, &shifts, &mut y);
+        let pool = Pool2dShape { input: shape.output, output: shape.output, window: shape.window };
+        kernels::conv2d_max_pool2d(&shape, &pool, &x, &weights, &bias, &shifts, &mut y);
+        kernels::max_pool2d(&pool, &x, &mut y);
+    }
+
+    #[test]
+    fn layers(seed: u64) {
+        let source = &mut Source(seed);
+        // The shapes of `simple`.
+        fused_layer::<10, 5, 5, 1, Unit, 2, 2, Strided<2, 2>, 28, 28, 12, 12>(source);
+        fused_layer::<20, 5, 5, 10, Unit, 2, 2, Strided<2, 2>, 12, 12, 4, 4>(source);
+        fully_connected_layer::<50, 320>(source);
+        fully_connected_layer::<10, 50>(source);
+        // Channel and tap counts that leave remainders in every blocking.
+        conv2d_layer::<1, 1, 1, 1, Unit, 1, 1, 1, 1>(source);
+        conv2d_layer::<3, 3, 3, 3, Unit, 7, 5, 5, 3>(source);
+        conv2d_layer::<7, 2, 3, 5, Unit, 4, 6, 3, 4>(source);
+        conv2d_layer::<8, 3, 3, 4, Strided<1, 1, 1, 1>, 5, 6, 5, 6>(source);
+        conv2d_layer::<9, 3, 3, 16, Strided<2, 2, 1, 1>, 7, 8, 4, 4>(source);
+        conv2d_layer::<5, 3, 2, 2, Strided<2, 3, 0, 1, 1, 0>, 6, 7, 3, 3>(source);
+        conv2d_layer::<16, 1, 1, 24, Unit, 3, 3, 3, 3>(source);
+        conv2d_layer::<17, 5, 5, 3, Strided<1, 1, 2, 2>, 6, 7, 6, 7>(source);
+        fused_layer::<1, 1, 1, 1, Unit, 1, 1, Strided<1, 1>, 2, 2, 2, 2>(source);
+        fused_layer::<3, 3, 3, 2, Unit, 2, 2, Strided<2, 2>, 7, 9, 2, 3>(source);
+        fused_layer::<6, 3, 3, 8, Strided<1, 1, 1, 1>, 2, 2, Strided<2, 2>, 6, 8, 3, 4>(source);
+        fused_layer::<11, 2, 2, 3, Unit, 3, 3, Strided<3, 3>, 7, 10, 2, 3>(source);
+        fused_layer::<5, 3, 3, 6, Unit, 2, 2, Strided<1, 1>, 6, 6, 3, 3>(source);
+        fused_layer::<4, 4, 4, 4, Unit, 3, 2, Strided<2, 2, 1, 0>, 9, 9, 3, 3>(source);
+        fully_connected_layer::<1, 1>(source);
+        fully_connected_layer::<3, 7>(source);
+        fully_connected_layer::<13, 33>(source);
+        fully_connected_layer::<4, 1024>(source);
+    }
+}
+
+/// `[OC][KH][KW][IC]` from a flat slice.
+fn ohwi<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
+    flat: &[i8],
+) -> [[[[i8; IC]; KW]; KH]; OC] {
+    let mut weights = [[[[0; IC]; KW]; KH]; OC];
+    weights
+        .as_flattened_mut()
+        .as_flattened_mut()
+        .as_flattened_mut()
+        .copy_from_slice(flat);
+    weights
+}
+
+/// `[H][W][C]` from a flat slice.
+fn hwc<X: Activation, const H: usize, const W: usize, const C: usize>(
+    flat: &[X],
+) -> Box<[[[X; C]; W]; H]> {
+    let mut x = Box::new([[[untouched(); C]; W]; H]);
+    x.as_flattened_mut()
+        .as_flattened_mut()
+        .copy_from_slice(flat);
+    x
+}
+
+fn window<const KH: usize, const KW: usize, G: Geometry>() -> Window {
+    Window {
+        kernel: [KH, KW],
+        stride: G::STRIDE,
+        padding: [G::PADDING[0], G::PADDING[1]],
+    }
+}
+
+/// The layer against the scalar kernel, which the tests above hold against the reference.
+fn conv2d_layer<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    source: &mut Source,
+) {
+    conv2d_layer_of::<u8, u8, OC, KH, KW, IC, G, IH, IW, OH, OW>(source);
+    conv2d_layer_of::<u8, i8, OC, KH, KW, IC, G, IH, IW, OH, OW>(source);
+    conv2d_layer_of::<i8, u8, OC, KH, KW, IC, G, IH, IW, OH, OW>(source);
+}
+
+fn conv2d_layer_of<
+    X: Activation,
+    Y: Activation,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    source: &mut Source,
+) {
+    let shape = Conv2dShape {
+        input: [IH, IW, IC],
+        output: [OH, OW, OC],
+        window: window::<KH, KW, G>(),
+    };
+    let x: Vec<X> = source.activations(IH * IW * IC);
+    let weights = source.weights(OC * KH * KW * IC);
+    let bias: [i32; OC] = source.biases(OC).try_into().unwrap();
+    let shifts: [Shift; OC] = source.shifts(OC).try_into().unwrap();
+    let layer = Conv2d::<OC, KH, KW, IC, G>::new(ohwi(&weights), bias, shifts);
+
+    let mut want = vec![untouched::<Y>(); OH * OW * OC];
+    kernels::conv2d(&shape, &x, &weights, &bias, &shifts, &mut want);
+    let mut y = Box::new([[[untouched::<Y>(); OC]; OW]; OH]);
+    layer.forward(&hwc::<X, IH, IW, IC>(&x), &mut y);
+    assert!(y.as_flattened().as_flattened() == want);
+
+    let mut want = vec![0; OH * OW * OC];
+    kernels::conv2d_accumulate(&shape, &x, &weights, &bias, &mut want);
+    let mut y = Box::new([[[0xa5a5; OC]; OW]; OH]);
+    layer.accumulate(&hwc::<X, IH, IW, IC>(&x), &mut y);
+    assert!(y.as_flattened().as_flattened() == want);
+}
+
+fn fused_layer<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const PH: usize,
+    const PW: usize,
+    PG: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    source: &mut Source,
+) {
+    fused_layer_of::<u8, u8, OC, KH, KW, IC, G, PH, PW, PG, IH, IW, OH, OW>(source);
+    fused_layer_of::<u8, i8, OC, KH, KW, IC, G, PH, PW, PG, IH, IW, OH, OW>(source);
+    fused_layer_of::<i8, i8, OC, KH, KW, IC, G, PH, PW, PG, IH, IW, OH, OW>(source);
+}
+
+fn fused_layer_of<
+    X: Activation,
+    Y: Activation,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const PH: usize,
+    const PW: usize,
+    PG: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    source: &mut Source,
+) {
+    let [top, left, bottom, right] = G::PADDING;
+    let convolved = [
+        output_size(IH, KH, G::STRIDE[0], top, bottom),
+        output_size(IW, KW, G::STRIDE[1], left, right),
+        OC,
+    ];
+    let shape = Conv2dShape {
+        input: [IH, IW, IC],
+        output: convolved,
+        window: window::<KH, KW, G>(),
+    };
+    let pool = Pool2dShape {
+        input: convolved,
+        output: [OH, OW, OC],
+        window: window::<PH, PW, PG>(),
+    };
+    let x: Vec<X> = source.activations(IH * IW * IC);
+    let weights = source.weights(OC * KH * KW * IC);
+    let bias: [i32; OC] = source.biases(OC).try_into().unwrap();
+    let shifts: [Shift; OC] = source.shifts(OC).try_into().unwrap();
+    let layer = Conv2d::<OC, KH, KW, IC, G>::new(ohwi(&weights), bias, shifts);
+
+    let mut want = vec![untouched::<Y>(); OH * OW * OC];
+    kernels::conv2d_max_pool2d(&shape, &pool, &x, &weights, &bias, &shifts, &mut want);
+    let mut y = Box::new([[[untouched::<Y>(); OC]; OW]; OH]);
+    layer.forward_max_pool2d(
+        &MaxPool2d::<PH, PW, PG>::new(),
+        &hwc::<X, IH, IW, IC>(&x),
+        &mut y,
+    );
+    assert!(y.as_flattened().as_flattened() == want);
+}
+
+fn fully_connected_layer<const OUT: usize, const IN: usize>(source: &mut Source) {
+    fully_connected_layer_of::<u8, u8, OUT, IN>(source);
+    fully_connected_layer_of::<u8, i8, OUT, IN>(source);
+    fully_connected_layer_of::<i8, i8, OUT, IN>(source);
+}
+
+fn fully_connected_layer_of<X: Activation, Y: Activation, const OUT: usize, const IN: usize>(
+    source: &mut Source,
+) {
+    let x: [X; IN] = source.activations(IN).try_into().unwrap();
+    let flat = source.weights(OUT * IN);
+    let mut weights = [[0; IN]; OUT];
+    weights.as_flattened_mut().copy_from_slice(&flat);
+    let bias: [i32; OUT] = source.biases(OUT).try_into().unwrap();
+    let shifts: [Shift; OUT] = source.shifts(OUT).try_into().unwrap();
+    let layer = FullyConnected::<OUT, IN>::new(weights, bias, shifts);
+
+    let mut want = [0; OUT];
+    kernels::fully_connected_logits(&x, &flat, &bias, &mut want);
+    assert!(layer.logits(&x) == want);
+    let last = FullyConnected::<OUT, IN, ()>::logits_only(weights, bias);
+    assert!(last.logits(&x) == want);
+
+    let mut want = [untouched::<Y>(); OUT];
+    kernels::fully_connected(&x, &flat, &bias, &shifts, &mut want);
+    let mut y = [untouched::<Y>(); OUT];
+    layer.forward(&x, &mut y);
+    assert!(y == want);
+}
