@@ -1,0 +1,267 @@
+//! The device's side of the conversation.
+
+use crate::{Error, FrameReader, Inference, Info, Reply, Request, encode};
+
+/// What a device does for the protocol: it knows itself, and it runs its model.
+pub trait Service {
+    /// Who the device is.
+    fn info(&self) -> Info<'_>;
+
+    /// Runs the model on `image`, whose length has not been checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ImageSize`] with the right number of bytes.
+    fn infer(&mut self, image: &[u8]) -> Result<Inference<'_>, Error>;
+}
+
+/// What a byte led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It belongs to a request that is not complete.
+    Pending,
+    /// A request was answered.
+    Answered,
+    /// A request was refused, and told why.
+    Refused(Error),
+}
+
+/// Answers requests of at most `REQUEST` bytes ([`request_len`](crate::request_len)) with replies
+/// of at most `REPLY` bytes ([`reply_len`](crate::reply_len)), fed with the line's bytes one by one.
+///
+/// Its memory is `REQUEST` bytes, and three times `REPLY` of stack while it answers.
+pub struct Device<const REQUEST: usize, const REPLY: usize> {
+    reader: FrameReader<REQUEST>,
+    /// The sequence number of the next request; `None` before the first `Hello`.
+    expected: Option<u16>,
+}
+
+impl<const REQUEST: usize, const REPLY: usize> Default for Device<REQUEST, REPLY> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const REQUEST: usize, const REPLY: usize> Device<REQUEST, REPLY> {
+    /// A device that nobody has greeted.
+    pub const fn new() -> Self {
+        Self {
+            reader: FrameReader::new(),
+            expected: None,
+        }
+    }
+
+    /// Takes one byte from the line. When it completes a request, or what should have been one,
+    /// the answer goes to `send` byte by byte before this returns.
+    pub fn feed(
+        &mut self,
+        byte: u8,
+        service: &mut impl Service,
+        send: &mut impl FnMut(u8),
+    ) -> Outcome {
+        let Some(frame) = self.reader.feed(byte) else {
+            return Outcome::Pending;
+        };
+        let (sequence, reply) = match frame {
+            Err(error) => (0, Err(error.into())),
+            Ok((header, _)) if header.version != crate::VERSION => {
+                (header.sequence, Err(Error::Version(crate::VERSION)))
+            }
+            Ok((header, body)) => {
+                let reply = match postcard::from_bytes(body) {
+                    Err(_) => Err(Error::Unknown),
+                    Ok(request) => answer(&mut self.expected, header.sequence, request, service),
+                };
+                (header.sequence, reply)
+            }
+        };
+        let error = reply.err();
+        let reply = reply.unwrap_or_else(Reply::Error);
+        if !write::<REPLY>(sequence, &reply, send) {
+            write::<REPLY>(sequence, &Reply::Error(Error::Internal), send);
+            return Outcome::Refused(Error::Internal);
+        }
+        error.map_or(Outcome::Answered, Outcome::Refused)
+    }
+}
+
+fn answer<'s>(
+    expected: &mut Option<u16>,
+    sequence: u16,
+    request: Request<'_>,
+    service: &'s mut impl Service,
+) -> Result<Reply<'s>, Error> {
+    match request {
+        Request::Hello => {
+            *expected = Some(sequence.wrapping_add(1));
+            Ok(Reply::Info(service.info()))
+        }
+        Request::Infer { image } => {
+            let next = expected.ok_or(Error::NoSession)?;
+            // The last request again: its answer may have been lost, and inference has no state.
+            if sequence != next && sequence != next.wrapping_sub(1) {
+                return Err(Error::Sequence(next));
+            }
+            let inference = service.infer(image)?;
+            *expected = Some(sequence.wrapping_add(1));
+            Ok(Reply::Inference(inference))
+        }
+    }
+}
+
+fn write<const REPLY: usize>(sequence: u16, reply: &Reply<'_>, send: &mut impl FnMut(u8)) -> bool {
+    let mut scratch = [0; REPLY];
+    // COBS and the zeros around a frame add less than another REPLY bytes.
+    let mut buffer = [[0; REPLY]; 2];
+    const {
+        assert!(
+            REPLY >= crate::reply_len(0),
+            "a reply must hold the device's Info"
+        )
+    };
+    match encode(sequence, reply, &mut scratch, buffer.as_flattened_mut()) {
+        Some(line) => {
+            line.iter().for_each(|&byte| send(byte));
+            true
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::{Logits, reply_len, request_len};
+
+    /// Its one logit is the sum of a four-byte image.
+    struct Sum([u8; 4]);
+
+    impl Service for Sum {
+        fn info(&self) -> Info<'_> {
+            Info {
+                board: "a board with a name of 32 bytes.",
+                model: "a model with a name of 32 bytes.",
+                source_sha256: [255; 32],
+                input: [u16::MAX; 3],
+                classes: u16::MAX,
+                arena_bytes: u32::MAX,
+                flash_bytes: u32::MAX,
+                clock_hz: u32::MAX,
+            }
+        }
+
+        fn infer(&mut self, image: &[u8]) -> Result<Inference<'_>, Error> {
+            let image: &[u8; 4] = image.try_into().map_err(|_| Error::ImageSize(4))?;
+            self.0 = image
+                .iter()
+                .map(|&x| i32::from(x))
+                .sum::<i32>()
+                .to_le_bytes();
+            let logits = Logits::from_le_bytes(&self.0).unwrap();
+            Ok(Inference {
+                class: 0,
+                cycles: Some(u32::MAX),
+                logits,
+            })
+        }
+    }
+
+    struct Bench {
+        device: Device<{ request_len(4) }, { reply_len(1) }>,
+        service: Sum,
+        replies: FrameReader<512>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self {
+                device: Device::new(),
+                service: Sum([0; 4]),
+                replies: FrameReader::new(),
+            }
+        }
+
+        fn send(&mut self, bytes: &[u8]) -> Vec<(u16, std::string::String)> {
+            let mut line = Vec::new();
+            for &byte in bytes {
+                self.device
+                    .feed(byte, &mut self.service, &mut |byte| line.push(byte));
+            }
+            let mut replies = Vec::new();
+            for byte in line {
+                if let Some(frame) = self.replies.feed(byte) {
+                    let (header, body) = frame.unwrap();
+                    let reply: Reply = postcard::from_bytes(body).unwrap();
+                    let text = match reply {
+                        Reply::Info(_) => "info".into(),
+                        Reply::Inference(i) => {
+                            std::format!("{:?}", i.logits.iter().collect::<Vec<_>>())
+                        }
+                        Reply::Error(error) => std::format!("{error:?}"),
+                    };
+                    replies.push((header.sequence, text));
+                }
+            }
+            replies
+        }
+
+        fn ask(&mut self, sequence: u16, request: Request) -> std::string::String {
+            let replies = self.send(&line(sequence, &request));
+            assert_eq!(replies.len(), 1, "{replies:?}");
+            assert_eq!(replies[0].0, sequence);
+            replies[0].1.clone()
+        }
+    }
+
+    fn line(sequence: u16, request: &Request) -> Vec<u8> {
+        let (mut scratch, mut buffer) = ([0; 64], [0; 80]);
+        encode(sequence, request, &mut scratch, &mut buffer)
+            .unwrap()
+            .to_vec()
+    }
+
+    const IMAGE: Request = Request::Infer {
+        image: &[1, 2, 3, 250],
+    };
+
+    #[test]
+    fn a_session_counts_and_wraps() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.ask(9, IMAGE), "NoSession");
+        assert_eq!(bench.ask(65534, Request::Hello), "info");
+        assert_eq!(bench.ask(65535, IMAGE), "[256]");
+        assert_eq!(bench.ask(0, IMAGE), "[256]");
+        assert_eq!(
+            bench.ask(0, IMAGE),
+            "[256]",
+            "a repetition is answered again"
+        );
+        assert_eq!(bench.ask(2, IMAGE), "Sequence(1)");
+        assert_eq!(bench.ask(1, Request::Infer { image: &[1] }), "ImageSize(4)");
+        assert_eq!(bench.ask(1, IMAGE), "[256]");
+    }
+
+    #[test]
+    fn what_cannot_be_taken_changes_nothing() {
+        let mut bench = Bench::new();
+        bench.ask(1, Request::Hello);
+        assert_eq!(bench.send(b"hello\0"), [(0, "Corrupt".into())]);
+        assert_eq!(bench.send(&[9; 300]), []);
+        assert_eq!(bench.send(&[0, 0, 0]), [(0, "TooLong".into())]);
+        assert_eq!(bench.ask(2, IMAGE), "[256]");
+    }
+
+    #[test]
+    fn another_version_is_told_ours() {
+        use crc::{CRC_32_ISO_HDLC, Crc};
+        let mut frame = std::vec![crate::VERSION + 1, 5, 77, 88];
+        let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(&frame);
+        frame.extend_from_slice(&crc.to_le_bytes());
+        let mut bytes = [0; 32];
+        let len = cobs::try_encode(&frame, &mut bytes).unwrap();
+        let mut bench = Bench::new();
+        assert_eq!(bench.send(&bytes[..len + 1]), [(5, "Version(1)".into())]);
+    }
+}
