@@ -1,0 +1,176 @@
+//! The device's side of the protocol against everything a line can bring.
+
+mod common;
+
+use common::frames::{line, spoiled};
+use fastrand::Rng;
+use inkling_protocol::{
+    Device, Error, FrameReader, Inference, Info, Logits, Outcome, Reply, Request, Service, VERSION,
+    reply_len, request_len,
+};
+
+/// A device whose only logit is the sum of the image, and which reads back its own replies.
+struct Bench<const REQUEST: usize> {
+    device: Device<REQUEST, { reply_len(1) }>,
+    model: Sum,
+    replies: FrameReader<{ reply_len(1) }>,
+}
+
+struct Sum {
+    image_len: usize,
+    logit: [u8; 4],
+}
+
+fn sum(image: &[u8]) -> i32 {
+    image.iter().map(|&x| i32::from(x)).sum()
+}
+
+impl Service for Sum {
+    fn info(&self) -> Info<'_> {
+        Info {
+            board: "host",
+            model: "sum",
+            source_sha256: [7; 32],
+            input: [1, self.image_len as u16, 1],
+            classes: 1,
+            arena_bytes: 0,
+            flash_bytes: 0,
+            clock_hz: 0,
+        }
+    }
+
+    fn infer(&mut self, image: &[u8]) -> Result<Inference<'_>, Error> {
+        if image.len() != self.image_len {
+            return Err(Error::ImageSize(self.image_len as u32));
+        }
+        self.logit = sum(image).to_le_bytes();
+        let logits = Logits::from_le_bytes(&self.logit).ok_or(Error::Internal)?;
+        Ok(Inference {
+            class: 0,
+            cycles: None,
+            logits,
+        })
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Info,
+    Logit(i32),
+    Error(Error),
+}
+
+impl<const REQUEST: usize> Bench<REQUEST> {
+    fn new(image_len: usize) -> Self {
+        let model = Sum {
+            image_len,
+            logit: [0; 4],
+        };
+        Self {
+            device: Device::new(),
+            model,
+            replies: FrameReader::new(),
+        }
+    }
+
+    /// Every answer to `bytes`; fails if the device says anything that is no reply.
+    fn send(&mut self, bytes: &[u8]) -> Vec<Answer> {
+        let mut line = Vec::new();
+        let mut answers = Vec::new();
+        for &byte in bytes {
+            line.clear();
+            let outcome = self
+                .device
+                .feed(byte, &mut self.model, &mut |byte| line.push(byte));
+            assert_eq!(
+                outcome == Outcome::Pending,
+                line.is_empty(),
+                "one answer per frame"
+            );
+            for &byte in &line {
+                let Some(frame) = self.replies.feed(byte) else {
+                    continue;
+                };
+                let (header, body) = frame.expect("the device sends whole frames");
+                assert_eq!(header.version, VERSION);
+                answers.push(
+                    match postcard::from_bytes(body).expect("the device sends replies") {
+                        Reply::Info(info) => {
+                            assert_eq!(info, self.model.info());
+                            Answer::Info
+                        }
+                        Reply::Inference(inference) => {
+                            let logits: Vec<i32> = inference.logits.iter().collect();
+                            let [logit] = logits[..] else {
+                                panic!("{} logits", logits.len())
+                            };
+                            Answer::Logit(logit)
+                        }
+                        Reply::Error(error) => Answer::Error(error),
+                    },
+                );
+            }
+        }
+        answers
+    }
+}
+
+fn attack<const REQUEST: usize>(image_len: usize, frames: usize, seed: u64) {
+    let mut rng = Rng::with_seed(seed);
+    let mut bench = Bench::<REQUEST>::new(image_len);
+    let (mut refused, mut taken) = (0, 0);
+    for round in 0..frames {
+        let answers = bench.send(&spoiled(&mut rng, image_len));
+        assert!(!answers.contains(&Answer::Error(Error::Internal)));
+        refused += answers
+            .iter()
+            .filter(|answer| matches!(answer, Answer::Error(_)))
+            .count();
+        taken += answers
+            .iter()
+            .filter(|answer| !matches!(answer, Answer::Error(_)))
+            .count();
+        // Whatever came before, the next good conversation works.
+        if round % 64 == 0 {
+            let sequence = rng.u16(..);
+            let image: Vec<u8> = (0..image_len).map(|_| rng.u8(..)).collect();
+            assert_eq!(bench.send(&line(sequence, &Request::Hello)), [Answer::Info]);
+            for step in 1..=2 {
+                let request = Request::Infer { image: &image };
+                let answers = bench.send(&line(sequence.wrapping_add(step), &request));
+                assert_eq!(answers, [Answer::Logit(sum(&image))], "round {round}");
+            }
+        }
+    }
+    println!("{frames} frames: {refused} refused, {taken} taken");
+    assert!(
+        refused > frames / 2,
+        "the frames must be mostly bad ones: {refused} of {frames}"
+    );
+    assert!(
+        taken > frames / 100,
+        "some must get through: {taken} of {frames}"
+    );
+}
+
+#[test]
+fn a_million_spoiled_frames_never_stop_the_device() {
+    attack::<{ request_len(16) }>(16, 1_000_000, 1);
+}
+
+#[test]
+fn spoiled_frames_of_the_real_size_never_stop_the_device() {
+    attack::<{ request_len(784) }>(784, 20_000, 2);
+}
+
+#[test]
+fn a_device_whose_buffer_is_shorter_than_its_image_refuses_and_goes_on() {
+    let mut bench = Bench::<20>::new(784);
+    assert_eq!(bench.send(&line(1, &Request::Hello)), [Answer::Info]);
+    let request = Request::Infer { image: &[1; 784] };
+    assert_eq!(
+        bench.send(&line(2, &request)),
+        [Answer::Error(Error::TooLong)]
+    );
+    assert_eq!(bench.send(&line(1, &Request::Hello)), [Answer::Info]);
+}
