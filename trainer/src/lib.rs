@@ -1,1 +1,23 @@
+//! Trains small image classifiers and hands them to the converter.
+//!
+//! From top to bottom: [`network`] describes a network as a list of layers, each of which emits its
+//! forward and its backward pass into a [`graph`]; [`step`] puts these together into the graphs of a
+//! training step, to which [`optimizer`] adds its update; [`backend`] runs the graphs, with ONNX
+//! Runtime or with the embedded tract; [`data`] divides, shuffles and augments the images;
+//! [`training`] repeats the step under a [`recipe`], on several threads, with checkpoints;
+//! [`export`] writes the result as a float ONNX file.
+//!
+//! The same seed, backend and number of threads give the same bytes.
 
+pub mod backend;
+pub mod data;
+pub mod export;
+pub mod files;
+pub mod graph;
+pub mod network;
+pub mod optimizer;
+pub mod random;
+pub mod recipe;
+pub mod schedule;
+pub mod step;
+pub mod training;

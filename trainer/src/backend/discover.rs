@@ -1,0 +1,137 @@
+//! Finding a library of ONNX Runtime on this machine.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ort::environment::EnvironmentBuilder;
+
+use super::BackendError;
+
+/// The oldest release whose interface `ort` is built for here.
+const OLDEST: u32 = ort::MINOR_VERSION;
+
+/// The outcome of a search.
+pub enum Found {
+    Library { builder: EnvironmentBuilder, version: String, path: PathBuf, why: &'static str },
+    /// One clause: what was looked for.
+    Nothing { looked: String },
+}
+
+/// Loads the first library that is usable. A library that the user named must be.
+pub fn find(named: Option<PathBuf>) -> Result<Found, BackendError> {
+    let named = named.map(|path| (path, "--ort-lib")).or_else(|| {
+        let path = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty())?;
+        Some((path.into(), "ORT_DYLIB_PATH"))
+    });
+    if let Some((path, why)) = named {
+        return load(&path, why).map_err(|what| BackendError::Library { path, what, why });
+    }
+    let mut unusable = None;
+    for (places, why) in [
+        (wheels as fn() -> Vec<PathBuf>, "found in a Python environment"),
+        (system_folders, "found in a library folder"),
+    ] {
+        for path in places().iter().flat_map(|folder| libraries(folder)) {
+            match load(&path, why) {
+                Ok(found) => return Ok(found),
+                Err(what) => unusable = Some(format!("{}: {what}", path.display())),
+            }
+        }
+    }
+    let looked = match unusable {
+        Some(reason) => format!("no usable ONNX Runtime found; {reason}"),
+        None => "no ONNX Runtime library found".to_string(),
+    };
+    Ok(Found::Nothing { looked })
+}
+
+fn load(path: &Path, why: &'static str) -> Result<Found, String> {
+    // `ort` resolves a relative path against the executable's folder; people mean the current one.
+    let path = path.canonicalize().map_err(|error| error.to_string())?;
+    if path.is_dir() {
+        return Err("is a folder; name the library file itself".to_string());
+    }
+    let builder = ort::init_from(&path).map_err(|error| match error {
+        ort::LoadDynamicError::BadVersion { version_str, .. } => {
+            format!("is ONNX Runtime {version_str}, but 1.{OLDEST} or newer is needed")
+        }
+        ort::LoadDynamicError::MissingApi { .. } => "is not a library of ONNX Runtime".to_string(),
+        ort::LoadDynamicError::Dlopen { error, .. } => format!("cannot be loaded: {error}"),
+        other => other.to_string(),
+    })?;
+    let version = version_in(ort::info()).unwrap_or_else(|| version_in_name(&path));
+    Ok(Found::Library { builder, version, path, why })
+}
+
+/// The version in a library's build information, where it tells one.
+fn version_in(info: &str) -> Option<String> {
+    let (_, rest) = info.split_once("git-branch=rel-")?;
+    Some(rest.split(',').next()?.to_string())
+}
+
+fn version_in_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let version = name.split_once(".so.").map(|(_, version)| version);
+    version.unwrap_or("of unknown version").to_string()
+}
+
+/// The libraries of ONNX Runtime in a folder, sorted by name.
+fn libraries(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = folder.read_dir() else { return Vec::new() };
+    let is_library = |name: &str| match env::consts::OS {
+        "macos" => name.starts_with("libonnxruntime.") && name.ends_with(".dylib"),
+        "windows" => name == "onnxruntime.dll",
+        _ => name == "libonnxruntime.so" || name.starts_with("libonnxruntime.so."),
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok())
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_library))
+        .map(|entry| entry.path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Folders where Python's `onnxruntime` package keeps its library.
+fn wheels() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    if let Some(environment) = env::var_os("VIRTUAL_ENV") {
+        let libraries = Path::new(&environment).join("lib");
+        let pythons = libraries.read_dir().into_iter().flatten().filter_map(|entry| entry.ok());
+        folders.extend(pythons.map(|python| python.path().join("site-packages")));
+        folders.push(Path::new(&environment).join("Lib").join("site-packages"));
+        folders.sort();
+    }
+    folders.extend(python_package().and_then(|package| Some(package.parent()?.to_path_buf())));
+    folders.iter().map(|folder| folder.join("onnxruntime").join("capi")).collect()
+}
+
+/// The folder of the package that `python3` would import, without importing it.
+fn python_package() -> Option<PathBuf> {
+    let program = "import importlib.util as u; s = u.find_spec('onnxruntime'); \
+                   print(s.submodule_search_locations[0] if s else '')";
+    let output = Command::new("python3")
+        .args(["-c", program])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    Some(path.trim()).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn system_folders() -> Vec<PathBuf> {
+    let searched = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
+    let searched = searched.map(|name| env::var_os(name).unwrap_or(OsString::new()));
+    let mut folders: Vec<PathBuf> = searched.iter().flat_map(env::split_paths).collect();
+    folders.retain(|folder| !folder.as_os_str().is_empty());
+    let multiarch = format!("/usr/lib/{}-linux-gnu", env::consts::ARCH);
+    let usual = ["/usr/local/lib", "/usr/lib", "/usr/lib64", &multiarch, "/opt/onnxruntime/lib"];
+    folders.extend(usual.iter().map(PathBuf::from));
+    if cfg!(target_os = "macos") {
+        folders.push("/opt/homebrew/lib".into());
+    }
+    folders
+}

@@ -1,0 +1,151 @@
+//! Batches, prepared on a thread of their own while the step before runs.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use converter::dataset::Dataset;
+
+use super::Affine;
+use crate::random::{Purpose, Random};
+
+/// Batches that may wait ahead of the step.
+const AHEAD: usize = 4;
+
+/// One worker's part of a batch.
+pub struct Part {
+    /// Pixel / 255, `[pixels, part size]`.
+    pub images: Vec<f32>,
+    /// `[classes, part size]`: 1 / (images in the batch) at each image's label.
+    pub targets: Vec<f32>,
+}
+
+/// The parts of one batch, one per worker.
+pub type Batch = Vec<Part>;
+
+/// Prepares the batches of an epoch.
+///
+/// The images of an epoch are shuffled by seed and epoch. The last batch holds what is left; the
+/// places it does not fill are images of zeros with no weight in the loss, so the loss stays the
+/// mean over the images that are there.
+pub struct Feed {
+    dataset: Arc<Dataset>,
+    augmentation: Option<Affine>,
+    seed: u64,
+    /// Images per step.
+    batch: usize,
+    workers: usize,
+}
+
+impl Feed {
+    pub fn new(
+        dataset: Dataset,
+        augmentation: Option<Affine>,
+        seed: u64,
+        batch: usize,
+        workers: usize,
+    ) -> Self {
+        Self { dataset: Arc::new(dataset), augmentation, seed, batch, workers }
+    }
+
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// Steps per epoch.
+    pub fn steps(&self) -> usize {
+        self.dataset.len().div_ceil(self.batch)
+    }
+
+    /// Images per part: the workers share a batch evenly, rounded up.
+    pub fn part_size(&self) -> usize {
+        self.batch.div_ceil(self.workers)
+    }
+
+    /// Starts preparing epoch `epoch`, counted from 0. Dropping the receiver ends the thread.
+    pub fn epoch(&self, epoch: usize) -> Receiver<Batch> {
+        let (sender, receiver) = sync_channel(AHEAD);
+        let preparation = Preparation {
+            dataset: Arc::clone(&self.dataset),
+            augmentation: self.augmentation.clone(),
+            seed: self.seed,
+            epoch,
+            batch: self.batch,
+            part_size: self.part_size(),
+            workers: self.workers,
+        };
+        thread::spawn(move || preparation.run(&sender));
+        receiver
+    }
+}
+
+struct Preparation {
+    dataset: Arc<Dataset>,
+    augmentation: Option<Affine>,
+    seed: u64,
+    epoch: usize,
+    batch: usize,
+    part_size: usize,
+    workers: usize,
+}
+
+impl Preparation {
+    fn run(self, sender: &SyncSender<Batch>) {
+        let mut order: Vec<usize> = (0..self.dataset.len()).collect();
+        Random::new(self.seed, Purpose::Order, self.epoch as u64).shuffle(&mut order);
+        for indices in order.chunks(self.batch) {
+            let weight = 1.0 / indices.len() as f32;
+            let mut parts: Vec<&[usize]> = indices.chunks(self.part_size).collect();
+            parts.resize(self.workers, &[]);
+            let batch = parts.into_iter().map(|part| self.part(part, weight)).collect();
+            if sender.send(batch).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn part(&self, indices: &[usize], weight: f32) -> Part {
+        let (dataset, size) = (&*self.dataset, self.part_size);
+        let pixels = dataset.image_size();
+        let mut images = vec![0.0; pixels * size];
+        let mut targets = vec![0.0; dataset.classes * size];
+        let mut image = vec![0.0; pixels];
+        for (column, &index) in indices.iter().enumerate() {
+            self.prepare(index, &mut image);
+            for (row, &pixel) in image.iter().enumerate() {
+                images[row * size + column] = pixel;
+            }
+            targets[usize::from(dataset.labels[index]) * size + column] = weight;
+        }
+        Part { images, targets }
+    }
+
+    fn prepare(&self, index: usize, out: &mut [f32]) {
+        let dataset = &*self.dataset;
+        match &self.augmentation {
+            Some(affine) => {
+                let place = (self.epoch as u64) << 32 | index as u64;
+                let mut random = Random::new(self.seed, Purpose::Augmentation, place);
+                let size = [dataset.height, dataset.width];
+                affine.apply(&mut random, dataset.image(index), size, out);
+            }
+            None => pixels(dataset.image(index), out),
+        }
+    }
+}
+
+/// Pixels as the network takes them: divided by 255.
+fn pixels(image: &[u8], out: &mut [f32]) {
+    image.iter().zip(out).for_each(|(&pixel, out)| *out = f32::from(pixel) / 255.0);
+}
+
+/// Images `range` of a data set in the layout of the graphs, `[pixels, size]`, zeros behind them.
+pub(crate) fn columns(dataset: &Dataset, range: std::ops::Range<usize>, size: usize) -> Vec<f32> {
+    let mut images = vec![0.0; dataset.image_size() * size];
+    for (column, index) in range.enumerate() {
+        for (row, &pixel) in dataset.image(index).iter().enumerate() {
+            images[row * size + column] = f32::from(pixel) / 255.0;
+        }
+    }
+    images
+}

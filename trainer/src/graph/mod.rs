@@ -1,0 +1,226 @@
+//! Builds the graphs that a backend runs: ONNX nodes over values whose shapes are all known.
+//!
+//! Every value is `f32` unless it says otherwise. An activation of a layer is a matrix
+//! `[features, batch]`, features in the order channel, row, column: one row holds one feature of
+//! every image of the batch. This batch-innermost layout makes moving pixels around a copy of whole
+//! rows, makes a convolution one matrix product, and makes `flatten` nothing at all.
+
+mod rows;
+
+use std::rc::Rc;
+
+use converter::onnx::{Attribute, Dim, Element, ElementType, ModelBuilder};
+
+pub use rows::RowSums;
+
+/// A value in a graph: its name and its shape.
+#[derive(Clone, Debug)]
+pub struct Value {
+    name: Rc<str>,
+    shape: Vec<usize>,
+}
+
+impl Value {
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// A graph under construction, for one fixed batch size.
+///
+/// The methods panic when shapes do not fit: layers check what a user can get wrong before they
+/// emit anything.
+pub struct Graph {
+    model: ModelBuilder,
+    batch: usize,
+}
+
+impl Graph {
+    /// An empty graph that takes `batch` images at a time.
+    pub fn new(name: &str, batch: usize) -> Self {
+        Self { model: ModelBuilder::new(name), batch }
+    }
+
+    /// Images per run.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The finished graph as ONNX bytes.
+    pub fn finish(self) -> Vec<u8> {
+        self.model.finish()
+    }
+
+    pub fn input(&mut self, name: &str, shape: &[usize]) -> Value {
+        self.model.input(name, ElementType::F32, &dims(shape));
+        Value { name: name.into(), shape: shape.to_vec() }
+    }
+
+    /// Makes `value` an output under `name`.
+    pub fn output(&mut self, name: &str, value: &Value) {
+        self.model.node("Identity", name, &[&value.name], &[]);
+        self.model.output(name, ElementType::F32, &dims(&value.shape));
+    }
+
+    pub fn constant<T: Element>(&mut self, shape: &[usize], values: &[T]) -> Value {
+        let name = self.model.fresh("constant");
+        self.model.initializer(&name, shape, values);
+        Value { name: name.into(), shape: shape.to_vec() }
+    }
+
+    fn node(
+        &mut self,
+        operator: &str,
+        inputs: &[&Value],
+        attributes: &[(&str, Attribute)],
+        shape: Vec<usize>,
+    ) -> Value {
+        let name = self.model.fresh(operator);
+        let inputs: Vec<&str> = inputs.iter().map(|value| &*value.name).collect();
+        self.model.node(operator, &name, &inputs, attributes);
+        Value { name: name.into(), shape }
+    }
+
+    /// `op(a) · op(b) (+ bias)`, where `op` transposes if its flag is set; `bias` broadcasts.
+    pub fn gemm(&mut self, a: (&Value, bool), b: (&Value, bool), bias: Option<&Value>) -> Value {
+        let (a, transpose_a) = a;
+        let (b, transpose_b) = b;
+        let side = |value: &Value, transpose: bool| match value.shape[..] {
+            [rows, columns] if transpose => (columns, rows),
+            [rows, columns] => (rows, columns),
+            _ => panic!("gemm of {value:?}: not a matrix"),
+        };
+        let ((rows, inner), (inner_b, columns)) = (side(a, transpose_a), side(b, transpose_b));
+        assert_eq!(inner, inner_b, "gemm of {a:?} and {b:?}");
+        let mut inputs = vec![a, b];
+        inputs.extend(bias);
+        let attributes = [
+            ("transA", Attribute::Int(transpose_a.into())),
+            ("transB", Attribute::Int(transpose_b.into())),
+        ];
+        self.node("Gemm", &inputs, &attributes, vec![rows, columns])
+    }
+
+    /// An operator on two values of shapes that broadcast; the result is `f32`, or `bool` for a
+    /// comparison.
+    fn binary(&mut self, operator: &str, a: &Value, b: &Value) -> Value {
+        let shape = broadcast(&a.shape, &b.shape);
+        self.node(operator, &[a, b], &[], shape)
+    }
+
+    pub fn add(&mut self, a: &Value, b: &Value) -> Value {
+        self.binary("Add", a, b)
+    }
+
+    pub fn sub(&mut self, a: &Value, b: &Value) -> Value {
+        self.binary("Sub", a, b)
+    }
+
+    pub fn mul(&mut self, a: &Value, b: &Value) -> Value {
+        self.binary("Mul", a, b)
+    }
+
+    pub fn div(&mut self, a: &Value, b: &Value) -> Value {
+        self.binary("Div", a, b)
+    }
+
+    pub fn max(&mut self, a: &Value, b: &Value) -> Value {
+        self.binary("Max", a, b)
+    }
+
+    /// 1 where `a > b`, else 0.
+    pub fn greater(&mut self, a: &Value, b: &Value) -> Value {
+        let mask = self.binary("Greater", a, b);
+        self.mask(&mask)
+    }
+
+    /// 1 where `a ≥ b`, else 0.
+    pub fn greater_or_equal(&mut self, a: &Value, b: &Value) -> Value {
+        let mask = self.binary("GreaterOrEqual", a, b);
+        self.mask(&mask)
+    }
+
+    fn mask(&mut self, mask: &Value) -> Value {
+        // 1 is FLOAT in ONNX's list of element types.
+        self.node("Cast", &[mask], &[("to", Attribute::Int(1))], mask.shape.clone())
+    }
+
+    /// An operator that keeps the shape, such as `Exp`, `Log`, `Neg` or `Relu`.
+    pub fn unary(&mut self, operator: &str, x: &Value) -> Value {
+        self.node(operator, &[x], &[], x.shape.clone())
+    }
+
+    pub fn reshape(&mut self, x: &Value, shape: &[usize]) -> Value {
+        if x.shape == shape {
+            return x.clone();
+        }
+        assert_eq!(x.elements(), shape.iter().product::<usize>(), "reshape of {x:?} to {shape:?}");
+        let dims: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
+        let target = self.constant(&[dims.len()], &dims);
+        self.node("Reshape", &[x, &target], &[], shape.to_vec())
+    }
+
+    /// Sums over one axis, which keeps its place with size 1.
+    pub fn reduce_sum(&mut self, x: &Value, axis: usize) -> Value {
+        let axes = self.constant(&[1], &[axis as i64]);
+        let mut shape = x.shape.clone();
+        shape[axis] = 1;
+        self.node("ReduceSum", &[x, &axes], &[("keepdims", Attribute::Int(1))], shape)
+    }
+
+    /// The maximum over one axis, which keeps its place with size 1.
+    pub fn reduce_max(&mut self, x: &Value, axis: usize) -> Value {
+        let mut shape = x.shape.clone();
+        shape[axis] = 1;
+        let axes = ("axes", Attribute::Ints(vec![axis as i64]));
+        self.node("ReduceMax", &[x], &[axes, ("keepdims", Attribute::Int(1))], shape)
+    }
+
+    /// Elements `range` of axis 0.
+    pub fn slice(&mut self, x: &Value, range: std::ops::Range<usize>) -> Value {
+        assert!(range.end <= x.shape[0], "slice {range:?} of {x:?}");
+        if range == (0..x.shape[0]) {
+            return x.clone();
+        }
+        let mut shape = x.shape.clone();
+        shape[0] = range.len();
+        let start = self.constant(&[1], &[range.start as i64]);
+        let end = self.constant(&[1], &[range.end as i64]);
+        let axes = self.constant(&[1], &[0i64]);
+        self.node("Slice", &[x, &start, &end, &axes], &[], shape)
+    }
+
+    /// Joins values along axis 0.
+    pub fn concat(&mut self, parts: &[Value]) -> Value {
+        if let [only] = parts {
+            return only.clone();
+        }
+        let mut shape = parts[0].shape.clone();
+        shape[0] = parts.iter().map(|part| part.shape[0]).sum();
+        let parts: Vec<&Value> = parts.iter().collect();
+        self.node("Concat", &parts, &[("axis", Attribute::Int(0))], shape)
+    }
+}
+
+fn dims(shape: &[usize]) -> Vec<Dim> {
+    shape.iter().map(|&size| Dim::Fixed(size)).collect()
+}
+
+/// The shape of an element-wise operator's result.
+fn broadcast(a: &[usize], b: &[usize]) -> Vec<usize> {
+    let rank = a.len().max(b.len());
+    let size = |shape: &[usize], axis: usize| {
+        (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis])
+    };
+    (0..rank)
+        .map(|axis| match (size(a, axis), size(b, axis)) {
+            (a, b) if a == b || b == 1 => a,
+            (1, b) => b,
+            _ => panic!("shapes {a:?} and {b:?} do not broadcast"),
+        })
+        .collect()
+}

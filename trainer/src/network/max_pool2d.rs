@@ -1,0 +1,133 @@
+//! 2-D max pooling. Of equal values the first in row-major order wins and gets the gradient.
+
+use std::fmt;
+
+use super::{Backward, Gradients, Layer, Shape, Window};
+use crate::export::{Export, ints};
+use crate::graph::{Graph, RowSums, Value};
+
+/// The maximum of each window; windows may overlap or leave gaps, and are not padded.
+#[derive(Clone, Debug)]
+pub struct MaxPool2d {
+    pub window: Window,
+}
+
+impl MaxPool2d {
+    fn sizes(&self, input: Shape) -> Result<([usize; 3], [usize; 2]), String> {
+        if self.window.padding != [0, 0] {
+            return Err("max pooling takes no padding".to_string());
+        }
+        let image = Window::image(input)?;
+        Ok((image, self.window.output_size(image[1], image[2])?))
+    }
+
+    /// For every element of the window, for every output, the input row that it looks at.
+    fn table(&self, [channels, height, width]: [usize; 3], output: [usize; 2]) -> Vec<Option<usize>> {
+        let mut table = Vec::new();
+        for row in 0..self.window.kernel[0] {
+            for column in 0..self.window.kernel[1] {
+                for channel in 0..channels {
+                    for y in 0..output[0] {
+                        for x in 0..output[1] {
+                            let position =
+                                self.window.position([y, x], [row, column], [height, width]);
+                            table.push(position.map(|[y, x]| (channel * height + y) * width + x));
+                        }
+                    }
+                }
+            }
+        }
+        table
+    }
+}
+
+/// The maximum of a run of candidates as a tree of pairwise maxima.
+enum Tree {
+    Leaf,
+    /// `first_wins` is 1 where the first half holds the maximum.
+    Pair { first: Box<Tree>, second: Box<Tree>, first_wins: Value },
+}
+
+fn maximum(graph: &mut Graph, candidates: &[Value]) -> (Value, Tree) {
+    if let [only] = candidates {
+        return (only.clone(), Tree::Leaf);
+    }
+    let (first, second) = candidates.split_at(candidates.len().div_ceil(2));
+    let (first_max, first) = maximum(graph, first);
+    let (second_max, second) = maximum(graph, second);
+    let first_wins = graph.greater_or_equal(&first_max, &second_max);
+    let pair = Tree::Pair { first: Box::new(first), second: Box::new(second), first_wins };
+    (graph.max(&first_max, &second_max), pair)
+}
+
+/// Hands the gradient of a maximum down to the candidates, in their order.
+fn distribute(graph: &mut Graph, tree: Tree, dy: &Value, out: &mut Vec<Value>) {
+    match tree {
+        Tree::Leaf => out.push(dy.clone()),
+        Tree::Pair { first, second, first_wins } => {
+            let to_first = graph.mul(dy, &first_wins);
+            let to_second = graph.sub(dy, &to_first);
+            distribute(graph, *first, &to_first, out);
+            distribute(graph, *second, &to_second, out);
+        }
+    }
+}
+
+impl Layer for MaxPool2d {
+    fn output_shape(&self, input: Shape) -> Result<Shape, String> {
+        let ([channels, ..], [height, width]) = self.sizes(input)?;
+        Ok(Shape::Image([channels, height, width]))
+    }
+
+    fn forward<'a>(
+        &'a self,
+        graph: &mut Graph,
+        x: &Value,
+        input: Shape,
+        _parameters: &[Value],
+    ) -> (Value, Backward<'a>) {
+        let (image, output) = self.sizes(input).expect("checked by output_shape");
+        let rows = image[0] * output[0] * output[1];
+        let table = self.table(image, output);
+        let candidates: Vec<Value> =
+            table.chunks(rows).map(|element| graph.gather_rows(x, element)).collect();
+        let (y, tree) = maximum(graph, &candidates);
+        let backward: Backward<'a> = Box::new(move |graph, dy, wants_input| {
+            let input = wants_input.then(|| {
+                let mut parts = Vec::new();
+                distribute(graph, tree, dy, &mut parts);
+                let parts = graph.concat(&parts);
+                graph.sum_rows(&parts, &RowSums::transpose(image.iter().product(), &table))
+            });
+            Gradients { input, parameters: Vec::new() }
+        });
+        (y, backward)
+    }
+
+    fn export(
+        &self,
+        export: &mut Export,
+        x: &str,
+        _parameters: &[&[f32]],
+        _input: Shape,
+    ) -> String {
+        let attributes =
+            [("kernel_shape", ints(&self.window.kernel)), ("strides", ints(&self.window.stride))];
+        export.node("MaxPool", &[x], &attributes)
+    }
+
+    fn takes_maxima(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Display for MaxPool2d {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Window { kernel, stride, .. } = self.window;
+        write!(f, "max_pool2d {}×{}", kernel[0], kernel[1])?;
+        if stride != kernel {
+            write!(f, " stride {}×{}", stride[0], stride[1])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! One step on all threads: gradients of the parts, their sum, the update.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use super::TrainingError;
+use crate::backend::{Backend, BackendError, Session};
+use crate::data::{Batch, Part};
+use crate::network::Network;
+use crate::optimizer::Optimizer;
+use crate::step::{gradient_graph, update_graph};
+
+/// The loss and the gradient `[P]` of one part.
+type Outcome = Result<(f32, Vec<f32>), BackendError>;
+
+/// Runs steps. The calling thread takes the first part of a batch, and each further part has a
+/// thread of its own; gradients are added in the order of the parts, whichever is done first.
+pub struct Engine {
+    first: Worker,
+    others: Vec<Remote>,
+    update: Session,
+    parameters: Arc<Vec<f32>>,
+    /// The optimizer's vectors with their names.
+    state: Vec<(&'static str, Vec<f32>)>,
+}
+
+impl Engine {
+    /// `start` holds the parameters and the optimizer's state vectors.
+    pub fn new(
+        backend: &Backend,
+        network: &Network,
+        optimizer: &dyn Optimizer,
+        part_size: usize,
+        workers: usize,
+        start: (Vec<f32>, Vec<Vec<f32>>),
+    ) -> Result<Self, BackendError> {
+        let gradient = gradient_graph(network, part_size);
+        let worker = || {
+            Ok::<_, BackendError>(Worker {
+                session: backend.session(&gradient)?,
+                pixels: network.input.iter().product(),
+                classes: network.classes(),
+                part_size,
+            })
+        };
+        let others = (1..workers).map(|_| Ok(Remote::start(worker()?))).collect::<Result<_, _>>();
+        let (parameters, state) = start;
+        Ok(Self {
+            first: worker()?,
+            others: others.map_err(|error: BackendError| error)?,
+            update: backend.session(&update_graph(network, optimizer))?,
+            parameters: Arc::new(parameters),
+            state: optimizer.state().iter().copied().zip(state).collect(),
+        })
+    }
+
+    /// Takes one step and returns the loss of the batch before it.
+    pub fn step(&mut self, batch: Batch, rate: f32) -> Result<f32, TrainingError> {
+        let mut parts = batch.into_iter();
+        let first = parts.next().ok_or(TrainingError::WorkerLost)?;
+        for (remote, part) in self.others.iter().zip(parts) {
+            let job = (Arc::clone(&self.parameters), part);
+            remote.jobs.send(job).map_err(|_| TrainingError::WorkerLost)?;
+        }
+        let (mut loss, mut gradient) = self.first.run(&self.parameters, &first)?;
+        for remote in &self.others {
+            let outcome = remote.outcomes.recv().map_err(|_| TrainingError::WorkerLost)?;
+            let (part_loss, part_gradient) = outcome?;
+            loss += part_loss;
+            gradient.iter_mut().zip(&part_gradient).for_each(|(sum, part)| *sum += part);
+        }
+        self.apply(&gradient, rate)?;
+        Ok(loss)
+    }
+
+    fn apply(&mut self, gradient: &[f32], rate: f32) -> Result<(), TrainingError> {
+        let shape = [gradient.len()];
+        let rate = [rate];
+        let mut inputs: Vec<(&str, &[usize], &[f32])> = vec![
+            ("parameters", &shape, &self.parameters),
+            ("gradient", &shape, gradient),
+            ("rate", &[1], &rate),
+        ];
+        inputs.extend(self.state.iter().map(|(name, values)| (*name, &shape[..], &values[..])));
+        let mut outputs = self.update.run(&inputs)?.into_iter();
+        self.parameters = Arc::new(outputs.next().ok_or(TrainingError::WorkerLost)?);
+        self.state.iter_mut().zip(outputs).for_each(|((_, values), new)| *values = new);
+        Ok(())
+    }
+
+    /// The parameters and the optimizer's state vectors as they are now.
+    pub fn snapshot(&self) -> (Vec<f32>, Vec<Vec<f32>>) {
+        let state = self.state.iter().map(|(_, values)| values.clone()).collect();
+        (self.parameters.to_vec(), state)
+    }
+}
+
+struct Worker {
+    session: Session,
+    pixels: usize,
+    classes: usize,
+    part_size: usize,
+}
+
+impl Worker {
+    fn run(&mut self, parameters: &[f32], part: &Part) -> Outcome {
+        let outputs = self.session.run(&[
+            ("parameters", &[parameters.len()], parameters),
+            ("images", &[self.pixels, self.part_size], &part.images),
+            ("targets", &[self.classes, self.part_size], &part.targets),
+        ])?;
+        let [loss, gradient]: [Vec<f32>; 2] =
+            outputs.try_into().expect("the gradient graph has two outputs");
+        Ok((loss[0], gradient))
+    }
+}
+
+/// A worker on a thread of its own, which ends when its jobs' sender is dropped.
+struct Remote {
+    jobs: Sender<(Arc<Vec<f32>>, Part)>,
+    outcomes: Receiver<Outcome>,
+}
+
+impl Remote {
+    fn start(mut worker: Worker) -> Self {
+        let (jobs, incoming) = channel::<(Arc<Vec<f32>>, Part)>();
+        let (outgoing, outcomes) = channel();
+        thread::spawn(move || {
+            for (parameters, part) in incoming {
+                if outgoing.send(worker.run(&parameters, &part)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { jobs, outcomes }
+    }
+}
