@@ -43,6 +43,7 @@ extern crate std;
 
 mod activation;
 mod arena;
+mod flatten;
 mod info;
 pub mod kernels;
 pub mod layers;
@@ -53,6 +54,7 @@ mod window;
 
 pub use activation::Activation;
 pub use arena::Arena;
+pub use flatten::flatten;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{Conv2d, FullyConnected, MaxPool2d, Strided, Unit};

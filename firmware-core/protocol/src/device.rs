@@ -2,7 +2,7 @@
 
 use crate::{Error, FrameReader, Inference, Info, Reply, Request, encode};
 
-/// What a device does for the protocol: it knows itself, and it runs its model.
+/// What a device does for the protocol: it knows itself, runs its model and has a line to the host.
 pub trait Service {
     /// Who the device is.
     fn info(&self) -> Info<'_>;
@@ -13,6 +13,9 @@ pub trait Service {
     ///
     /// [`Error::ImageSize`] with the right number of bytes.
     fn infer(&mut self, image: &[u8]) -> Result<Inference<'_>, Error>;
+
+    /// Puts a byte on the line.
+    fn send(&mut self, byte: u8);
 }
 
 /// What a byte led to.
@@ -52,36 +55,35 @@ impl<const REQUEST: usize, const REPLY: usize> Device<REQUEST, REPLY> {
     }
 
     /// Takes one byte from the line. When it completes a request, or what should have been one,
-    /// the answer goes to `send` byte by byte before this returns.
-    pub fn feed(
-        &mut self,
-        byte: u8,
-        service: &mut impl Service,
-        send: &mut impl FnMut(u8),
-    ) -> Outcome {
+    /// the whole answer is sent before this returns.
+    pub fn feed(&mut self, byte: u8, service: &mut impl Service) -> Outcome {
         let Some(frame) = self.reader.feed(byte) else {
             return Outcome::Pending;
         };
-        let (sequence, reply) = match frame {
+        let mut line = Line::<REPLY>::new();
+        let (sequence, refusal) = match frame {
             Err(error) => (0, Err(error.into())),
             Ok((header, _)) if header.version != crate::VERSION => {
                 (header.sequence, Err(Error::Version(crate::VERSION)))
             }
             Ok((header, body)) => {
-                let reply = match postcard::from_bytes(body) {
+                let sequence = header.sequence;
+                let answer = match postcard::from_bytes(body) {
                     Err(_) => Err(Error::Unknown),
-                    Ok(request) => answer(&mut self.expected, header.sequence, request, service),
+                    Ok(request) => answer(&mut self.expected, sequence, request, service),
                 };
-                (header.sequence, reply)
+                (
+                    sequence,
+                    answer.and_then(|reply| line.write(sequence, &reply)),
+                )
             }
         };
-        let error = reply.err();
-        let reply = reply.unwrap_or_else(Reply::Error);
-        if !write::<REPLY>(sequence, &reply, send) {
-            write::<REPLY>(sequence, &Reply::Error(Error::Internal), send);
-            return Outcome::Refused(Error::Internal);
+        if let Err(error) = refusal {
+            // A refusal is shorter than any other reply; it always fits.
+            let _ = line.write(sequence, &Reply::Error(error));
         }
-        error.map_or(Outcome::Answered, Outcome::Refused)
+        line.bytes().iter().for_each(|&byte| service.send(byte));
+        refusal.map_or_else(Outcome::Refused, |()| Outcome::Answered)
     }
 }
 
@@ -109,22 +111,45 @@ fn answer<'s>(
     }
 }
 
-fn write<const REPLY: usize>(sequence: u16, reply: &Reply<'_>, send: &mut impl FnMut(u8)) -> bool {
-    let mut scratch = [0; REPLY];
+/// A reply as it goes over the line. It is complete before the first byte is sent, because what it
+/// says is borrowed from the service that sends it.
+struct Line<const REPLY: usize> {
     // COBS and the zeros around a frame add less than another REPLY bytes.
-    let mut buffer = [[0; REPLY]; 2];
-    const {
-        assert!(
-            REPLY >= crate::reply_len(0),
-            "a reply must hold the device's Info"
-        )
-    };
-    match encode(sequence, reply, &mut scratch, buffer.as_flattened_mut()) {
-        Some(line) => {
-            line.iter().for_each(|&byte| send(byte));
-            true
+    buffer: [[u8; REPLY]; 2],
+    len: usize,
+}
+
+impl<const REPLY: usize> Line<REPLY> {
+    fn new() -> Self {
+        const {
+            assert!(
+                REPLY >= crate::reply_len(0),
+                "a reply must be able to hold the device's Info"
+            )
+        };
+        Self {
+            buffer: [[0; REPLY]; 2],
+            len: 0,
         }
-        None => false,
+    }
+
+    fn write(&mut self, sequence: u16, reply: &Reply<'_>) -> Result<(), Error> {
+        let mut scratch = [0; REPLY];
+        let line = encode(
+            sequence,
+            reply,
+            &mut scratch,
+            self.buffer.as_flattened_mut(),
+        );
+        self.len = line.ok_or(Error::Internal)?.len();
+        Ok(())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer
+            .as_flattened()
+            .get(..self.len)
+            .unwrap_or_default()
     }
 }
 
@@ -136,7 +161,11 @@ mod tests {
     use crate::{Logits, reply_len, request_len};
 
     /// Its one logit is the sum of a four-byte image.
-    struct Sum([u8; 4]);
+    #[derive(Default)]
+    struct Sum {
+        logit: [u8; 4],
+        line: Vec<u8>,
+    }
 
     impl Service for Sum {
         fn info(&self) -> Info<'_> {
@@ -154,17 +183,21 @@ mod tests {
 
         fn infer(&mut self, image: &[u8]) -> Result<Inference<'_>, Error> {
             let image: &[u8; 4] = image.try_into().map_err(|_| Error::ImageSize(4))?;
-            self.0 = image
+            self.logit = image
                 .iter()
                 .map(|&x| i32::from(x))
                 .sum::<i32>()
                 .to_le_bytes();
-            let logits = Logits::from_le_bytes(&self.0).unwrap();
+            let logits = Logits::from_le_bytes(&self.logit).unwrap();
             Ok(Inference {
                 class: 0,
                 cycles: Some(u32::MAX),
                 logits,
             })
+        }
+
+        fn send(&mut self, byte: u8) {
+            self.line.push(byte);
         }
     }
 
@@ -178,19 +211,17 @@ mod tests {
         fn new() -> Self {
             Self {
                 device: Device::new(),
-                service: Sum([0; 4]),
+                service: Sum::default(),
                 replies: FrameReader::new(),
             }
         }
 
         fn send(&mut self, bytes: &[u8]) -> Vec<(u16, std::string::String)> {
-            let mut line = Vec::new();
             for &byte in bytes {
-                self.device
-                    .feed(byte, &mut self.service, &mut |byte| line.push(byte));
+                self.device.feed(byte, &mut self.service);
             }
             let mut replies = Vec::new();
-            for byte in line {
+            for byte in std::mem::take(&mut self.service.line) {
                 if let Some(frame) = self.replies.feed(byte) {
                     let (header, body) = frame.unwrap();
                     let reply: Reply = postcard::from_bytes(body).unwrap();
