@@ -1,4 +1,32 @@
-//! Lowers a float ONNX classifier to the integers that `firmware-core` computes.
+//! Lowers a float ONNX classifier to the integers that `firmware-core` computes, and proves it.
+//!
+//! The pipeline is [`Converter::convert`]: [`read`] the file into a typed [`graph`], rewrite it
+//! ([`passes`]), fuse it into layers ([`mod@lower`]), choose exponents and prove the accumulators'
+//! bound ([`mod@quantize`]), [`emit`] Rust and ONNX. [`reference`] runs the result on the host,
+//! [`prove`] compares it with tract.
+//!
+//! # Contracts
+//!
+//! - No input makes it panic: a file that is not ONNX, is truncated or holds what is not
+//!   supported is an error that names the node and says what is supported.
+//! - What it emits is exact or it is refused: see [`quantize::ACCUMULATOR_BOUND`].
+//! - The same input gives the same bytes on every machine.
 
+pub mod arena;
+mod convert;
 pub mod dataset;
+pub mod emit;
+pub mod evaluate;
+pub mod files;
+pub mod graph;
+pub mod lower;
 pub mod onnx;
+pub mod parallel;
+pub mod passes;
+pub mod prove;
+pub mod quantize;
+pub mod quantized;
+pub mod read;
+pub mod reference;
+
+pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter};

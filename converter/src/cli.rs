@@ -1,0 +1,160 @@
+//! What was typed, and the work it stands for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+
+use converter::dataset::{Dataset, DatasetError, Split};
+use converter::passes::PixelScale;
+use converter::{Conversion, Converter, prove, reference};
+
+/// How far the network as read may be from tract's result on the file, relative to the largest
+/// logit; f32 rounding stays two orders of magnitude below.
+const READING_TOLERANCE: f32 = 1e-3;
+
+/// Images on which the reading is checked.
+const READING_IMAGES: usize = 20;
+
+/// Turns a float ONNX classifier into the integers that firmware-core runs.
+#[derive(Parser)]
+#[command(name = "converter", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Cli {
+    #[command(flatten)]
+    convert: Option<ConvertArgs>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {}
+
+/// The main job: MODEL.onnx to model.rs, int8.onnx, golden.rs and a model card.
+#[derive(Args)]
+struct ConvertArgs {
+    /// The float model: PyTorch, Keras (tf2onnx) or this project's trainer wrote it
+    #[arg(value_name = "MODEL.onnx")]
+    model: PathBuf,
+    /// Folder with the IDX files whose training images choose the exponents
+    #[arg(long, value_name = "DIR")]
+    calibration: PathBuf,
+    /// Folder for the results; created where it is missing
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Name of the network in the generated code [default: the output folder's name]
+    #[arg(long)]
+    name: Option<String>,
+    /// What the model's training divided pixels by: 255 for 0…1, 1 for raw pixels
+    #[arg(long, default_value_t = 255.0, value_name = "X")]
+    pixel_divisor: f32,
+    /// What it then subtracted, as in torchvision's Normalize
+    #[arg(long, default_value_t = 0.0, value_name = "X", allow_negative_numbers = true)]
+    mean: f32,
+    /// What it then divided by, as in torchvision's Normalize
+    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    deviation: f32,
+}
+
+/// Reads the command line and does what it says.
+pub fn run() -> Result<()> {
+    let cli = Cli::parse();
+    match (cli.command, cli.convert) {
+        (Some(command), _) => match command {},
+        (None, Some(args)) => convert(&args),
+        (None, None) => bail!("no model given; see --help"),
+    }
+}
+
+fn convert(args: &ConvertArgs) -> Result<()> {
+    let pixels = PixelScale { divisor: args.pixel_divisor, mean: args.mean, deviation: args.deviation };
+    ensure!(
+        [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0) && pixels.mean.is_finite(),
+        "--pixel-divisor and --deviation must be above 0 and --mean finite"
+    );
+    let name = network_name(args)?;
+    let onnx = fs::read(&args.model).with_context(|| format!("{}: cannot be read", args.model.display()))?;
+    let calibration = Dataset::load(&args.calibration, Split::Train)?;
+    // Without a test set the calibration images serve as golden ones.
+    let (test, test_name) = match Dataset::load(&args.calibration, Split::Test) {
+        Ok(test) => (test, "test"),
+        Err(DatasetError::Missing { .. }) => (calibration.clone(), "calibration"),
+        Err(error) => return Err(error.into()),
+    };
+    calibration.check_twin(&test, &args.calibration)?;
+
+    let at_file = || args.model.display().to_string();
+    let conversion =
+        Converter::new(&name, &onnx).pixel_scale(pixels).convert(&calibration).with_context(at_file)?;
+    check_classes(&conversion, &calibration, args)?;
+    check_reading(&conversion, &onnx, &pixels, &calibration).with_context(at_file)?;
+    let agreement = prove::against_tract(&conversion.network, &conversion.int8_onnx(), &test)
+        .context("tract cannot run the int8.onnx that was made; this is a defect of the converter")?;
+    ensure!(
+        agreement.mismatches == 0,
+        "{} of {} logits differ between the integers and tract on int8.onnx; nothing was written; \
+         this is a defect of the converter",
+        agreement.mismatches,
+        agreement.logits
+    );
+    let correct = reference::correct(&agreement.ours, &test.labels);
+    let accuracy = 100.0 * correct as f64 / test.len() as f64;
+    let about = format!(
+        "int8 accuracy on the {} {test_name} images: {accuracy:.2} %.\n\n\
+         All {} logits equal tract's on `int8.onnx`, with no tolerance.\n",
+        test.len(),
+        agreement.logits
+    );
+    conversion.write(&args.out, &test, &about)?;
+    print!("{about}\n{}", conversion.report_markdown());
+    println!("\nWritten: float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md in {}", args.out.display());
+    Ok(())
+}
+
+/// The network's name: a Rust-friendly word.
+fn network_name(args: &ConvertArgs) -> Result<String> {
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => folder_name(&args.out).unwrap_or_else(|| "model".into()),
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    ensure!(
+        !name.is_empty() && name.len() <= 32 && name.chars().all(fits),
+        "--name {name:?}: use 1 to 32 letters, digits, '-' and '_'"
+    );
+    Ok(name)
+}
+
+fn folder_name(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_str()?.to_string())
+}
+
+fn check_classes(conversion: &Conversion, images: &Dataset, args: &ConvertArgs) -> Result<()> {
+    let logits = conversion.network.classes();
+    ensure!(
+        images.classes <= logits,
+        "{}: the labels go up to {}, but {} has {logits} outputs",
+        args.calibration.display(),
+        images.classes - 1,
+        args.model.display()
+    );
+    Ok(())
+}
+
+/// Makes sure that the network computes what the file says.
+fn check_reading(conversion: &Conversion, onnx: &[u8], pixels: &PixelScale, images: &Dataset) -> Result<()> {
+    let some: Vec<usize> = (0..READING_IMAGES.min(images.len())).collect();
+    match prove::reading_error(&conversion.float, onnx, pixels, &images.subset(&some)) {
+        Ok(error) if error <= READING_TOLERANCE => Ok(()),
+        Ok(error) => bail!(
+            "the network as read is off by {:.1} % of the largest logit from tract's result on the file; \
+             nothing was written",
+            error * 100.0
+        ),
+        // tract reads less than we do in places; the integers are still proven against it.
+        Err(error) => {
+            eprintln!("note: not compared in float, because tract cannot run the file: {error}");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a model costs and how close it is to its float source, layer by layer.
+
+use std::fmt::Write;
+
+use super::Origin;
+use crate::arena::{self, ArenaPlan};
+use crate::dataset::Dataset;
+use crate::evaluate;
+use crate::lower::Network;
+use crate::parallel;
+use crate::quantize::{ACCUMULATOR_BOUND, largest_accumulator};
+use crate::quantized::QuantizedNetwork;
+use crate::reference;
+
+/// Figures of a conversion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// For each layer the root of its mean squared error against float, relative to the root
+    /// mean square of the float values.
+    pub relative_errors: Vec<f64>,
+    /// Images over which the errors were taken.
+    pub images: usize,
+    pub arena_bytes: usize,
+    pub weight_bytes: usize,
+    pub macs: usize,
+}
+
+impl Report {
+    /// Compares the integers with the float network on `images`.
+    pub fn measure(float: &Network, network: &QuantizedNetwork, plan: &ArenaPlan, images: &Dataset) -> Self {
+        let per_image = parallel::map(images.len(), |index| {
+            let image = images.image(index);
+            let (float_values, integers) = (evaluate::values(float, image), reference::values(network, image));
+            let layers = float_values.iter().zip(&integers).enumerate().skip(1);
+            layers
+                .map(|(value, (floats, integers))| {
+                    let step = 2_f64.powi(-network.format(value).exponent);
+                    floats.iter().zip(integers.to_i32()).fold((0.0, 0.0), |(error, power), (&x, q)| {
+                        let x = f64::from(x);
+                        (error + (x - f64::from(q) * step).powi(2), power + x * x)
+                    })
+                })
+                .collect::<Vec<(f64, f64)>>()
+        });
+        let mut sums = vec![(0.0, 0.0); network.layers.len()];
+        for image in per_image {
+            sums.iter_mut().zip(image).for_each(|(sum, (error, power))| {
+                *sum = (sum.0 + error, sum.1 + power);
+            });
+        }
+        let relative = |(error, power): (f64, f64)| if power > 0.0 { (error / power).sqrt() } else { 0.0 };
+        Self {
+            relative_errors: sums.into_iter().map(relative).collect(),
+            images: images.len(),
+            arena_bytes: plan.bytes,
+            weight_bytes: network.parameter_bytes(),
+            macs: network.macs(),
+        }
+    }
+}
+
+/// The layers with shapes and cost, as a Markdown table.
+pub fn layer_table(network: &QuantizedNetwork) -> String {
+    let mut table = String::from(
+        "| layer | output | MACs | weight bytes | in+out bytes | exponents in → out | largest accumulator |\n\
+         |---|---|--:|--:|--:|---|--:|\n",
+    );
+    for (index, layer) in network.layers.iter().enumerate() {
+        let input = network.format(layer.input);
+        let reach = layer.parameters().map_or("–".to_string(), |parameters| {
+            let (reach, _) = largest_accumulator(parameters, input.element);
+            format!("{:.3} × 2^24", reach as f64 / ACCUMULATOR_BOUND as f64)
+        });
+        let pooled = if layer.kind() == firmware_core::LayerKind::Conv2dMaxPool2d { " + max_pool2d" } else { "" };
+        let _ = writeln!(
+            table,
+            "| {}{pooled} | {} {} | {} | {} | {} | {} → {} | {reach} |",
+            layer.name,
+            layer.output,
+            layer.format.element.rust_name(),
+            layer.macs(),
+            layer.parameter_bytes(),
+            arena::layer_bytes(network, index),
+            input.exponent,
+            layer.format.exponent,
+        );
+    }
+    table
+}
+
+/// The report as Markdown, the body of a model card.
+pub fn markdown(network: &QuantizedNetwork, report: &Report, origin: &Origin) -> String {
+    let input = network.input;
+    let mut text = format!(
+        "- Input: {}×{}×{} u8, 0 is background; output: {} i32 logits, real value `logit · 2^-{}`\n\
+         - Weights, biases and shifts: {} bytes of flash; arena: {} bytes of RAM (the image, {} bytes, \
+         is borrowed); {} multiply-accumulates per image\n\
+         - Source: `float.onnx`, SHA-256 `{}`\n\
+         - Made by: `{}`\n\n",
+        input.height,
+        input.width,
+        input.channels,
+        network.classes(),
+        network.format(network.layers.len()).exponent,
+        report.weight_bytes,
+        report.arena_bytes,
+        input.size(),
+        report.macs,
+        origin.sha256_hex(),
+        origin.command,
+    );
+    text.push_str(&layer_table(network));
+    let _ = write!(
+        text,
+        "\nError of each layer against float, relative to the float values' root mean square, over \
+         {} calibration images: ",
+        report.images
+    );
+    let errors: Vec<String> = network
+        .layers
+        .iter()
+        .zip(&report.relative_errors)
+        .map(|(layer, error)| format!("{} {:.2} %", layer.name, error * 100.0))
+        .collect();
+    let _ = writeln!(text, "{}.", errors.join(", "));
+    text
+}

@@ -1,0 +1,161 @@
+//! The float network as a typed graph: what a model file says, before any integer.
+//!
+//! Values are numbered: value 0 is the input image, and node *i* computes value *i* + 1 from
+//! values with smaller numbers. Every value is one image's worth; the batch is not part of it.
+
+use firmware_core::Window;
+
+/// Number of a value: 0 is the input, `i + 1` the result of node `i`.
+pub type ValueId = usize;
+
+/// Shape of one image's worth of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+}
+
+impl Shape {
+    pub fn new(height: usize, width: usize, channels: usize) -> Self {
+        Self { height, width, channels }
+    }
+
+    /// A vector: one pixel with many channels.
+    pub fn flat(size: usize) -> Self {
+        Self::new(1, 1, size)
+    }
+
+    pub fn size(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// `[H, W, C]`, as the kernels take it.
+    pub fn hwc(&self) -> [usize; 3] {
+        [self.height, self.width, self.channels]
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.height, self.width) {
+            (1, 1) => write!(f, "{}", self.channels),
+            (height, width) => write!(f, "{height}×{width}×{}", self.channels),
+        }
+    }
+}
+
+/// The order in which a spatial value is read out as a vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlattenOrder {
+    /// Channel by channel, as PyTorch and plain ONNX do.
+    Chw,
+    /// Pixel by pixel, as Keras and the kernels do.
+    Hwc,
+}
+
+/// What a node computes. Weights are f32, as the file has them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operator {
+    /// Weights `[out][kh][kw][in]`; the bottom and right padding follow from the output's shape.
+    Conv2d { weights: Vec<f32>, bias: Vec<f32>, window: Window },
+    /// Weights `[out][in]`.
+    FullyConnected { weights: Vec<f32>, bias: Vec<f32> },
+    /// `y = x * scale + shift`, per channel; one element serves all channels.
+    /// Batch norm, a bias added by a node of its own and pixel scaling all become this.
+    Affine { scale: Vec<f32>, shift: Vec<f32> },
+    Relu,
+    MaxPool2d { window: Window },
+    Flatten { order: FlattenOrder },
+    /// Identity, and dropout, which is the identity once training is over.
+    Identity,
+    /// Softmax or log-softmax: it keeps the order of the logits.
+    Softmax,
+}
+
+impl Operator {
+    /// The name used in messages and reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operator::Conv2d { .. } => "conv2d",
+            Operator::FullyConnected { .. } => "fully_connected",
+            Operator::Affine { .. } => "affine",
+            Operator::Relu => "relu",
+            Operator::MaxPool2d { .. } => "max_pool2d",
+            Operator::Flatten { .. } => "flatten",
+            Operator::Identity => "identity",
+            Operator::Softmax => "softmax",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The node's name in the file, for messages.
+    pub name: String,
+    pub operator: Operator,
+    pub inputs: Vec<ValueId>,
+    /// Shape of the value that the node computes.
+    pub output: Shape,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    pub input: Shape,
+    /// In topological order.
+    pub nodes: Vec<Node>,
+    /// The value that holds the logits.
+    pub output: ValueId,
+}
+
+impl Graph {
+    /// Shape of a value.
+    pub fn shape(&self, value: ValueId) -> Shape {
+        match value {
+            0 => self.input,
+            value => self.nodes[value - 1].output,
+        }
+    }
+
+    /// The nodes that read `value`, by index.
+    pub fn consumers(&self, value: ValueId) -> impl Iterator<Item = usize> + '_ {
+        (0..self.nodes.len()).filter(move |&i| self.nodes[i].inputs.contains(&value))
+    }
+
+    /// The index of the only node that reads `value`, if there is just one and `value` is not
+    /// the graph's output.
+    pub fn only_consumer(&self, value: ValueId) -> Option<usize> {
+        let mut consumers = self.consumers(value);
+        match (consumers.next(), consumers.next()) {
+            (Some(node), None) if value != self.output => Some(node),
+            _ => None,
+        }
+    }
+
+    /// Takes node `index` out: whoever read its value reads its first input instead.
+    pub fn bypass(&mut self, index: usize) {
+        let (gone, instead) = (index + 1, self.nodes[index].inputs[0]);
+        self.nodes.remove(index);
+        let renumber = |value: &mut ValueId| {
+            if *value == gone {
+                *value = instead;
+            } else if *value > gone {
+                *value -= 1;
+            }
+        };
+        self.nodes.iter_mut().flat_map(|node| &mut node.inputs).for_each(renumber);
+        renumber(&mut self.output);
+    }
+
+    /// Drops nodes that the output does not depend on.
+    pub fn drop_unused(&mut self) {
+        let mut index = self.nodes.len();
+        while index > 0 {
+            index -= 1;
+            let value = index + 1;
+            if value != self.output && self.consumers(value).next().is_none() {
+                self.bypass(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Rewrites of the float graph, one per file, in the order in which [`run`] applies them.
+//!
+//! After the last one only convolutions, fully connected layers, ReLU and max pooling are left,
+//! laid out as height × width × channels.
+
+mod drop_identity;
+mod flatten_order;
+mod fold_affine;
+mod pixel_scale;
+
+use crate::graph::{Graph, Operator};
+pub use pixel_scale::{INPUT_EXPONENT, PixelScale};
+
+/// Why a graph has no integer form; names the node.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum PassError {
+    #[error("node '{node}' ({op}): {what}")]
+    Node { node: String, op: &'static str, what: String },
+}
+
+impl PassError {
+    pub(crate) fn at(graph: &Graph, index: usize, what: impl Into<String>) -> Self {
+        let node = &graph.nodes[index];
+        Self::Node { node: node.name.clone(), op: node.operator.name(), what: what.into() }
+    }
+}
+
+/// All passes in order.
+///
+/// # Errors
+///
+/// The first node that cannot be rewritten.
+pub fn run(graph: &mut Graph, pixels: &PixelScale) -> Result<(), PassError> {
+    drop_identity::run(graph);
+    pixel_scale::run(graph, pixels);
+    fold_affine::run(graph)?;
+    flatten_order::run(graph)?;
+    Ok(())
+}
+
+/// Exchanges node `index` with the only node that reads it, where both compute the same shape
+/// rule whichever comes first.
+pub(crate) fn exchange(graph: &mut Graph, index: usize, consumer: usize) {
+    let before = graph.shape(graph.nodes[index].inputs[0]);
+    let after = graph.nodes[consumer].output;
+    let (low, high) = graph.nodes.split_at_mut(consumer);
+    std::mem::swap(&mut low[index].operator, &mut high[0].operator);
+    std::mem::swap(&mut low[index].name, &mut high[0].name);
+    // The first of the two now has the shape rule that the second had.
+    low[index].output = match low[index].operator {
+        Operator::Flatten { .. } | Operator::MaxPool2d { .. } => after,
+        _ => before,
+    };
+}
