@@ -196,13 +196,18 @@ impl Graph {
 
     /// Joins values along axis 0.
     pub fn concat(&mut self, parts: &[Value]) -> Value {
+        self.concat_along(0, parts)
+    }
+
+    /// Joins values along `axis`.
+    pub fn concat_along(&mut self, axis: usize, parts: &[Value]) -> Value {
         if let [only] = parts {
             return only.clone();
         }
         let mut shape = parts[0].shape.clone();
-        shape[0] = parts.iter().map(|part| part.shape[0]).sum();
+        shape[axis] = parts.iter().map(|part| part.shape[axis]).sum();
         let parts: Vec<&Value> = parts.iter().collect();
-        self.node("Concat", &parts, &[("axis", Attribute::Int(0))], shape)
+        self.node("Concat", &parts, &[("axis", Attribute::Int(axis as i64))], shape)
     }
 }
 

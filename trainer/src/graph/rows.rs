@@ -1,4 +1,4 @@
-//! Moving whole rows of a `[rows, batch]` matrix by tables that are known when the graph is built.
+//! Moving whole rows of a matrix by tables that are known when the graph is built.
 
 use super::{Graph, Value};
 
@@ -22,35 +22,51 @@ impl RowSums {
         }
         Self { terms }
     }
+
+    /// Appends one row to the result that nothing adds to.
+    pub fn with_zero_row(mut self) -> Self {
+        self.terms.push(Vec::new());
+        self
+    }
 }
 
 impl Graph {
-    /// Rows of `x: [rows, batch]` in the order of `table`; `None` gives a row of zeros.
+    /// Rows of the matrix `x` in the order of `table`; `None` gives a row of zeros.
     pub fn gather_rows(&mut self, x: &Value, table: &[Option<usize>]) -> Value {
-        let rows = x.shape()[0];
-        let x = if table.contains(&None) { self.with_zero_row(x) } else { x.clone() };
-        let indices: Vec<i64> = table.iter().map(|row| row.unwrap_or(rows) as i64).collect();
+        if !table.contains(&None) {
+            return self.gather_rows_or(x, table, 0);
+        }
+        let padded = self.with_zero_row(x);
+        self.gather_rows_or(&padded, table, x.shape()[0])
+    }
+
+    /// Rows of the matrix `x` in the order of `table`, with row `zero` where the table has `None`.
+    fn gather_rows_or(&mut self, x: &Value, table: &[Option<usize>], zero: usize) -> Value {
+        let indices: Vec<i64> = table.iter().map(|row| row.unwrap_or(zero) as i64).collect();
         let indices = self.constant(&[table.len()], &indices);
         let shape = vec![table.len(), x.shape()[1]];
-        self.node("Gather", &[&x, &indices], &[], shape)
+        self.node("Gather", &[x, &indices], &[("axis", super::Attribute::Int(0))], shape)
     }
 
-    /// The sums of rows of `x: [rows, batch]` that `sums` describes, always added in the same order.
-    pub fn sum_rows(&mut self, x: &Value, sums: &RowSums) -> Value {
+    /// The sums of rows of the matrix `x` that `sums` describes, added in the order of the rows.
+    /// Row `zero` of `x` must be all zeros: it stands in where a sum has fewer terms than others.
+    pub fn sum_rows(&mut self, x: &Value, sums: &RowSums, zero: usize) -> Value {
         let longest = sums.terms.iter().map(Vec::len).max().unwrap_or(0).max(1);
-        let table = |term: usize| sums.terms.iter().map(move |terms| terms.get(term).copied());
-        if longest == 1 {
-            return self.gather_rows(x, &table(0).collect::<Vec<_>>());
+        let mut total: Option<Value> = None;
+        for term in 0..longest {
+            let table: Vec<Option<usize>> =
+                sums.terms.iter().map(|terms| terms.get(term).copied()).collect();
+            let rows = self.gather_rows_or(x, &table, zero);
+            total = Some(match total {
+                Some(sum) => self.add(&sum, &rows),
+                None => rows,
+            });
         }
-        let all: Vec<Option<usize>> = (0..longest).flat_map(table).collect();
-        let terms = self.gather_rows(x, &all);
-        let (rows, batch) = (sums.terms.len(), x.shape()[1]);
-        let terms = self.reshape(&terms, &[longest, rows * batch]);
-        let summed = self.reduce_sum(&terms, 0);
-        self.reshape(&summed, &[rows, batch])
+        total.expect("there is at least one term")
     }
 
-    fn with_zero_row(&mut self, x: &Value) -> Value {
+    /// `x: [rows, columns]` with a row of zeros behind it.
+    pub fn with_zero_row(&mut self, x: &Value) -> Value {
         let columns = x.shape()[1];
         let zeros = self.constant(&[1, columns], &vec![0f32; columns]);
         self.concat(&[x.clone(), zeros])

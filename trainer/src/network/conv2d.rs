@@ -1,7 +1,9 @@
 //! 2-D convolution with zero padding.
 //!
 //! All windows of all images side by side form one matrix `[K, P·B]` (`K` = input channels × window
-//! area, `P` = output positions, `B` = batch), so the layer is one matrix product.
+//! area, `P` = output positions, `B` = batch), so the layer is one matrix product. The matrix is made
+//! in two steps, along the rows of the image and then along its columns, because the second step,
+//! which makes most of it, then moves whole rows of output positions at once.
 
 use std::fmt;
 
@@ -18,20 +20,35 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// For every element of the window matrix's first axis and every output position, the row of
-    /// the input `[C·H·W, B]` that it copies; `None` in the padding.
-    fn table(&self, [channels, height, width]: [usize; 3], output: [usize; 2]) -> Vec<Option<usize>> {
-        let [kernel_height, kernel_width] = self.window.kernel;
-        let mut table = Vec::with_capacity(channels * self.window.area() * output[0] * output[1]);
+    /// The first half of making the window matrix, along the rows of the image: for every channel,
+    /// column of the window, row of the image and output column, the row of `[C·H·W, B]` to copy,
+    /// or `None` in the padding.
+    fn across(&self, [channels, height, width]: [usize; 3], outputs: usize) -> Vec<Option<usize>> {
+        let mut table = Vec::new();
         for channel in 0..channels {
-            for row in 0..kernel_height {
-                for column in 0..kernel_width {
-                    for y in 0..output[0] {
-                        for x in 0..output[1] {
-                            let position =
-                                self.window.position([y, x], [row, column], [height, width]);
-                            table.push(position.map(|[y, x]| (channel * height + y) * width + x));
-                        }
+            for column in 0..self.window.kernel[1] {
+                for y in 0..height {
+                    for output in 0..outputs {
+                        let x = self.window.along(1, output, column, width);
+                        table.push(x.map(|x| (channel * height + y) * width + x));
+                    }
+                }
+            }
+        }
+        table
+    }
+
+    /// The second half, along the columns: for every channel, row and column of the window and
+    /// output row, the row of [`Conv2d::across`]'s result, seen as `[C·columns·H, outputs·B]`.
+    fn down(&self, [channels, height, _]: [usize; 3], outputs: usize) -> Vec<Option<usize>> {
+        let [rows, columns] = self.window.kernel;
+        let mut table = Vec::new();
+        for channel in 0..channels {
+            for row in 0..rows {
+                for column in 0..columns {
+                    for output in 0..outputs {
+                        let y = self.window.along(0, output, row, height);
+                        table.push(y.map(|y| (channel * columns + column) * height + y));
                     }
                 }
             }
@@ -77,8 +94,11 @@ impl Layer for Conv2d {
         let inner = image[0] * self.window.area();
         let positions = output[0] * output[1];
 
-        let table = self.table(image, output);
-        let windows = graph.gather_rows(x, &table);
+        let [height, width] = output;
+        let (across, down) = (self.across(image, width), self.down(image, height));
+        let windows = graph.gather_rows(x, &across);
+        let windows = graph.reshape(&windows, &[across.len() / width, width * batch]);
+        let windows = graph.gather_rows(&windows, &down);
         let windows = graph.reshape(&windows, &[inner, positions * batch]);
         let weight = graph.reshape(&parameters[0], &[out, inner]);
         let bias = graph.reshape(&parameters[1], &[out, 1]);
@@ -94,10 +114,19 @@ impl Layer for Conv2d {
             let d_bias = graph.reduce_sum(&dy, 1);
             let d_bias = graph.reshape(&d_bias, &bias_shape);
             let input = wants_input.then(|| {
+                // A filter tap of zeros behind the others makes the product end with the row of
+                // zeros that the sums need.
+                let zeros = graph.constant(&[out, 1], &vec![0f32; out]);
+                let weight = graph.concat_along(1, &[weight, zeros]);
                 let d_windows = graph.gemm((&weight, true), (&dy, false), None);
-                let d_windows = graph.reshape(&d_windows, &[inner * positions, batch]);
-                let sums = RowSums::transpose(image.iter().product(), &table);
-                graph.sum_rows(&d_windows, &sums)
+                let rows = (inner + 1) * height;
+                let d_windows = graph.reshape(&d_windows, &[rows, width * batch]);
+                let down = RowSums::transpose(across.len() / width, &down).with_zero_row();
+                let d_across = graph.sum_rows(&d_windows, &down, rows - 1);
+                let rows = across.len() + width;
+                let d_across = graph.reshape(&d_across, &[rows, batch]);
+                let across = RowSums::transpose(image.iter().product(), &across);
+                graph.sum_rows(&d_across, &across, rows - 1)
             });
             Gradients { input, parameters: vec![d_weight, d_bias] }
         });

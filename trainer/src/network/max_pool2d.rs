@@ -29,9 +29,9 @@ impl MaxPool2d {
                 for channel in 0..channels {
                     for y in 0..output[0] {
                         for x in 0..output[1] {
-                            let position =
-                                self.window.position([y, x], [row, column], [height, width]);
-                            table.push(position.map(|[y, x]| (channel * height + y) * width + x));
+                            let y = self.window.along(0, y, row, height);
+                            let x = self.window.along(1, x, column, width);
+                            table.push(y.zip(x).map(|(y, x)| (channel * height + y) * width + x));
                         }
                     }
                 }
@@ -97,7 +97,9 @@ impl Layer for MaxPool2d {
                 let mut parts = Vec::new();
                 distribute(graph, tree, dy, &mut parts);
                 let parts = graph.concat(&parts);
-                graph.sum_rows(&parts, &RowSums::transpose(image.iter().product(), &table))
+                let parts = graph.with_zero_row(&parts);
+                let sums = RowSums::transpose(image.iter().product(), &table);
+                graph.sum_rows(&parts, &sums, table.len())
             });
             Gradients { input, parameters: Vec::new() }
         });

@@ -58,19 +58,11 @@ impl Window {
         }
     }
 
-    /// For the window at output `[y, x]`, the input position under its element `[row, column]`, or
-    /// `None` in the padding.
-    pub fn position(
-        &self,
-        output: [usize; 2],
-        element: [usize; 2],
-        input: [usize; 2],
-    ) -> Option<[usize; 2]> {
-        let along = |axis: usize| {
-            (output[axis] * self.stride[axis] + element[axis])
-                .checked_sub(self.padding[axis])
-                .filter(|&position| position < input[axis])
-        };
-        Some([along(0)?, along(1)?])
+    /// Along one axis (0 vertical, 1 horizontal): the input position under element `element` of
+    /// the window at output `output`, or `None` in the padding.
+    pub fn along(&self, axis: usize, output: usize, element: usize, size: usize) -> Option<usize> {
+        (output * self.stride[axis] + element)
+            .checked_sub(self.padding[axis])
+            .filter(|&position| position < size)
     }
 }
