@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
+use converter::console;
 use converter::dataset::{Dataset, DatasetError, Split};
 use converter::passes::PixelScale;
 use converter::{Conversion, Converter, prove, reference};
@@ -106,8 +107,11 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         agreement.logits
     );
     conversion.write(&args.out, &test, &about)?;
-    print!("{about}\n{}", conversion.report_markdown());
-    println!("\nWritten: float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md in {}", args.out.display());
+    console::print(&format!(
+        "{about}\n{}\nWritten: float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md in {}\n",
+        conversion.report_markdown(),
+        args.out.display()
+    ));
     Ok(())
 }
 

@@ -69,8 +69,30 @@ pub enum Operator {
     Flatten { order: FlattenOrder },
     /// Identity, and dropout, which is the identity once training is over.
     Identity,
-    /// Softmax or log-softmax: it keeps the order of the logits.
+    /// Probabilities of logits, or their logarithms.
+    Softmax(Head),
+}
+
+/// What a model's output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    Logits,
     Softmax,
+    LogSoftmax,
+}
+
+impl Head {
+    /// Applies the head to logits.
+    pub fn apply(self, logits: &[f32]) -> Vec<f32> {
+        let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = logits.iter().map(|x| (x - peak).exp()).sum();
+        let log = logits.iter().map(|x| x - peak - sum.ln());
+        match self {
+            Head::Logits => logits.to_vec(),
+            Head::Softmax => log.map(f32::exp).collect(),
+            Head::LogSoftmax => log.collect(),
+        }
+    }
 }
 
 impl Operator {
@@ -84,7 +106,7 @@ impl Operator {
             Operator::MaxPool2d { .. } => "max_pool2d",
             Operator::Flatten { .. } => "flatten",
             Operator::Identity => "identity",
-            Operator::Softmax => "softmax",
+            Operator::Softmax(_) => "softmax",
         }
     }
 }
@@ -104,8 +126,10 @@ pub struct Graph {
     pub input: Shape,
     /// In topological order.
     pub nodes: Vec<Node>,
-    /// The value that holds the logits.
+    /// The value that holds the output: the logits, once [`Graph::head`] has been taken off.
     pub output: ValueId,
+    /// What the file does with the logits at its end, once that is no node any more.
+    pub head: Head,
 }
 
 impl Graph {

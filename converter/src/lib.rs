@@ -13,6 +13,7 @@
 //! - The same input gives the same bytes on every machine.
 
 pub mod arena;
+pub mod console;
 mod convert;
 pub mod dataset;
 pub mod emit;

@@ -6,7 +6,7 @@
 
 use firmware_core::Window;
 
-use crate::graph::{Graph, Operator, Shape, ValueId};
+use crate::graph::{Graph, Head, Operator, Shape, ValueId};
 use crate::passes::PassError;
 
 /// What a layer computes.
@@ -36,6 +36,8 @@ pub struct Layer {
 pub struct Network {
     pub input: Shape,
     pub layers: Vec<Layer>,
+    /// What the source does with the logits; the integers leave it out.
+    pub head: Head,
 }
 
 impl Network {
@@ -127,7 +129,13 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
              accumulators are the logits",
         ));
     }
-    Ok(Network { input: graph.input, layers })
+    let logits = layers.last().map_or(graph.input, |layer| layer.output);
+    if logits.height * logits.width != 1 {
+        let node = graph.nodes.len().saturating_sub(1);
+        let what = format!("the output has the shape {logits}; expected one logit per class");
+        return Err(PassError::at(&graph, node, what));
+    }
+    Ok(Network { input: graph.input, layers, head: graph.head })
 }
 
 /// Brings every ReLU in front of a max pooling that feeds it, where a convolution can take it.

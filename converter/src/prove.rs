@@ -67,8 +67,8 @@ pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult
 
 /// How far the layers as read are from what tract computes with the file itself.
 ///
-/// Returns the largest difference between two logits over `images`, relative to the largest
-/// logit. Rounding in f32 gives about 10⁻⁶; anything near 1 means that the file was misread.
+/// Returns the largest difference between two outputs over `images`, relative to the largest
+/// output. Rounding in f32 gives about 10⁻⁶; anything near 1 means that the file was misread.
 ///
 /// # Errors
 ///
@@ -89,7 +89,7 @@ pub fn reading_error(
         let scaled: Vec<f32> = image.iter().map(scale).collect::<Vec<_>>().repeat(copies);
         let result = plan.run(tvec!(Tensor::from_shape(&dims, &scaled)?.into()))?;
         let theirs: Vec<f32> = result[0].to_plain_array_view::<f32>()?.iter().copied().collect();
-        let ours = evaluate::logits(network, image);
+        let ours = network.head.apply(&evaluate::logits(network, image));
         let largest = |values: &[f32]| values.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
         let differences: Vec<f32> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
         Ok((largest(&differences), largest(&ours)))

@@ -1,1 +1,53 @@
+//! What the integration tests share: where things are, small data sets and small ONNX models in
+//! the dialects that exporters write.
 
+pub mod dialects;
+
+use std::path::{Path, PathBuf};
+
+use converter::dataset::Dataset;
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The committed MNIST files.
+pub fn mnist() -> PathBuf {
+    root().join("data/mnist")
+}
+
+/// Random images with some structure: a background of 0 and random strokes.
+pub fn random_images(seed: u64, count: usize, height: usize, width: usize, classes: usize) -> Dataset {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let pixel = |rng: &mut fastrand::Rng| if rng.u8(..4) == 0 { rng.u8(..) } else { 0 };
+    Dataset {
+        images: (0..count * height * width).map(|_| pixel(&mut rng)).collect(),
+        labels: (0..count).map(|index| (index % classes) as u8).collect(),
+        height,
+        width,
+        classes,
+    }
+}
+
+/// An empty folder of its own for a test; `name` must differ between tests.
+pub fn scratch(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("inkling-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a scratch folder can be made");
+    folder
+}
+
+/// The path of a program of this workspace, built by cargo if it is not.
+pub fn program(package: &str) -> PathBuf {
+    let built = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", package])
+        .current_dir(root())
+        .status()
+        .expect("cargo runs");
+    assert!(built.success(), "{package} does not build");
+    // Tests lie in <target>/<profile>/deps.
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let profile = test.parent().and_then(Path::parent).expect("tests lie in the profile's folder");
+    profile.join(format!("{package}{}", std::env::consts::EXE_SUFFIX))
+}

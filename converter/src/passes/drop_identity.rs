@@ -1,6 +1,6 @@
 //! Drops what changes nothing at inference: identity, dropout, and a softmax at the end.
 
-use crate::graph::{Graph, Operator};
+use crate::graph::{Graph, Head, Operator};
 
 pub fn run(graph: &mut Graph) {
     let mut index = 0;
@@ -9,8 +9,9 @@ pub fn run(graph: &mut Graph) {
         match graph.nodes[index].operator {
             Operator::Identity => graph.bypass(index),
             // The logits decide the class; probabilities come from them where they are wanted.
-            Operator::Softmax if last => {
+            Operator::Softmax(head) if last && graph.head == Head::Logits => {
                 graph.bypass(index);
+                graph.head = head;
                 // What fed the softmax may have been an identity that ended the graph's use.
                 index = 0;
             }

@@ -25,7 +25,12 @@ fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
     }
     let shape = graph.nodes[index].output;
     let Some(consumer) = graph.only_consumer(index + 1) else {
-        return Err(PassError::at(graph, index, "cannot be folded into a layer: it follows none, and not exactly one node reads it"));
+        let what = if graph.output == index + 1 {
+            "the network must end in a fully connected layer or a convolution, which this can be folded into"
+        } else {
+            "cannot be folded into a layer: it follows none, and not exactly one node reads it"
+        };
+        return Err(PassError::at(graph, index, what));
     };
     let padded_shift = |window: &firmware_core::Window, output: Shape| {
         let reaches = |axis: usize, size: usize, outputs: usize| {
@@ -62,6 +67,10 @@ fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
             Ok(())
         }
         Operator::MaxPool2d { .. } if scale.iter().all(|&s| s > 0.0) => {
+            exchange(graph, index, consumer);
+            Ok(())
+        }
+        Operator::Relu if scale.iter().all(|&s| s > 0.0) && shift.iter().all(|&s| s == 0.0) => {
             exchange(graph, index, consumer);
             Ok(())
         }

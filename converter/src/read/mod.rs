@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use prost::Message;
 use tract_onnx::pb;
 
-use crate::graph::{Graph, Node, Operator, Shape, ValueId};
+use crate::graph::{Graph, Head, Node, Operator, Shape, ValueId};
 use constant::Constant;
 use view::View;
 
@@ -109,7 +109,7 @@ pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
         Some(Known::Value(view)) => view.value,
         _ => return Err(ReadError::Graph(format!("output '{}' is computed by no node", output.name))),
     };
-    let mut graph = Graph { input: reader.input, nodes: reader.nodes, output: logits };
+    let mut graph = Graph { input: reader.input, nodes: reader.nodes, output: logits, head: Head::Logits };
     graph.drop_unused();
     Ok(graph)
 }

@@ -5,7 +5,7 @@ use tract_onnx::pb;
 use super::constant::{Constant, Values};
 use super::view::{Layout, View};
 use super::{Known, ReadError, Reader, node_name};
-use crate::graph::{Operator, Shape};
+use crate::graph::{Head, Operator, Shape};
 use firmware_core::Window;
 
 /// The operators that [`read_node`] knows, for the error that names what is supported.
@@ -100,7 +100,8 @@ pub fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<(), ReadE
         "MaxPool" => max_pool(reader, &node),
         "Relu" => unary(reader, &node, Operator::Relu),
         "Identity" | "Dropout" | "Cast" => identity(reader, &node),
-        "Softmax" | "LogSoftmax" => unary(reader, &node, Operator::Softmax),
+        "Softmax" => unary(reader, &node, Operator::Softmax(Head::Softmax)),
+        "LogSoftmax" => unary(reader, &node, Operator::Softmax(Head::LogSoftmax)),
         "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => reshape(reader, &node),
         "Transpose" => transpose(reader, &node),
         "Shape" | "Gather" | "Concat" | "Slice" => shape_computation(reader, &node),
