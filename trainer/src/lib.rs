@@ -5,7 +5,8 @@
 //! training step, to which [`optimizer`] adds its update; [`backend`] runs the graphs, with ONNX
 //! Runtime or with the embedded tract; [`data`] divides, shuffles and augments the images;
 //! [`training`] repeats the step under a [`recipe`], on several threads, with checkpoints;
-//! [`export`] writes the result as a float ONNX file.
+//! [`export`] writes the result as a float ONNX file; [`job`] is all of it in one go, with the
+//! conversion to integers and the proof behind it.
 //!
 //! The same seed, backend and number of threads give the same bytes.
 
@@ -14,10 +15,14 @@ pub mod data;
 pub mod export;
 pub mod files;
 pub mod graph;
+pub mod job;
+pub mod metrics;
 pub mod network;
 pub mod optimizer;
+pub mod progress;
 pub mod random;
 pub mod recipe;
 pub mod schedule;
 pub mod step;
+mod summary;
 pub mod training;

@@ -1,5 +1,7 @@
 //! Recipes: everything that decides how a network is trained, apart from the data and the seed.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::Affine;
@@ -16,6 +18,16 @@ impl OptimizerChoice {
     pub fn build(&self) -> Box<dyn Optimizer> {
         match self {
             OptimizerChoice::Sgd(sgd) => Box::new(sgd.clone()),
+        }
+    }
+}
+
+impl fmt::Display for OptimizerChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OptimizerChoice::Sgd(Sgd { momentum, weight_decay }) => {
+                write!(f, "SGD with momentum {momentum} and weight decay {weight_decay}")
+            }
         }
     }
 }
@@ -64,6 +76,18 @@ impl Recipe {
                 augmentation: None,
             }),
             _ => Err(RecipeError::Unknown { name: name.to_string() }),
+        }
+    }
+}
+
+impl fmt::Display for Recipe {
+    /// Every value that matters, so that equal texts mean equal recipes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, epochs, batch, rate, schedule, optimizer, augmentation } = self;
+        write!(f, "{name}: {epochs} epochs, batch {batch}, rate {rate} {schedule}, {optimizer}, ")?;
+        match augmentation {
+            Some(affine) => write!(f, "{affine}"),
+            None => write!(f, "no augmentation"),
         }
     }
 }

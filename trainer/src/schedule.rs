@@ -1,6 +1,7 @@
 //! Learning rate schedules.
 
 use std::f64::consts::PI;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,16 @@ impl Schedule {
             Schedule::Cosine => falling(progress),
             Schedule::OneCycle { warmup } if progress < warmup => falling(1.0 - progress / warmup),
             Schedule::OneCycle { warmup } => falling((progress - warmup) / (1.0 - warmup)),
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Constant => write!(f, "constant"),
+            Schedule::Cosine => write!(f, "cosine"),
+            Schedule::OneCycle { warmup } => write!(f, "one-cycle with warm-up {warmup}"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Finding a library of ONNX Runtime on this machine.
 
 use std::env;
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -58,7 +59,10 @@ fn load(path: &Path, why: &'static str) -> Result<Found, String> {
             format!("is ONNX Runtime {version_str}, but 1.{OLDEST} or newer is needed")
         }
         ort::LoadDynamicError::MissingApi { .. } => "is not a library of ONNX Runtime".to_string(),
-        ort::LoadDynamicError::Dlopen { error, .. } => format!("cannot be loaded: {error}"),
+        ort::LoadDynamicError::Dlopen { error, .. } => {
+            let cause = error.source().map_or(error.to_string(), |source| source.to_string());
+            format!("cannot be loaded: {cause}")
+        }
         other => other.to_string(),
     })?;
     let version = version_in(ort::info()).unwrap_or_else(|| version_in_name(&path));

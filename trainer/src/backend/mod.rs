@@ -96,6 +96,11 @@ impl Backend {
         &self.identity
     }
 
+    /// For sessions of another kind than [`Backend::session`] makes.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// Loads a graph, to be run on the calling thread alone.
     pub fn session(&self, model: &[u8]) -> Result<Session, BackendError> {
         let level = GraphOptimizationLevel::Level3;

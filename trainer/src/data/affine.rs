@@ -1,5 +1,7 @@
 //! Augmentation by a random affine map: rotation, scale and shift.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
@@ -31,24 +33,37 @@ impl Affine {
         let centre = [(height as f32 - 1.0) / 2.0, (width as f32 - 1.0) / 2.0];
         let (sine, cosine) = angle.sin_cos();
         let pixel = |y: i32, x: i32| {
-            let inside = (0..height as i32).contains(&y) && (0..width as i32).contains(&x);
+            let inside = (y as usize) < height && (x as usize) < width;
             if inside { f32::from(image[y as usize * width + x as usize]) } else { 0.0 }
         };
-        for row in 0..height {
-            for column in 0..width {
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            for (column, out) in out.iter_mut().enumerate() {
                 // From the place in the result back to the place in the image.
                 let y = row as f32 - centre[0] - shift[0];
                 let x = column as f32 - centre[1] - shift[1];
-                let source_y = (cosine * y + sine * x) * scale[0] + centre[0];
-                let source_x = (cosine * x - sine * y) * scale[1] + centre[1];
-                let (top, left) = (source_y.floor(), source_x.floor());
-                let (down, right) = (source_y - top, source_x - left);
-                let (top, left) = (top as i32, left as i32);
+                let (top, down) = cell((cosine * y + sine * x) * scale[0] + centre[0]);
+                let (left, right) = cell((cosine * x - sine * y) * scale[1] + centre[1]);
                 let upper = pixel(top, left) * (1.0 - right) + pixel(top, left + 1) * right;
                 let lower = pixel(top + 1, left) * (1.0 - right) + pixel(top + 1, left + 1) * right;
-                out[row * width + column] = (upper * (1.0 - down) + lower * down) / 255.0;
+                *out = (upper * (1.0 - down) + lower * down) / 255.0;
             }
         }
+    }
+}
+
+/// The whole number at or below a coordinate and how far above it the coordinate is.
+fn cell(coordinate: f32) -> (i32, f32) {
+    // Far beyond any image, so that truncation rounds down; `floor` is a call into a library on
+    // the oldest x86-64.
+    const OFFSET: i32 = 1 << 12;
+    let whole = (coordinate + OFFSET as f32) as i32 - OFFSET;
+    (whole, coordinate - whole as f32)
+}
+
+impl fmt::Display for Affine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rotation, scale, shift } = self;
+        write!(f, "rotation ±{rotation}°, scale ±{scale}, shift ±{shift} pixels")
     }
 }
 

@@ -30,6 +30,8 @@ pub type Batch = Vec<Part>;
 /// mean over the images that are there.
 pub struct Feed {
     dataset: Arc<Dataset>,
+    /// Which of the images take part.
+    indices: Vec<usize>,
     augmentation: Option<Affine>,
     seed: u64,
     /// Images per step.
@@ -39,22 +41,19 @@ pub struct Feed {
 
 impl Feed {
     pub fn new(
-        dataset: Dataset,
+        dataset: Arc<Dataset>,
+        indices: Vec<usize>,
         augmentation: Option<Affine>,
         seed: u64,
         batch: usize,
         workers: usize,
     ) -> Self {
-        Self { dataset: Arc::new(dataset), augmentation, seed, batch, workers }
-    }
-
-    pub fn dataset(&self) -> &Dataset {
-        &self.dataset
+        Self { dataset, indices, augmentation, seed, batch, workers }
     }
 
     /// Steps per epoch.
     pub fn steps(&self) -> usize {
-        self.dataset.len().div_ceil(self.batch)
+        self.indices.len().div_ceil(self.batch)
     }
 
     /// Images per part: the workers share a batch evenly, rounded up.
@@ -67,6 +66,7 @@ impl Feed {
         let (sender, receiver) = sync_channel(AHEAD);
         let preparation = Preparation {
             dataset: Arc::clone(&self.dataset),
+            order: self.indices.clone(),
             augmentation: self.augmentation.clone(),
             seed: self.seed,
             epoch,
@@ -81,6 +81,7 @@ impl Feed {
 
 struct Preparation {
     dataset: Arc<Dataset>,
+    order: Vec<usize>,
     augmentation: Option<Affine>,
     seed: u64,
     epoch: usize,
@@ -90,8 +91,8 @@ struct Preparation {
 }
 
 impl Preparation {
-    fn run(self, sender: &SyncSender<Batch>) {
-        let mut order: Vec<usize> = (0..self.dataset.len()).collect();
+    fn run(mut self, sender: &SyncSender<Batch>) {
+        let mut order = std::mem::take(&mut self.order);
         Random::new(self.seed, Purpose::Order, self.epoch as u64).shuffle(&mut order);
         for indices in order.chunks(self.batch) {
             let weight = 1.0 / indices.len() as f32;

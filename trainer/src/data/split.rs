@@ -1,10 +1,12 @@
 //! Which image serves for what.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use converter::dataset::{Dataset, DatasetError, Split};
 
 use crate::random::{Purpose, Random};
+use crate::training::fingerprint;
 
 /// The test set. It is read and checked with the rest, so that a broken file is found at once, but
 /// nothing can look at it before [`SealedTestSet::open`], which can be called once.
@@ -26,9 +28,14 @@ impl SealedTestSet {
 
 /// A data set, divided.
 pub struct Sets {
-    pub training: Dataset,
+    /// The images of the training files: those of training and of validation.
+    pub images: Arc<Dataset>,
+    /// Which of `images` to train on.
+    pub training: Vec<usize>,
     pub validation: Dataset,
     pub test: SealedTestSet,
+    /// The sha256 of all images and labels.
+    pub fingerprint: String,
 }
 
 impl Sets {
@@ -40,23 +47,30 @@ impl Sets {
     /// What [`Dataset::load`] finds wrong; test images that do not match; fewer than two training
     /// images.
     pub fn load(dir: &Path, seed: u64) -> Result<Self, DatasetError> {
-        let all = Dataset::load(dir, Split::Train)?;
+        let images = Dataset::load(dir, Split::Train)?;
         let test = Dataset::load(dir, Split::Test)?;
-        all.check_twin(&test, dir)?;
-        if all.len() < 2 {
+        images.check_twin(&test, dir)?;
+        if images.len() < 2 {
             let what = "one image is not enough: training and validation need one each".to_string();
             return Err(DatasetError::Disagree { path: dir.to_path_buf(), what });
         }
-        let mut order: Vec<usize> = (0..all.len()).collect();
+        let mut order: Vec<usize> = (0..images.len()).collect();
         Random::new(seed, Purpose::Split, 0).shuffle(&mut order);
-        let (validation, training) = order.split_at_mut((all.len() / 12).max(1));
-        // File order within each half: what the order of training is, is drawn for each epoch.
-        validation.sort_unstable();
-        training.sort_unstable();
+        let training = order.split_off((images.len() / 12).max(1));
+        let size = [images.height as u64, images.width as u64].map(u64::to_le_bytes);
+        let fingerprint = fingerprint([
+            size.as_flattened(),
+            &images.images,
+            &images.labels,
+            &test.images,
+            &test.labels,
+        ]);
         Ok(Self {
-            training: all.subset(training),
-            validation: all.subset(validation),
+            validation: images.subset(&order),
+            images: Arc::new(images),
+            training,
             test: SealedTestSet(test),
+            fingerprint,
         })
     }
 }

@@ -3,14 +3,13 @@
 //! A checkpoint is written after every epoch. Nothing else has to be remembered, because every
 //! random number depends only on the seed and on what it is drawn for.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use converter::files::write_atomically;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::EpochRecord;
-use crate::files::{self, WriteError};
 
 /// Begins every checkpoint. The number is the version of the layout: raise it with any change to
 /// [`Checkpoint`] or to what it contains.
@@ -63,7 +62,7 @@ impl Checkpoint {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&Sha256::digest(&body));
         bytes.extend_from_slice(&body);
-        Ok(files::write(path, &bytes)?)
+        write_atomically(path, &bytes).map_err(CheckpointError::Write)
     }
 
     /// Reads the checkpoint of the run `identity`; `None` if there is no file.
@@ -76,7 +75,7 @@ impl Checkpoint {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(CheckpointError::Read { path: path_buf(), source }),
+            Err(error) => return Err(CheckpointError::Read { path: path_buf(), error }),
         };
         let damaged = || CheckpointError::Damaged { path: path_buf() };
         let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
@@ -98,22 +97,19 @@ impl Checkpoint {
 pub fn fingerprint<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> String {
     let mut hasher = Sha256::new();
     pieces.into_iter().for_each(|piece| hasher.update(piece));
-    let mut text = String::new();
-    for byte in hasher.finalize() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a checkpoint could not be written or used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    #[error(transparent)]
-    Write(#[from] WriteError),
+    /// Names the file.
+    #[error("{0}")]
+    Write(std::io::Error),
     #[error("a checkpoint could not be encoded")]
     Encode,
-    #[error("{}: cannot be read: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    #[error("{}: cannot be read: {error}", path.display())]
+    Read { path: PathBuf, error: std::io::Error },
     #[error(
         "{}: not a checkpoint of this version, or damaged; start again without --resume",
         path.display()

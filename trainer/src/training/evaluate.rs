@@ -57,6 +57,25 @@ impl Evaluator {
     }
 }
 
+/// What an exported model answers for every image of `dataset`, by the backend's own reading of the
+/// file: the index of the largest logit, the first of equals.
+pub fn exported_predictions(
+    backend: &Backend,
+    float_onnx: &[u8],
+    dataset: &Dataset,
+) -> Result<Vec<usize>, BackendError> {
+    let mut session = backend.session(float_onnx)?;
+    let mut predictions = Vec::with_capacity(dataset.len());
+    for images in dataset.images.chunks(BATCH * dataset.image_size()) {
+        let count = images.len() / dataset.image_size();
+        let images: Vec<f32> = images.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
+        let shape = [count, 1, dataset.height, dataset.width];
+        let outputs = session.run(&[("image", &shape, &images)])?;
+        predictions.extend(outputs[0].chunks(outputs[0].len() / count).map(argmax));
+    }
+    Ok(predictions)
+}
+
 fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     let largest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
     let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
@@ -64,7 +83,7 @@ fn cross_entropy(logits: &[f32], label: usize) -> f64 {
 }
 
 /// The index of the largest logit, the first of equals.
-pub(crate) fn argmax(logits: &[f32]) -> usize {
+fn argmax(logits: &[f32]) -> usize {
     let mut best = 0;
     for (index, logit) in logits.iter().enumerate() {
         if *logit > logits[best] {

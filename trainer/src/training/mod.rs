@@ -15,9 +15,9 @@ use crate::data::Feed;
 use crate::network::Network;
 use crate::recipe::Recipe;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Identity};
+pub use checkpoint::{Checkpoint, CheckpointError, Identity, fingerprint};
 pub use engine::Engine;
-pub use evaluate::{Evaluation, Evaluator};
+pub use evaluate::{Evaluation, Evaluator, exported_predictions};
 
 /// What an epoch came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
