@@ -40,17 +40,9 @@ impl<const N: usize> Arena<N> {
     /// The region of type `T` at byte `AT`.
     #[inline(always)]
     pub fn region<T: Pod, const AT: usize>(&mut self) -> &mut T {
+        const { assert!(AT + size_of::<T>() <= N, "the region must end inside the arena") };
         const {
-            assert!(
-                AT + size_of::<T>() <= N,
-                "the region must end inside the arena"
-            )
-        };
-        const {
-            assert!(
-                align_of::<T>() <= 4 && AT % align_of::<T>() == 0,
-                "the region must be aligned"
-            )
+            assert!(align_of::<T>() <= 4 && AT % align_of::<T>() == 0, "the region must be aligned")
         };
         let bytes = self.0.get_mut(AT..AT + size_of::<T>()).unwrap_or_default();
         match bytemuck::try_from_bytes_mut(bytes) {
@@ -65,18 +57,8 @@ impl<const N: usize> Arena<N> {
     pub fn pair<In: Pod, const IN_AT: usize, Out: Pod, const OUT_AT: usize>(
         &mut self,
     ) -> (&In, &mut Out) {
-        const {
-            assert!(
-                IN_AT + size_of::<In>() <= N,
-                "the input must end inside the arena"
-            )
-        };
-        const {
-            assert!(
-                OUT_AT + size_of::<Out>() <= N,
-                "the output must end inside the arena"
-            )
-        };
+        const { assert!(IN_AT + size_of::<In>() <= N, "the input must end inside the arena") };
+        const { assert!(OUT_AT + size_of::<Out>() <= N, "the output must end inside the arena") };
         const {
             assert!(
                 IN_AT + size_of::<In>() <= OUT_AT || OUT_AT + size_of::<Out>() <= IN_AT,
@@ -102,9 +84,7 @@ impl<const N: usize> Arena<N> {
         } else {
             (Some(&*high), low.get_mut(OUT_AT..OUT_AT + size_of::<Out>()))
         };
-        let input = input
-            .and_then(|bytes| bytes.get(..size_of::<In>()))
-            .unwrap_or_default();
+        let input = input.and_then(|bytes| bytes.get(..size_of::<In>())).unwrap_or_default();
         match (
             bytemuck::try_from_bytes(input),
             bytemuck::try_from_bytes_mut(output.unwrap_or_default()),
@@ -131,9 +111,7 @@ mod tests {
         *low = *high;
         assert_eq!(
             *arena.region::<[u8; 24], 0>(),
-            [
-                5, 6, 7, 8, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 5, 6, 7, 8
-            ]
+            [5, 6, 7, 8, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 5, 6, 7, 8]
         );
     }
 }

@@ -35,13 +35,15 @@
 //! `OW` the input's and output's.
 
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 #[cfg(test)]
 extern crate std;
 
 mod activation;
+#[allow(unsafe_code)]
+mod arch;
 mod arena;
 mod flatten;
 mod info;
@@ -49,6 +51,8 @@ pub mod kernels;
 pub mod layers;
 mod observer;
 mod requantize;
+#[cfg(kernels)]
+mod tile;
 mod weight;
 mod window;
 

@@ -36,14 +36,8 @@ impl Window {
         let start = index * stride;
         let skipped = padding.saturating_sub(start);
         let input = start.saturating_sub(padding);
-        let len = kernel
-            .saturating_sub(skipped)
-            .min(size.saturating_sub(input));
-        Span {
-            kernel: skipped,
-            input,
-            len,
-        }
+        let len = kernel.saturating_sub(skipped).min(size.saturating_sub(input));
+        Span { kernel: skipped, input, len }
     }
 }
 
@@ -69,13 +63,7 @@ pub const fn output_size(
 ) -> usize {
     assert!(stride > 0, "a stride is at least 1");
     assert!(kernel > 0, "a window has at least one row and one column");
-    assert!(
-        before < kernel && after < kernel,
-        "padding must be smaller than the window"
-    );
-    assert!(
-        kernel <= input + before + after,
-        "the window must fit on the padded input"
-    );
+    assert!(before < kernel && after < kernel, "padding must be smaller than the window");
+    assert!(kernel <= input + before + after, "the window must fit on the padded input");
     (input + before + after - kernel) / stride + 1
 }

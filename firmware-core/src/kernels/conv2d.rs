@@ -43,9 +43,7 @@ impl Conv2dShape {
         for row in 0..rows.len {
             let x_start = ((rows.input + row) * width + columns.input) * depth;
             let w_start = ((rows.kernel + row) * kernel_width + columns.kernel) * depth;
-            let x = x
-                .get(x_start..x_start + columns.len * depth)
-                .unwrap_or_default();
+            let x = x.get(x_start..x_start + columns.len * depth).unwrap_or_default();
             let weights = weights.get(w_start..).unwrap_or_default();
             sum = sum.wrapping_add(dot(x, weights));
         }
@@ -70,10 +68,7 @@ pub fn conv2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
     for oy in 0..shape.output[0] {
         for (ox, pixel) in pixels.by_ref().take(width).enumerate() {
             let patch = shape.patch(oy, ox);
-            let channels = weights
-                .chunks_exact(shape.taps().max(1))
-                .zip(bias)
-                .zip(requantize);
+            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
             for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
                 let accumulator = bias.wrapping_add(shape.window_sum(patch, x, weights));
                 *y = Y::saturate(requantize.apply(accumulator));
@@ -125,10 +120,7 @@ pub fn conv2d_max_pool2d<X: Activation, W: Weight, Y: Activation, R: Requantize>
     for py in 0..pool.output[0] {
         for (px, pixel) in pixels.by_ref().take(width).enumerate() {
             let [rows, columns] = pool.patch(py, px);
-            let channels = weights
-                .chunks_exact(shape.taps().max(1))
-                .zip(bias)
-                .zip(requantize);
+            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
             for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
                 let mut largest = i32::MIN;
                 for oy in rows.input..rows.input + rows.len {

@@ -13,10 +13,7 @@ pub fn fully_connected<X: Activation, W: Weight, Y: Activation, R: Requantize>(
     requantize: &[R],
     y: &mut [Y],
 ) {
-    let outputs = weights
-        .chunks_exact(x.len().max(1))
-        .zip(bias)
-        .zip(requantize);
+    let outputs = weights.chunks_exact(x.len().max(1)).zip(bias).zip(requantize);
     for (y, ((weights, bias), requantize)) in y.iter_mut().zip(outputs) {
         *y = Y::saturate(requantize.apply(bias.wrapping_add(dot(x, weights))));
     }

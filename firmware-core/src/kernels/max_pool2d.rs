@@ -38,9 +38,7 @@ pub fn max_pool2d<X: Activation>(shape: &Pool2dShape, x: &[X], y: &mut [X]) {
             pixel.fill(X::MIN);
             for iy in rows.input..rows.input + rows.len {
                 let start = (iy * in_width + columns.input) * depth;
-                let row = x
-                    .get(start..start + columns.len * depth)
-                    .unwrap_or_default();
+                let row = x.get(start..start + columns.len * depth).unwrap_or_default();
                 for candidates in row.chunks_exact(depth.max(1)) {
                     for (y, x) in pixel.iter_mut().zip(candidates) {
                         *y = (*y).max(*x);

@@ -31,7 +31,5 @@ use crate::{Activation, Weight};
 /// The sum of products of two slices, as far as the shorter one goes.
 #[inline(always)]
 fn dot<X: Activation, W: Weight>(x: &[X], weights: &[W]) -> i32 {
-    x.iter().zip(weights).fold(0, |sum: i32, (x, w)| {
-        sum.wrapping_add(x.to_i32() * w.to_i32())
-    })
+    x.iter().zip(weights).fold(0, |sum: i32, (x, w)| sum.wrapping_add(x.to_i32() * w.to_i32()))
 }

@@ -16,11 +16,7 @@ pub fn softmax(logits: &[i32], exponent: i32, probabilities: &mut [f32]) {
         // The difference of two i32 needs 33 bits, hence the detour through i64.
         let below = (i64::from(logit) - i64::from(largest)) as f32 * scale;
         // exp(-80) is far below f32's resolution beside the largest class's 1.
-        *probability = if below < -80.0 {
-            0.0
-        } else {
-            F32Ext::exp(below)
-        };
+        *probability = if below < -80.0 { 0.0 } else { F32Ext::exp(below) };
         sum += *probability;
     }
     if sum > 0.0 {
@@ -42,11 +38,7 @@ mod tests {
         let exact: [f64; 6] = logits.map(|logit| (f64::from(logit) / 256.0).exp());
         let sum: f64 = exact.iter().sum();
         for (got, want) in probabilities.iter().zip(exact) {
-            assert!(
-                (f64::from(*got) - want / sum).abs() < 2e-3,
-                "{got} instead of {}",
-                want / sum
-            );
+            assert!((f64::from(*got) - want / sum).abs() < 2e-3, "{got} instead of {}", want / sum);
         }
     }
 }

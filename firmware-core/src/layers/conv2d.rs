@@ -3,9 +3,15 @@
 use core::marker::PhantomData;
 
 use super::{Geometry, MaxPool2d, Unit};
+use crate::arch::{store_all, target::Stored};
 use crate::kernels::{self, Conv2dShape, Pool2dShape};
 use crate::window::output_size;
 use crate::{Activation, Requantize, Shift, Window};
+#[cfg(kernels)]
+use crate::{
+    arch::{LayerBytes, target},
+    tile::{self, Tiled},
+};
 
 /// Convolution from `IC` to `OC` channels with windows of `KH` x `KW` pixels; `G` is its stride
 /// and zero padding.
@@ -31,6 +37,7 @@ use crate::{Activation, Requantize, Shift, Window};
 /// let mut y = [[[0u8]; 3]]; // three columns, but only two windows fit on three pixels
 /// CONV.forward(&[[[9u8], [2], [8]]], &mut y);
 /// ```
+#[repr(C, align(4))]
 pub struct Conv2d<
     const OC: usize,
     const KH: usize,
@@ -39,7 +46,8 @@ pub struct Conv2d<
     G = Unit,
     R = Shift,
 > {
-    weights: [[[[i8; IC]; KW]; KH]; OC],
+    // First, and in the order of C: see `LayerBytes`.
+    weights: [[[[Stored; IC]; KW]; KH]; OC],
     bias: [i32; OC],
     requantize: [R; OC],
     geometry: PhantomData<G>,
@@ -66,24 +74,13 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         requantize: [R; OC],
     ) -> Self {
         const {
-            assert!(
-                IC > 0 && OC > 0,
-                "a convolution has at least one input and one output channel"
-            )
+            assert!(IC > 0 && OC > 0, "a convolution has at least one input and one output channel")
         };
-        Self {
-            weights,
-            bias,
-            requantize,
-            geometry: PhantomData,
-        }
+        Self { weights: store_all(weights), bias, requantize, geometry: PhantomData }
     }
 
-    const WINDOW: Window = Window {
-        kernel: [KH, KW],
-        stride: G::STRIDE,
-        padding: [G::PADDING[0], G::PADDING[1]],
-    };
+    const WINDOW: Window =
+        Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
 
     /// Height and width of the output for an input of `height` x `width`.
     const fn output(height: usize, width: usize) -> [usize; 2] {
@@ -93,8 +90,21 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         ]
     }
 
-    fn weights(&self) -> &[i8] {
+    fn weights(&self) -> &[Stored] {
         self.weights.as_flattened().as_flattened().as_flattened()
+    }
+
+    /// The layer over `x`, for the target's kernels, if they take such activations.
+    #[cfg(kernels)]
+    fn tiled<'a, X: Activation>(&'a self, shape: Conv2dShape, x: &'a [X]) -> Option<Tiled<'a, X>> {
+        const { assert!(core::mem::offset_of!(Self, weights) == 0, "the weights come first") };
+        let [t, l, b, r] = G::PADDING;
+        target::supports::<X>().then(|| Tiled {
+            shape,
+            padded: t + l + b + r > 0,
+            layer: LayerBytes::of(self),
+            x,
+        })
     }
 
     /// The accumulators.
@@ -116,19 +126,20 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
                 "the output's height and width must match the convolution's"
             )
         };
-        let shape = Conv2dShape {
-            input: [IH, IW, IC],
-            output: [OH, OW, OC],
-            window: Self::WINDOW,
-        };
+        let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
         let x = x.as_flattened().as_flattened();
-        kernels::conv2d_accumulate(
-            &shape,
-            x,
-            self.weights(),
-            &self.bias,
-            y.as_flattened_mut().as_flattened_mut(),
-        );
+        #[cfg(kernels)]
+        if let Some(tiled) = self.tiled(shape, x) {
+            let y = y.as_flattened_mut();
+            tiled.conv2d::<OC>(|position, channel, sum| {
+                if let (Some(y), Some(bias)) = (y.get_mut(position), self.bias.get(channel)) {
+                    y[channel] = bias.wrapping_add(sum);
+                }
+            });
+            return;
+        }
+        let y = y.as_flattened_mut().as_flattened_mut();
+        kernels::conv2d_accumulate(&shape, x, self.weights(), &self.bias, y);
     }
 }
 
@@ -155,12 +166,19 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
                 "the output's height and width must match the convolution's"
             )
         };
-        let shape = Conv2dShape {
-            input: [IH, IW, IC],
-            output: [OH, OW, OC],
-            window: Self::WINDOW,
-        };
+        let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
         let x = x.as_flattened().as_flattened();
+        #[cfg(kernels)]
+        if let Some(tiled) = self.tiled(shape, x) {
+            let y = y.as_flattened_mut();
+            tiled.conv2d::<OC>(|position, channel, sum| {
+                let channels = (self.bias.get(channel), self.requantize.get(channel));
+                if let (Some(y), (Some(bias), Some(requantize))) = (y.get_mut(position), channels) {
+                    y[channel] = Y::saturate(requantize.apply(bias.wrapping_add(sum)));
+                }
+            });
+            return;
+        }
         let y = y.as_flattened_mut().as_flattened_mut();
         kernels::conv2d(&shape, x, self.weights(), &self.bias, &self.requantize, y);
     }
@@ -192,11 +210,8 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
             )
         };
         let [height, width] = const { Self::output(IH, IW) };
-        let shape = Conv2dShape {
-            input: [IH, IW, IC],
-            output: [height, width, OC],
-            window: Self::WINDOW,
-        };
+        let shape =
+            Conv2dShape { input: [IH, IW, IC], output: [height, width, OC], window: Self::WINDOW };
         let pool = Pool2dShape {
             input: [height, width, OC],
             output: [OH, OW, OC],
@@ -204,6 +219,13 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         };
         let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
+        #[cfg(kernels)]
+        if tile::pools(&pool.window) {
+            if let Some(tiled) = self.tiled(shape, x) {
+                tiled.max_pool2d(&pool, &self.bias, &self.requantize, y);
+                return;
+            }
+        }
         kernels::conv2d_max_pool2d(
             &shape,
             &pool,

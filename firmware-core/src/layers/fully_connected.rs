@@ -1,5 +1,7 @@
 //! The fully connected layer with compile-time shapes.
 
+#[cfg(kernels)]
+use crate::arch::target;
 use crate::kernels;
 use crate::{Activation, Requantize, Shift};
 
@@ -41,22 +43,42 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
     /// Weights `[out][in]`; per output a bias, at the accumulator's exponent, and a
     /// requantization.
     pub const fn new(weights: [[i8; IN]; OUT], bias: [i32; OUT], requantize: [R; OUT]) -> Self {
-        const {
-            assert!(
-                IN > 0 && OUT > 0,
-                "a layer has at least one input and one output"
-            )
-        };
-        Self {
-            weights,
-            bias,
-            requantize,
+        const { assert!(IN > 0 && OUT > 0, "a layer has at least one input and one output") };
+        Self { weights, bias, requantize }
+    }
+
+    /// Calls `output(index, sum of products)` for every output, if the target's kernels take such
+    /// activations and there are four outputs.
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn by_four<X: Activation>(&self, x: &[X; IN], mut output: impl FnMut(usize, i32)) -> bool {
+        if OUT < 4 || !target::supports::<X>() {
+            return false;
         }
+        for first in (0..OUT).step_by(4) {
+            // The last four overlap the ones before where OUT is no multiple of four.
+            let first = first.min(OUT - 4);
+            let rows = self.weights.get(first..).and_then(|rows| rows.first_chunk::<4>());
+            let Some(rows) = rows else { return false };
+            let sums = target::dot4(x, rows.each_ref().map(|row| row.as_slice()));
+            for (i, sum) in sums.into_iter().enumerate() {
+                output(first + i, sum);
+            }
+        }
+        true
     }
 
     /// The accumulators.
     pub fn logits<X: Activation>(&self, x: &[X; IN]) -> [i32; OUT] {
         let mut logits = [0; OUT];
+        #[cfg(kernels)]
+        if self.by_four(x, |output, sum| {
+            if let (Some(y), Some(bias)) = (logits.get_mut(output), self.bias.get(output)) {
+                *y = bias.wrapping_add(sum);
+            }
+        }) {
+            return logits;
+        }
         kernels::fully_connected_logits(x, self.weights.as_flattened(), &self.bias, &mut logits);
         logits
     }
@@ -65,12 +87,15 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
 impl<const OUT: usize, const IN: usize, R: Requantize> FullyConnected<OUT, IN, R> {
     /// The accumulators, requantized and saturated.
     pub fn forward<X: Activation, Y: Activation>(&self, x: &[X; IN], y: &mut [Y; OUT]) {
-        kernels::fully_connected(
-            x,
-            self.weights.as_flattened(),
-            &self.bias,
-            &self.requantize,
-            y,
-        );
+        #[cfg(kernels)]
+        if self.by_four(x, |output, sum| {
+            let channel = (self.bias.get(output), self.requantize.get(output));
+            if let (Some(y), (Some(bias), Some(requantize))) = (y.get_mut(output), channel) {
+                *y = Y::saturate(requantize.apply(bias.wrapping_add(sum)));
+            }
+        }) {
+            return;
+        }
+        kernels::fully_connected(x, self.weights.as_flattened(), &self.bias, &self.requantize, y);
     }
 }

@@ -40,11 +40,8 @@ impl<const KH: usize, const KW: usize, G: Geometry> MaxPool2d<KH, KW, G> {
         ]
     }
 
-    pub(super) const WINDOW: Window = Window {
-        kernel: [KH, KW],
-        stride: G::STRIDE,
-        padding: [G::PADDING[0], G::PADDING[1]],
-    };
+    pub(super) const WINDOW: Window =
+        Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
 
     /// The largest value of every window, channel by channel.
     pub fn forward<
@@ -67,11 +64,7 @@ impl<const KH: usize, const KW: usize, G: Geometry> MaxPool2d<KH, KW, G> {
                 "the output's height and width must match the pooling's"
             )
         };
-        let shape = Pool2dShape {
-            input: [IH, IW, C],
-            output: [OH, OW, C],
-            window: Self::WINDOW,
-        };
+        let shape = Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: Self::WINDOW };
         kernels::max_pool2d(
             &shape,
             x.as_flattened().as_flattened(),

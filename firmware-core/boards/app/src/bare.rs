@@ -1,0 +1,45 @@
+//! Nothing but the inference: what a product that brings its own input and output would carry.
+//!
+//! Raw bytes on the serial port, no framing: an image in, the logits out as little-endian `i32`s,
+//! again and again.
+
+use core::hint::black_box;
+
+use firmware_core::Arena;
+
+use crate::markers::{self, EachLayer};
+use crate::model::{self, ARENA_BYTES, Image, Logits};
+use crate::Board;
+
+/// Infers image after image, the whole inference in one counted region.
+pub fn run(board: &mut impl Board) -> ! {
+    serve(board, |image, arena| {
+        markers::begin();
+        let logits = black_box(model::infer(image, arena));
+        markers::end();
+        logits
+    })
+}
+
+/// Infers image after image, each layer in a counted region of its own.
+pub fn run_layers(board: &mut impl Board) -> ! {
+    serve(board, |image, arena| model::infer_observed(image, arena, &mut EachLayer))
+}
+
+#[inline(always)]
+fn serve(
+    board: &mut impl Board,
+    infer: impl Fn(&Image, &mut Arena<ARENA_BYTES>) -> Logits,
+) -> ! {
+    let mut arena = Arena::new();
+    let mut image: Image = bytemuck::Zeroable::zeroed();
+    loop {
+        for byte in bytemuck::bytes_of_mut(&mut image) {
+            *byte = board.read();
+        }
+        let logits = infer(&image, &mut arena);
+        for byte in bytemuck::bytes_of(&logits) {
+            board.write(*byte);
+        }
+    }
+}

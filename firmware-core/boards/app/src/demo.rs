@@ -1,0 +1,56 @@
+//! The demonstration: a self-test that a person can read, then the protocol for a host.
+
+use firmware_core::Arena;
+use inkling_protocol::{Device, reply_len, request_len};
+
+use crate::golden::GOLDEN;
+use crate::model::{INFO, Image};
+use crate::service::{Model, Timed};
+use crate::text::Text;
+use crate::{Board, CLASSES};
+
+/// Tests itself on the golden images, tells the result on the serial port, lights the lamp if every
+/// logit is right, and then answers the protocol's requests.
+pub fn run(board: &mut impl Board) -> ! {
+    let mut model = Model { board, arena: Arena::new(), logits: [0; CLASSES] };
+    let passed = self_test(&mut model);
+    model.board.lamp(passed);
+    let mut device = Device::<{ request_len(size_of::<Image>()) }, { reply_len(CLASSES) }>::new();
+    // While a reply goes out nothing is read, which the protocol allows for: the host waits for it.
+    loop {
+        let byte = model.board.read();
+        device.feed(byte, &mut model);
+    }
+}
+
+fn self_test<B: Board>(model: &mut Model<'_, B>) -> bool {
+    let mut text = Text(model.board);
+    text.line();
+    text.str("inkling on ").str(B::NAME).line();
+    text.str("model ").str(INFO.name).str(", made from the file with SHA-256 ");
+    text.hex(&INFO.source_sha256).line();
+    let mut wrong = 0u32;
+    let mut slowest = 0;
+    for (image, label, expected) in &GOLDEN {
+        let Timed { class, cycles } = model.run(image);
+        let cycles = cycles.unwrap_or(0);
+        slowest = slowest.max(cycles);
+        let right = model.logits == *expected;
+        wrong += u32::from(!right);
+        let logits = model.logits;
+        let mut text = Text(model.board);
+        text.str("label ").number(*label).str(", class ").number(class).str(", logits");
+        for logit in logits {
+            text.str(" ").number(logit);
+        }
+        text.str(if right { ", right" } else { ", WRONG" }).line();
+    }
+    let mut text = Text(model.board);
+    text.str("self-test: ").number(GOLDEN.len() as u32).str(" images, ").number(wrong).str(" wrong");
+    if B::TICKS_HZ != 0 {
+        text.str(", at most ").number(slowest).str(" ticks of ").number(B::TICKS_HZ).str(" a second");
+    }
+    text.line();
+    text.str(if wrong == 0 { "self-test passed" } else { "self-test FAILED" }).line();
+    wrong == 0
+}

@@ -1,0 +1,62 @@
+//! The model as the protocol's service.
+
+use bytemuck::{bytes_of, try_from_bytes};
+use firmware_core::{Arena, argmax};
+use inkling_protocol::{Error, Inference, Info, Logits, Service};
+
+use crate::model::{self, ARENA_BYTES, INFO, Image};
+use crate::Board;
+
+/// The model on a board, with its arena and its last logits.
+pub struct Model<'b, B> {
+    pub board: &'b mut B,
+    pub arena: Arena<ARENA_BYTES>,
+    pub logits: model::Logits,
+}
+
+/// One inference.
+pub struct Timed {
+    pub class: u16,
+    /// `None` when the board has no counter.
+    pub cycles: Option<u32>,
+}
+
+impl<B: Board> Model<'_, B> {
+    pub fn run(&mut self, image: &Image) -> Timed {
+        let start = self.board.ticks();
+        self.logits = model::infer(image, &mut self.arena);
+        let cycles = self.board.ticks().wrapping_sub(start);
+        Timed {
+            class: argmax(&self.logits) as u16,
+            cycles: (B::TICKS_HZ != 0).then_some(cycles),
+        }
+    }
+}
+
+impl<B: Board> Service for Model<'_, B> {
+    fn info(&self) -> Info<'_> {
+        Info {
+            board: B::NAME,
+            model: INFO.name,
+            source_sha256: INFO.source_sha256,
+            input: INFO.input.map(|size| size as u16),
+            classes: INFO.classes as u16,
+            arena_bytes: INFO.arena_bytes as u32,
+            flash_bytes: INFO.weight_bytes as u32,
+            clock_hz: B::TICKS_HZ,
+        }
+    }
+
+    fn infer(&mut self, image: &[u8]) -> Result<Inference<'_>, Error> {
+        let Ok(image) = try_from_bytes::<Image>(image) else {
+            return Err(Error::ImageSize(size_of::<Image>() as u32));
+        };
+        let Timed { class, cycles } = self.run(image);
+        let logits = Logits::from_le_bytes(bytes_of(&self.logits)).ok_or(Error::Internal)?;
+        Ok(Inference { class, cycles, logits })
+    }
+
+    fn send(&mut self, byte: u8) {
+        self.board.write(byte);
+    }
+}
