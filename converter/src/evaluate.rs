@@ -31,7 +31,9 @@ fn forward(layer: &Layer, input: Shape, x: &[f32]) -> Vec<f32> {
             }
         }
         LayerOp::FullyConnected { weights, bias } => {
-            weights.chunks(x.len()).zip(bias).map(|(row, bias)| dot(row, x) + bias).collect()
+            let mut y = bias.clone();
+            accumulate(&mut y, x, &transpose(weights, bias.len()));
+            y
         }
         LayerOp::MaxPool2d { window } => max_pool2d(input, layer.output, window, x),
     };
@@ -39,10 +41,6 @@ fn forward(layer: &Layer, input: Shape, x: &[f32]) -> Vec<f32> {
         y.iter_mut().for_each(|value| *value = value.max(0.0));
     }
     y
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// The part of a window that lies on the input along one axis: first tap, first input, length.
@@ -63,23 +61,40 @@ fn conv2d(
 ) -> Vec<f32> {
     let [kh, kw] = window.kernel;
     let depth = input.channels;
+    let channels = bias.len();
+    // All channels of a pixel at once, so that the compiler can use vectors without changing the
+    // order in which any one sum is taken.
+    let by_tap = transpose(weights, channels);
     let mut y = Vec::with_capacity(output.size());
     for oy in 0..output.height {
         let (first_row, iy, rows) = overlap(window, 0, oy, input.height);
         for ox in 0..output.width {
             let (first_column, ix, columns) = overlap(window, 1, ox, input.width);
-            for (taps, bias) in weights.chunks(kh * kw * depth).zip(bias) {
-                let mut sum = *bias;
-                for row in 0..rows {
-                    let tap = ((first_row + row) * kw + first_column) * depth;
-                    let at = ((iy + row) * input.width + ix) * depth;
-                    sum += dot(&taps[tap..tap + columns * depth], &x[at..at + columns * depth]);
-                }
-                y.push(sum);
+            let pixel = y.len();
+            y.extend_from_slice(bias);
+            for row in 0..rows {
+                let tap = ((first_row + row) * kw + first_column) * depth;
+                let at = ((iy + row) * input.width + ix) * depth;
+                let run = columns * depth;
+                accumulate(&mut y[pixel..], &x[at..at + run], &by_tap[tap * channels..]);
             }
         }
     }
+    debug_assert_eq!(by_tap.len(), kh * kw * depth * channels);
     y
+}
+
+/// Weights `[out][tap]` as `[tap][out]`.
+fn transpose(weights: &[f32], channels: usize) -> Vec<f32> {
+    let taps = weights.len() / channels.max(1);
+    (0..taps).flat_map(|tap| (0..channels).map(move |c| weights[c * taps + tap])).collect()
+}
+
+/// Adds `x · weights` to the sums of all channels; weights `[tap][out]`.
+fn accumulate(sums: &mut [f32], x: &[f32], weights: &[f32]) {
+    for (x, weights) in x.iter().zip(weights.chunks(sums.len().max(1))) {
+        sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += x * weight);
+    }
 }
 
 fn max_pool2d(input: Shape, output: Shape, window: &Window, x: &[f32]) -> Vec<f32> {
