@@ -92,6 +92,7 @@ pub struct ModelBuilder {
     graph: pb::GraphProto,
     opset: i64,
     fresh: usize,
+    metadata: Vec<pb::StringStringEntryProto>,
 }
 
 impl ModelBuilder {
@@ -100,7 +101,15 @@ impl ModelBuilder {
             graph: pb::GraphProto { name: graph_name.to_string(), ..Default::default() },
             opset: DEFAULT_OPSET,
             fresh: 0,
+            metadata: Vec::new(),
         }
+    }
+
+    /// Adds an entry to the model's metadata, where readers of the file find what the graph itself
+    /// does not say.
+    pub fn metadata(&mut self, key: &str, value: &str) {
+        let entry = pb::StringStringEntryProto { key: key.to_string(), value: value.to_string() };
+        self.metadata.push(entry);
     }
 
     /// Writes the model against another operator set.
@@ -188,6 +197,7 @@ impl ModelBuilder {
                 version: self.opset,
             }],
             graph: Some(self.graph),
+            metadata_props: self.metadata,
             ..Default::default()
         }
         .encode_to_vec()

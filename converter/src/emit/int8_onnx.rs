@@ -1,7 +1,8 @@
 //! `int8.onnx`: the integer network in standard ONNX operators, so that anyone can check a device
 //! with a runtime of their own.
 //!
-//! Input `image`: u8 `[N, C, H, W]`. Output `logits`: i32 `[N, classes]`.
+//! Input `image`: u8 `[N, C, H, W]`. Output `logits`: i32 `[N, classes]`; a logit stands for
+//! `integer · 2^-e`, with `e` in the file's metadata under [`LOGIT_EXPONENT`].
 //!
 //! Hidden layers are QLinearConv: with zero points of 0 and scales that are powers of two it
 //! computes `round_half_even(accumulator · 2^-shift)`, saturated; a u8 output is the ReLU. A
@@ -14,6 +15,9 @@ use firmware_core::Window;
 use crate::graph::Shape;
 use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueFormat, ValueType};
+
+/// Key of the metadata entry that holds the exponent of the logits, as a decimal number.
+pub const LOGIT_EXPONENT: &str = "logit_exponent";
 
 /// The model's bytes.
 pub fn emit(network: &QuantizedNetwork, name: &str) -> Vec<u8> {
@@ -28,6 +32,7 @@ pub fn emit(network: &QuantizedNetwork, name: &str) -> Vec<u8> {
         values.push(value);
     }
     model.output("logits", ElementType::I32, &[batch, network.classes().into()]);
+    model.metadata(LOGIT_EXPONENT, &network.format(network.layers.len()).exponent.to_string());
     model.finish()
 }
 
