@@ -2,6 +2,8 @@
 //! the dialects that exporters write.
 
 pub mod dialects;
+pub mod idx;
+pub mod onnxruntime;
 
 use std::path::{Path, PathBuf};
 

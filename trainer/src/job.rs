@@ -142,14 +142,20 @@ impl Job {
         if !self.resume {
             if path.exists() {
                 let path = path.display();
-                console::print(&format!("note:     {path} is not used; --resume would go on from it\n"));
+                console::print(&format!(
+                    "note:     {path} is not used; --resume would go on from it\n"
+                ));
             }
             return Ok(None);
         }
         let checkpoint = Checkpoint::read(path, identity)?;
         console::print(&match &checkpoint {
             Some(checkpoint) => {
-                format!("resume:   after epoch {}, from {}\n", checkpoint.history.len(), path.display())
+                format!(
+                    "resume:   after epoch {}, from {}\n",
+                    checkpoint.history.len(),
+                    path.display()
+                )
             }
             None => format!("resume:   no checkpoint in {}, from the start\n", self.out.display()),
         });
@@ -170,7 +176,9 @@ fn confusion(dataset: &Dataset, predictions: impl IntoIterator<Item = usize>) ->
 /// integers' answers and the number of logits compared.
 fn prove_integers(conversion: &Conversion, test: &Dataset) -> Result<(Confusion, usize)> {
     let agreement = prove::against_tract(&conversion.network, &conversion.int8_onnx(), test)
-        .context("tract cannot run the int8.onnx that was made; this is a defect of the converter")?;
+        .context(
+            "tract cannot run the int8.onnx that was made; this is a defect of the converter",
+        )?;
     ensure!(
         agreement.mismatches == 0,
         "{} of {} logits differ between the integers and tract on int8.onnx; no model was written; \

@@ -60,11 +60,7 @@ impl Recipe {
                 rate: 0.05,
                 schedule: Schedule::OneCycle { warmup: 0.2 },
                 optimizer: OptimizerChoice::Sgd(Sgd { momentum: 0.9, weight_decay: 1e-4 }),
-                augmentation: Some(Affine {
-                    rotation: 8.0,
-                    scale: 0.08,
-                    shift: 1.5,
-                }),
+                augmentation: Some(Affine { rotation: 8.0, scale: 0.08, shift: 1.5 }),
             }),
             "article" => Ok(Self {
                 name: name.to_string(),

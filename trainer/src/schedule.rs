@@ -13,7 +13,9 @@ pub enum Schedule {
     Cosine,
     /// Up to the full rate over the first `warmup` of the run (0 to 1), then down to zero, both
     /// along half a cosine.
-    OneCycle { warmup: f64 },
+    OneCycle {
+        warmup: f64,
+    },
 }
 
 impl Schedule {
@@ -46,7 +48,8 @@ mod tests {
 
     #[test]
     fn a_cosine_starts_full_and_ends_at_zero() {
-        let rates: Vec<f64> = (0..1000).map(|step| Schedule::Cosine.rate(2.0, step, 1000)).collect();
+        let rates: Vec<f64> =
+            (0..1000).map(|step| Schedule::Cosine.rate(2.0, step, 1000)).collect();
         assert!(rates[0] > 1.999_99 && rates[999] < 1e-5 && (rates[500] - 1.0).abs() < 2e-3);
         assert!(rates.is_sorted_by(|a, b| a > b));
     }

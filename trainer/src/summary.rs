@@ -41,23 +41,35 @@ impl Summary<'_> {
         let mut row = |what: &str, value: String| {
             let _ = writeln!(text, "{what:<22}{value}");
         };
-        row("float accuracy", format!("{:.2} % of {} test images", accuracy(&self.float), self.float.total()));
+        row(
+            "float accuracy",
+            format!("{:.2} % of {} test images", accuracy(&self.float), self.float.total()),
+        );
         row("int8 accuracy", format!("{:.2} %", accuracy(&self.int8)));
-        row("validation accuracy", format!("{:.2} %", percent(self.validation.0, self.validation.1)));
+        row(
+            "validation accuracy",
+            format!("{:.2} %", percent(self.validation.0, self.validation.1)),
+        );
         row("exactness", format!("all {} int8 logits equal tract's on int8.onnx", self.logits));
         row("weights and biases", format!("{} bytes", report.weight_bytes));
         row("arena", format!("{} bytes", report.arena_bytes));
         row("per image", format!("{} multiply-accumulates", report.macs));
         row("training", format!("{:.1} s", training.as_secs_f64()));
         row("altogether", format!("{:.1} s", total.as_secs_f64()));
-        row("files", format!("{}: float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md", out.display()));
-        let _ = writeln!(text, "\nint8 on the test set\n{}", self.classes(|cells| cells.join("  ")));
+        row(
+            "files",
+            format!("{}: float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md", out.display()),
+        );
+        let _ =
+            writeln!(text, "\nint8 on the test set\n{}", self.classes(|cells| cells.join("  ")));
         text
     }
 
     /// Precision and recall of the integers, a line per class with its cells as `layout` has them.
     fn classes(&self, layout: impl Fn(&[String]) -> String) -> String {
-        let share = |share: Option<f64>| share.map_or("–".into(), |share| format!("{:.2} %", 100.0 * share));
+        let share = |share: Option<f64>| {
+            share.map_or("–".into(), |share| format!("{:.2} %", 100.0 * share))
+        };
         let header = ["class", "images", "precision", "recall"].map(String::from);
         let rows = (0..self.int8.classes()).map(|class| {
             [

@@ -15,9 +15,16 @@ const OLDEST: u32 = ort::MINOR_VERSION;
 
 /// The outcome of a search.
 pub enum Found {
-    Library { builder: EnvironmentBuilder, version: String, path: PathBuf, why: &'static str },
+    Library {
+        builder: EnvironmentBuilder,
+        version: String,
+        path: PathBuf,
+        why: &'static str,
+    },
     /// One clause: what was looked for.
-    Nothing { looked: String },
+    Nothing {
+        looked: String,
+    },
 }
 
 /// Loads the first library that is usable. A library that the user named must be.

@@ -133,13 +133,7 @@ impl Layer for Conv2d {
         (y, backward)
     }
 
-    fn export(
-        &self,
-        export: &mut Export,
-        x: &str,
-        parameters: &[&[f32]],
-        input: Shape,
-    ) -> String {
+    fn export(&self, export: &mut Export, x: &str, parameters: &[&[f32]], input: Shape) -> String {
         let shapes = self.parameters(input);
         let weight = export.parameter(&shapes[0], parameters[0]);
         let bias = export.parameter(&shapes[1], parameters[1]);

@@ -17,9 +17,9 @@ impl Layer for FullyConnected {
         match input {
             _ if self.outputs == 0 => Err("needs at least one output".to_string()),
             Shape::Flat(_) => Ok(Shape::Flat(self.outputs)),
-            Shape::Image(_) => {
-                Err(format!("needs flat values, but gets an image of {input}; put flatten before it"))
-            }
+            Shape::Image(_) => Err(format!(
+                "needs flat values, but gets an image of {input}; put flatten before it"
+            )),
         }
     }
 
@@ -57,13 +57,7 @@ impl Layer for FullyConnected {
         (y, backward)
     }
 
-    fn export(
-        &self,
-        export: &mut Export,
-        x: &str,
-        parameters: &[&[f32]],
-        input: Shape,
-    ) -> String {
+    fn export(&self, export: &mut Export, x: &str, parameters: &[&[f32]], input: Shape) -> String {
         let shapes = self.parameters(input);
         let weight = export.parameter(&shapes[0], parameters[0]);
         let bias = export.parameter(&shapes[1], parameters[1]);

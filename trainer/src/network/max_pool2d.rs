@@ -22,7 +22,11 @@ impl MaxPool2d {
     }
 
     /// For every element of the window, for every output, the input row that it looks at.
-    fn table(&self, [channels, height, width]: [usize; 3], output: [usize; 2]) -> Vec<Option<usize>> {
+    fn table(
+        &self,
+        [channels, height, width]: [usize; 3],
+        output: [usize; 2],
+    ) -> Vec<Option<usize>> {
         let mut table = Vec::new();
         for row in 0..self.window.kernel[0] {
             for column in 0..self.window.kernel[1] {
@@ -45,7 +49,11 @@ impl MaxPool2d {
 enum Tree {
     Leaf,
     /// `first_wins` is 1 where the first half holds the maximum.
-    Pair { first: Box<Tree>, second: Box<Tree>, first_wins: Value },
+    Pair {
+        first: Box<Tree>,
+        second: Box<Tree>,
+        first_wins: Value,
+    },
 }
 
 fn maximum(graph: &mut Graph, candidates: &[Value]) -> (Value, Tree) {

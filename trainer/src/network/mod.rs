@@ -104,13 +104,7 @@ pub trait Layer: fmt::Debug + fmt::Display + Send + Sync {
 
     /// Adds the layer to an exported model, in ONNX's own NCHW layout, and returns its output's
     /// name. `x` names its input.
-    fn export(
-        &self,
-        export: &mut Export,
-        x: &str,
-        parameters: &[&[f32]],
-        input: Shape,
-    ) -> String;
+    fn export(&self, export: &mut Export, x: &str, parameters: &[&[f32]], input: Shape) -> String;
 
     /// A kind that keeps every element's value or raises it to a constant: the maximum of such
     /// values is the value of the maximum, so max pooling may come first.
@@ -163,7 +157,14 @@ impl Network {
             })?;
             let parameters = layer.parameters(shape);
             let count: usize = parameters.iter().map(Parameter::elements).sum();
-            placed.push(Placed { layer, name: layer_name, input: shape, output, parameters, offset });
+            placed.push(Placed {
+                layer,
+                name: layer_name,
+                input: shape,
+                output,
+                parameters,
+                offset,
+            });
             (shape, offset) = (output, offset + count);
         }
         match shape {

@@ -52,9 +52,9 @@ impl Window {
     pub fn image(input: Shape) -> Result<[usize; 3], String> {
         match input {
             Shape::Image(sizes) => Ok(sizes),
-            Shape::Flat(size) => {
-                Err(format!("needs an image, but gets {size} flat values; it must come before flatten"))
-            }
+            Shape::Flat(size) => Err(format!(
+                "needs an image, but gets {size} flat values; it must come before flatten"
+            )),
         }
     }
 

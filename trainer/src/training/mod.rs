@@ -85,8 +85,7 @@ impl Run<'_> {
             let begun = Instant::now();
             let mut loss_sum = 0.0;
             for (step, batch) in self.feed.epoch(epoch).into_iter().enumerate() {
-                let rate =
-                    self.recipe.schedule.rate(self.recipe.rate, epoch * steps + step, total);
+                let rate = self.recipe.schedule.rate(self.recipe.rate, epoch * steps + step, total);
                 let loss = f64::from(engine.step(batch, rate as f32)?);
                 if !loss.is_finite() {
                     return Err(TrainingError::Diverged { epoch: epoch + 1, step: step + 1 });

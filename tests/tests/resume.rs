@@ -1,0 +1,195 @@
+//! A run that is killed at any moment and resumed gives the bytes of a run that was left alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use converter::dataset::Split;
+use tests::{idx, program, random_images, scratch};
+
+const EPOCHS: usize = 8;
+
+/// A small data set in a folder of its own.
+fn data(folder: &Path) -> PathBuf {
+    let data = folder.join("data");
+    fs::create_dir(&data).expect("a test can make folders");
+    idx::write(&data, Split::Train, &random_images(1, 700, 17, 16, 4));
+    idx::write(&data, Split::Test, &random_images(2, 60, 17, 16, 4));
+    data
+}
+
+fn trainer(program: &Path, data: &Path, out: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--backend", "tract", "--threads", "2", "--seed", "3"]);
+    command.args(["--epochs", &EPOCHS.to_string()]);
+    command.arg("--data").arg(data).arg("--out").arg(out);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().expect("the trainer starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// All files of a folder with their bytes.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let file = |entry: fs::DirEntry| {
+        let bytes = fs::read(entry.path()).expect("a file can be read");
+        (entry.file_name().into_string().expect("names are plain"), bytes)
+    };
+    entries.map(|entry| file(entry.expect("the folder can be read"))).collect()
+}
+
+#[test]
+fn killed_and_resumed_runs_give_the_same_bytes() {
+    let folder = scratch("resume");
+    let (data, program) = (data(&folder), program("trainer"));
+
+    succeed(&mut trainer(&program, &data, &folder.join("whole")));
+    let expected = files(&folder.join("whole"));
+    let names: Vec<&str> = expected.keys().map(String::as_str).collect();
+    assert_eq!(names, ["MODEL_CARD.md", "float.onnx", "golden.rs", "int8.onnx", "model.rs"]);
+
+    let mut rng = fastrand::Rng::new();
+    let seed = rng.get_seed();
+    let mut interrupted = 0;
+    for round in 0..6 {
+        let out = folder.join(format!("killed{round}"));
+        // Killed early, killed late, then left alone.
+        for epoch in [rng.usize(..EPOCHS / 2), rng.usize(EPOCHS / 2..=EPOCHS)] {
+            let mut command = trainer(&program, &data, &out);
+            let mut child = command.arg("--resume").spawn().expect("the trainer starts");
+            wait_for_epoch(&mut child, epoch);
+            // Into the epochs' work and the writing of checkpoints, or of results after the last.
+            let most = if epoch == EPOCHS { 1000 } else { 100 };
+            std::thread::sleep(Duration::from_millis(rng.u64(..most)));
+            interrupted += u32::from(child.try_wait().expect("a child can be asked").is_none());
+            // SIGKILL: the program has no chance to tidy up.
+            let _ = child.kill();
+            child.wait().expect("a child can be waited for");
+            if out.exists() {
+                no_final_file_is_partial(&files(&out), &expected, seed);
+            }
+        }
+        succeed(trainer(&program, &data, &out).arg("--resume"));
+        assert!(files(&out) == expected, "other bytes after two kills (seed {seed})");
+    }
+    assert!(interrupted >= 6, "only {interrupted} kills hit a running trainer (seed {seed})");
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// Reads what the trainer prints until it is through with `epoch` (counted from 1) or ends.
+fn wait_for_epoch(child: &mut Child, epoch: usize) {
+    let stdout = child.stdout.take().expect("the output is piped");
+    let done = format!("epoch {epoch}/");
+    let mut lines = BufReader::new(stdout).lines();
+    lines.find(|line| epoch == 0 || line.as_ref().is_ok_and(|line| line.starts_with(&done)));
+}
+
+fn no_final_file_is_partial(
+    found: &BTreeMap<String, Vec<u8>>,
+    expected: &BTreeMap<String, Vec<u8>>,
+    seed: u64,
+) {
+    for (name, bytes) in found {
+        match expected.get(name) {
+            Some(whole) => assert!(bytes == whole, "{name} is not whole (seed {seed})"),
+            // What is being written has a hidden name; the checkpoint is checked by resuming.
+            None => assert!(name.starts_with('.') || name == "checkpoint.bin", "{name} is new"),
+        }
+    }
+}
+
+/// Kills a run that has written a checkpoint and returns its folder.
+fn stopped(program: &Path, data: &Path, out: &Path) -> PathBuf {
+    let mut child = trainer(program, data, out).spawn().expect("the trainer starts");
+    let checkpoint = out.join("checkpoint.bin");
+    let begun = Instant::now();
+    while !checkpoint.exists() && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let _ = child.kill();
+    child.wait().expect("a child can be waited for");
+    assert!(checkpoint.exists(), "no checkpoint was left");
+    checkpoint
+}
+
+#[test]
+fn only_the_same_run_resumes() {
+    let folder = scratch("resume-other");
+    let (data, program) = (data(&folder), program("trainer"));
+    let out = folder.join("out");
+    let checkpoint = stopped(&program, &data, &out);
+    let kept = fs::read(&checkpoint).expect("the checkpoint can be read");
+
+    let refuse = |change: &dyn Fn(&mut Command), parts: &[&str]| {
+        let mut command = trainer(&program, &data, &out);
+        command.arg("--resume");
+        change(&mut command);
+        let output = command.output().expect("the trainer starts");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        for part in parts {
+            assert!(error.contains(part), "{part:?} is missing in {error:?}");
+        }
+        assert_eq!(fs::read(&checkpoint).ok(), Some(kept.clone()), "the checkpoint has changed");
+    };
+    let replace = |command: &mut Command, option: &str, value: &str| {
+        let old: Vec<_> = command.get_args().map(|arg| arg.to_os_string()).collect();
+        let mut new = Command::new(&program);
+        new.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut replacing = false;
+        for arg in old {
+            new.arg(if replacing { value.into() } else { arg.clone() });
+            replacing = arg == option;
+        }
+        *command = new;
+    };
+    refuse(&|c| replace(c, "--seed", "4"), &["checkpoint.bin", "seed was 3 and is now 4"]);
+    refuse(
+        &|c| replace(c, "--epochs", "9"),
+        &["recipe was default: 8 epochs", "is now default: 9"],
+    );
+    refuse(&|c| replace(c, "--threads", "1"), &["threads was 2 and is now 1"]);
+    refuse(
+        &|c| {
+            c.args(["--recipe", "article"]);
+        },
+        &["recipe was default", "is now article"],
+    );
+    refuse(
+        &|c| {
+            c.args(["--name", "other"]);
+        },
+        &["network was simple", "is now other"],
+    );
+
+    let other = folder.join("other");
+    fs::create_dir(&other).expect("a test can make folders");
+    idx::write(&other, Split::Train, &random_images(9, 700, 17, 16, 4));
+    idx::write(&other, Split::Test, &random_images(2, 60, 17, 16, 4));
+    let other = other.to_str().expect("a plain path");
+    refuse(&|c| replace(c, "--data", other), &["data set (sha256) was"]);
+
+    // A damaged checkpoint is refused, and without --resume it is no obstacle.
+    let mut damaged = kept.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    for bytes in [damaged.as_slice(), &kept[..kept.len() / 2], &[]] {
+        fs::write(&checkpoint, bytes).expect("a test can write");
+        let output = trainer(&program, &data, &out).arg("--resume").output().expect("starts");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains("damaged"), "{error}");
+    }
+    let output = succeed(&mut trainer(&program, &data, &out));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("--resume would go on from it"));
+    assert!(!checkpoint.exists(), "a finished run needs no checkpoint");
+    let _ = fs::remove_dir_all(folder);
+}

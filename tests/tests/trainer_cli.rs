@@ -1,0 +1,202 @@
+//! The trainer's command line: what it gives, twice the same, and what it says of bad input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use converter::dataset::Split;
+use tests::{idx, onnxruntime, program, random_images, scratch};
+
+fn run(program: &Path, data: &Path, out: &Path, more: &[&str]) -> Output {
+    Command::new(program)
+        .args(["--epochs", "2", "--threads", "2", "--data"])
+        .arg(data)
+        .arg("--out")
+        .arg(out)
+        .args(more)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the trainer starts")
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A good small data set: 20×18 pixels, 3 classes.
+fn data(folder: &Path) -> PathBuf {
+    let data = folder.join("data");
+    fs::create_dir(&data).expect("a test can make folders");
+    idx::write(&data, Split::Train, &random_images(1, 500, 20, 18, 3));
+    idx::write(&data, Split::Test, &random_images(2, 50, 20, 18, 3));
+    data
+}
+
+const FILES: [&str; 5] = ["float.onnx", "int8.onnx", "model.rs", "golden.rs", "MODEL_CARD.md"];
+
+fn contents(out: &Path) -> Vec<Vec<u8>> {
+    FILES.map(|name| fs::read(out.join(name)).expect("a result is there")).into()
+}
+
+/// The same seed gives the same bytes, another seed others; the backend and the table are told.
+fn check_backend(choice: &str, named: &str) {
+    let folder = scratch(&format!("cli-{choice}"));
+    let (program, data) = (program("trainer"), data(&folder));
+    let [a, b, c] = ["a", "b", "c"].map(|name| folder.join(name));
+    let text = stdout(&run(&program, &data, &a, &["--backend", choice]));
+    stdout(&run(&program, &data, &b, &["--backend", choice]));
+    stdout(&run(&program, &data, &c, &["--backend", choice, "--seed", "1"]));
+    let backend = text.lines().next().unwrap_or_default();
+    assert!(backend.starts_with("backend:") && backend.contains(named), "{backend}");
+    for part in [
+        "459 for training, 41 for validation, 50 for the test",
+        "epoch 2/2: training loss",
+        "float accuracy",
+        "int8 accuracy",
+        "all 150 int8 logits equal tract's",
+        "precision",
+        "multiply-accumulates",
+        "arena",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+    assert!(contents(&a) == contents(&b), "the same seed gave other bytes");
+    assert!(contents(&a)[0] != contents(&c)[0], "another seed gave the same weights");
+    assert_eq!(fs::read_dir(&a).expect("readable").count(), FILES.len(), "files are left over");
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_tract() {
+    check_backend("tract", "tract, embedded (asked for with --backend tract)");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_onnxruntime() {
+    if onnxruntime::start("the trainer on ONNX Runtime").is_some() {
+        check_backend("onnxruntime", "ONNX Runtime 1.");
+    }
+}
+
+/// The recipe of the article and other thread counts work, and raw pixels may be any size.
+#[test]
+fn options_do_what_they_say() {
+    let folder = scratch("cli-options");
+    let (program, data) = (program("trainer"), data(&folder));
+    let out = folder.join("out");
+    let more = ["--backend", "tract", "--recipe", "article", "--name", "mine"];
+    let text = stdout(&run(&program, &data, &out, &more));
+    for part in [
+        "network:  mine: 1×20×18",
+        "article: 2 epochs, batch 64, rate 0.01 constant",
+        "momentum 0 ",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+    let card = fs::read_to_string(out.join("MODEL_CARD.md")).expect("a card is there");
+    assert!(
+        card.contains("--name mine --recipe article --epochs 2 --seed 0 --threads 2"),
+        "{card}"
+    );
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// Runs with bad input: exit code 1, one line that says `parts`, nothing written.
+fn refused(program: &Path, data: &Path, out: &Path, more: &[&str], parts: &[&str]) {
+    let output = run(program, data, out, &[&["--backend", "tract"], more].concat());
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{parts:?}: {error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is missing in {error:?}");
+    }
+    assert!(!out.exists(), "something was written");
+}
+
+#[test]
+fn bad_data_is_refused_in_one_line() {
+    let folder = scratch("cli-data");
+    let (program, data, out) = (program("trainer"), data(&folder), folder.join("out"));
+    let [(images, labels), (test_images, test_labels)] =
+        [Split::Train, Split::Test].map(Split::file_names);
+    let refused = |data: &Path, parts: &[&str]| refused(&program, data, &out, &[], parts);
+
+    refused(Path::new("/no/such/folder"), &["/no/such/folder", images]);
+    refused(&data.join(images), &[images]);
+
+    let spoil = |name: &str, change: &dyn Fn(&mut Vec<u8>), parts: &[&str]| {
+        let path = data.join(name);
+        let good = fs::read(&path).expect("the good file is there");
+        let mut bad = good.clone();
+        change(&mut bad);
+        fs::write(&path, bad).expect("a test can write");
+        refused(&data, parts);
+        fs::write(&path, good).expect("a test can write");
+    };
+    spoil(images, &|bytes| bytes[2] = 9, &[images, "0x00000903", "expected 0x00000803"]);
+    spoil(labels, &|bytes| bytes[3] = 3, &[labels, "0x00000803", "expected 0x00000801"]);
+    spoil(images, &|bytes| bytes.truncate(bytes.len() - 1), &[images, "truncated"]);
+    spoil(images, &|bytes| bytes.truncate(7), &[images]);
+    spoil(images, &|bytes| bytes.clear(), &[images]);
+    spoil(images, &|bytes| bytes.push(0), &[images]);
+    spoil(test_images, &|bytes| bytes.truncate(100), &[test_images]);
+    spoil(test_labels, &|bytes| bytes[10] = 200, &["test set has label 200", "end at 2"]);
+    spoil(labels, &|bytes| bytes[7] = 1, &[labels]);
+
+    let rewrite = |count: usize, height: usize, width: usize| {
+        idx::write_file(
+            &data.join(images),
+            &[count, height, width],
+            &vec![0; count * height * width],
+        );
+        idx::write_file(&data.join(labels), &[count], &vec![0; count]);
+    };
+    rewrite(0, 20, 18);
+    refused(&data, &[images]);
+    rewrite(10, 65, 18);
+    refused(&data, &["65"]);
+    rewrite(10, 21, 18);
+    refused(&data, &["21×18"]);
+    // Large enough to read, too small for two convolutions and two poolings.
+    rewrite(10, 9, 9);
+    idx::write(&data, Split::Test, &random_images(2, 5, 9, 9, 1));
+    refused(&data, &["conv2", "window"]);
+    fs::remove_file(data.join(test_labels)).expect("a test can remove");
+    refused(&data, &[test_labels]);
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn bad_options_are_refused_in_one_line() {
+    let folder = scratch("cli-options-bad");
+    let (program, data, out) = (program("trainer"), data(&folder), folder.join("out"));
+    let refused = |more: &[&str], parts: &[&str]| refused(&program, &data, &out, more, parts);
+    refused(&["--recipe", "souffle"], &["souffle", "default", "article"]);
+    refused(&["--name", "no spaces"], &["--name", "letters"]);
+    refused(&["--ort-lib", "/lib.so"], &["--ort-lib /lib.so", "--backend tract"]);
+
+    // A file where a folder should be.
+    let file = data.join(Split::Train.file_names().0);
+    let output = run(&program, &data, &file.join("out"), &["--backend", "tract"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && error.contains("cannot be written"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+
+    for (library, part) in
+        [("/no/lib.so", "No such file"), (file.to_str().unwrap(), "cannot be loaded")]
+    {
+        for choice in ["auto", "onnxruntime"] {
+            let output = run(&program, &data, &out, &["--backend", choice, "--ort-lib", library]);
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(
+                !output.status.success() && error.contains(part) && error.contains(library),
+                "{error}"
+            );
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+    assert!(!out.exists(), "something was written");
+    let _ = fs::remove_dir_all(folder);
+}
