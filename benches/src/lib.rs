@@ -1,1 +1,87 @@
+//! Runtimes that compute one image at a time on one thread, all behind the same function, so that
+//! a benchmark compares like with like.
 
+use std::sync::Arc;
+
+use converter::dataset::{Dataset, Split};
+use ort::session::Session;
+use ort::value::TensorRef;
+use tract_onnx::prelude::*;
+use trainer::backend::Backend;
+
+#[path = "../../models/simple/model.rs"]
+pub mod simple;
+
+/// The committed models of the network `simple`.
+pub static SIMPLE_FLOAT: &[u8] = include_bytes!("../../models/simple/float.onnx");
+pub static SIMPLE_INT8: &[u8] = include_bytes!("../../models/simple/int8.onnx");
+
+/// MNIST's test images: real input, since zeros are cheap for some kernels.
+///
+/// # Panics
+///
+/// If the committed files are damaged.
+pub fn test_images() -> Dataset {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/mnist");
+    Dataset::load(folder.as_ref(), Split::Test).expect("MNIST is committed")
+}
+
+/// The pixels of one image as the device takes them.
+pub fn as_image(pixels: &[u8]) -> simple::Image {
+    let mut image = [[[0; 1]; 28]; 28];
+    image.as_flattened_mut().as_flattened_mut().copy_from_slice(pixels);
+    image
+}
+
+/// tract's plan for a model and a batch of one.
+pub struct Tract(Arc<TypedRunnableModel>);
+
+impl Tract {
+    /// # Panics
+    ///
+    /// If tract does not run the committed model.
+    pub fn load(onnx: &[u8], element: DatumType) -> Self {
+        let mut bytes = onnx;
+        let fact = InferenceFact::dt_shape(element, [1, 1, 28, 28]);
+        let plan = tract_onnx::onnx()
+            .model_for_read(&mut bytes)
+            .and_then(|model| model.with_input_fact(0, fact))
+            .and_then(|model| model.into_optimized())
+            .and_then(|model| model.into_runnable());
+        Self(plan.expect("tract runs the committed model"))
+    }
+
+    /// Runs one image.
+    pub fn run<T: Datum>(&self, pixels: &[T]) {
+        let input = Tensor::from_shape(&[1, 1, 28, 28], pixels).expect("an image has 28×28 pixels");
+        std::hint::black_box(self.0.run(tvec!(input.into())).expect("tract runs the model"));
+    }
+}
+
+/// ONNX Runtime's session for a model, on the calling thread alone.
+pub struct OnnxRuntime(Session);
+
+impl OnnxRuntime {
+    /// # Panics
+    ///
+    /// If ONNX Runtime does not load the committed model.
+    pub fn load(backend: &Backend, onnx: &[u8]) -> Self {
+        let session = Session::builder(backend.environment())
+            .and_then(|builder| Ok(builder.with_intra_threads(1)?))
+            .and_then(|builder| Ok(builder.with_inter_threads(1)?))
+            .and_then(|builder| Ok(builder.with_config_entry("session.x64quantprecision", "1")?))
+            .and_then(|mut builder| builder.commit_from_memory(onnx));
+        Self(session.expect("ONNX Runtime loads the committed model"))
+    }
+
+    /// Runs `pixels.len() / 784` images in one batch.
+    pub fn run<T>(&mut self, pixels: &[T])
+    where
+        T: ort::value::PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
+    {
+        let shape = [pixels.len() / 784, 1, 28, 28];
+        let input = TensorRef::from_array_view((shape, pixels)).expect("whole images");
+        let outputs = self.0.run(ort::inputs!["image" => input]).expect("ONNX Runtime runs the model");
+        std::hint::black_box(&outputs);
+    }
+}

@@ -85,13 +85,23 @@ pub fn network(seed: u64, dialect: &Dialect) -> Vec<u8> {
     };
     let mut x = model.input("input", ElementType::F32, &dims);
     if dialect.channels_last {
-        x = model.node("Transpose", "to_nchw", &[&x], &[("perm", Attribute::Ints(vec![0, 3, 1, 2]))]);
+        x = model.node(
+            "Transpose",
+            "to_nchw",
+            &[&x],
+            &[("perm", Attribute::Ints(vec![0, 3, 1, 2]))],
+        );
     }
     let ints = |values: &[i64]| Attribute::Ints(values.to_vec());
 
     let w = model.initializer("conv1.weight", &[first, 1, 3, 3], &conv1.0);
     let b = model.initializer("conv1.bias", &[first], &conv1.1);
-    x = model.node("Conv", "conv1", &[&x, &w, &b], &[("kernel_shape", ints(&[3, 3])), ("pads", ints(&[1, 1, 1, 1]))]);
+    x = model.node(
+        "Conv",
+        "conv1",
+        &[&x, &w, &b],
+        &[("kernel_shape", ints(&[3, 3])), ("pads", ints(&[1, 1, 1, 1]))],
+    );
     if dialect.batch_norm {
         let names = ["gamma", "beta", "mean", "variance"];
         let mut inputs = vec![x.clone()];
@@ -104,22 +114,41 @@ pub fn network(seed: u64, dialect: &Dialect) -> Vec<u8> {
             inputs.push(model.initializer(name, &[first], &values));
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-        x = model.node("BatchNormalization", "norm", &inputs, &[("epsilon", Attribute::Float(1e-5))]);
+        x = model.node(
+            "BatchNormalization",
+            "norm",
+            &inputs,
+            &[("epsilon", Attribute::Float(1e-5))],
+        );
     }
     if !dialect.relu_after_pool {
         x = model.node("Relu", "relu1", &[&x], &[]);
     }
-    x = model.node("MaxPool", "pool1", &[&x], &[("kernel_shape", ints(&[2, 2])), ("strides", ints(&[2, 2]))]);
+    x = model.node(
+        "MaxPool",
+        "pool1",
+        &[&x],
+        &[("kernel_shape", ints(&[2, 2])), ("strides", ints(&[2, 2]))],
+    );
     if dialect.relu_after_pool {
         x = model.node("Relu", "relu1", &[&x], &[]);
     }
     let w = model.initializer("conv2.weight", &[second, first, 3, 3], &conv2.0);
     let b = model.initializer("conv2.bias", &[second], &conv2.1);
-    let conv2 = [("kernel_shape", ints(&[3, 3])), ("strides", ints(&[2, 2])), ("pads", ints(&[0, 0, 1, 1]))];
+    let conv2 = [
+        ("kernel_shape", ints(&[3, 3])),
+        ("strides", ints(&[2, 2])),
+        ("pads", ints(&[0, 0, 1, 1])),
+    ];
     x = model.node("Conv", "conv2", &[&x, &w, &b], &conv2);
     x = model.node("Relu", "relu2", &[&x], &[]);
     if dialect.channels_last {
-        x = model.node("Transpose", "to_nhwc", &[&x], &[("perm", Attribute::Ints(vec![0, 2, 3, 1]))]);
+        x = model.node(
+            "Transpose",
+            "to_nhwc",
+            &[&x],
+            &[("perm", Attribute::Ints(vec![0, 2, 3, 1]))],
+        );
     }
     x = flatten(&mut model, dialect, &x, flat);
     if dialect.dropout {
@@ -131,7 +160,10 @@ pub fn network(seed: u64, dialect: &Dialect) -> Vec<u8> {
             true => (element % second) * PIXELS * PIXELS + element / second,
             false => element,
         };
-        weights.chunks(flat).flat_map(|row| (0..flat).map(|e| row[place(e)]).collect::<Vec<_>>()).collect()
+        weights
+            .chunks(flat)
+            .flat_map(|row| (0..flat).map(|e| row[place(e)]).collect::<Vec<_>>())
+            .collect()
     };
     x = fully_connected(&mut model, dialect, "fc1", &x, &columns(&hidden.0), &hidden.1);
     x = model.node("Relu", "relu3", &[&x], &[]);
@@ -154,15 +186,26 @@ fn flatten(model: &mut ModelBuilder, dialect: &Dialect, x: &str, flat: usize) ->
         Flatten::ShapeComputation => {
             let shape = model.node("Shape", "shape", &[x], &[]);
             let zero = model.initializer("zero", &[], &[0_i64]);
-            let batch = model.node("Gather", "batch_size", &[&shape, &zero], &[("axis", Attribute::Int(0))]);
+            let batch = model.node(
+                "Gather",
+                "batch_size",
+                &[&shape, &zero],
+                &[("axis", Attribute::Int(0))],
+            );
             let batch = if dialect.opset < 13 {
-                model.node("Unsqueeze", "batch_1d", &[&batch], &[("axes", Attribute::Ints(vec![0]))])
+                model.node(
+                    "Unsqueeze",
+                    "batch_1d",
+                    &[&batch],
+                    &[("axes", Attribute::Ints(vec![0]))],
+                )
             } else {
                 let axes = model.initializer("axes", &[1], &[0_i64]);
                 model.node("Unsqueeze", "batch_1d", &[&batch, &axes], &[])
             };
             let rest = model.initializer("rest", &[1], &[-1_i64]);
-            let target = model.node("Concat", "target", &[&batch, &rest], &[("axis", Attribute::Int(0))]);
+            let target =
+                model.node("Concat", "target", &[&batch, &rest], &[("axis", Attribute::Int(0))]);
             model.node("Reshape", "flatten", &[x, &target], &[])
         }
     }

@@ -20,7 +20,13 @@ pub fn mnist() -> PathBuf {
 }
 
 /// Random images with some structure: a background of 0 and random strokes.
-pub fn random_images(seed: u64, count: usize, height: usize, width: usize, classes: usize) -> Dataset {
+pub fn random_images(
+    seed: u64,
+    count: usize,
+    height: usize,
+    width: usize,
+    classes: usize,
+) -> Dataset {
     let mut rng = fastrand::Rng::with_seed(seed);
     let pixel = |rng: &mut fastrand::Rng| if rng.u8(..4) == 0 { rng.u8(..) } else { 0 };
     Dataset {

@@ -1,0 +1,68 @@
+//! ONNX Runtime as a reference, where a library of it is found.
+
+use std::env;
+
+use converter::dataset::Dataset;
+use ort::session::Session;
+use ort::value::TensorRef;
+use trainer::backend::{Backend, Choice};
+
+/// Set by CI: a missing ONNX Runtime is then a failure, not a skip.
+pub const REQUIRED: &str = "INKLING_REQUIRE_ORT";
+
+/// Starts ONNX Runtime for this process, or says loudly that what it was for is skipped.
+///
+/// # Panics
+///
+/// If there is none and [`REQUIRED`] is set.
+pub fn start(what: &str) -> Option<Backend> {
+    match Backend::start(Choice::Onnxruntime, None) {
+        Ok(backend) => {
+            println!("{}", backend.description());
+            Some(backend)
+        }
+        Err(error) if env::var_os(REQUIRED).is_some() => panic!("{what}: {error}"),
+        Err(_) => {
+            eprintln!("SKIPPED: {what} - enable with: pip install onnxruntime");
+            None
+        }
+    }
+}
+
+/// A single-threaded session for integer models.
+///
+/// On x86 without VNNI, ONNX Runtime's default kernels saturate sums of two u8×i8 products at
+/// 16 bits; the option asks for the exact ones.
+pub fn exact_session(backend: &Backend, onnx: &[u8]) -> Session {
+    let builder = Session::builder(backend.environment()).expect("a session can be configured");
+    builder
+        .with_intra_threads(1)
+        .and_then(|builder| builder.with_inter_threads(1))
+        .and_then(|builder| builder.with_config_entry("session.x64quantprecision", "1"))
+        .expect("ONNX Runtime knows these options")
+        .commit_from_memory(onnx)
+        .expect("ONNX Runtime loads the model")
+}
+
+/// The logits of an `int8.onnx` for every image.
+pub fn int8_logits(
+    backend: &Backend,
+    onnx: &[u8],
+    classes: usize,
+    images: &Dataset,
+) -> Vec<Vec<i32>> {
+    const BATCH: usize = 100;
+    let mut session = exact_session(backend, onnx);
+    let size = images.image_size();
+    let mut all = Vec::with_capacity(images.len());
+    for pixels in images.images.chunks(BATCH * size) {
+        let shape = [pixels.len() / size, 1, images.height, images.width];
+        let input = TensorRef::from_array_view((shape, pixels)).expect("shape and pixels agree");
+        let outputs =
+            session.run(ort::inputs!["image" => input]).expect("ONNX Runtime runs the model");
+        let (_, logits) =
+            outputs["logits"].try_extract_tensor::<i32>().expect("the logits are i32");
+        all.extend(logits.chunks(classes).map(<[i32]>::to_vec));
+    }
+    all
+}
