@@ -94,6 +94,71 @@ impl<const N: usize> Arena<N> {
             _ => unreachable!(),
         }
     }
+
+    /// Two inputs of a layer, at bytes `A_AT` and `B_AT`, and its output at byte `OUT_AT`, which
+    /// overlaps neither.
+    ///
+    /// ```compile_fail
+    /// let mut arena = firmware_core::Arena::<16>::new();
+    /// // The output's first byte is the second input's last.
+    /// let (_, _, _) = arena.triple::<[u8; 4], 0, [u8; 5], 4, [u8; 4], 8>();
+    /// ```
+    #[inline(always)]
+    pub fn triple<
+        A: Pod,
+        const A_AT: usize,
+        B: Pod,
+        const B_AT: usize,
+        Out: Pod,
+        const OUT_AT: usize,
+    >(
+        &mut self,
+    ) -> (&A, &B, &mut Out) {
+        const {
+            assert!(
+                A_AT + size_of::<A>() <= N && B_AT + size_of::<B>() <= N,
+                "the inputs must end inside the arena"
+            );
+            assert!(OUT_AT + size_of::<Out>() <= N, "the output must end inside the arena");
+            assert!(
+                A_AT + size_of::<A>() <= OUT_AT || OUT_AT + size_of::<Out>() <= A_AT,
+                "the first input and the output must not overlap"
+            );
+            assert!(
+                B_AT + size_of::<B>() <= OUT_AT || OUT_AT + size_of::<Out>() <= B_AT,
+                "the second input and the output must not overlap"
+            );
+            assert!(
+                align_of::<A>() <= 4 && A_AT % align_of::<A>() == 0,
+                "the first input must be aligned"
+            );
+            assert!(
+                align_of::<B>() <= 4 && B_AT % align_of::<B>() == 0,
+                "the second input must be aligned"
+            );
+            assert!(
+                align_of::<Out>() <= 4 && OUT_AT % align_of::<Out>() == 0,
+                "the output must be aligned"
+            );
+        };
+        let (low, rest) = self.0.split_at_mut_checked(OUT_AT).unwrap_or_default();
+        let (output, high) = rest.split_at_mut_checked(size_of::<Out>()).unwrap_or_default();
+        let end = OUT_AT + size_of::<Out>();
+        let (low, high) = (&*low, &*high);
+        let a = if A_AT < OUT_AT { low.get(A_AT..) } else { high.get(A_AT.wrapping_sub(end)..) };
+        let b = if B_AT < OUT_AT { low.get(B_AT..) } else { high.get(B_AT.wrapping_sub(end)..) };
+        let a = a.and_then(|bytes| bytes.get(..size_of::<A>())).unwrap_or_default();
+        let b = b.and_then(|bytes| bytes.get(..size_of::<B>())).unwrap_or_default();
+        match (
+            bytemuck::try_from_bytes(a),
+            bytemuck::try_from_bytes(b),
+            bytemuck::try_from_bytes_mut(output),
+        ) {
+            (Ok(a), Ok(b), Ok(output)) => (a, b, output),
+            // The assertions above leave nothing to go wrong; release builds drop this branch.
+            _ => unreachable!(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,5 +178,26 @@ mod tests {
             *arena.region::<[u8; 24], 0>(),
             [5, 6, 7, 8, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 5, 6, 7, 8]
         );
+    }
+
+    #[test]
+    fn three_regions_in_every_order() {
+        fn sum([a, b]: [&[u8; 4]; 2], y: &mut [u8; 4]) {
+            y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| *y = a + b);
+        }
+        let mut arena = Arena::<12>::new();
+        *arena.region::<[u8; 8], 0>() = [1, 2, 3, 4, 10, 20, 30, 40];
+        let (a, b, y) = arena.triple::<_, 0, _, 4, _, 8>();
+        sum([a, b], y);
+        assert_eq!(*y, [11, 22, 33, 44]);
+        let (a, b, y) = arena.triple::<_, 8, _, 0, _, 4>();
+        sum([a, b], y);
+        assert_eq!(*y, [12, 24, 36, 48]);
+        let (a, b, y) = arena.triple::<_, 8, _, 4, _, 0>();
+        sum([a, b], y);
+        assert_eq!(*y, [23, 46, 69, 92]);
+        let (a, b, y) = arena.triple::<_, 4, _, 4, _, 8>();
+        sum([a, b], y);
+        assert_eq!(*arena.region::<[u8; 12], 0>(), [23, 46, 69, 92, 12, 24, 36, 48, 24, 48, 72, 96]);
     }
 }

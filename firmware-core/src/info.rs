@@ -36,7 +36,8 @@ pub struct LayerInfo {
     pub macs: usize,
     /// Bytes of weights, biases and requantizations.
     pub weight_bytes: usize,
-    /// An input's value is its integer times 2^-`input_exponent`.
+    /// An input's value is its integer times 2^-`input_exponent`; of several inputs, the first
+    /// one's.
     pub input_exponent: i32,
     /// An output's value is its integer times 2^-`output_exponent`.
     pub output_exponent: i32,
@@ -53,6 +54,18 @@ pub enum LayerKind {
     MaxPool2d,
     /// [`kernels::fully_connected`](crate::kernels::fully_connected)
     FullyConnected,
+    /// [`kernels::depthwise_conv2d`](crate::kernels::depthwise_conv2d)
+    DepthwiseConv2d,
+    /// [`kernels::grouped_conv2d`](crate::kernels::grouped_conv2d)
+    GroupedConv2d,
+    /// [`kernels::average_pool2d`](crate::kernels::average_pool2d)
+    AveragePool2d,
+    /// [`kernels::add`](crate::kernels::add)
+    Add,
+    /// [`kernels::concat`](crate::kernels::concat)
+    Concat,
+    /// [`kernels::leaky_relu`](crate::kernels::leaky_relu)
+    LeakyRelu,
 }
 
 impl LayerKind {
@@ -63,6 +76,12 @@ impl LayerKind {
             Self::Conv2dMaxPool2d => "conv2d_max_pool2d",
             Self::MaxPool2d => "max_pool2d",
             Self::FullyConnected => "fully_connected",
+            Self::DepthwiseConv2d => "depthwise_conv2d",
+            Self::GroupedConv2d => "grouped_conv2d",
+            Self::AveragePool2d => "average_pool2d",
+            Self::Add => "add",
+            Self::Concat => "concat",
+            Self::LeakyRelu => "leaky_relu",
         }
     }
 }

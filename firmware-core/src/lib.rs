@@ -6,7 +6,7 @@
 //! function that takes an image and the caller's [`Arena`] and returns the logits. It owns no
 //! memory but its weights.
 //!
-//! The *layers* ([`Conv2d`], [`MaxPool2d`], [`FullyConnected`]) carry the weights and check shapes
+//! The *layers* ([`Conv2d`], [`MaxPool2d`], [`FullyConnected`], …) carry the weights and check shapes
 //! at compile time: a model whose shapes do not fit does not compile. Each picks the kernel for
 //! the processor it is compiled for.
 //!
@@ -61,8 +61,11 @@ pub use arena::Arena;
 pub use flatten::flatten;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
-pub use layers::{Conv2d, FullyConnected, MaxPool2d, Strided, Unit};
+pub use layers::{
+    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, FullyConnected, GroupedConv2d, LeakyRelu,
+    MaxPool2d, Strided, Unit,
+};
 pub use observer::Observer;
-pub use requantize::{Requantize, Shift};
+pub use requantize::{Clip, Requantize, Shift};
 pub use weight::{Offset, Weight};
 pub use window::{Window, output_size};

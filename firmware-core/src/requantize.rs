@@ -45,14 +45,12 @@ impl Requantize for Shift {
     #[inline(always)]
     fn apply(self, accumulator: i32) -> i32 {
         let bits = u32::from(self.0);
-        if bits == 0 {
-            return accumulator;
-        }
         let floor = accumulator.wrapping_shr(bits);
         let divisor = 1u32.wrapping_shl(bits);
         let remainder = (accumulator as u32) & (divisor - 1);
-        // Above the half goes up; the half itself only from an odd floor.
-        let up = remainder + (floor as u32 & 1) > divisor / 2;
+        // Above the half goes up; the half itself only from an odd floor. Doubled, so that it
+        // holds for a shift by no bits as well.
+        let up = 2 * remainder + (floor as u32 & 1) > divisor;
         floor + i32::from(up)
     }
 }

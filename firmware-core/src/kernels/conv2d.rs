@@ -22,7 +22,7 @@ impl Conv2dShape {
     }
 
     /// Where window (`oy`, `ox`) lies on the input.
-    fn patch(&self, oy: usize, ox: usize) -> [Span; 2] {
+    pub(super) fn patch(&self, oy: usize, ox: usize) -> [Span; 2] {
         [
             self.window.span(Axis::Rows, oy, self.input[0]),
             self.window.span(Axis::Columns, ox, self.input[1]),

@@ -5,7 +5,8 @@
 //! them where the target has nothing better.
 //!
 //! Layouts: activations are `[height][width][channel]` (HWC), convolution weights
-//! `[out][kernel row][kernel column][in]` (OHWI), fully connected weights `[out][in]`; biases and
+//! `[out][kernel row][kernel column][in]` (OHWI), depthwise ones
+//! `[kernel row][kernel column][out]`, fully connected weights `[out][in]`; biases and
 //! requantizations one per output channel.
 //!
 //! Every slice must have the length its shape says. A kernel never panics on one that has not: it
@@ -14,15 +15,27 @@
 //! Accumulators are `i32` and wrap. They cannot wrap in a converted model, because the converter
 //! proves `sum |w| * max(x) + |b| < 2^24` for every output channel.
 
+mod add;
 mod argmax;
+mod average_pool2d;
+mod concat;
 mod conv2d;
+mod depthwise_conv2d;
 mod fully_connected;
+mod grouped_conv2d;
+mod leaky_relu;
 mod max_pool2d;
 mod softmax;
 
+pub use add::add;
 pub use argmax::argmax;
+pub use average_pool2d::average_pool2d;
+pub use concat::concat;
 pub use conv2d::{Conv2dShape, conv2d, conv2d_accumulate, conv2d_max_pool2d};
+pub use depthwise_conv2d::depthwise_conv2d;
 pub use fully_connected::{fully_connected, fully_connected_logits};
+pub use grouped_conv2d::grouped_conv2d;
+pub use leaky_relu::leaky_relu;
 pub use max_pool2d::{Pool2dShape, max_pool2d};
 pub use softmax::softmax;
 

@@ -3,12 +3,24 @@
 //! A layer is built by a `const fn`, so that a model's layers live in `static`s and their weights
 //! in flash. A forward pass whose shapes do not fit does not compile.
 
+mod add;
+mod average_pool2d;
+mod concat;
 mod conv2d;
+mod depthwise_conv2d;
 mod fully_connected;
 mod geometry;
+mod grouped_conv2d;
+mod leaky_relu;
 mod max_pool2d;
 
+pub use add::Add;
+pub use average_pool2d::AveragePool2d;
+pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use depthwise_conv2d::DepthwiseConv2d;
 pub use fully_connected::FullyConnected;
 pub use geometry::{Geometry, Strided, Unit};
+pub use grouped_conv2d::GroupedConv2d;
+pub use leaky_relu::LeakyRelu;
 pub use max_pool2d::MaxPool2d;

@@ -1,0 +1,61 @@
+//! Depthwise convolution: every output channel reads one input channel.
+
+use super::Conv2dShape;
+use crate::window::Span;
+use crate::{Activation, Requantize, Weight};
+
+/// Depthwise convolution, requantized and saturated.
+///
+/// With `m = out / in` channels of output for each channel of input, output channel `c` reads
+/// input channel `c / m`; `out` must be a multiple of `in`. A window of one pixel scales and
+/// shifts every channel by numbers of its own.
+///
+/// `x` is `[height][width][in]`, `weights` `[kernel row][kernel column][out]`, `bias` and
+/// `requantize` one per output channel, `y` `[height][width][out]`.
+pub fn depthwise_conv2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
+    shape: &Conv2dShape,
+    x: &[X],
+    weights: &[W],
+    bias: &[i32],
+    requantize: &[R],
+    y: &mut [Y],
+) {
+    let [_, width, depth] = shape.output;
+    let multiplier = (depth / shape.input[2].max(1)).max(1);
+    let mut pixels = y.chunks_exact_mut(depth.max(1));
+    for oy in 0..shape.output[0] {
+        for (ox, pixel) in pixels.by_ref().take(width).enumerate() {
+            let patch = shape.patch(oy, ox);
+            let channels = pixel.iter_mut().zip(bias).zip(requantize).enumerate();
+            for (channel, ((y, bias), requantize)) in channels {
+                let sum = window_sum(shape, patch, [channel / multiplier, channel], x, weights);
+                *y = Y::saturate(requantize.apply(bias.wrapping_add(sum)));
+            }
+        }
+    }
+}
+
+/// The sum of products of one window, in channel `from`, and the weights of output channel `to`.
+/// What lies on the padding counts zero.
+fn window_sum<X: Activation, W: Weight>(
+    shape: &Conv2dShape,
+    [rows, columns]: [Span; 2],
+    [from, to]: [usize; 2],
+    x: &[X],
+    weights: &[W],
+) -> i32 {
+    let [_, width, depth] = shape.input;
+    let [_, kernel_width] = shape.window.kernel;
+    let channels = shape.output[2];
+    let mut sum = 0i32;
+    for row in 0..rows.len {
+        let x_start = ((rows.input + row) * width + columns.input) * depth + from;
+        let w_start = ((rows.kernel + row) * kernel_width + columns.kernel) * channels + to;
+        let x = x.get(x_start..).unwrap_or_default().iter().step_by(depth.max(1));
+        let weights = weights.get(w_start..).unwrap_or_default().iter().step_by(channels.max(1));
+        for (x, weight) in x.zip(weights).take(columns.len) {
+            sum = sum.wrapping_add(x.to_i32() * weight.to_i32());
+        }
+    }
+    sum
+}

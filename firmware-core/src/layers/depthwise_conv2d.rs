@@ -1,0 +1,99 @@
+//! Depthwise convolution with compile-time shapes.
+
+use core::marker::PhantomData;
+
+use super::{Geometry, Unit};
+use crate::kernels::{self, Conv2dShape};
+use crate::window::output_size;
+use crate::{Activation, Requantize, Shift, Window};
+
+/// Convolution with windows of `KH` x `KW` pixels in which each of the `OC` output channels reads
+/// one input channel; `G` is its stride and zero padding.
+///
+/// With twice as many output channels as input channels, outputs 0 and 1 read input 0, and so on.
+///
+/// ```
+/// use firmware_core::{DepthwiseConv2d, Shift};
+/// static CONV: DepthwiseConv2d<2, 1, 2> =
+///     DepthwiseConv2d::new([[[1, 0], [1, 3]]], [0, -1], [Shift::new(1), Shift::new(0)]);
+/// let x = [[[9u8, 1], [3, 2]]];
+/// let mut y = [[[0xa5u8; 2]]];
+/// CONV.forward(&x, &mut y);
+/// assert_eq!(y, [[[6, 5]]]); // (9 + 3) / 2 and 3 * 2 - 1
+/// ```
+///
+/// ```compile_fail
+/// use firmware_core::{DepthwiseConv2d, Shift};
+/// static CONV: DepthwiseConv2d<3, 1, 1> = DepthwiseConv2d::new([[[1; 3]]], [0; 3], [Shift::new(0); 3]);
+/// CONV.forward(&[[[9u8, 1]]], &mut [[[0u8; 3]]]); // three channels cannot share two
+/// ```
+pub struct DepthwiseConv2d<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    G = Unit,
+    R = Shift,
+> {
+    weights: [[[i8; OC]; KW]; KH],
+    bias: [i32; OC],
+    requantize: [R; OC],
+    geometry: PhantomData<G>,
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Copy>
+    DepthwiseConv2d<OC, KH, KW, G, R>
+{
+    /// Weights `[kernel row][kernel column][out]`; per output channel a bias, at the
+    /// accumulator's exponent, and a requantization.
+    pub const fn new(
+        weights: [[[i8; OC]; KW]; KH],
+        bias: [i32; OC],
+        requantize: [R; OC],
+    ) -> Self {
+        const { assert!(OC > 0, "a convolution has at least one output channel") };
+        Self { weights, bias, requantize, geometry: PhantomData }
+    }
+
+    const WINDOW: Window =
+        Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Requantize>
+    DepthwiseConv2d<OC, KH, KW, G, R>
+{
+    /// The accumulators, requantized and saturated.
+    pub fn forward<
+        X: Activation,
+        Y: Activation,
+        const IC: usize,
+        const IH: usize,
+        const IW: usize,
+        const OH: usize,
+        const OW: usize,
+    >(
+        &self,
+        x: &[[[X; IC]; IW]; IH],
+        y: &mut [[[Y; OC]; OW]; OH],
+    ) {
+        const {
+            assert!(
+                IC > 0 && OC % IC == 0,
+                "the output channels must be a multiple of the input channels"
+            );
+            assert!(
+                OH == output_size(IH, KH, G::STRIDE[0], G::PADDING[0], G::PADDING[2])
+                    && OW == output_size(IW, KW, G::STRIDE[1], G::PADDING[1], G::PADDING[3]),
+                "the output's height and width must match the convolution's"
+            )
+        };
+        let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
+        kernels::depthwise_conv2d(
+            &shape,
+            x.as_flattened().as_flattened(),
+            self.weights.as_flattened().as_flattened(),
+            &self.bias,
+            &self.requantize,
+            y.as_flattened_mut().as_flattened_mut(),
+        );
+    }
+}
