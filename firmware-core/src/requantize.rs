@@ -55,6 +55,27 @@ impl Requantize for Shift {
     }
 }
 
+/// A [`Shift`] with an upper limit: ReLU6, where 6 is less than the activation's largest value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clip {
+    shift: Shift,
+    high: u8,
+}
+
+impl Clip {
+    /// Divides as `shift` does, then takes `high` for everything above it.
+    pub const fn new(shift: Shift, high: u8) -> Self {
+        Self { shift, high }
+    }
+}
+
+impl Requantize for Clip {
+    #[inline(always)]
+    fn apply(self, accumulator: i32) -> i32 {
+        self.shift.apply(accumulator).min(i32::from(self.high))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
