@@ -14,6 +14,8 @@ mod sealed {
 pub trait Activation: sealed::Sealed + Pod + Ord + core::fmt::Debug {
     /// Least value.
     const MIN: Self;
+    /// Whether it is never negative.
+    const UNSIGNED: bool;
     /// The integer, widened to the accumulator's type.
     fn to_i32(self) -> i32;
     /// The nearest representable value: 0..=255 for `u8`, which is the ReLU as well, and
@@ -23,6 +25,7 @@ pub trait Activation: sealed::Sealed + Pod + Ord + core::fmt::Debug {
 
 impl Activation for u8 {
     const MIN: Self = u8::MIN;
+    const UNSIGNED: bool = true;
 
     #[inline(always)]
     fn to_i32(self) -> i32 {
@@ -37,6 +40,7 @@ impl Activation for u8 {
 
 impl Activation for i8 {
     const MIN: Self = i8::MIN;
+    const UNSIGNED: bool = false;
 
     #[inline(always)]
     fn to_i32(self) -> i32 {

@@ -7,7 +7,7 @@
 
 use core::arch::{asm, global_asm};
 
-use super::LayerBytes;
+use super::{Cursor, LayerBytes};
 use crate::Activation;
 
 /// Weights as they are.
@@ -39,6 +39,10 @@ impl Patch {
         Self([[[[0; 2]; 4]; 2]; TAPS / 4])
     }
 
+    /// Starts another tile.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self) {}
+
     /// Sets tap `at` of the four pixels.
     #[inline(always)]
     pub(crate) fn put(&mut self, at: usize, values: [i32; 4]) {
@@ -49,43 +53,26 @@ impl Patch {
         }
     }
 
-    /// Sets the taps from `at` on of the four pixels.
-    #[inline(always)]
-    pub(crate) fn extend<X: Activation>(&mut self, mut at: usize, pixels: [&[X]; 4]) {
-        let [mut a, mut b, mut c, mut d] = pixels;
-        // Single taps up to the next group.
-        while at % 4 != 0 {
-            let (Some((a0, a1)), Some((b0, b1)), Some((c0, c1)), Some((d0, d1))) =
-                (a.split_first(), b.split_first(), c.split_first(), d.split_first())
-            else {
-                return;
-            };
-            self.put(at, [a0.to_i32(), b0.to_i32(), c0.to_i32(), d0.to_i32()]);
-            (a, b, c, d) = (a1, b1, c1, d1);
-            at += 1;
+    /// Sets the first `taps` taps from where `cursor` is.
+    pub(crate) fn gather<X: Activation>(&mut self, cursor: &mut Cursor<X>, taps: usize) {
+        if cursor.read(taps.min(TAPS)) == 0 {
+            return;
         }
-        let words = |x: &[X]| word(x.first_chunk::<4>());
-        for group in self.0.iter_mut().skip(at / 4) {
-            let (Some(wa), Some(wb), Some(wc), Some(wd)) = (words(a), words(b), words(c), words(d))
-            else {
-                break;
-            };
-            for (pixel, word) in [wa, wb, wc, wd].into_iter().enumerate() {
-                group[0][pixel] = pair(unpack::<X>(word));
-                group[1][pixel] = pair(unpack_odd::<X>(word));
+        let (cursor, patch) = ((&raw mut *cursor).cast(), self.0.as_mut_ptr().cast());
+        // SAFETY: a cursor stays inside the slice it was made for, so that the routines read
+        // nothing else, and they write the slots of `taps` taps, which the patch has. They keep
+        // to the procedure call standard.
+        unsafe {
+            if X::UNSIGNED {
+                inkling_gather_unsigned(cursor, patch);
+            } else {
+                inkling_gather_signed(cursor, patch);
             }
-            (a, b, c, d) = (rest(a), rest(b), rest(c), rest(d));
-            at += 4;
-        }
-        for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
-            self.put(at, [a.to_i32(), b.to_i32(), c.to_i32(), d.to_i32()]);
-            at += 1;
         }
     }
 
     /// Adds this patch, whose first `taps` taps are set, times the weights of every channel to
     /// `sums`. The weights are those of `layer` from byte `at` on, `stride` bytes per channel.
-    #[inline(always)]
     pub(crate) fn accumulate(
         &mut self,
         taps: usize,
@@ -133,8 +120,105 @@ struct Job {
 }
 
 unsafe extern "C" {
+    fn inkling_gather_unsigned(cursor: *mut Cursor<u8>, patch: *mut u32);
+    fn inkling_gather_signed(cursor: *mut Cursor<u8>, patch: *mut u32);
     fn inkling_accumulate(job: *const Job, weights: *const u8, sums: *mut i32);
 }
+
+// Whole groups of four taps at one instruction per value; single taps where a group begins in one
+// kernel row and ends in the next.
+macro_rules! gather {
+    ($name:literal, $unpack:literal, $load:literal) => {
+        global_asm!(
+            concat!(".section .text.", $name, ", \"ax\", %progbits"),
+            ".syntax unified",
+            ".thumb",
+            ".p2align 2",
+            concat!(".global ", $name),
+            concat!(".type ", $name, ", %function"),
+            ".thumb_func",
+            concat!($name, ":"),
+            "push {{r0, r4-r11, lr}}",
+            "mov r12, r1",
+            "movs r5, #0", // phase: taps of the current group that are set
+            "mov r4, r0",
+            "ldm r0, {{r0-r3}}",
+            "2:",                     // a kernel row, or what this call takes of it
+            "ldrd r6, r7, [r4, #16]", // taps, left
+            "cmp r6, r7",
+            "ite lt",
+            "movlt lr, r6",
+            "movge lr, r7",
+            "sub r6, lr",
+            "sub r7, lr",
+            "strd r6, r7, [r4, #16]",
+            "cbnz r5, 5f",
+            "3:", // whole groups
+            "subs lr, #4",
+            "blt 4f",
+            "ldr r4, [r0], #4",
+            "ldr r5, [r1], #4",
+            "ldr r6, [r2], #4",
+            "ldr r7, [r3], #4",
+            concat!($unpack, " r8, r4"),
+            concat!($unpack, " r9, r5"),
+            concat!($unpack, " r10, r6"),
+            concat!($unpack, " r11, r7"),
+            "stm r12!, {{r8-r11}}",
+            concat!($unpack, " r4, r4, ror #8"),
+            concat!($unpack, " r5, r5, ror #8"),
+            concat!($unpack, " r6, r6, ror #8"),
+            concat!($unpack, " r7, r7, ror #8"),
+            "stm r12!, {{r4-r7}}",
+            "b 3b",
+            "4:",
+            "movs r5, #0",
+            "adds lr, #4",
+            "beq 6f",
+            "5:", // single taps
+            "and r6, r5, #1",
+            "and r7, r5, #2",
+            "orr r6, r7, r6, lsl #4",
+            "add r6, r12",
+            concat!($load, " r7, [r0], #1"),
+            "strh r7, [r6]",
+            concat!($load, " r7, [r1], #1"),
+            "strh r7, [r6, #4]",
+            concat!($load, " r7, [r2], #1"),
+            "strh r7, [r6, #8]",
+            concat!($load, " r7, [r3], #1"),
+            "strh r7, [r6, #12]",
+            "adds r5, #1",
+            "ands r5, #3",
+            "it eq",
+            "addeq r12, #32",
+            "subs lr, #1",
+            "beq 6f",
+            "cmp r5, #0",
+            "bne 5b",
+            "b 3b",
+            "6:", // the end of the row, of this call, or of both
+            "ldr r4, [sp]",
+            "ldrd r6, r7, [r4, #16]",
+            "cbnz r7, 7f",
+            "ldrd r7, r8, [r4, #24]", // row, skip
+            "add r0, r8",
+            "add r1, r8",
+            "add r2, r8",
+            "add r3, r8",
+            "str r7, [r4, #20]",
+            "7:",
+            "cmp r6, #0",
+            "bne 2b",
+            "stm r4, {{r0-r3}}",
+            "pop {{r0, r4-r11, pc}}",
+            concat!(".size ", $name, ", . - ", $name),
+        );
+    };
+}
+
+gather!("inkling_gather_unsigned", "uxtb16", "ldrb");
+gather!("inkling_gather_signed", "sxtb16", "ldrsb");
 
 // Per channel: load the four sums, jump into the unrolled groups, store the sums. A group is 13
 // instructions of 48 bytes.
@@ -190,17 +274,13 @@ global_asm!(
 ///
 /// Five instructions for four multiply-accumulates, and three to unpack `x` for all four rows.
 #[inline(always)]
-pub(crate) fn dot4<X: Activation>(x: &[X], rows: [&[Stored]; 4]) -> [i32; 4] {
+pub(crate) fn dot4<X: Activation>(x: &[X], rows: [&[i8]; 4]) -> [i32; 4] {
     let mut sums = [0; 4];
     let [mut a, mut b, mut c, mut d] = rows;
     let mut x = x;
-    while let (Some(wx), Some(wa), Some(wb), Some(wc), Some(wd)) = (
-        word(x.first_chunk()),
-        word(a.first_chunk()),
-        word(b.first_chunk()),
-        word(c.first_chunk()),
-        word(d.first_chunk()),
-    ) {
+    while let (Some(wx), Some(wa), Some(wb), Some(wc), Some(wd)) =
+        (word(x), word(a), word(b), word(c), word(d))
+    {
         let (even, odd) = (unpack::<X>(wx), unpack_odd::<X>(wx));
         for (sum, w) in sums.iter_mut().zip([wa, wb, wc, wd]) {
             *sum = smlad(even, unpack::<i8>(w), *sum);
@@ -218,8 +298,8 @@ pub(crate) fn dot4<X: Activation>(x: &[X], rows: [&[Stored]; 4]) -> [i32; 4] {
 }
 
 #[inline(always)]
-fn word<X: Activation>(bytes: Option<&[X; 4]>) -> Option<u32> {
-    bytes.map(|bytes| u32::from_le_bytes(bytemuck::must_cast(*bytes)))
+fn word<X: Activation>(bytes: &[X]) -> Option<u32> {
+    bytes.first_chunk::<4>().map(|bytes| u32::from_le_bytes(bytemuck::must_cast(*bytes)))
 }
 
 #[inline(always)]
@@ -227,15 +307,10 @@ fn rest<X>(x: &[X]) -> &[X] {
     x.get(4..).unwrap_or_default()
 }
 
-#[inline(always)]
-fn pair(word: u32) -> [i16; 2] {
-    bytemuck::must_cast(word)
-}
-
 /// Bytes 0 and 2, widened to 16 bits.
 #[inline(always)]
 fn unpack<X: Activation>(word: u32) -> u32 {
-    if X::MIN.to_i32() == 0 {
+    if X::UNSIGNED {
         return word & 0x00ff_00ff;
     }
     let halves;
@@ -249,7 +324,7 @@ fn unpack<X: Activation>(word: u32) -> u32 {
 /// Bytes 1 and 3, widened to 16 bits.
 #[inline(always)]
 fn unpack_odd<X: Activation>(word: u32) -> u32 {
-    if X::MIN.to_i32() == 0 {
+    if X::UNSIGNED {
         return (word >> 8) & 0x00ff_00ff;
     }
     let halves;

@@ -12,7 +12,11 @@
 pub(crate) mod target;
 
 #[cfg(kernels)]
+mod cursor;
+#[cfg(kernels)]
 mod layer_bytes;
+#[cfg(kernels)]
+pub(crate) use cursor::Cursor;
 #[cfg(kernels)]
 pub(crate) use layer_bytes::LayerBytes;
 

@@ -131,7 +131,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         #[cfg(kernels)]
         if let Some(tiled) = self.tiled(shape, x) {
             let y = y.as_flattened_mut();
-            tiled.conv2d::<OC>(|position, channel, sum| {
+            tiled.conv2d(&mut [[0; 4]; OC], |position, channel, sum| {
                 if let (Some(y), Some(bias)) = (y.get_mut(position), self.bias.get(channel)) {
                     y[channel] = bias.wrapping_add(sum);
                 }
@@ -171,7 +171,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         #[cfg(kernels)]
         if let Some(tiled) = self.tiled(shape, x) {
             let y = y.as_flattened_mut();
-            tiled.conv2d::<OC>(|position, channel, sum| {
+            tiled.conv2d(&mut [[0; 4]; OC], |position, channel, sum| {
                 let channels = (self.bias.get(channel), self.requantize.get(channel));
                 if let (Some(y), (Some(bias), Some(requantize))) = (y.get_mut(position), channels) {
                     y[channel] = Y::saturate(requantize.apply(bias.wrapping_add(sum)));
@@ -222,7 +222,8 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         #[cfg(kernels)]
         if tile::pools(&pool.window) {
             if let Some(tiled) = self.tiled(shape, x) {
-                tiled.max_pool2d(&pool, &self.bias, &self.requantize, y);
+                let sums = &mut [[0; 4]; OC];
+                tiled.max_pool2d(&pool, &self.bias, &self.requantize, y, sums);
                 return;
             }
         }

@@ -27,13 +27,7 @@ use crate::{Activation, Requantize, Shift, Window};
 /// static CONV: DepthwiseConv2d<3, 1, 1> = DepthwiseConv2d::new([[[1; 3]]], [0; 3], [Shift::new(0); 3]);
 /// CONV.forward(&[[[9u8, 1]]], &mut [[[0u8; 3]]]); // three channels cannot share two
 /// ```
-pub struct DepthwiseConv2d<
-    const OC: usize,
-    const KH: usize,
-    const KW: usize,
-    G = Unit,
-    R = Shift,
-> {
+pub struct DepthwiseConv2d<const OC: usize, const KH: usize, const KW: usize, G = Unit, R = Shift> {
     weights: [[[i8; OC]; KW]; KH],
     bias: [i32; OC],
     requantize: [R; OC],
@@ -45,11 +39,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Copy>
 {
     /// Weights `[kernel row][kernel column][out]`; per output channel a bias, at the
     /// accumulator's exponent, and a requantization.
-    pub const fn new(
-        weights: [[[i8; OC]; KW]; KH],
-        bias: [i32; OC],
-        requantize: [R; OC],
-    ) -> Self {
+    pub const fn new(weights: [[[i8; OC]; KW]; KH], bias: [i32; OC], requantize: [R; OC]) -> Self {
         const { assert!(OC > 0, "a convolution has at least one output channel") };
         Self { weights, bias, requantize, geometry: PhantomData }
     }

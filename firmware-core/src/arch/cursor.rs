@@ -1,0 +1,71 @@
+//! Reading what the windows of four pixels cover, in the order of the weights.
+
+use core::marker::PhantomData;
+
+use crate::Activation;
+
+/// A position in the windows of four pixels, at the same tap of each: kernel row after kernel
+/// row, each of which is contiguous in the input.
+///
+/// The fields are in the order in which the routines of the targets load them.
+#[repr(C)]
+pub(crate) struct Cursor<'a, X> {
+    /// The next value of each pixel.
+    next: [*const X; 4],
+    /// Taps to read in this call.
+    taps: usize,
+    /// Taps left in the current kernel row.
+    left: usize,
+    /// Taps of a kernel row.
+    row: usize,
+    /// From the end of one kernel row to the start of the next, in values.
+    skip: usize,
+    /// Taps left in the whole window.
+    window: usize,
+    x: PhantomData<&'a [X]>,
+}
+
+impl<'a, X: Activation> Cursor<'a, X> {
+    /// A cursor over windows of `height` rows of `row` values, `pitch` values apart, in `x`. The
+    /// four windows begin at the sums of one of `rows` and one of `columns`, each in ascending
+    /// order. `None` if they are not all in `x`.
+    #[inline(always)]
+    pub(crate) fn new(
+        x: &'a [X],
+        rows: [usize; 2],
+        columns: [usize; 2],
+        height: usize,
+        row: usize,
+        pitch: usize,
+    ) -> Option<Self> {
+        let ascending = rows[0] <= rows[1] && columns[0] <= columns[1];
+        let end = rows[1] + columns[1] + height.wrapping_sub(1) * pitch + row;
+        if !ascending || height == 0 || row == 0 || row > pitch || end > x.len() {
+            return None;
+        }
+        let start = x.as_ptr();
+        Some(Self {
+            next: [
+                start.wrapping_add(rows[0] + columns[0]),
+                start.wrapping_add(rows[0] + columns[1]),
+                start.wrapping_add(rows[1] + columns[0]),
+                start.wrapping_add(rows[1] + columns[1]),
+            ],
+            taps: 0,
+            left: row,
+            row,
+            skip: pitch - row,
+            window: height * row,
+            x: PhantomData,
+        })
+    }
+
+    /// Gets the cursor ready for a routine that reads `taps` taps of each pixel, or as many as
+    /// are left, and returns that number. The routine moves the cursor.
+    #[inline(always)]
+    pub(super) fn read(&mut self, taps: usize) -> usize {
+        self.taps = taps.min(self.window);
+        self.window -= self.taps;
+        self.taps
+    }
+}
