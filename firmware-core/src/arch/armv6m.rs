@@ -148,7 +148,7 @@ struct Job {
 unsafe extern "C" {
     fn inkling_gather(cursor: *mut Cursor<u8>, patch: *mut [u32; 2], sums: *mut [u32; 2]);
     fn inkling_accumulate(job: *const Job, weights: *const u8, sums: *mut i32);
-    fn inkling_dot4(x: *const u8, rows: *const [*const i8; 4], len: usize, sums: *mut [i32; 4]);
+    fn inkling_dot4(x: *const u8, rows: *const i8, stride: usize, sums: *mut [i32; 4]);
 }
 
 // A tap is 14 instructions. r8 and r9 add up the words, r12 is where the next one goes.
@@ -322,14 +322,13 @@ global_asm!(
 
 /// Four outputs of a fully connected layer: the sums of `x` times each row of weights. 15
 /// instructions make four multiply-accumulates.
-pub(crate) fn dot4<X: Activation>(x: &[X], rows: [&[i8]; 4]) -> [i32; 4] {
+pub(crate) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     let mut sums = [0; 4];
-    let len = rows.iter().fold(x.len(), |len, row| len.min(row.len()));
-    if X::UNSIGNED && len > 0 {
-        let rows = rows.map(<[i8]>::as_ptr);
-        // SAFETY: the routine reads `len` elements of `x` and of the rows, none of which is
-        // shorter, and writes the four sums. It keeps to the procedure call standard.
-        unsafe { inkling_dot4(x.as_ptr().cast(), &rows, len, &mut sums) };
+    if X::UNSIGNED && !x.is_empty() && rows.len() == 4 * x.len() {
+        let (x, stride) = (x.as_ptr().cast(), x.len());
+        // SAFETY: the routine reads `stride` elements of `x` and of each of the rows, which are as
+        // long, and writes the four sums. It keeps to the procedure call standard.
+        unsafe { inkling_dot4(x, rows.as_ptr(), stride, &mut sums) };
     }
     sums
 }
@@ -356,25 +355,23 @@ global_asm!(
     "mov r11, r3",
     "mov r5, r2",
     "adds r0, r5", // indices count up to zero
-    "ldm r1!, {{r2-r4, r6}}",
-    "mov r1, r6",
     "adds r1, r5",
-    "adds r2, r5",
-    "adds r3, r5",
-    "adds r4, r5",
+    "adds r2, r1, r5",
+    "adds r3, r2, r5",
+    "adds r4, r3, r5",
     "rsbs r5, r5, #0",
     "2:",
     "ldrb r6, [r0, r5]",
-    "ldrsb r7, [r2, r5]",
+    "ldrsb r7, [r1, r5]",
     "muls r7, r6, r7",
     "add r8, r7",
-    "ldrsb r7, [r3, r5]",
+    "ldrsb r7, [r2, r5]",
     "muls r7, r6, r7",
     "add r9, r7",
-    "ldrsb r7, [r4, r5]",
+    "ldrsb r7, [r3, r5]",
     "muls r7, r6, r7",
     "add r10, r7",
-    "ldrsb r7, [r1, r5]",
+    "ldrsb r7, [r4, r5]",
     "muls r7, r6, r7",
     "add r11, r7",
     "adds r5, #1",

@@ -5,7 +5,7 @@
 //! bytes 0 and 2 of a word into one pair and bytes 1 and 3 into the other, so weights stay in
 //! their natural order.
 
-use core::arch::{asm, global_asm};
+use core::arch::global_asm;
 
 use super::{Cursor, LayerBytes};
 use crate::Activation;
@@ -270,78 +270,102 @@ global_asm!(
     groups = const TAPS / 4,
 );
 
-/// Four outputs of a fully connected layer: the sums of `x` times each row of weights.
+/// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.
 ///
-/// Five instructions for four multiply-accumulates, and three to unpack `x` for all four rows.
-#[inline(always)]
-pub(crate) fn dot4<X: Activation>(x: &[X], rows: [&[i8]; 4]) -> [i32; 4] {
+/// 25 instructions make 16 multiply-accumulates.
+pub(crate) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     let mut sums = [0; 4];
-    let [mut a, mut b, mut c, mut d] = rows;
-    let mut x = x;
-    while let (Some(wx), Some(wa), Some(wb), Some(wc), Some(wd)) =
-        (word(x), word(a), word(b), word(c), word(d))
-    {
-        let (even, odd) = (unpack::<X>(wx), unpack_odd::<X>(wx));
-        for (sum, w) in sums.iter_mut().zip([wa, wb, wc, wd]) {
-            *sum = smlad(even, unpack::<i8>(w), *sum);
-            *sum = smlad(odd, unpack_odd::<i8>(w), *sum);
-        }
-        x = rest(x);
-        (a, b, c, d) = (rest(a), rest(b), rest(c), rest(d));
+    let stride = x.len();
+    let groups = stride / 4;
+    if rows.len() != 4 * stride {
+        return sums;
     }
-    for (sum, row) in sums.iter_mut().zip([a, b, c, d]) {
-        for (x, w) in x.iter().zip(row) {
-            *sum = sum.wrapping_add(x.to_i32() * i32::from(*w));
+    if groups > 0 {
+        let (x, weights) = (x.as_ptr().cast(), rows.as_ptr());
+        let dot = Dot { weights, stride, groups };
+        // SAFETY: the routines read `groups * 4` bytes of `x` and of each of the rows, which are
+        // `stride` bytes long, and write the four sums. They keep to the procedure call standard.
+        unsafe {
+            if X::UNSIGNED {
+                inkling_dot4_unsigned(x, &dot, &mut sums);
+            } else {
+                inkling_dot4_signed(x, &dot, &mut sums);
+            }
+        }
+    }
+    let rest = x.iter().enumerate().skip(groups * 4);
+    for (i, x) in rest {
+        for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(stride)) {
+            *sum += x.to_i32() * row.get(i).map_or(0, |w| i32::from(*w));
         }
     }
     sums
 }
 
-#[inline(always)]
-fn word<X: Activation>(bytes: &[X]) -> Option<u32> {
-    bytes.first_chunk::<4>().map(|bytes| u32::from_le_bytes(bytemuck::must_cast(*bytes)))
+/// The weights of four outputs, in the order in which the routine loads it.
+#[repr(C)]
+struct Dot {
+    weights: *const i8,
+    stride: usize,
+    groups: usize,
 }
 
-#[inline(always)]
-fn rest<X>(x: &[X]) -> &[X] {
-    x.get(4..).unwrap_or_default()
+unsafe extern "C" {
+    fn inkling_dot4_unsigned(x: *const u8, dot: *const Dot, sums: *mut [i32; 4]);
+    fn inkling_dot4_signed(x: *const u8, dot: *const Dot, sums: *mut [i32; 4]);
 }
 
-/// Bytes 0 and 2, widened to 16 bits.
-#[inline(always)]
-fn unpack<X: Activation>(word: u32) -> u32 {
-    if X::UNSIGNED {
-        return word & 0x00ff_00ff;
-    }
-    let halves;
-    // SAFETY: computes a register from a register.
-    unsafe {
-        asm!("sxtb16 {}, {}", out(reg) halves, in(reg) word, options(pure, nomem, nostack, preserves_flags))
+macro_rules! dot4 {
+    ($name:literal, $unpack:literal) => {
+        global_asm!(
+            concat!(".section .text.", $name, ", \"ax\", %progbits"),
+            ".syntax unified",
+            ".thumb",
+            ".p2align 2",
+            concat!(".global ", $name),
+            concat!(".type ", $name, ", %function"),
+            ".thumb_func",
+            concat!($name, ":"),
+            "push {{r2, r4-r11, lr}}",
+            "ldm r1, {{r1, r2, lr}}",
+            "add r3, r2, r2, lsl #1",
+            "movs r4, #0",
+            "movs r5, #0",
+            "movs r6, #0",
+            "movs r7, #0",
+            "2:",
+            "ldr r8, [r0], #4",
+            concat!($unpack, " r9, r8, ror #8"),
+            concat!($unpack, " r8, r8"),
+            "ldr r10, [r1, r2]",
+            "sxtb16 r11, r10",
+            "sxtb16 r10, r10, ror #8",
+            "smlad r5, r8, r11, r5",
+            "smlad r5, r9, r10, r5",
+            "ldr r10, [r1, r2, lsl #1]",
+            "sxtb16 r11, r10",
+            "sxtb16 r10, r10, ror #8",
+            "smlad r6, r8, r11, r6",
+            "smlad r6, r9, r10, r6",
+            "ldr r10, [r1, r3]",
+            "sxtb16 r11, r10",
+            "sxtb16 r10, r10, ror #8",
+            "smlad r7, r8, r11, r7",
+            "smlad r7, r9, r10, r7",
+            "ldr r10, [r1], #4",
+            "sxtb16 r11, r10",
+            "sxtb16 r10, r10, ror #8",
+            "smlad r4, r8, r11, r4",
+            "smlad r4, r9, r10, r4",
+            "subs lr, #1",
+            "bne 2b",
+            "ldr r0, [sp]",
+            "stm r0!, {{r4-r7}}",
+            "pop {{r2, r4-r11, pc}}",
+            concat!(".size ", $name, ", . - ", $name),
+        );
     };
-    halves
 }
 
-/// Bytes 1 and 3, widened to 16 bits.
-#[inline(always)]
-fn unpack_odd<X: Activation>(word: u32) -> u32 {
-    if X::UNSIGNED {
-        return (word >> 8) & 0x00ff_00ff;
-    }
-    let halves;
-    // SAFETY: computes a register from a register.
-    unsafe {
-        asm!("sxtb16 {}, {}, ror #8", out(reg) halves, in(reg) word, options(pure, nomem, nostack, preserves_flags));
-    }
-    halves
-}
-
-/// `sum` plus the products of both pairs of 16-bit halves.
-#[inline(always)]
-fn smlad(x: u32, w: u32, sum: i32) -> i32 {
-    let result;
-    // SAFETY: computes a register from registers. It sets the Q flag on overflow; nothing reads it.
-    unsafe {
-        asm!("smlad {}, {}, {}, {}", out(reg) result, in(reg) x, in(reg) w, in(reg) sum, options(pure, nomem, nostack));
-    }
-    result
-}
+dot4!("inkling_dot4_unsigned", "uxtb16");
+dot4!("inkling_dot4_signed", "sxtb16");

@@ -60,7 +60,7 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
             let first = first.min(OUT - 4);
             let rows = self.weights.get(first..).and_then(|rows| rows.first_chunk::<4>());
             let Some(rows) = rows else { return false };
-            let sums = target::dot4(x, rows.each_ref().map(|row| row.as_slice()));
+            let sums = target::dot4(x, rows.as_flattened());
             for (i, sum) in sums.into_iter().enumerate() {
                 output(first + i, sum);
             }
