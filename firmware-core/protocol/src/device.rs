@@ -1,18 +1,18 @@
 //! The device's side of the conversation.
 
-use crate::{Error, FrameReader, Inference, Info, Reply, Request, encode};
+use crate::{Error, FrameReader, Inference, Info, Packed, Reply, Request, encode};
 
 /// What a device does for the protocol: it knows itself, runs its model and has a line to the host.
 pub trait Service {
     /// Who the device is.
     fn info(&self) -> Info<'_>;
 
-    /// Runs the model on `image`, whose length has not been checked.
+    /// Runs the model on `image`, which may be of any length.
     ///
     /// # Errors
     ///
     /// [`Error::ImageSize`] with the right number of bytes.
-    fn infer(&mut self, image: &[u8]) -> Result<Inference<'_>, Error>;
+    fn infer(&mut self, image: Packed<'_>) -> Result<Inference<'_>, Error>;
 
     /// Puts a byte on the line.
     fn send(&mut self, byte: u8);
@@ -48,10 +48,7 @@ impl<const REQUEST: usize, const REPLY: usize> Default for Device<REQUEST, REPLY
 impl<const REQUEST: usize, const REPLY: usize> Device<REQUEST, REPLY> {
     /// A device that nobody has greeted.
     pub const fn new() -> Self {
-        Self {
-            reader: FrameReader::new(),
-            expected: None,
-        }
+        Self { reader: FrameReader::new(), expected: None }
     }
 
     /// Takes one byte from the line. When it completes a request, or what should have been one,
@@ -72,10 +69,7 @@ impl<const REQUEST: usize, const REPLY: usize> Device<REQUEST, REPLY> {
                     Err(_) => Err(Error::Unknown),
                     Ok(request) => answer(&mut self.expected, sequence, request, service),
                 };
-                (
-                    sequence,
-                    answer.and_then(|reply| line.write(sequence, &reply)),
-                )
+                (sequence, answer.and_then(|reply| line.write(sequence, &reply)))
             }
         };
         if let Err(error) = refusal {
@@ -121,35 +115,19 @@ struct Line<const REPLY: usize> {
 
 impl<const REPLY: usize> Line<REPLY> {
     fn new() -> Self {
-        const {
-            assert!(
-                REPLY >= crate::reply_len(0),
-                "a reply must be able to hold the device's Info"
-            )
-        };
-        Self {
-            buffer: [[0; REPLY]; 2],
-            len: 0,
-        }
+        const { assert!(REPLY >= crate::reply_len(0), "a reply must be able to hold the device's Info") };
+        Self { buffer: [[0; REPLY]; 2], len: 0 }
     }
 
     fn write(&mut self, sequence: u16, reply: &Reply<'_>) -> Result<(), Error> {
         let mut scratch = [0; REPLY];
-        let line = encode(
-            sequence,
-            reply,
-            &mut scratch,
-            self.buffer.as_flattened_mut(),
-        );
+        let line = encode(sequence, reply, &mut scratch, self.buffer.as_flattened_mut());
         self.len = line.ok_or(Error::Internal)?.len();
         Ok(())
     }
 
     fn bytes(&self) -> &[u8] {
-        self.buffer
-            .as_flattened()
-            .get(..self.len)
-            .unwrap_or_default()
+        self.buffer.as_flattened().get(..self.len).unwrap_or_default()
     }
 }
 
@@ -181,19 +159,14 @@ mod tests {
             }
         }
 
-        fn infer(&mut self, image: &[u8]) -> Result<Inference<'_>, Error> {
-            let image: &[u8; 4] = image.try_into().map_err(|_| Error::ImageSize(4))?;
-            self.logit = image
-                .iter()
-                .map(|&x| i32::from(x))
-                .sum::<i32>()
-                .to_le_bytes();
+        fn infer(&mut self, image: Packed<'_>) -> Result<Inference<'_>, Error> {
+            let mut bytes = [0; 4];
+            if !image.unpack(&mut bytes) {
+                return Err(Error::ImageSize(4));
+            }
+            self.logit = bytes.iter().map(|&x| i32::from(x)).sum::<i32>().to_le_bytes();
             let logits = Logits::from_le_bytes(&self.logit).unwrap();
-            Ok(Inference {
-                class: 0,
-                cycles: Some(u32::MAX),
-                logits,
-            })
+            Ok(Inference { class: 0, cycles: Some(u32::MAX), logits })
         }
 
         fn send(&mut self, byte: u8) {
@@ -209,11 +182,7 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            Self {
-                device: Device::new(),
-                service: Sum::default(),
-                replies: FrameReader::new(),
-            }
+            Self { device: Device::new(), service: Sum::default(), replies: FrameReader::new() }
         }
 
         fn send(&mut self, bytes: &[u8]) -> Vec<(u16, std::string::String)> {
@@ -248,30 +217,29 @@ mod tests {
 
     fn line(sequence: u16, request: &Request) -> Vec<u8> {
         let (mut scratch, mut buffer) = ([0; 64], [0; 80]);
-        encode(sequence, request, &mut scratch, &mut buffer)
-            .unwrap()
-            .to_vec()
+        let line = encode(sequence, request, &mut scratch, &mut buffer);
+        line.unwrap().to_vec()
     }
 
-    const IMAGE: Request = Request::Infer {
-        image: &[1, 2, 3, 250],
-    };
+    fn infer(bench: &mut Bench, sequence: u16, image: &[u8]) -> std::string::String {
+        let mut buffer = [0; 8];
+        let image = Packed::pack(image, &mut buffer).unwrap();
+        bench.ask(sequence, Request::Infer { image })
+    }
+
+    const IMAGE: &[u8] = &[1, 2, 3, 250];
 
     #[test]
     fn a_session_counts_and_wraps() {
         let mut bench = Bench::new();
-        assert_eq!(bench.ask(9, IMAGE), "NoSession");
+        assert_eq!(infer(&mut bench, 9, IMAGE), "NoSession");
         assert_eq!(bench.ask(65534, Request::Hello), "info");
-        assert_eq!(bench.ask(65535, IMAGE), "[256]");
-        assert_eq!(bench.ask(0, IMAGE), "[256]");
-        assert_eq!(
-            bench.ask(0, IMAGE),
-            "[256]",
-            "a repetition is answered again"
-        );
-        assert_eq!(bench.ask(2, IMAGE), "Sequence(1)");
-        assert_eq!(bench.ask(1, Request::Infer { image: &[1] }), "ImageSize(4)");
-        assert_eq!(bench.ask(1, IMAGE), "[256]");
+        assert_eq!(infer(&mut bench, 65535, IMAGE), "[256]");
+        assert_eq!(infer(&mut bench, 0, IMAGE), "[256]");
+        assert_eq!(infer(&mut bench, 0, IMAGE), "[256]", "a repetition is answered again");
+        assert_eq!(infer(&mut bench, 2, IMAGE), "Sequence(1)");
+        assert_eq!(infer(&mut bench, 1, &[1]), "ImageSize(4)");
+        assert_eq!(infer(&mut bench, 1, IMAGE), "[256]");
     }
 
     #[test]
@@ -281,7 +249,7 @@ mod tests {
         assert_eq!(bench.send(b"hello\0"), [(0, "Corrupt".into())]);
         assert_eq!(bench.send(&[9; 300]), []);
         assert_eq!(bench.send(&[0, 0, 0]), [(0, "TooLong".into())]);
-        assert_eq!(bench.ask(2, IMAGE), "[256]");
+        assert_eq!(infer(&mut bench, 2, IMAGE), "[256]");
     }
 
     #[test]

@@ -39,10 +39,7 @@ pub fn encode<'b>(
     scratch: &mut [u8],
     buffer: &'b mut [u8],
 ) -> Option<&'b [u8]> {
-    let header = Header {
-        version: VERSION,
-        sequence,
-    };
+    let header = Header { version: VERSION, sequence };
     let body = postcard::to_slice(&(header, message), scratch).ok()?.len();
     let crc = CRC.checksum(scratch.get(..body)?).to_le_bytes();
     scratch.get_mut(body..body + CRC_LEN)?.copy_from_slice(&crc);
@@ -63,13 +60,8 @@ pub fn encode<'b>(
 ///
 /// [`FrameError::Corrupt`] for a wrong CRC or a frame too short to have one.
 pub fn decode(frame: &[u8]) -> Result<(Header, &[u8]), FrameError> {
-    let body_len = frame
-        .len()
-        .checked_sub(CRC_LEN)
-        .ok_or(FrameError::Corrupt)?;
-    let (body, crc) = frame
-        .split_at_checked(body_len)
-        .ok_or(FrameError::Corrupt)?;
+    let body_len = frame.len().checked_sub(CRC_LEN).ok_or(FrameError::Corrupt)?;
+    let (body, crc) = frame.split_at_checked(body_len).ok_or(FrameError::Corrupt)?;
     if CRC.checksum(body).to_le_bytes() != crc {
         return Err(FrameError::Corrupt);
     }
@@ -125,11 +117,7 @@ impl<const N: usize> Default for FrameReader<N> {
 impl<const N: usize> FrameReader<N> {
     /// A reader that has seen nothing yet.
     pub const fn new() -> Self {
-        Self {
-            frame: Vec::new(),
-            cobs: DecoderState::Idle,
-            state: State::Start,
-        }
+        Self { frame: Vec::new(), cobs: DecoderState::Idle, state: State::Start }
     }
 
     /// Takes one byte; `Some` when it ended a frame or what should have been one.
@@ -171,18 +159,18 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::Request;
+    use crate::{Packed, Request};
+
+    fn packed<'a>(image: &[u8], buffer: &'a mut [u8]) -> Request<'a> {
+        Request::Infer { image: Packed::pack(image, buffer).unwrap() }
+    }
 
     fn line(sequence: u16, image: &[u8]) -> Vec<u8> {
-        let (mut scratch, mut buffer) = ([0xa5; 1024], [0xa5; 1100]);
-        encode(
-            sequence,
-            &Request::Infer { image },
-            &mut scratch,
-            &mut buffer,
-        )
-        .unwrap()
-        .to_vec()
+        let (mut scratch, mut buffer, mut image_buffer) =
+            ([0xa5; 1024], [0xa5; 1100], [0xa5; 1024]);
+        let request = packed(image, &mut image_buffer);
+        let line = encode(sequence, &request, &mut scratch, &mut buffer);
+        line.unwrap().to_vec()
     }
 
     fn read(
@@ -205,20 +193,9 @@ mod tests {
             for fill in [0, 1, 255] {
                 let image = std::vec![fill; len];
                 let frames = read(&mut reader, &line(700, &image));
-                let [Ok((header, body))] = &frames[..] else {
-                    panic!("{frames:?}")
-                };
-                assert_eq!(
-                    *header,
-                    Header {
-                        version: VERSION,
-                        sequence: 700
-                    }
-                );
-                assert_eq!(
-                    postcard::from_bytes(body),
-                    Ok(Request::Infer { image: &image })
-                );
+                let [Ok((header, body))] = &frames[..] else { panic!("{frames:?}") };
+                assert_eq!(*header, Header { version: VERSION, sequence: 700 });
+                assert_eq!(postcard::from_bytes(body), Ok(packed(&image, &mut [0; 512])));
             }
         }
     }
@@ -232,10 +209,7 @@ mod tests {
             bytes.extend_from_slice(&good);
             let frames = read(&mut FrameReader::new(), &bytes);
             let errors = frames.iter().filter(|frame| frame.is_err()).count();
-            assert!(
-                errors >= 1 && frames.len() == errors + 1,
-                "byte {at}: {frames:?}"
-            );
+            assert!(errors >= 1 && frames.len() == errors + 1, "byte {at}: {frames:?}");
             assert!(frames.last().unwrap().is_ok());
         }
     }
@@ -253,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_buffer_too_short_is_none_not_a_panic() {
-        let request = Request::Infer { image: &[0; 50] };
+        let mut image = [0; 64];
+        let request = packed(&[1; 50], &mut image);
         let needed = crate::request_len(50);
         for scratch in 0..needed + 4 {
             for buffer in 0..encoded_len(needed) + 4 {

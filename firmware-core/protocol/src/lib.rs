@@ -40,10 +40,12 @@ extern crate std;
 mod device;
 mod frame;
 mod message;
+mod packed;
 
 pub use device::{Device, Outcome, Service};
 pub use frame::{FRAME_OVERHEAD, FrameError, FrameReader, Header, decode, encode, encoded_len};
 pub use message::{Error, Inference, Info, Logits, Reply, Request, reply_len, request_len};
+pub use packed::{Packed, packed_len};
 
 /// The version of frames and messages; see the crate's documentation for when it is raised.
 pub const VERSION: u8 = 1;

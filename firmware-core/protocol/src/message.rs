@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::FRAME_OVERHEAD;
+use crate::{FRAME_OVERHEAD, Packed, packed_len};
 
 /// What the host asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub enum Request<'a> {
     Infer {
         /// The image, `[height][width][channel]`, one byte per value.
         #[serde(borrow)]
-        image: &'a [u8],
+        image: Packed<'a>,
     },
 }
 
@@ -76,9 +76,7 @@ impl<'a> Logits<'a> {
 
     /// The logits in order. Trailing bytes that make no whole logit are left out.
     pub fn iter(self) -> impl Iterator<Item = i32> + 'a {
-        self.0
-            .chunks_exact(4)
-            .map(|bytes| bytes.try_into().map_or(0, i32::from_le_bytes))
+        self.0.chunks_exact(4).map(|bytes| bytes.try_into().map_or(0, i32::from_le_bytes))
     }
 }
 
@@ -109,7 +107,7 @@ const VARINT_U16: usize = 3;
 
 /// Bytes of the longest request frame for images of `image_bytes` bytes, before COBS.
 pub const fn request_len(image_bytes: usize) -> usize {
-    FRAME_OVERHEAD + 1 + VARINT_U32 + image_bytes
+    FRAME_OVERHEAD + 1 + VARINT_U32 + packed_len(image_bytes)
 }
 
 /// Bytes of the longest reply frame for `classes` logits, before COBS.

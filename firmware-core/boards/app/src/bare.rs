@@ -1,7 +1,7 @@
 //! Nothing but the inference: what a product that brings its own input and output would carry.
 //!
-//! Raw bytes on the serial port, no framing: an image in, the logits out as little-endian `i32`s,
-//! again and again.
+//! Raw bytes on the serial port, no framing, again and again: `?` out when ready, an image in, the
+//! logits out as little-endian `i32`s.
 
 use core::hint::black_box;
 
@@ -34,6 +34,7 @@ fn serve(
     let mut arena = Arena::new();
     let mut image: Image = bytemuck::Zeroable::zeroed();
     loop {
+        board.write(b'?');
         for byte in bytemuck::bytes_of_mut(&mut image) {
             *byte = board.read();
         }

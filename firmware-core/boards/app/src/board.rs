@@ -4,8 +4,6 @@
 pub trait Board {
     /// The board's name, at most 32 bytes.
     const NAME: &'static str;
-    /// Steps of [`ticks`](Self::ticks) per second; 0 when the board has no counter.
-    const TICKS_HZ: u32;
 
     /// Waits for a byte on the serial port.
     fn read(&mut self) -> u8;
@@ -13,8 +11,11 @@ pub trait Board {
     /// Puts a byte on the serial port.
     fn write(&mut self, byte: u8);
 
-    /// A counter that runs freely and wraps at 2^32.
+    /// A counter that runs freely and wraps at 2^32; any value when the board has none.
     fn ticks(&mut self) -> u32;
+
+    /// Steps of [`ticks`](Self::ticks) per second; 0 when the board has no counter.
+    fn ticks_hz(&self) -> u32;
 
     /// Switches the board's lamp.
     fn lamp(&mut self, on: bool);

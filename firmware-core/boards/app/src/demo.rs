@@ -45,10 +45,11 @@ fn self_test<B: Board>(model: &mut Model<'_, B>) -> bool {
         }
         text.str(if right { ", right" } else { ", WRONG" }).line();
     }
+    let hz = model.board.ticks_hz();
     let mut text = Text(model.board);
     text.str("self-test: ").number(GOLDEN.len() as u32).str(" images, ").number(wrong).str(" wrong");
-    if B::TICKS_HZ != 0 {
-        text.str(", at most ").number(slowest).str(" ticks of ").number(B::TICKS_HZ).str(" a second");
+    if hz != 0 {
+        text.str(", at most ").number(slowest).str(" ticks of ").number(hz).str(" a second");
     }
     text.line();
     text.str(if wrong == 0 { "self-test passed" } else { "self-test FAILED" }).line();

@@ -32,7 +32,6 @@ pub mod model {
 /// Its golden images.
 #[allow(missing_docs, clippy::all, reason = "generated")]
 mod golden {
-    use super::model::{Image, Logits};
     include!(env!("GOLDEN_RS"));
 }
 

@@ -1,8 +1,8 @@
 //! The model as the protocol's service.
 
-use bytemuck::{bytes_of, try_from_bytes};
+use bytemuck::{Zeroable, bytes_of, bytes_of_mut};
 use firmware_core::{Arena, argmax};
-use inkling_protocol::{Error, Inference, Info, Logits, Service};
+use inkling_protocol::{Error, Inference, Info, Logits, Packed, Service};
 
 use crate::model::{self, ARENA_BYTES, INFO, Image};
 use crate::Board;
@@ -28,7 +28,7 @@ impl<B: Board> Model<'_, B> {
         let cycles = self.board.ticks().wrapping_sub(start);
         Timed {
             class: argmax(&self.logits) as u16,
-            cycles: (B::TICKS_HZ != 0).then_some(cycles),
+            cycles: (self.board.ticks_hz() != 0).then_some(cycles),
         }
     }
 }
@@ -43,15 +43,16 @@ impl<B: Board> Service for Model<'_, B> {
             classes: INFO.classes as u16,
             arena_bytes: INFO.arena_bytes as u32,
             flash_bytes: INFO.weight_bytes as u32,
-            clock_hz: B::TICKS_HZ,
+            clock_hz: self.board.ticks_hz(),
         }
     }
 
-    fn infer(&mut self, image: &[u8]) -> Result<Inference<'_>, Error> {
-        let Ok(image) = try_from_bytes::<Image>(image) else {
+    fn infer(&mut self, image: Packed<'_>) -> Result<Inference<'_>, Error> {
+        let mut pixels: Image = Zeroable::zeroed();
+        if !image.unpack(bytes_of_mut(&mut pixels)) {
             return Err(Error::ImageSize(size_of::<Image>() as u32));
-        };
-        let Timed { class, cycles } = self.run(image);
+        }
+        let Timed { class, cycles } = self.run(&pixels);
         let logits = Logits::from_le_bytes(bytes_of(&self.logits)).ok_or(Error::Internal)?;
         Ok(Inference { class, cycles, logits })
     }

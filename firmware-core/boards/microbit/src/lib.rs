@@ -52,7 +52,6 @@ impl Microbit {
 
 impl Board for Microbit {
     const NAME: &'static str = "BBC micro:bit v1";
-    const TICKS_HZ: u32 = 16_000_000;
 
     fn read(&mut self) -> u8 {
         while self.uart.events_rxdrdy.read().bits() == 0 {}
@@ -70,6 +69,10 @@ impl Board for Microbit {
         // SAFETY: 1 triggers the task.
         self.timer.tasks_capture[0].write(|w| unsafe { w.bits(1) });
         self.timer.cc[0].read().bits()
+    }
+
+    fn ticks_hz(&self) -> u32 {
+        16_000_000
     }
 
     fn lamp(&mut self, on: bool) {

@@ -1,0 +1,13 @@
+//! The inference, layer by layer, on an STM32VLDISCOVERY.
+
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use stm32f100::ValueLine;
+use panic_halt as _;
+
+#[entry]
+fn main() -> ! {
+    inkling_app::bare::run_layers(&mut ValueLine::new())
+}
