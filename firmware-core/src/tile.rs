@@ -1,30 +1,30 @@
 //! Convolution four output pixels at a time, over the kernels in `arch`.
 //!
 //! What the windows of a tile of 2 x 2 pixels cover is packed once and multiplied with the weights
-//! of every output channel. Pooling over 2 x 2 pixels then needs nothing but the tile. Shapes are
-//! known at run time here, so that all layers of a model share this code.
+//! of every output channel. Pooling takes the largest of a tile's sums, and of several tiles where a
+//! window has more than 2 x 2 pixels. Shapes are known at run time here, so that all layers of a
+//! model share this code.
 
-use crate::arch::{Cursor, LayerBytes, target::Patch};
+use crate::arch::target::{Patch, WeightSum, correction};
+use crate::arch::{Cursor, LayerBytes};
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::window::{Axis, Window};
 use crate::{Activation, Requantize};
-
-/// Whether pooling over `window` fits a tile.
-pub(crate) const fn pools(window: &Window) -> bool {
-    window.kernel[0] <= 2 && window.kernel[1] <= 2
-}
 
 /// A convolution and where its weights are: at the start of `layer`.
 pub(crate) struct Tiled<'a, X> {
     pub shape: Conv2dShape,
     pub padded: bool,
     pub layer: LayerBytes<'a>,
+    pub weight_sums: &'a [WeightSum],
+    pub bias: &'a [i32],
     pub x: &'a [X],
 }
 
 impl<X: Activation> Tiled<'_, X> {
     /// Sums of products of the windows at two rows and two columns of the output, row by row: one
     /// quadruple per channel.
+    #[inline(never)]
     fn sums(
         &self,
         patch: &mut Patch,
@@ -44,13 +44,12 @@ impl<X: Activation> Tiled<'_, X> {
             return;
         };
         let taps = kernel[0] * row;
-        patch.begin();
         sums.fill([0; 4]);
         let mut done = 0;
         while done < taps {
             let chunk = (taps - done).min(Patch::TAPS);
             patch.gather(&mut cursor, chunk);
-            patch.accumulate(chunk, self.layer, done, taps, sums);
+            patch.accumulate([done, chunk, taps], self.layer, sums);
             done += chunk;
         }
     }
@@ -68,19 +67,18 @@ impl<X: Activation> Tiled<'_, X> {
         let pixels = [[top, left], [top, right], [bottom, left], [bottom, right]];
         let row = self.shape.window.kernel[1] * self.shape.input[2];
         let taps = self.shape.window.kernel[0] * row;
-        patch.begin();
         sums.fill([0; 4]);
         let mut done = 0;
         while done < taps {
             let chunk = (taps - done).min(Patch::TAPS);
             for at in 0..chunk {
                 let tap = done + at;
-                patch.put(
+                patch.put::<X>(
                     at,
                     pixels.map(|pixel| self.tap(pixel, tap / row.max(1), tap % row.max(1))),
                 );
             }
-            patch.accumulate(chunk, self.layer, done, taps, sums);
+            patch.accumulate([done, chunk, taps], self.layer, sums);
             done += chunk;
         }
     }
@@ -98,11 +96,11 @@ impl<X: Activation> Tiled<'_, X> {
         self.x.get((iy * width + ix) * depth + column % depth.max(1)).map_or(0, |x| x.to_i32())
     }
 
-    /// Calls `output(position, channel, sum)` for every element of the convolution's output, for
-    /// some more than once. `sums` has one element per output channel.
+    /// Calls `output(index, channel, accumulator)` for every element of the convolution's
+    /// output, for some more than once. `sums` has one element per output channel.
     #[inline(always)]
     pub(crate) fn conv2d(&self, sums: &mut [[i32; 4]], mut output: impl FnMut(usize, usize, i32)) {
-        let [height, width, _] = self.shape.output;
+        let [height, width, depth] = self.shape.output;
         let mut patch = Patch::new();
         for top in (0..height).step_by(2) {
             // A tile that would reach beyond the output repeats its last row or column.
@@ -111,10 +109,12 @@ impl<X: Activation> Tiled<'_, X> {
                 let right = (left + 1).min(width - 1);
                 self.sums(&mut patch, [top, bottom], [left, right], sums);
                 let positions = [top, bottom].map(|row| [row * width + left, row * width + right]);
-                for (channel, sums) in sums.iter().enumerate() {
-                    let sums = patch.finish(*sums);
-                    for (position, sum) in positions.as_flattened().iter().zip(sums) {
-                        output(*position, channel, sum);
+                let channels = sums.iter().zip(self.bias).zip(self.weight_sums).enumerate();
+                for (channel, ((sums, bias), weights)) in channels {
+                    let bias = bias.wrapping_add(correction::<X>(*weights));
+                    for (position, sum) in positions.as_flattened().iter().zip(Patch::finish(*sums))
+                    {
+                        output(position * depth + channel, channel, bias.wrapping_add(sum));
                     }
                 }
             }
@@ -127,7 +127,6 @@ impl<X: Activation> Tiled<'_, X> {
     pub(crate) fn max_pool2d<Y: Activation, R: Requantize>(
         &self,
         pool: &Pool2dShape,
-        bias: &[i32],
         requantize: &[R],
         y: &mut [Y],
         sums: &mut [[i32; 4]],
@@ -136,29 +135,47 @@ impl<X: Activation> Tiled<'_, X> {
         let mut patch = Patch::new();
         for (py, y) in y.chunks_exact_mut((width * depth).max(1)).enumerate() {
             let rows = pool.window.span(Axis::Rows, py, pool.input[0]);
-            let rows = [rows.input, (rows.input + rows.len).saturating_sub(1)];
             for (px, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
                 let columns = pool.window.span(Axis::Columns, px, pool.input[1]);
-                let columns = [columns.input, (columns.input + columns.len).saturating_sub(1)];
-                self.sums(&mut patch, rows, columns, sums);
-                largest(&patch, sums, bias, requantize, y);
+                if rows.len <= 2 && columns.len <= 2 {
+                    let rows = [rows.input, (rows.input + rows.len).saturating_sub(1)];
+                    let columns = [columns.input, (columns.input + columns.len).saturating_sub(1)];
+                    self.sums(&mut patch, rows, columns, sums);
+                    self.largest(sums, requantize, y, false);
+                    continue;
+                }
+                // Several tiles; those at the bottom and at the right may overlap others.
+                y.fill(Y::MIN);
+                for top in (0..rows.len).step_by(2) {
+                    let bottom = (top + 1).min(rows.len - 1);
+                    for left in (0..columns.len).step_by(2) {
+                        let right = (left + 1).min(columns.len - 1);
+                        let rows = [rows.input + top, rows.input + bottom];
+                        let columns = [columns.input + left, columns.input + right];
+                        self.sums(&mut patch, rows, columns, sums);
+                        self.largest(sums, requantize, y, true);
+                    }
+                }
             }
         }
     }
-}
 
-/// Requantizes the largest of the four sums of every channel.
-#[inline(never)]
-fn largest<Y: Activation, R: Requantize>(
-    patch: &Patch,
-    sums: &[[i32; 4]],
-    bias: &[i32],
-    requantize: &[R],
-    y: &mut [Y],
-) {
-    for (((y, sums), bias), requantize) in y.iter_mut().zip(sums).zip(bias).zip(requantize) {
-        let [a, b, c, d] = patch.finish(*sums);
-        let largest = a.max(b).max(c.max(d));
-        *y = Y::saturate(requantize.apply(bias.wrapping_add(largest)));
+    /// Requantizes the largest of the four sums of every channel; `merge` keeps what is larger in
+    /// `y` already.
+    #[inline(never)]
+    fn largest<Y: Activation, R: Requantize>(
+        &self,
+        sums: &[[i32; 4]],
+        requantize: &[R],
+        y: &mut [Y],
+        merge: bool,
+    ) {
+        let channels = sums.iter().zip(self.bias).zip(self.weight_sums).zip(requantize);
+        for (y, (((sums, bias), weights), requantize)) in y.iter_mut().zip(channels) {
+            let [a, b, c, d] = Patch::finish(*sums);
+            let largest = a.max(b).max(c.max(d)).wrapping_add(correction::<X>(*weights));
+            let largest = Y::saturate(requantize.apply(bias.wrapping_add(largest)));
+            *y = if merge { largest.max(*y) } else { largest };
+        }
     }
 }

@@ -10,16 +10,31 @@ use core::arch::global_asm;
 use super::{Cursor, LayerBytes};
 use crate::Activation;
 
-/// Weights as they are.
-pub(crate) type Stored = i8;
-
-pub(crate) const fn store(weight: i8) -> Stored {
-    weight
+/// Weights stay as they are.
+pub(crate) const fn arrange<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
+    weights: [[[[i8; IC]; KW]; KH]; OC],
+) -> [[[[i8; IC]; KW]; KH]; OC] {
+    weights
 }
 
-/// Every kind of activation has a kernel here.
-pub(crate) const fn supports<X: Activation>() -> bool {
-    true
+/// Nothing needs the sum of a channel's weights here.
+pub(crate) type WeightSum = ();
+
+pub(crate) const fn weight_sums<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+>(
+    _weights: &[[[[i8; IC]; KW]; KH]; OC],
+) -> [WeightSum; OC] {
+    [(); OC]
+}
+
+/// What to add to a channel's sums.
+#[inline(always)]
+pub(crate) fn correction<X: Activation>((): WeightSum) -> i32 {
+    0
 }
 
 /// Taps of one [`Patch`]: 16 groups of four.
@@ -39,13 +54,9 @@ impl Patch {
         Self([[[[0; 2]; 4]; 2]; TAPS / 4])
     }
 
-    /// Starts another tile.
-    #[inline(always)]
-    pub(crate) fn begin(&mut self) {}
-
     /// Sets tap `at` of the four pixels.
     #[inline(always)]
-    pub(crate) fn put(&mut self, at: usize, values: [i32; 4]) {
+    pub(crate) fn put<X: Activation>(&mut self, at: usize, values: [i32; 4]) {
         if let Some(group) = self.0.get_mut(at / 4) {
             for (pair, value) in group[at % 2].iter_mut().zip(values) {
                 pair[at / 2 % 2] = value as i16;
@@ -71,31 +82,29 @@ impl Patch {
         }
     }
 
-    /// Adds this patch, whose first `taps` taps are set, times the weights of every channel to
-    /// `sums`. The weights are those of `layer` from byte `at` on, `stride` bytes per channel.
+    /// Adds this patch, taps `first` to `first + taps` of `total`, times the weights of every
+    /// channel to `sums`.
     pub(crate) fn accumulate(
         &mut self,
-        taps: usize,
+        [first, taps, total]: [usize; 3],
         layer: LayerBytes,
-        at: usize,
-        stride: usize,
         sums: &mut [[i32; 4]],
     ) {
         // The last group is multiplied whole: what follows this channel's weights counts zero.
         for unused in taps..taps.next_multiple_of(4) {
-            self.put(unused, [0; 4]);
+            self.put::<u8>(unused, [0; 4]);
         }
         let groups = taps.div_ceil(4).min(TAPS / 4);
         let Some(last) = sums.len().checked_sub(1) else { return };
-        let Some(weights) = layer.get(at, last * stride + groups * 4) else { return };
+        let Some(weights) = layer.get(first, last * total + groups * 4) else { return };
         let job = Job {
             x: self.0.as_ptr().cast(),
-            step: stride.wrapping_sub(groups * 4),
+            step: total.wrapping_sub(groups * 4),
             end: sums.as_mut_ptr_range().end.cast(),
             skip: TAPS / 4 - groups,
         };
         // SAFETY: the routine reads `groups * 32` bytes of the patch, which holds that many;
-        // `groups * 4` bytes at `weights + channel * stride` for every channel, which `get` says
+        // `groups * 4` bytes at `weights + channel * total` for every channel, which `get` says
         // belong to the layer; and it reads and writes the elements of `sums`, of which there is
         // at least one. It keeps to the procedure call standard.
         unsafe { inkling_accumulate(&job, weights, sums.as_mut_ptr().cast()) };
@@ -103,7 +112,7 @@ impl Patch {
 
     /// The sums of products, from what [`Patch::accumulate`] has added up.
     #[inline(always)]
-    pub(crate) fn finish(&self, sums: [i32; 4]) -> [i32; 4] {
+    pub(crate) fn finish(sums: [i32; 4]) -> [i32; 4] {
         sums
     }
 }

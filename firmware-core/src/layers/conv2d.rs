@@ -3,15 +3,14 @@
 use core::marker::PhantomData;
 
 use super::{Geometry, MaxPool2d, Unit};
-use crate::arch::{store_all, target::Stored};
-use crate::kernels::{self, Conv2dShape, Pool2dShape};
+use crate::arch::target;
+#[cfg(not(kernels))]
+use crate::kernels;
+use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::window::output_size;
 use crate::{Activation, Requantize, Shift, Window};
 #[cfg(kernels)]
-use crate::{
-    arch::{LayerBytes, target},
-    tile::{self, Tiled},
-};
+use crate::{arch::LayerBytes, tile::Tiled};
 
 /// Convolution from `IC` to `OC` channels with windows of `KH` x `KW` pixels; `G` is its stride
 /// and zero padding.
@@ -47,9 +46,11 @@ pub struct Conv2d<
     R = Shift,
 > {
     // First, and in the order of C: see `LayerBytes`.
-    weights: [[[[Stored; IC]; KW]; KH]; OC],
+    weights: [[[[i8; IC]; KW]; KH]; OC],
     bias: [i32; OC],
     requantize: [R; OC],
+    #[cfg(kernels)]
+    weight_sums: [target::WeightSum; OC],
     geometry: PhantomData<G>,
 }
 
@@ -76,7 +77,14 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         const {
             assert!(IC > 0 && OC > 0, "a convolution has at least one input and one output channel")
         };
-        Self { weights: store_all(weights), bias, requantize, geometry: PhantomData }
+        Self {
+            #[cfg(kernels)]
+            weight_sums: target::weight_sums(&weights),
+            weights: target::arrange(weights),
+            bias,
+            requantize,
+            geometry: PhantomData,
+        }
     }
 
     const WINDOW: Window =
@@ -90,21 +98,25 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         ]
     }
 
-    fn weights(&self) -> &[Stored] {
+    #[cfg(not(kernels))]
+    fn weights(&self) -> &[i8] {
         self.weights.as_flattened().as_flattened().as_flattened()
     }
 
-    /// The layer over `x`, for the target's kernels, if they take such activations.
+    /// The layer over `x`, for the target's kernels.
     #[cfg(kernels)]
-    fn tiled<'a, X: Activation>(&'a self, shape: Conv2dShape, x: &'a [X]) -> Option<Tiled<'a, X>> {
+    fn tiled<'a, X: Activation>(&'a self, shape: Conv2dShape, x: &'a [X]) -> Tiled<'a, X> {
         const { assert!(core::mem::offset_of!(Self, weights) == 0, "the weights come first") };
-        let [t, l, b, r] = G::PADDING;
-        target::supports::<X>().then(|| Tiled {
+        const { assert!(size_of::<i32>() * OC >= 3, "a group of weights ends inside the layer") };
+        let [top, left, bottom, right] = G::PADDING;
+        Tiled {
             shape,
-            padded: t + l + b + r > 0,
+            padded: top + left + bottom + right > 0,
             layer: LayerBytes::of(self),
+            weight_sums: &self.weight_sums,
+            bias: &self.bias,
             x,
-        })
+        }
     }
 
     /// The accumulators.
@@ -128,17 +140,14 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         };
         let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
         let x = x.as_flattened().as_flattened();
-        #[cfg(kernels)]
-        if let Some(tiled) = self.tiled(shape, x) {
-            let y = y.as_flattened_mut();
-            tiled.conv2d(&mut [[0; 4]; OC], |position, channel, sum| {
-                if let (Some(y), Some(bias)) = (y.get_mut(position), self.bias.get(channel)) {
-                    y[channel] = bias.wrapping_add(sum);
-                }
-            });
-            return;
-        }
         let y = y.as_flattened_mut().as_flattened_mut();
+        #[cfg(kernels)]
+        self.tiled(shape, x).conv2d(&mut [[0; 4]; OC], |at, _, accumulator| {
+            if let Some(y) = y.get_mut(at) {
+                *y = accumulator;
+            }
+        });
+        #[cfg(not(kernels))]
         kernels::conv2d_accumulate(&shape, x, self.weights(), &self.bias, y);
     }
 }
@@ -168,18 +177,14 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         };
         let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
         let x = x.as_flattened().as_flattened();
-        #[cfg(kernels)]
-        if let Some(tiled) = self.tiled(shape, x) {
-            let y = y.as_flattened_mut();
-            tiled.conv2d(&mut [[0; 4]; OC], |position, channel, sum| {
-                let channels = (self.bias.get(channel), self.requantize.get(channel));
-                if let (Some(y), (Some(bias), Some(requantize))) = (y.get_mut(position), channels) {
-                    y[channel] = Y::saturate(requantize.apply(bias.wrapping_add(sum)));
-                }
-            });
-            return;
-        }
         let y = y.as_flattened_mut().as_flattened_mut();
+        #[cfg(kernels)]
+        self.tiled(shape, x).conv2d(&mut [[0; 4]; OC], |at, channel, accumulator| {
+            if let (Some(y), Some(requantize)) = (y.get_mut(at), self.requantize.get(channel)) {
+                *y = Y::saturate(requantize.apply(accumulator));
+            }
+        });
+        #[cfg(not(kernels))]
         kernels::conv2d(&shape, x, self.weights(), &self.bias, &self.requantize, y);
     }
 
@@ -220,13 +225,8 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
         #[cfg(kernels)]
-        if tile::pools(&pool.window) {
-            if let Some(tiled) = self.tiled(shape, x) {
-                let sums = &mut [[0; 4]; OC];
-                tiled.max_pool2d(&pool, &self.bias, &self.requantize, y, sums);
-                return;
-            }
-        }
+        self.tiled(shape, x).max_pool2d(&pool, &self.requantize, y, &mut [[0; 4]; OC]);
+        #[cfg(not(kernels))]
         kernels::conv2d_max_pool2d(
             &shape,
             &pool,

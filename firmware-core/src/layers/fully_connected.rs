@@ -47,12 +47,11 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
         Self { weights, bias, requantize }
     }
 
-    /// Calls `output(index, sum of products)` for every output, if the target's kernels take such
-    /// activations and there are four outputs.
+    /// Calls `output(index, sum of products)` for every output, if there are four.
     #[cfg(kernels)]
     #[inline(always)]
     fn by_four<X: Activation>(&self, x: &[X; IN], mut output: impl FnMut(usize, i32)) -> bool {
-        if OUT < 4 || !target::supports::<X>() {
+        if OUT < 4 {
             return false;
         }
         for first in (0..OUT).step_by(4) {

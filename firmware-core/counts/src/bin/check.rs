@@ -9,7 +9,7 @@ use counts::model::{
 use counts::source::Source;
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::Geometry;
-use firmware_core::{Activation, Conv2d, FullyConnected, MaxPool2d, Offset, Shift, Strided, Unit, Window, output_size};
+use firmware_core::{Activation, Conv2d, FullyConnected, MaxPool2d, Shift, Strided, Unit, Window, output_size};
 use semihosting::{println, process::ExitCode};
 
 const ROUNDS: u64 = 3;
@@ -145,9 +145,6 @@ fn fully_connected<X: Activation, Y: Activation, const OUT: usize, const IN: usi
     let mut want = [-7; OUT];
     kernels::fully_connected_logits(&x, weights.as_flattened(), &bias, &mut want);
     must_match(&layer.logits(&x), &want, "fully_connected logits", &[OUT, IN]);
-    let offset = weights.map(|row| row.map(Offset::new));
-    kernels::fully_connected_logits(&x, offset.as_flattened(), &bias, &mut want);
-    must_match(&layer.logits(&x), &want, "fully_connected logits with offset weights", &[OUT, IN]);
 }
 
 /// `simple` itself, whose layers are in flash, layer by layer.
