@@ -14,6 +14,7 @@ fn main() {
     let kernels = match target.split('-').next().unwrap_or_default() {
         "thumbv6m" => "armv6m",
         "thumbv7em" => "armv7em",
+        "riscv32imc" | "riscv32imac" => "riscv32",
         // The DSP extension is optional in Armv8-M; all cores with Helium have it.
         "thumbv8m.main" if env::var_os("CARGO_FEATURE_DSP").is_some() => "armv7em",
         _ => return,
