@@ -15,6 +15,7 @@ pub mod data;
 pub mod export;
 pub mod files;
 pub mod graph;
+pub mod import;
 pub mod job;
 pub mod metrics;
 pub mod network;
