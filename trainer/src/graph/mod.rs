@@ -105,8 +105,7 @@ impl Graph {
         self.node("Gemm", &inputs, &attributes, vec![rows, columns])
     }
 
-    /// An operator on two values of shapes that broadcast; the result is `f32`, or `bool` for a
-    /// comparison.
+    /// An operator on two values of shapes that broadcast.
     fn binary(&mut self, operator: &str, a: &Value, b: &Value) -> Value {
         let shape = broadcast(&a.shape, &b.shape);
         self.node(operator, &[a, b], &[], shape)
@@ -132,21 +131,15 @@ impl Graph {
         self.binary("Max", a, b)
     }
 
-    /// 1 where `a > b`, else 0.
-    pub fn greater(&mut self, a: &Value, b: &Value) -> Value {
-        let mask = self.binary("Greater", a, b);
-        self.mask(&mask)
-    }
-
-    /// 1 where `a ≥ b`, else 0.
-    pub fn greater_or_equal(&mut self, a: &Value, b: &Value) -> Value {
-        let mask = self.binary("GreaterOrEqual", a, b);
-        self.mask(&mask)
-    }
-
-    fn mask(&mut self, mask: &Value) -> Value {
-        // 1 is FLOAT in ONNX's list of element types.
-        self.node("Cast", &[mask], &[("to", Attribute::Int(1))], mask.shape.clone())
+    /// 1 where `x ≥ 2⁻¹²⁶`, the smallest normal number, 0 where `x ≤ 0`, and between in between.
+    ///
+    /// Neither a comparison, whose bools have to be cast, nor Sign: those are slow in tract.
+    pub fn is_positive(&mut self, x: &Value) -> Value {
+        let positive = self.unary("Relu", x);
+        let factor = self.constant(&[1, 1], &[2f32.powi(126)]);
+        let lifted = self.mul(&positive, &factor);
+        let one = self.constant(&[1, 1], &[1f32]);
+        self.binary("Min", &lifted, &one)
     }
 
     /// An operator that keeps the shape, such as `Exp`, `Log`, `Neg` or `Relu`.

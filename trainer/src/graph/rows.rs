@@ -23,6 +23,12 @@ impl RowSums {
         Self { terms }
     }
 
+    /// Whether every sum has the same number of terms, and at least one.
+    pub fn is_even(&self) -> bool {
+        let terms = self.terms.first().map_or(0, Vec::len);
+        terms > 0 && self.terms.iter().all(|other| other.len() == terms)
+    }
+
     /// Appends one row to the result that nothing adds to.
     pub fn with_zero_row(mut self) -> Self {
         self.terms.push(Vec::new());
@@ -49,7 +55,8 @@ impl Graph {
     }
 
     /// The sums of rows of the matrix `x` that `sums` describes, added in the order of the rows.
-    /// Row `zero` of `x` must be all zeros: it stands in where a sum has fewer terms than others.
+    /// Row `zero` of `x` must be all zeros: it stands in where a sum has fewer terms than others. It
+    /// is not used if the sums are even.
     pub fn sum_rows(&mut self, x: &Value, sums: &RowSums, zero: usize) -> Value {
         let longest = sums.terms.iter().map(Vec::len).max().unwrap_or(0).max(1);
         let mut total: Option<Value> = None;

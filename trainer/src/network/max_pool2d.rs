@@ -48,11 +48,11 @@ impl MaxPool2d {
 /// The maximum of a run of candidates as a tree of pairwise maxima.
 enum Tree {
     Leaf,
-    /// `first_wins` is 1 where the first half holds the maximum.
+    /// `second_wins` is 1 where only the second half holds the maximum.
     Pair {
         first: Box<Tree>,
         second: Box<Tree>,
-        first_wins: Value,
+        second_wins: Value,
     },
 }
 
@@ -63,8 +63,9 @@ fn maximum(graph: &mut Graph, candidates: &[Value]) -> (Value, Tree) {
     let (first, second) = candidates.split_at(candidates.len().div_ceil(2));
     let (first_max, first) = maximum(graph, first);
     let (second_max, second) = maximum(graph, second);
-    let first_wins = graph.greater_or_equal(&first_max, &second_max);
-    let pair = Tree::Pair { first: Box::new(first), second: Box::new(second), first_wins };
+    let lead = graph.sub(&second_max, &first_max);
+    let second_wins = graph.is_positive(&lead);
+    let pair = Tree::Pair { first: Box::new(first), second: Box::new(second), second_wins };
     (graph.max(&first_max, &second_max), pair)
 }
 
@@ -72,9 +73,9 @@ fn maximum(graph: &mut Graph, candidates: &[Value]) -> (Value, Tree) {
 fn distribute(graph: &mut Graph, tree: Tree, dy: &Value, out: &mut Vec<Value>) {
     match tree {
         Tree::Leaf => out.push(dy.clone()),
-        Tree::Pair { first, second, first_wins } => {
-            let to_first = graph.mul(dy, &first_wins);
-            let to_second = graph.sub(dy, &to_first);
+        Tree::Pair { first, second, second_wins } => {
+            let to_second = graph.mul(dy, &second_wins);
+            let to_first = graph.sub(dy, &to_second);
             distribute(graph, *first, &to_first, out);
             distribute(graph, *second, &to_second, out);
         }
@@ -105,8 +106,11 @@ impl Layer for MaxPool2d {
                 let mut parts = Vec::new();
                 distribute(graph, tree, dy, &mut parts);
                 let parts = graph.concat(&parts);
-                let parts = graph.with_zero_row(&parts);
                 let sums = RowSums::transpose(image.iter().product(), &table);
+                if sums.is_even() {
+                    return graph.sum_rows(&parts, &sums, 0);
+                }
+                let parts = graph.with_zero_row(&parts);
                 graph.sum_rows(&parts, &sums, table.len())
             });
             Gradients { input, parameters: Vec::new() }

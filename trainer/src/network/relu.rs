@@ -26,8 +26,7 @@ impl Layer for Relu {
         let saved = y.clone();
         let backward: Backward<'a> = Box::new(move |graph, dy, wants_input| {
             let input = wants_input.then(|| {
-                let zero = graph.constant(&[1, 1], &[0f32]);
-                let passed = graph.greater(&saved, &zero);
+                let passed = graph.is_positive(&saved);
                 graph.mul(dy, &passed)
             });
             Gradients { input, parameters: Vec::new() }
