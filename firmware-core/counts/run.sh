@@ -28,7 +28,10 @@ emulate() { # TARGET PROGRAM [QEMU OPTION...]
 
 printf '%-30s %9s %9s %9s %9s %9s %6s %6s\n' target total conv1 conv2 fc1 fc2 stack text
 for target in $targets; do
-    cargo build --quiet --release --target "$target"
+    features=()
+    # The machine's Cortex-M55 has the DSP extension, as most Cortex-M33 have.
+    case $target in thumbv8m.main*) features=(--features dsp) ;; esac
+    cargo build --quiet --release --target "$target" "${features[@]}"
     emulate "$target" check >/dev/null || { echo "FAILED: check on $target" >&2; emulate "$target" check >&2; exit 1; }
     stack=$(emulate "$target" count -plugin "$prefix/libicount.so,out=$counts" | sed -n 's/^stack //p')
     # Five regions per image: the whole, then the layers; the worst of the images each.

@@ -10,6 +10,21 @@ use core::arch::global_asm;
 use super::{Cursor, LayerBytes};
 use crate::Activation;
 
+/// How every routine begins. Armv7E-M includes the DSP extension; for Armv8-M the assembler must
+/// be told.
+#[cfg(not(feature = "dsp"))]
+macro_rules! syntax {
+    () => {
+        ".syntax unified"
+    };
+}
+#[cfg(feature = "dsp")]
+macro_rules! syntax {
+    () => {
+        ".syntax unified\n.cpu cortex-m33"
+    };
+}
+
 /// Weights stay as they are.
 pub(crate) const fn arrange<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
     weights: [[[[i8; IC]; KW]; KH]; OC],
@@ -140,7 +155,7 @@ macro_rules! gather {
     ($name:literal, $unpack:literal, $load:literal) => {
         global_asm!(
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            ".syntax unified",
+            syntax!(),
             ".thumb",
             ".p2align 2",
             concat!(".global ", $name),
@@ -233,7 +248,7 @@ gather!("inkling_gather_signed", "sxtb16", "ldrsb");
 // instructions of 48 bytes.
 global_asm!(
     ".section .text.inkling_accumulate, \"ax\", %progbits",
-    ".syntax unified",
+    syntax!(),
     ".thumb",
     ".p2align 2",
     ".global inkling_accumulate",
@@ -328,7 +343,7 @@ macro_rules! dot4 {
     ($name:literal, $unpack:literal) => {
         global_asm!(
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            ".syntax unified",
+            syntax!(),
             ".thumb",
             ".p2align 2",
             concat!(".global ", $name),

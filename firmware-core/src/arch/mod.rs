@@ -9,10 +9,11 @@
 mod cursor;
 #[cfg(kernels)]
 mod layer_bytes;
-#[cfg(any(kernels = "armv6m", kernels = "riscv32"))]
+#[cfg(all(kernels, not(kernels = "armv7em")))]
 mod packed;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
+#[cfg_attr(kernels = "armv7m", path = "armv6m.rs")]
 #[cfg_attr(kernels = "armv7em", path = "armv7em.rs")]
 #[cfg_attr(kernels = "riscv32", path = "riscv32.rs")]
 #[cfg_attr(not(kernels), path = "scalar.rs")]
