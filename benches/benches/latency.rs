@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use benches::peers::{EmbeddedNn, Microflow};
 use benches::{OnnxRuntime, SIMPLE_FLOAT, SIMPLE_INT8, Tract, as_image, simple, test_images};
 use criterion::{Criterion, criterion_group, criterion_main};
 use firmware_core::Arena;
@@ -30,6 +31,12 @@ fn latency(criterion: &mut Criterion) {
     group.bench_function("firmware-core", |b| {
         b.iter(|| simple::infer(&images[turn()], &mut arena));
     });
+    let signed: Vec<Vec<i8>> =
+        integers.iter().map(|pixels| pixels.iter().map(|&pixel| (pixel / 2) as i8).collect()).collect();
+    let mut embedded_nn = EmbeddedNn::default();
+    group.bench_function("embedded-nn", |b| b.iter(|| embedded_nn.run(&signed[turn()])));
+    let microflow = Microflow::default();
+    group.bench_function("microflow-without-pooling", |b| b.iter(|| microflow.run(&signed[turn()])));
     let tract = Tract::load(SIMPLE_FLOAT, f32::datum_type());
     group.bench_function("tract-f32", |b| b.iter(|| tract.run(&floats[turn()])));
     let tract = Tract::load(SIMPLE_INT8, u8::datum_type());

@@ -9,6 +9,8 @@ use ort::value::TensorRef;
 use tract_onnx::prelude::*;
 use trainer::backend::Backend;
 
+pub mod peers;
+
 #[path = "../../models/simple/model.rs"]
 pub mod simple;
 
@@ -52,7 +54,7 @@ impl Tract {
     }
 
     /// Runs one image.
-    pub fn run<T: Datum>(&self, pixels: &[T]) {
+    pub fn run<T: Datum + Copy>(&self, pixels: &[T]) {
         let input = Tensor::from_shape(&[1, 1, 28, 28], pixels).expect("an image has 28×28 pixels");
         std::hint::black_box(self.0.run(tvec!(input.into())).expect("tract runs the model"));
     }
