@@ -55,24 +55,39 @@ impl Requantize for Shift {
     }
 }
 
-/// A [`Shift`] with an upper limit: ReLU6, where 6 is less than the activation's largest value.
+/// A [`Shift`] whose result is then kept between `LOW` and `HIGH`, as ReLU6 asks for where 6 is
+/// less than the activation's largest value.
+///
+/// The bounds are constants, so that they cost no flash.
+///
+/// ```
+/// use firmware_core::{Clip, Requantize};
+/// const RELU6: Clip<0, 96> = Clip::new(2); // 6 at an exponent of 4
+/// assert_eq!([-9, 9, 800].map(|x| RELU6.apply(x)), [0, 2, 96]);
+/// ```
+///
+/// ```compile_fail
+/// const EMPTY: firmware_core::Clip<7, 3> = firmware_core::Clip::new(0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clip {
-    shift: Shift,
-    high: u8,
-}
+pub struct Clip<const LOW: i32, const HIGH: i32>(Shift);
 
-impl Clip {
-    /// Divides as `shift` does, then takes `high` for everything above it.
-    pub const fn new(shift: Shift, high: u8) -> Self {
-        Self { shift, high }
+impl<const LOW: i32, const HIGH: i32> Clip<LOW, HIGH> {
+    /// A division by 2^`bits`, `bits` in 0..=31.
+    ///
+    /// # Panics
+    ///
+    /// If `bits` is above 31: in a `static` or a `const` that is a compile error.
+    pub const fn new(bits: u8) -> Self {
+        const { assert!(LOW <= HIGH, "the lower bound lies above the upper one") };
+        Self(Shift::new(bits))
     }
 }
 
-impl Requantize for Clip {
+impl<const LOW: i32, const HIGH: i32> Requantize for Clip<LOW, HIGH> {
     #[inline(always)]
     fn apply(self, accumulator: i32) -> i32 {
-        self.shift.apply(accumulator).min(i32::from(self.high))
+        self.0.apply(accumulator).max(LOW).min(HIGH)
     }
 }
 
