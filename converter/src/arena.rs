@@ -1,5 +1,7 @@
 //! Places every value between layers in one block of memory, reusing what is no longer read.
 
+use std::collections::BTreeSet;
+
 use crate::graph::ValueId;
 use crate::quantized::QuantizedNetwork;
 
@@ -22,7 +24,7 @@ pub fn plan(network: &QuantizedNetwork) -> ArenaPlan {
     let in_arena = |value: ValueId| value > 0 && value + 1 < values;
     // Alive from the layer that writes it (value v is written by layer v − 1) to the last reader.
     let last_read = |value: ValueId| {
-        let readers = (0..network.layers.len()).filter(|&l| network.layers[l].input == value);
+        let readers = (0..network.layers.len()).filter(|&l| network.layers[l].inputs.contains(&value));
         readers.max().unwrap_or(value - 1)
     };
     let lives: Vec<(usize, usize)> =
@@ -56,11 +58,11 @@ pub fn plan(network: &QuantizedNetwork) -> ArenaPlan {
     ArenaPlan { offsets, bytes: bytes.next_multiple_of(ALIGNMENT) }
 }
 
-/// Bytes that a layer's input and output take in the arena together.
+/// Bytes that a layer's inputs and output take in the arena together.
 pub fn layer_bytes(network: &QuantizedNetwork, layer: usize) -> usize {
     let size = |value: ValueId| network.shape(value).size() * network.format(value).element.bytes();
-    let input = network.layers[layer].input;
-    let read = if input == 0 { 0 } else { size(input) };
+    let inputs: BTreeSet<ValueId> = network.layers[layer].inputs.iter().copied().collect();
+    let read: usize = inputs.into_iter().filter(|&value| value != 0).map(size).sum();
     let written = if layer + 1 == network.layers.len() { 0 } else { size(layer + 1) };
     read + written
 }

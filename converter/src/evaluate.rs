@@ -10,7 +10,9 @@ use crate::lower::{Layer, LayerOp, Network};
 pub fn values(network: &Network, image: &[u8]) -> Vec<Vec<f32>> {
     let mut values = vec![image.iter().map(|&pixel| f32::from(pixel) / 256.0).collect::<Vec<f32>>()];
     for layer in &network.layers {
-        let result = forward(layer, network.shape(layer.input), &values[layer.input]);
+        let inputs: Vec<(Shape, &[f32])> =
+            layer.inputs.iter().map(|&value| (network.shape(value), &values[value][..])).collect();
+        let result = forward(layer, &inputs);
         values.push(result);
     }
     values
@@ -21,10 +23,14 @@ pub fn logits(network: &Network, image: &[u8]) -> Vec<f32> {
     values(network, image).pop().unwrap_or_default()
 }
 
-fn forward(layer: &Layer, input: Shape, x: &[f32]) -> Vec<f32> {
+fn forward(layer: &Layer, inputs: &[(Shape, &[f32])]) -> Vec<f32> {
+    let (input, x) = inputs[0];
     let mut y = match &layer.op {
-        LayerOp::Conv2d { weights, bias, window, convolved, pool } => {
-            let y = conv2d(input, *convolved, window, weights, bias, x);
+        LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => {
+            let y = match groups {
+                1 => conv2d(input, *convolved, window, weights, bias, x),
+                groups => grouped_conv2d(input, *convolved, window, *groups, weights, bias, x),
+            };
             match pool {
                 Some(pool) => max_pool2d(*convolved, layer.output, pool, &y),
                 None => y,
@@ -36,9 +42,24 @@ fn forward(layer: &Layer, input: Shape, x: &[f32]) -> Vec<f32> {
             y
         }
         LayerOp::MaxPool2d { window } => max_pool2d(input, layer.output, window, x),
+        LayerOp::AveragePool2d { window, bits } => {
+            let scale = 2_f32.powi(-(*bits as i32));
+            pool(input, layer.output, window, x, |values| scale * values.sum::<f32>())
+        }
+        LayerOp::Add => x.iter().zip(inputs[1].1).map(|(a, b)| a + b).collect(),
+        LayerOp::Concat => (0..input.height * input.width)
+            .flat_map(|pixel| {
+                inputs.iter().flat_map(move |(shape, x)| &x[pixel * shape.channels..][..shape.channels])
+            })
+            .copied()
+            .collect(),
+        LayerOp::LeakyRelu { slope } => x.iter().map(|&x| if x < 0.0 { x * slope } else { x }).collect(),
     };
     if layer.relu {
         y.iter_mut().for_each(|value| *value = value.max(0.0));
+    }
+    if let Some(ceiling) = layer.ceiling {
+        y.iter_mut().for_each(|value| *value = value.min(ceiling));
     }
     y
 }
@@ -97,7 +118,50 @@ fn accumulate(sums: &mut [f32], x: &[f32], weights: &[f32]) {
     }
 }
 
+fn grouped_conv2d(
+    input: Shape,
+    output: Shape,
+    window: &Window,
+    groups: usize,
+    weights: &[f32],
+    bias: &[f32],
+    x: &[f32],
+) -> Vec<f32> {
+    let [kh, kw] = window.kernel;
+    let (group_in, group_out) = (input.channels / groups, output.channels / groups);
+    let mut y = Vec::with_capacity(output.size());
+    for oy in 0..output.height {
+        let (first_row, iy, rows) = overlap(window, 0, oy, input.height);
+        for ox in 0..output.width {
+            let (first_column, ix, columns) = overlap(window, 1, ox, input.width);
+            for (out, (taps, bias)) in weights.chunks(kh * kw * group_in).zip(bias).enumerate() {
+                let mut sum = *bias;
+                for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |c| (row, c))) {
+                    let tap = ((first_row + row) * kw + first_column + column) * group_in;
+                    let pixel = (iy + row) * input.width + ix + column;
+                    let at = pixel * input.channels + out / group_out * group_in;
+                    let values = taps[tap..tap + group_in].iter().zip(&x[at..at + group_in]);
+                    sum += values.map(|(w, x)| w * x).sum::<f32>();
+                }
+                y.push(sum);
+            }
+        }
+    }
+    y
+}
+
 fn max_pool2d(input: Shape, output: Shape, window: &Window, x: &[f32]) -> Vec<f32> {
+    pool(input, output, window, x, |values| values.fold(f32::NEG_INFINITY, f32::max))
+}
+
+/// What `reduce` makes of each window's values that lie on the input, channel by channel.
+fn pool(
+    input: Shape,
+    output: Shape,
+    window: &Window,
+    x: &[f32],
+    reduce: impl Fn(&mut dyn Iterator<Item = f32>) -> f32,
+) -> Vec<f32> {
     let depth = input.channels;
     let mut y = Vec::with_capacity(output.size());
     for oy in 0..output.height {
@@ -105,10 +169,12 @@ fn max_pool2d(input: Shape, output: Shape, window: &Window, x: &[f32]) -> Vec<f3
         for ox in 0..output.width {
             let (_, ix, columns) = overlap(window, 1, ox, input.width);
             for channel in 0..depth {
-                let candidates = (0..rows).flat_map(|row| {
-                    (0..columns).map(move |column| ((iy + row) * input.width + ix + column) * depth)
+                let mut values = (0..rows).flat_map(|row| {
+                    (0..columns).map(move |column| {
+                        x[((iy + row) * input.width + ix + column) * depth + channel]
+                    })
                 });
-                y.push(candidates.map(|at| x[at + channel]).fold(f32::NEG_INFINITY, f32::max));
+                y.push(reduce(&mut values));
             }
         }
     }

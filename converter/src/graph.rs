@@ -57,15 +57,31 @@ pub enum FlattenOrder {
 /// What a node computes. Weights are f32, as the file has them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
-    /// Weights `[out][kh][kw][in]`; the bottom and right padding follow from the output's shape.
-    Conv2d { weights: Vec<f32>, bias: Vec<f32>, window: Window },
+    /// Weights `[out][kh][kw][in / groups]`; each of the `groups` equal runs of output channels
+    /// reads the run of input channels with the same number. The bottom and right padding follow
+    /// from the output's shape.
+    Conv2d { weights: Vec<f32>, bias: Vec<f32>, window: Window, groups: usize },
     /// Weights `[out][in]`.
     FullyConnected { weights: Vec<f32>, bias: Vec<f32> },
     /// `y = x * scale + shift`, per channel; one element serves all channels.
     /// Batch norm, a bias added by a node of its own and pixel scaling all become this.
     Affine { scale: Vec<f32>, shift: Vec<f32> },
     Relu,
+    /// ReLU with an upper bound, such as ReLU6.
+    Clip { ceiling: f32 },
+    /// What is negative times `slope`, which is between 0 and 1.
+    LeakyRelu { slope: f32 },
     MaxPool2d { window: Window },
+    /// The sum of each window times `2^-bits`, with zeros on the padding: the mean, but for an
+    /// affine node that follows where the window's area is no power of two.
+    AveragePool2d { window: Window, bits: u32 },
+    /// Zeros around an image: rows above, columns left of it; the rest follows from the output's
+    /// shape.
+    Pad { before: [usize; 2] },
+    /// The sum of two values of one shape.
+    Add,
+    /// The channels of all inputs, one after the other.
+    Concat,
     Flatten { order: FlattenOrder },
     /// Identity, and dropout, which is the identity once training is over.
     Identity,
@@ -103,7 +119,13 @@ impl Operator {
             Operator::FullyConnected { .. } => "fully_connected",
             Operator::Affine { .. } => "affine",
             Operator::Relu => "relu",
+            Operator::Clip { .. } => "clip",
+            Operator::LeakyRelu { .. } => "leaky_relu",
             Operator::MaxPool2d { .. } => "max_pool2d",
+            Operator::AveragePool2d { .. } => "average_pool2d",
+            Operator::Pad { .. } => "pad",
+            Operator::Add => "add",
+            Operator::Concat => "concat",
             Operator::Flatten { .. } => "flatten",
             Operator::Identity => "identity",
             Operator::Softmax(_) => "softmax",

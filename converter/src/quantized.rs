@@ -51,7 +51,7 @@ pub struct ValueFormat {
 /// Weights and everything per output channel of a convolution or fully connected layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
-    /// `[out][…][in]`, −127 to 127.
+    /// `[out][…][in]`, −127 to 127; of a grouped convolution, the inputs of the output's group.
     pub weights: Vec<i8>,
     /// In units of the accumulator.
     pub bias: Vec<i32>,
@@ -72,6 +72,12 @@ impl Parameters {
         &self.weights[channel * taps..(channel + 1) * taps]
     }
 
+    /// The weights as `[…][in][out]`: what a depthwise kernel takes.
+    pub fn by_tap(&self) -> Vec<i8> {
+        let (taps, channels) = (self.taps(0).len(), self.channels());
+        (0..taps).flat_map(|tap| (0..channels).map(move |c| self.weights[c * taps + tap])).collect()
+    }
+
     /// Bytes in flash: weights, biases, shifts.
     pub fn bytes(&self) -> usize {
         self.weights.len() + 4 * self.bias.len() + self.shifts.len()
@@ -80,9 +86,22 @@ impl Parameters {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QuantizedOp {
-    Conv2d { parameters: Parameters, window: Window, convolved: Shape, pool: Option<Window> },
+    Conv2d {
+        parameters: Parameters,
+        window: Window,
+        groups: usize,
+        convolved: Shape,
+        pool: Option<Window>,
+    },
     FullyConnected { parameters: Parameters },
     MaxPool2d { window: Window },
+    /// The sum of each window stands for `2^-bits` times itself and is shifted right by `shift`.
+    AveragePool2d { window: Window, bits: u32, shift: u8 },
+    /// Both inputs are shifted left by `align` to a common exponent, and the sum right by `shift`.
+    Add { align: [u8; 2], shift: u8 },
+    Concat,
+    /// What is negative times `slope · 2^-bits`.
+    LeakyRelu { slope: u16, bits: u8 },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,25 +111,47 @@ pub struct QuantizedLayer {
     /// The name in generated code: the kernel and a number that counts layers of its kind.
     pub name: String,
     pub op: QuantizedOp,
-    pub input: ValueId,
+    pub inputs: Vec<ValueId>,
     pub output: Shape,
     pub format: ValueFormat,
+    /// Least and greatest value after requantization, where they are not the element type's.
+    pub clip: Option<[i32; 2]>,
 }
 
 impl QuantizedLayer {
+    /// The only input, or the first of several.
+    pub fn input(&self) -> ValueId {
+        self.inputs[0]
+    }
+
     pub fn parameters(&self) -> Option<&Parameters> {
         match &self.op {
             QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => Some(parameters),
-            QuantizedOp::MaxPool2d { .. } => None,
+            _ => None,
+        }
+    }
+
+    pub fn parameters_mut(&mut self) -> Option<&mut Parameters> {
+        match &mut self.op {
+            QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => Some(parameters),
+            _ => None,
         }
     }
 
     pub fn kind(&self) -> LayerKind {
         match &self.op {
-            QuantizedOp::Conv2d { pool: None, .. } => LayerKind::Conv2d,
             QuantizedOp::Conv2d { pool: Some(_), .. } => LayerKind::Conv2dMaxPool2d,
+            QuantizedOp::Conv2d { groups: 1, .. } => LayerKind::Conv2d,
+            QuantizedOp::Conv2d { parameters, window, .. } => {
+                let one_input = parameters.taps(0).len() == window.kernel[0] * window.kernel[1];
+                if one_input { LayerKind::DepthwiseConv2d } else { LayerKind::GroupedConv2d }
+            }
             QuantizedOp::FullyConnected { .. } => LayerKind::FullyConnected,
             QuantizedOp::MaxPool2d { .. } => LayerKind::MaxPool2d,
+            QuantizedOp::AveragePool2d { .. } => LayerKind::AveragePool2d,
+            QuantizedOp::Add { .. } => LayerKind::Add,
+            QuantizedOp::Concat => LayerKind::Concat,
+            QuantizedOp::LeakyRelu { .. } => LayerKind::LeakyRelu,
         }
     }
 
@@ -121,13 +162,16 @@ impl QuantizedLayer {
                 convolved.height * convolved.width * parameters.weights.len()
             }
             QuantizedOp::FullyConnected { parameters } => parameters.weights.len(),
-            QuantizedOp::MaxPool2d { .. } => 0,
+            _ => 0,
         }
     }
 
     /// Bytes of weights, biases and shifts in flash.
     pub fn parameter_bytes(&self) -> usize {
-        self.parameters().map_or(0, Parameters::bytes)
+        match &self.op {
+            QuantizedOp::AveragePool2d { .. } | QuantizedOp::Add { .. } => 1,
+            _ => self.parameters().map_or(0, Parameters::bytes),
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 //! code that defines what a device computes, with shapes known at run time.
 
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
-use firmware_core::{Activation, Shift, argmax};
+use firmware_core::{Activation, LayerKind, Requantize, Shift, argmax};
 
 use crate::dataset::Dataset;
 use crate::graph::Shape;
 use crate::parallel;
-use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueType};
+use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueType};
 
 /// The integers of one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +31,7 @@ impl Integers {
 pub fn values(network: &QuantizedNetwork, image: &[u8]) -> Vec<Integers> {
     let mut values = vec![Integers::U8(image.to_vec())];
     for layer in &network.layers {
-        let shape = network.shape(layer.input);
-        let result = match &values[layer.input] {
-            Integers::U8(x) => run_layer(layer, shape, x, Integers::U8),
-            Integers::I8(x) => run_layer(layer, shape, x, Integers::I8),
-            // Only the last layer computes i32, and nothing reads it.
-            Integers::I32(x) => Integers::I32(x.clone()),
-        };
+        let result = run_layer(network, layer, &values);
         values.push(result);
     }
     values
@@ -58,33 +52,40 @@ pub fn correct(logits: &[Vec<i32>], labels: &[u8]) -> usize {
     logits.iter().zip(labels).filter(|(logits, label)| argmax(logits) == usize::from(**label)).count()
 }
 
-fn run_layer<X: Activation>(
-    layer: &QuantizedLayer,
-    input: Shape,
-    x: &[X],
-    same: impl Fn(Vec<X>) -> Integers,
-) -> Integers {
+/// Does something with the elements of an 8-bit value; the logits are no layer's input.
+macro_rules! with_elements {
+    ($integers:expr, |$x:ident| $body:expr) => {
+        match $integers {
+            Integers::U8($x) => $body,
+            Integers::I8($x) => $body,
+            Integers::I32(_) => {}
+        }
+    };
+}
+
+fn run_layer(network: &QuantizedNetwork, layer: &QuantizedLayer, values: &[Integers]) -> Integers {
     let size = layer.output.size();
-    if let QuantizedOp::MaxPool2d { window } = layer.op {
-        let shape = Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window };
-        let mut y = vec![X::saturate(0); size];
-        kernels::max_pool2d(&shape, x, &mut y);
-        return same(y);
-    }
     match layer.format.element {
         ValueType::U8 => {
             let mut y = vec![0_u8; size];
-            weighted(layer, input, x, &mut y);
+            run_as(network, layer, values, &mut y, |integers| match integers {
+                Integers::U8(x) => x,
+                _ => &[],
+            });
             Integers::U8(y)
         }
         ValueType::I8 => {
             let mut y = vec![0_i8; size];
-            weighted(layer, input, x, &mut y);
+            run_as(network, layer, values, &mut y, |integers| match integers {
+                Integers::I8(x) => x,
+                _ => &[],
+            });
             Integers::I8(y)
         }
         ValueType::I32 => {
             let mut y = vec![0_i32; size];
-            match &layer.op {
+            let input = network.shape(layer.input());
+            with_elements!(&values[layer.input()], |x| match &layer.op {
                 QuantizedOp::Conv2d { parameters: p, window, convolved, .. } => {
                     let shape = Conv2dShape { input: input.hwc(), output: convolved.hwc(), window: *window };
                     kernels::conv2d_accumulate(&shape, x, &p.weights, &p.bias, &mut y);
@@ -92,30 +93,96 @@ fn run_layer<X: Activation>(
                 QuantizedOp::FullyConnected { parameters: p } => {
                     kernels::fully_connected_logits(x, &p.weights, &p.bias, &mut y);
                 }
-                QuantizedOp::MaxPool2d { .. } => {}
-            }
+                _ => {}
+            });
             Integers::I32(y)
+        }
+    }
+}
+
+/// A requantization with the bounds of a layer's clipping, known at run time only.
+#[derive(Clone, Copy)]
+struct Clipped {
+    shift: Shift,
+    bounds: [i32; 2],
+}
+
+impl Requantize for Clipped {
+    fn apply(self, accumulator: i32) -> i32 {
+        self.shift.apply(accumulator).max(self.bounds[0]).min(self.bounds[1])
+    }
+}
+
+impl Clipped {
+    fn new(layer: &QuantizedLayer, bits: u8) -> Self {
+        Self { shift: Shift::new(bits), bounds: layer.clip.unwrap_or([i32::MIN, i32::MAX]) }
+    }
+}
+
+/// A layer whose output has the element type `Y`; `same` gives the elements of an input of that
+/// type.
+fn run_as<Y: Activation>(
+    network: &QuantizedNetwork,
+    layer: &QuantizedLayer,
+    values: &[Integers],
+    y: &mut [Y],
+    same: impl Fn(&Integers) -> &[Y],
+) {
+    let input = network.shape(layer.input());
+    let x = &values[layer.input()];
+    match &layer.op {
+        QuantizedOp::Conv2d { .. } | QuantizedOp::FullyConnected { .. } => {
+            with_elements!(x, |x| weighted(layer, input, x, y));
+        }
+        QuantizedOp::MaxPool2d { window } => {
+            let shape = Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
+            kernels::max_pool2d(&shape, same(x), y);
+        }
+        QuantizedOp::AveragePool2d { window, shift, .. } => {
+            let shape = Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
+            with_elements!(x, |x| kernels::average_pool2d(&shape, x, Clipped::new(layer, *shift), y));
+        }
+        QuantizedOp::Add { align, shift } => {
+            let align = align.map(u32::from);
+            with_elements!(x, |a| with_elements!(&values[layer.inputs[1]], |b| {
+                kernels::add(align, a, b, Clipped::new(layer, *shift), y)
+            }));
+        }
+        QuantizedOp::Concat => {
+            let mut first = 0;
+            for &value in &layer.inputs {
+                let channels = network.shape(value).channels;
+                kernels::concat(same(&values[value]), channels, y, layer.output.channels, first);
+                first += channels;
+            }
+        }
+        QuantizedOp::LeakyRelu { slope, bits } => {
+            kernels::leaky_relu(*slope, Shift::new(*bits), same(x), y);
         }
     }
 }
 
 /// A convolution or fully connected layer with requantization.
 fn weighted<X: Activation, Y: Activation>(layer: &QuantizedLayer, input: Shape, x: &[X], y: &mut [Y]) {
-    let shifts = |p: &Parameters| p.shifts.iter().map(|&bits| Shift::new(bits)).collect::<Vec<_>>();
+    let Some(p) = layer.parameters() else { return };
+    let shifts: Vec<Clipped> = p.shifts.iter().map(|&bits| Clipped::new(layer, bits)).collect();
     match &layer.op {
-        QuantizedOp::Conv2d { parameters: p, window, convolved, pool } => {
+        QuantizedOp::Conv2d { window, groups, convolved, pool, .. } => {
             let shape = Conv2dShape { input: input.hwc(), output: convolved.hwc(), window: *window };
-            match pool {
-                None => kernels::conv2d(&shape, x, &p.weights, &p.bias, &shifts(p), y),
-                Some(pool) => {
+            match (pool, layer.kind()) {
+                (Some(pool), _) => {
                     let pool = Pool2dShape { input: convolved.hwc(), output: layer.output.hwc(), window: *pool };
-                    kernels::conv2d_max_pool2d(&shape, &pool, x, &p.weights, &p.bias, &shifts(p), y);
+                    kernels::conv2d_max_pool2d(&shape, &pool, x, &p.weights, &p.bias, &shifts, y);
                 }
+                (None, LayerKind::DepthwiseConv2d) => {
+                    kernels::depthwise_conv2d(&shape, x, &p.by_tap(), &p.bias, &shifts, y);
+                }
+                (None, LayerKind::GroupedConv2d) => {
+                    kernels::grouped_conv2d(&shape, *groups, x, &p.weights, &p.bias, &shifts, y);
+                }
+                (None, _) => kernels::conv2d(&shape, x, &p.weights, &p.bias, &shifts, y),
             }
         }
-        QuantizedOp::FullyConnected { parameters: p } => {
-            kernels::fully_connected(x, &p.weights, &p.bias, &shifts(p), y);
-        }
-        QuantizedOp::MaxPool2d { .. } => {}
+        _ => kernels::fully_connected(x, &p.weights, &p.bias, &shifts, y),
     }
 }

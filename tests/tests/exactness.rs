@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use converter::dataset::{Dataset, Split};
-use converter::quantized::{Parameters, QuantizedNetwork, QuantizedOp};
+use converter::quantized::{Parameters, QuantizedNetwork};
 use converter::{Conversion, Converter, parallel, prove, reference};
 use firmware_core::Arena;
 use tests::onnxruntime;
@@ -99,10 +99,7 @@ fn the_arena_is_within_its_budget() {
 
 /// The parameters of a layer, to be changed.
 fn parameters(network: &mut QuantizedNetwork, layer: usize) -> &mut Parameters {
-    match &mut network.layers[layer].op {
-        QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => parameters,
-        QuantizedOp::MaxPool2d { .. } => panic!("layer {layer} has no parameters"),
-    }
+    network.layers[layer].parameters_mut().expect("every layer of `simple` has parameters")
 }
 
 /// One weight, bias or shift off by the least possible amount, in any layer: the comparison over

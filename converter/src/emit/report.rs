@@ -8,7 +8,7 @@ use crate::dataset::Dataset;
 use crate::evaluate;
 use crate::lower::Network;
 use crate::parallel;
-use crate::quantize::{ACCUMULATOR_BOUND, largest_accumulator};
+use crate::quantize::{ACCUMULATOR_BOUND, largest_sum};
 use crate::quantized::QuantizedNetwork;
 use crate::reference;
 
@@ -66,9 +66,9 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
          |---|---|--:|--:|--:|---|--:|\n",
     );
     for (index, layer) in network.layers.iter().enumerate() {
-        let input = network.format(layer.input);
-        let reach = layer.parameters().map_or("–".to_string(), |parameters| {
-            let (reach, _) = largest_accumulator(parameters, input.element);
+        let exponents: Vec<String> =
+            layer.inputs.iter().map(|&value| network.format(value).exponent.to_string()).collect();
+        let reach = largest_sum(network, layer).map_or("–".to_string(), |reach| {
             format!("{:.3} × 2^24", reach as f64 / ACCUMULATOR_BOUND as f64)
         });
         let pooled = if layer.kind() == firmware_core::LayerKind::Conv2dMaxPool2d { " + max_pool2d" } else { "" };
@@ -81,7 +81,7 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
             layer.macs(),
             layer.parameter_bytes(),
             arena::layer_bytes(network, index),
-            input.exponent,
+            exponents.join(", "),
             layer.format.exponent,
         );
     }

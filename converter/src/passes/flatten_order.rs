@@ -25,7 +25,7 @@ pub fn run(graph: &mut Graph) -> Result<(), PassError> {
                         }
                     }
                 }
-                Operator::Relu => {
+                Operator::Relu | Operator::Clip { .. } | Operator::LeakyRelu { .. } => {
                     exchange(graph, index, consumer);
                     continue;
                 }

@@ -1,4 +1,11 @@
-//! Folds batch norm, separate biases and pixel scaling into the weights beside them.
+//! Folds batch norm, separate biases, pixel scaling and what is left of a mean's divisor into the
+//! weights beside them; what cannot be folded becomes a layer of its own.
+//!
+//! An affine node goes into the layer in front of it or into those behind it, past whatever it
+//! commutes with. Where both ways are barred, as with batch norm between a concatenation and a
+//! ReLU, it becomes a depthwise convolution of one pixel.
+
+use firmware_core::Window;
 
 use super::{PassError, exchange};
 use crate::graph::{FlattenOrder, Graph, Operator, Shape};
@@ -12,110 +19,227 @@ pub fn run(graph: &mut Graph) -> Result<(), PassError> {
     Ok(())
 }
 
-/// Brings the affine node at `index` one step nearer to its end.
-fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
-    let Operator::Affine { scale, shift } = graph.nodes[index].operator.clone() else { return Ok(()) };
-    if scale.iter().all(|&s| s == 1.0) && shift.iter().all(|&s| s == 0.0) {
-        graph.bypass(index);
-        return Ok(());
+/// `y = x * scale + shift`, per channel; one element serves all channels.
+struct Affine {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+impl Affine {
+    fn scale(&self, channel: usize) -> f32 {
+        self.scale[if self.scale.len() == 1 { 0 } else { channel }]
     }
-    if fold_into_producer(graph, index, &scale, &shift) {
-        graph.bypass(index);
-        return Ok(());
+
+    fn shift(&self, channel: usize) -> f32 {
+        self.shift[if self.shift.len() == 1 { 0 } else { channel }]
     }
-    let shape = graph.nodes[index].output;
-    let Some(consumer) = graph.only_consumer(index + 1) else {
-        let what = if graph.output == index + 1 {
-            "the network must end in a fully connected layer or a convolution, which this can be folded into"
-        } else {
-            "cannot be folded into a layer: it follows none, and not exactly one node reads it"
-        };
-        return Err(PassError::at(graph, index, what));
-    };
-    let padded_shift = |window: &firmware_core::Window, output: Shape| {
-        let reaches = |axis: usize, size: usize, outputs: usize| {
-            window.padding[axis] > 0
-                || (outputs - 1) * window.stride[axis] + window.kernel[axis] > size
-        };
-        shift.iter().any(|&s| s != 0.0)
-            && (reaches(0, shape.height, output.height) || reaches(1, shape.width, output.width))
-    };
-    let output = graph.nodes[consumer].output;
-    match &mut graph.nodes[consumer].operator {
-        Operator::Conv2d { window, .. } if padded_shift(window, output) => Err(PassError::at(
-            graph,
-            index,
-            "shifts the input of a padded convolution, where the padding would have to shift too; \
-             move the shift behind the convolution or drop the padding",
-        )),
-        Operator::Conv2d { weights, bias, .. } => {
-            fold_ahead(weights, bias, &scale, &shift);
-            graph.bypass(index);
-            Ok(())
-        }
-        Operator::FullyConnected { weights, bias } => {
-            fold_ahead(weights, bias, &scale, &shift);
-            graph.bypass(index);
-            Ok(())
-        }
-        Operator::Flatten { order } => {
-            let order = *order;
-            let expand = |values: &[f32]| expand(values, shape, order);
-            graph.nodes[index].operator =
-                Operator::Affine { scale: expand(&scale), shift: expand(&shift) };
-            exchange(graph, index, consumer);
-            Ok(())
-        }
-        Operator::MaxPool2d { .. } if scale.iter().all(|&s| s > 0.0) => {
-            exchange(graph, index, consumer);
-            Ok(())
-        }
-        Operator::Relu if scale.iter().all(|&s| s > 0.0) && shift.iter().all(|&s| s == 0.0) => {
-            exchange(graph, index, consumer);
-            Ok(())
-        }
-        other => {
-            let what = format!("cannot be folded into the {} that reads it", other.name());
-            Err(PassError::at(graph, index, what))
-        }
+
+    fn shifts(&self) -> bool {
+        self.shift.iter().any(|&shift| shift != 0.0)
+    }
+
+    /// A larger x gives a larger y.
+    fn increases(&self) -> bool {
+        self.scale.iter().all(|&scale| scale > 0.0)
     }
 }
 
+/// Brings the affine node at `index` one step nearer to its end.
+fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
+    let Operator::Affine { scale, shift } = graph.nodes[index].operator.clone() else { return Ok(()) };
+    let affine = Affine { scale, shift };
+    if affine.scale.iter().all(|&s| s == 1.0) && !affine.shifts() {
+        graph.bypass(index);
+        return Ok(());
+    }
+    if fold_into_producer(graph, index, &affine) {
+        graph.bypass(index);
+        return Ok(());
+    }
+    if let Some(consumer) = graph.only_consumer(index + 1)
+        && move_past(graph, index, consumer, &affine)
+    {
+        return Ok(());
+    }
+    if fold_into_consumers(graph, index, &affine) || fold_backward(graph, index, &affine) {
+        graph.bypass(index);
+        return Ok(());
+    }
+    become_layer(graph, index, &affine)
+}
+
 /// Folds into the layer (or affine node) that the node at `index` reads, if nothing else does.
-fn fold_into_producer(graph: &mut Graph, index: usize, scale: &[f32], shift: &[f32]) -> bool {
+fn fold_into_producer(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
     let value = graph.nodes[index].inputs[0];
     if value == 0 || graph.only_consumer(value) != Some(index) {
         return false;
     }
-    let at = |values: &[f32], channel: usize| values[if values.len() == 1 { 0 } else { channel }];
     match &mut graph.nodes[value - 1].operator {
         Operator::Conv2d { weights, bias, .. } | Operator::FullyConnected { weights, bias } => {
-            let taps = weights.len() / bias.len().max(1);
-            for (channel, (taps, bias)) in weights.chunks_mut(taps.max(1)).zip(bias).enumerate() {
-                taps.iter_mut().for_each(|weight| *weight *= at(scale, channel));
-                *bias = *bias * at(scale, channel) + at(shift, channel);
-            }
+            scale_outputs(weights, bias, affine);
             true
         }
-        Operator::Affine { scale: first_scale, shift: first_shift } => {
-            let channels = scale.len().max(first_scale.len());
-            let composed_shift =
-                (0..channels).map(|c| at(first_shift, c) * at(scale, c) + at(shift, c)).collect();
-            *first_scale = (0..channels).map(|c| at(first_scale, c) * at(scale, c)).collect();
-            *first_shift = composed_shift;
+        Operator::Affine { scale, shift } => {
+            let first = Affine { scale: scale.clone(), shift: shift.clone() };
+            let channels = affine.scale.len().max(affine.shift.len()).max(scale.len()).max(shift.len());
+            *shift = (0..channels)
+                .map(|c| first.shift(c) * affine.scale(c) + affine.shift(c))
+                .collect();
+            *scale = (0..channels).map(|c| first.scale(c) * affine.scale(c)).collect();
             true
         }
         _ => false,
     }
 }
 
-/// Folds into the layer that follows: weights `[out][…][in]`, `scale` and `shift` per input.
-fn fold_ahead(weights: &mut [f32], bias: &mut [f32], scale: &[f32], shift: &[f32]) {
+/// Exchanges the node with the one that reads it, where that changes nothing.
+fn move_past(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) -> bool {
+    let shape = graph.nodes[index].output;
+    let output = graph.nodes[consumer].output;
+    match &graph.nodes[consumer].operator {
+        Operator::Flatten { order } => {
+            let expand = |values: &[f32]| expand(values, shape, *order);
+            graph.nodes[index].operator =
+                Operator::Affine { scale: expand(&affine.scale), shift: expand(&affine.shift) };
+        }
+        Operator::MaxPool2d { .. } if affine.increases() => {}
+        Operator::Relu | Operator::LeakyRelu { .. } if affine.increases() && !affine.shifts() => {}
+        // The sum of a window has its shift once for each pixel.
+        Operator::AveragePool2d { window, bits } if !pads(window, shape, output) || !affine.shifts() => {
+            let factor = (window.kernel[0] * window.kernel[1]) as f32 / 2_f32.powi(*bits as i32);
+            graph.nodes[index].operator = Operator::Affine {
+                scale: affine.scale.clone(),
+                shift: affine.shift.iter().map(|shift| shift * factor).collect(),
+            };
+        }
+        _ => return false,
+    }
+    exchange(graph, index, consumer);
+    true
+}
+
+/// Folds into all layers that read the node, if every reader is one that can take it.
+fn fold_into_consumers(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
+    let shape = graph.nodes[index].output;
+    let consumers: Vec<usize> = graph.consumers(index + 1).collect();
+    let takes = |&consumer: &usize| match &graph.nodes[consumer].operator {
+        Operator::Conv2d { window, .. } => {
+            !affine.shifts() || !pads(window, shape, graph.nodes[consumer].output)
+        }
+        Operator::FullyConnected { .. } => true,
+        _ => false,
+    };
+    if graph.output == index + 1 || !consumers.iter().all(takes) {
+        return false;
+    }
+    for consumer in consumers {
+        match &mut graph.nodes[consumer].operator {
+            Operator::Conv2d { weights, bias, groups, .. } => {
+                scale_inputs(weights, bias, *groups, shape.channels, affine);
+            }
+            Operator::FullyConnected { weights, bias } => {
+                scale_inputs(weights, bias, 1, shape.size(), affine);
+            }
+            _ => {}
+        }
+    }
+    true
+}
+
+/// Folds a positive scale into the layer in front, past ReLUs and poolings that nothing else
+/// reads.
+fn fold_backward(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
+    if affine.shifts() || !affine.increases() {
+        return false;
+    }
+    let (mut reader, mut value) = (index, graph.nodes[index].inputs[0]);
+    while value != 0 && graph.only_consumer(value) == Some(reader) {
+        match &mut graph.nodes[value - 1].operator {
+            Operator::Conv2d { weights, bias, .. } | Operator::FullyConnected { weights, bias } => {
+                scale_outputs(weights, bias, affine);
+                return true;
+            }
+            Operator::Relu
+            | Operator::LeakyRelu { .. }
+            | Operator::MaxPool2d { .. }
+            | Operator::AveragePool2d { .. } => {
+                reader = value - 1;
+                value = graph.nodes[reader].inputs[0];
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Turns the node into a depthwise convolution of one pixel; at the end of a network, into the
+/// fully connected layer that it has to end in.
+fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), PassError> {
+    let shape = graph.nodes[index].output;
+    let channels = shape.channels;
+    let reads_image = graph.nodes[index].inputs[0] == 0;
+    if reads_image && affine.shifts() {
+        let padded = graph.consumers(index + 1).any(|consumer| {
+            let output = graph.nodes[consumer].output;
+            matches!(&graph.nodes[consumer].operator,
+                Operator::Conv2d { window, .. } if pads(window, shape, output))
+        });
+        let what = match padded {
+            true => {
+                "shifts the input of a padded convolution, where the padding would have to shift \
+                 too; move the shift behind the convolution or drop the padding"
+            }
+            false => "cannot be folded into what reads the image; expected convolutions or fully connected layers",
+        };
+        return Err(PassError::at(graph, index, what));
+    }
+    let bias: Vec<f32> = (0..channels).map(|channel| affine.shift(channel)).collect();
+    graph.nodes[index].operator = if graph.output == index + 1 {
+        if shape.height * shape.width != 1 {
+            let what = "the network must end in a fully connected layer or a convolution, which this can be folded into";
+            return Err(PassError::at(graph, index, what));
+        }
+        let diagonal = |at: usize| (at / channels, at % channels);
+        let weights = (0..channels * channels)
+            .map(diagonal)
+            .map(|(row, column)| if row == column { affine.scale(row) } else { 0.0 })
+            .collect();
+        Operator::FullyConnected { weights, bias }
+    } else {
+        let weights = (0..channels).map(|channel| affine.scale(channel)).collect();
+        let window = Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] };
+        Operator::Conv2d { weights, bias, window, groups: channels }
+    };
+    Ok(())
+}
+
+/// Some window reaches beyond the input.
+fn pads(window: &Window, input: Shape, output: Shape) -> bool {
+    let reaches = |axis: usize, size: usize, outputs: usize| {
+        window.padding[axis] > 0 || (outputs - 1) * window.stride[axis] + window.kernel[axis] > size
+    };
+    reaches(0, input.height, output.height) || reaches(1, input.width, output.width)
+}
+
+/// What a layer computes, scaled and shifted: weights `[out][…]`.
+fn scale_outputs(weights: &mut [f32], bias: &mut [f32], affine: &Affine) {
     let taps = weights.len() / bias.len().max(1);
-    for (taps, bias) in weights.chunks_mut(taps.max(1)).zip(bias) {
+    for (channel, (taps, bias)) in weights.chunks_mut(taps.max(1)).zip(bias).enumerate() {
+        taps.iter_mut().for_each(|weight| *weight *= affine.scale(channel));
+        *bias = *bias * affine.scale(channel) + affine.shift(channel);
+    }
+}
+
+/// What a layer reads, scaled and shifted: weights `[out][…][in / groups]` over `inputs` channels.
+fn scale_inputs(weights: &mut [f32], bias: &mut [f32], groups: usize, inputs: usize, affine: &Affine) {
+    let taps = weights.len() / bias.len().max(1);
+    let (group_in, group_out) = (inputs / groups, bias.len() / groups);
+    for (out, (taps, bias)) in weights.chunks_mut(taps.max(1)).zip(bias).enumerate() {
+        let first = out / group_out.max(1) * group_in;
         for (tap, weight) in taps.iter_mut().enumerate() {
-            *bias += *weight * shift[tap % shift.len()];
-            *weight *= scale[tap % scale.len()];
+            let channel = first + tap % group_in.max(1);
+            *bias += *weight * affine.shift(channel);
+            *weight *= affine.scale(channel);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Rewrites of the float graph, one per file, in the order in which [`run`] applies them.
 //!
-//! After the last one only convolutions, fully connected layers, ReLU and max pooling are left,
-//! laid out as height × width × channels.
+//! After the last one every node has a kernel, and all is laid out as height × width × channels.
 
 mod drop_identity;
 mod flatten_order;
 mod fold_affine;
+mod fold_pad;
 mod pixel_scale;
 
 use crate::graph::{Graph, Operator};
@@ -32,6 +32,7 @@ impl PassError {
 /// The first node that cannot be rewritten.
 pub fn run(graph: &mut Graph, pixels: &PixelScale) -> Result<(), PassError> {
     drop_identity::run(graph);
+    fold_pad::run(graph)?;
     pixel_scale::run(graph, pixels);
     fold_affine::run(graph)?;
     flatten_order::run(graph)?;
@@ -48,7 +49,9 @@ pub(crate) fn exchange(graph: &mut Graph, index: usize, consumer: usize) {
     std::mem::swap(&mut low[index].name, &mut high[0].name);
     // The first of the two now has the shape rule that the second had.
     low[index].output = match low[index].operator {
-        Operator::Flatten { .. } | Operator::MaxPool2d { .. } => after,
+        Operator::Flatten { .. }
+        | Operator::MaxPool2d { .. }
+        | Operator::AveragePool2d { .. } => after,
         _ => before,
     };
 }

@@ -1,9 +1,14 @@
-//! Chooses one exponent per value between layers, by the squared error on calibration images.
+//! Chooses one format per value between layers, by the squared error on calibration images.
+//!
+//! Values that a kernel only copies share a format with their copies: the choice is made for the
+//! whole group, on the errors of all its members. A group is unsigned if none of them is ever
+//! negative.
 
 use super::QuantizeError;
 use crate::dataset::Dataset;
 use crate::evaluate;
-use crate::lower::{LayerOp, Network};
+use crate::graph::ValueId;
+use crate::lower::{Layer, LayerOp, Network};
 use crate::parallel;
 use crate::passes::INPUT_EXPONENT;
 use crate::quantized::{ValueFormat, ValueType};
@@ -14,6 +19,9 @@ const CANDIDATES: usize = 5;
 
 /// Exponents stay in a range in which `2^±exponent` is a normal f32 and every sum of two is too.
 const EXPONENT_RANGE: std::ops::RangeInclusive<i32> = -20..=40;
+
+/// How many bits an addition may shift the coarser of its inputs to the left.
+pub const LARGEST_ALIGNMENT: i32 = 15;
 
 /// The format of every value: the image, then each layer's result.
 pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueFormat>, QuantizeError> {
@@ -27,41 +35,115 @@ pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueForma
     }
     for (layer, peak) in network.layers.iter().zip(&peaks) {
         if !peak.is_finite() {
-            let what = "its result is infinite or not a number on a calibration image".into();
-            return Err(QuantizeError::Layer { layer: layer.name.clone(), what });
+            return Err(wrong(layer, "its result is infinite or not a number on a calibration image"));
         }
     }
 
+    let groups = Groups::of(network);
+    let unsigned: Vec<bool> = groups.each(|value| value == 0 || network.layers[value - 1].relu, |a, b| a && b);
+    let peak = groups.each(|value| if value == 0 { 0.0 } else { peaks[value - 1] }, f32::max);
     let widest: Vec<i32> =
-        network.layers.iter().zip(&peaks).map(|(layer, &peak)| widest_exponent(peak, layer.relu)).collect();
-    let mut errors = vec![[0_f64; CANDIDATES]; count];
+        peak.iter().zip(&unsigned).map(|(&peak, &unsigned)| widest_exponent(peak, unsigned)).collect();
+    let mut errors = vec![[0_f64; CANDIDATES]; count + 1];
     // Sums in the order of the images: the same exponents whatever the number of threads.
     for image_errors in parallel::map(calibration.len(), |index| {
         let values = evaluate::values(network, calibration.image(index));
-        let layers = network.layers.iter().zip(&widest).zip(&values[1..]);
-        layers
-            .map(|((layer, &widest), values)| {
-                std::array::from_fn(|i| squared_error(values, widest + i as i32, layer.relu))
-            })
-            .collect::<Vec<[f64; CANDIDATES]>>()
+        let of_value = |value: usize| {
+            let (widest, unsigned) = (widest[groups.of[value]], unsigned[groups.of[value]]);
+            std::array::from_fn(|i| squared_error(&values[value], widest + i as i32, unsigned))
+        };
+        (1..=count).map(of_value).collect::<Vec<[f64; CANDIDATES]>>()
     }) {
-        for (sums, image) in errors.iter_mut().zip(image_errors) {
-            sums.iter_mut().zip(image).for_each(|(sum, error)| *sum += error);
+        for (value, error) in (1..).zip(image_errors) {
+            let sums = &mut errors[groups.of[value]];
+            sums.iter_mut().zip(error).for_each(|(sum, error)| *sum += error);
         }
     }
 
-    let mut formats = vec![ValueFormat { element: ValueType::U8, exponent: INPUT_EXPONENT }];
-    for (index, layer) in network.layers.iter().enumerate() {
-        let best = (0..CANDIDATES).min_by(|&a, &b| errors[index][a].total_cmp(&errors[index][b]));
-        let chosen = widest[index] + best.unwrap_or(0) as i32;
-        let element = if layer.relu { ValueType::U8 } else { ValueType::I8 };
-        formats.push(match layer.op {
-            // Pooling passes its input on as it is.
-            LayerOp::MaxPool2d { .. } => formats[layer.input],
-            _ => ValueFormat { element, exponent: chosen },
-        });
+    let mut exponents: Vec<i32> = (0..=count)
+        .map(|group| {
+            let best = (0..CANDIDATES).min_by(|&a, &b| errors[group][a].total_cmp(&errors[group][b]));
+            widest[group] + best.unwrap_or(0) as i32
+        })
+        .collect();
+    exponents[groups.of[0]] = INPUT_EXPONENT;
+    limit(network, &groups, &mut exponents)?;
+    let format = |value: ValueId| {
+        let group = groups.of[value];
+        let element = if unsigned[group] { ValueType::U8 } else { ValueType::I8 };
+        ValueFormat { element, exponent: exponents[group] }
+    };
+    Ok((0..=count).map(format).collect())
+}
+
+/// Which values share a format: each value's group, named by its smallest member.
+struct Groups {
+    of: Vec<ValueId>,
+}
+
+impl Groups {
+    fn of(network: &Network) -> Self {
+        let mut of: Vec<ValueId> = (0..=network.layers.len()).collect();
+        for (index, layer) in network.layers.iter().enumerate() {
+            let copies = matches!(
+                layer.op,
+                LayerOp::MaxPool2d { .. } | LayerOp::Concat | LayerOp::LeakyRelu { .. }
+            );
+            if !copies {
+                continue;
+            }
+            for &input in &layer.inputs {
+                let (a, b) = (of[input], of[index + 1]);
+                of.iter_mut().filter(|group| **group == a.max(b)).for_each(|group| *group = a.min(b));
+            }
+        }
+        Self { of }
     }
-    Ok(formats)
+
+    /// One thing for each group, from its members; groups without members get any member's.
+    fn each<T: Copy>(&self, member: impl Fn(ValueId) -> T, join: impl Fn(T, T) -> T) -> Vec<T> {
+        let mut joined: Vec<T> = (0..self.of.len()).map(&member).collect();
+        for (value, &group) in self.of.iter().enumerate() {
+            joined[group] = join(joined[group], member(value));
+        }
+        joined
+    }
+}
+
+/// Lowers exponents until every layer can reach its result's from its inputs' by shifts: what a
+/// sum does not resolve, its result need not either.
+fn limit(network: &Network, groups: &Groups, exponents: &mut [i32]) -> Result<(), QuantizeError> {
+    loop {
+        let before = exponents.to_vec();
+        for (index, layer) in network.layers.iter().enumerate() {
+            let output = groups.of[index + 1];
+            let inputs: Vec<ValueId> = layer.inputs.iter().map(|&value| groups.of[value]).collect();
+            let caps = match (&layer.op, &inputs[..]) {
+                (LayerOp::AveragePool2d { bits, .. }, &[input]) => {
+                    vec![(output, exponents[input] + *bits as i32)]
+                }
+                (LayerOp::Add, &[a, b]) => vec![
+                    (a, exponents[b] + LARGEST_ALIGNMENT),
+                    (b, exponents[a] + LARGEST_ALIGNMENT),
+                    (output, exponents[a].max(exponents[b])),
+                ],
+                _ => vec![],
+            };
+            for (group, cap) in caps {
+                if group == groups.of[0] && exponents[group] > cap {
+                    return Err(wrong(layer, "its inputs differ too much in size: by 2^15 or more"));
+                }
+                exponents[group] = exponents[group].min(cap);
+            }
+        }
+        if before == exponents {
+            return Ok(());
+        }
+    }
+}
+
+fn wrong(layer: &Layer, what: &str) -> QuantizeError {
+    QuantizeError::Layer { layer: layer.name.clone(), what: what.into() }
 }
 
 /// The largest exponent at which `peak` is not clipped.

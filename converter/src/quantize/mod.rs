@@ -5,11 +5,13 @@ mod activations;
 mod bound;
 mod weights;
 
+use firmware_core::LayerKind;
+
 use crate::dataset::Dataset;
-use crate::lower::{LayerOp, Network};
+use crate::lower::{Layer, LayerOp, Network};
 use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueFormat, ValueType};
 
-pub use bound::{ACCUMULATOR_BOUND, largest_accumulator};
+pub use bound::{ACCUMULATOR_BOUND, largest_accumulator, largest_sum};
 
 /// Why a network has no exact integer form.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -36,17 +38,25 @@ pub fn quantize(network: &Network, calibration: &Dataset) -> Result<QuantizedNet
     let mut layers = Vec::new();
     let mut numbers = std::collections::BTreeMap::new();
     for (index, layer) in network.layers.iter().enumerate() {
-        let input = formats[layer.input];
+        let inputs: Vec<ValueFormat> = layer.inputs.iter().map(|&value| formats[value]).collect();
+        let input = inputs[0];
         let mut format = formats[index + 1];
         let last = index + 1 == network.layers.len();
         let quantized = |weights: &[f32], bias: &[f32]| {
             let target = if last { None } else { Some(format) };
             weights::quantize(&layer.name, weights, bias, input, target)
         };
+        let shift = |from: i32| {
+            u8::try_from(from - format.exponent).ok().filter(|&bits| bits <= 31).ok_or_else(|| {
+                let what = format!("its exponent {} cannot be reached from {from}", format.exponent);
+                QuantizeError::Layer { layer: layer.name.clone(), what }
+            })
+        };
         let op = match &layer.op {
-            LayerOp::Conv2d { weights, bias, window, convolved, pool } => QuantizedOp::Conv2d {
+            LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => QuantizedOp::Conv2d {
                 parameters: quantized(weights, bias)?,
                 window: *window,
+                groups: *groups,
                 convolved: *convolved,
                 pool: *pool,
             },
@@ -54,6 +64,20 @@ pub fn quantize(network: &Network, calibration: &Dataset) -> Result<QuantizedNet
                 QuantizedOp::FullyConnected { parameters: quantized(weights, bias)? }
             }
             LayerOp::MaxPool2d { window } => QuantizedOp::MaxPool2d { window: *window },
+            LayerOp::AveragePool2d { window, bits } => {
+                let shift = shift(input.exponent + *bits as i32)?;
+                QuantizedOp::AveragePool2d { window: *window, bits: *bits, shift }
+            }
+            LayerOp::Add => {
+                let finest = input.exponent.max(inputs[1].exponent);
+                let align = [finest - input.exponent, finest - inputs[1].exponent].map(|bits| bits as u8);
+                QuantizedOp::Add { align, shift: shift(finest)? }
+            }
+            LayerOp::Concat => QuantizedOp::Concat,
+            LayerOp::LeakyRelu { slope } => {
+                let (slope, bits) = fixed_point(*slope);
+                QuantizedOp::LeakyRelu { slope, bits }
+            }
         };
         if let QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } = &op {
             bound::prove(&layer.name, parameters, input.element)?;
@@ -62,22 +86,59 @@ pub fn quantize(network: &Network, calibration: &Dataset) -> Result<QuantizedNet
                 format = ValueFormat { element: ValueType::I32, exponent };
             }
         }
-        let kernel = match &op {
-            QuantizedOp::Conv2d { .. } => "conv2d",
-            QuantizedOp::FullyConnected { .. } => "fully_connected",
-            QuantizedOp::MaxPool2d { .. } => "max_pool2d",
-        };
-        let number = numbers.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
-        layers.push(QuantizedLayer {
+        let mut quantized = QuantizedLayer {
             source_name: layer.name.clone(),
-            name: format!("{kernel}_{number}"),
+            name: String::new(),
             op,
-            input: layer.input,
+            inputs: layer.inputs.clone(),
             output: layer.output,
             format,
-        });
+            clip: clip(layer, format),
+        };
+        let kernel = match quantized.kind() {
+            LayerKind::Conv2dMaxPool2d => LayerKind::Conv2d.name(),
+            kind => kind.name(),
+        };
+        let number = numbers.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
+        quantized.name = format!("{kernel}_{number}");
+        layers.push(quantized);
     }
     Ok(QuantizedNetwork { input: network.input, layers })
+}
+
+/// The bounds that a layer's activation sets, where saturation does not.
+fn clip(layer: &Layer, format: ValueFormat) -> Option<[i32; 2]> {
+    let (least, greatest) = match format.element {
+        ValueType::U8 => (0, 255),
+        ValueType::I8 => (-128, 127),
+        ValueType::I32 => return None,
+    };
+    // Copies have been through it already.
+    if matches!(layer.op, LayerOp::MaxPool2d { .. } | LayerOp::Concat | LayerOp::LeakyRelu { .. }) {
+        return None;
+    }
+    let low = if layer.relu { 0 } else { least };
+    let high = layer.ceiling.map_or(greatest, |ceiling| {
+        let ceiling = f64::from(ceiling) * 2_f64.powi(format.exponent);
+        ceiling.round_ties_even().min(f64::from(greatest)) as i32
+    });
+    (low > least || high < greatest).then_some([low, high])
+}
+
+/// A slope from 0 to 1 as `m · 2^-bits` with at most 16 significant bits: a product with an
+/// activation is then exact in f32.
+fn fixed_point(slope: f32) -> (u16, u8) {
+    let slope = f64::from(slope);
+    let mut bits = 31;
+    while bits > 0 && slope * 2_f64.powi(bits) > f64::from(u16::MAX) {
+        bits -= 1;
+    }
+    let mut m = (slope * 2_f64.powi(bits)).round_ties_even() as u16;
+    while bits > 0 && m % 2 == 0 {
+        m /= 2;
+        bits -= 1;
+    }
+    (m, bits as u8)
 }
 
 fn check_images(network: &Network, images: &Dataset) -> Result<(), QuantizeError> {

@@ -1,0 +1,183 @@
+//! `int8.onnx`: the integer network in standard ONNX operators, so that anyone can check a device
+//! with a runtime of their own.
+//!
+//! Input `image`: u8 `[N, C, H, W]`. Output `logits`: i32 `[N, classes]`; a logit stands for
+//! `integer · 2^-e`, with `e` in the file's metadata under [`LOGIT_EXPONENT`].
+//!
+//! All values between are u8. One that a device holds as i8 is here 128 more, under a zero point
+//! of 128: ONNX Runtime has no QLinearConv for signed activations, nor one between the two types.
+//! Its zero point is added after rounding, so that the integers are the device's.
+//!
+//! Hidden layers are QLinearConv: with scales that are powers of two it computes
+//! `round_half_even(accumulator · 2^-shift)`, saturated; a u8 output is the ReLU. What has no
+//! integer operator, such as an addition, is computed in f32 between DequantizeLinear and
+//! QuantizeLinear: every number on the way has at most 24 bits, so that this is exact too. The
+//! last layer is MatMulInteger or ConvInteger plus its bias: the accumulators themselves.
+//!
+//! One file per kernel.
+
+mod add;
+mod average_pool2d;
+mod concat;
+mod conv2d;
+mod fully_connected;
+mod leaky_relu;
+mod max_pool2d;
+
+use firmware_core::Window;
+
+use crate::graph::{Shape, ValueId};
+use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
+use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueType};
+
+/// Key of the metadata entry that holds the exponent of the logits, as a decimal number.
+pub const LOGIT_EXPONENT: &str = "logit_exponent";
+
+/// The model's bytes.
+pub fn emit(network: &QuantizedNetwork, name: &str) -> Vec<u8> {
+    let mut model = ModelBuilder::new(name);
+    let input = network.input;
+    let batch = Dim::Symbol("N");
+    let image_dims = [batch.clone(), input.channels.into(), input.height.into(), input.width.into()];
+    let values = vec![model.input("image", ElementType::U8, &image_dims)];
+    let mut emitter = Emitter { model, network, values };
+    for (index, layer) in network.layers.iter().enumerate() {
+        let last = index + 1 == network.layers.len();
+        let value = emitter.layer(layer, last);
+        emitter.values.push(value);
+    }
+    let mut model = emitter.model;
+    model.output("logits", ElementType::I32, &[batch, network.classes().into()]);
+    model.metadata(LOGIT_EXPONENT, &network.format(network.layers.len()).exponent.to_string());
+    model.finish()
+}
+
+/// A model being written: the names of the values so far.
+struct Emitter<'a> {
+    model: ModelBuilder,
+    network: &'a QuantizedNetwork,
+    values: Vec<String>,
+}
+
+impl Emitter<'_> {
+    /// Writes a layer and returns the name of its value.
+    fn layer(&mut self, layer: &QuantizedLayer, last: bool) -> String {
+        let shape = self.network.shape(layer.input());
+        match &layer.op {
+            QuantizedOp::Conv2d { parameters, window, convolved, .. } if last => {
+                self.conv2d_logits(layer, parameters, window, [shape, *convolved])
+            }
+            QuantizedOp::Conv2d { parameters, window, groups, convolved, pool } => {
+                let y = self.linear_conv(layer, parameters, window, *groups, [shape, *convolved]);
+                match pool {
+                    None => y,
+                    Some(pool) => {
+                        let name = format!("{}_pool", layer.name);
+                        self.max_pool2d(&name, &y, pool, [*convolved, layer.output])
+                    }
+                }
+            }
+            QuantizedOp::FullyConnected { parameters } if last => {
+                self.fully_connected_logits(layer, parameters, shape)
+            }
+            QuantizedOp::FullyConnected { parameters } => self.fully_connected(layer, parameters, shape),
+            QuantizedOp::MaxPool2d { window } => {
+                let x = self.values[layer.input()].clone();
+                self.max_pool2d(&layer.name, &x, window, [shape, layer.output])
+            }
+            QuantizedOp::AveragePool2d { window, bits, .. } => {
+                self.average_pool2d(layer, window, *bits, shape)
+            }
+            QuantizedOp::Add { .. } => self.add(layer),
+            QuantizedOp::Concat => self.concat(layer),
+            QuantizedOp::LeakyRelu { slope, bits } => self.leaky_relu(layer, *slope, *bits),
+        }
+    }
+
+    /// A value's name, scale and zero point, the latter two as initializers of a node.
+    fn quantized(&mut self, node: &str, prefix: &str, value: ValueId) -> [String; 3] {
+        let format = self.network.format(value);
+        [
+            self.values[value].clone(),
+            self.model.initializer(&format!("{node}_{prefix}_scale"), &[], &[scale(format.exponent)]),
+            self.zero_point(&format!("{node}_{prefix}_zero"), format.element),
+        ]
+    }
+
+    fn zero_point(&mut self, name: &str, element: ValueType) -> String {
+        self.model.initializer(name, &[], &[zero(element)])
+    }
+
+    /// A value in f32, exactly.
+    fn dequantized(&mut self, node: &str, prefix: &str, value: ValueId) -> String {
+        let inputs = self.quantized(node, prefix, value);
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        self.model.node("DequantizeLinear", &format!("{node}_{prefix}_f32"), &inputs, &[])
+    }
+
+    /// What a layer computed in f32, rounded half to even and saturated in its format.
+    fn requantized(&mut self, layer: &QuantizedLayer, value: &str) -> String {
+        let name = &layer.name;
+        let y_scale = self.model.initializer(&format!("{name}_y_scale"), &[], &[scale(layer.format.exponent)]);
+        let y_zero = self.zero_point(&format!("{name}_y_zero"), layer.format.element);
+        let y = match layer.clip {
+            None => name.clone(),
+            Some(_) => format!("{name}_unclipped"),
+        };
+        let y = self.model.node("QuantizeLinear", &y, &[value, &y_scale, &y_zero], &[]);
+        self.clipped(layer, y)
+    }
+
+    /// A layer's value within the bounds of its activation.
+    fn clipped(&mut self, layer: &QuantizedLayer, value: String) -> String {
+        let Some(bounds) = layer.clip else { return value };
+        let name = &layer.name;
+        let zero = i32::from(zero(layer.format.element));
+        let [low, high] = bounds.map(|bound| (bound + zero).clamp(0, 255) as u8);
+        let low = self.model.initializer(&format!("{name}_low"), &[], &[low]);
+        let high = self.model.initializer(&format!("{name}_high"), &[], &[high]);
+        self.model.node("Clip", name, &[&value, &low, &high], &[])
+    }
+}
+
+/// `2^-exponent`, exact: exponents are far inside f32's range.
+fn scale(exponent: i32) -> f32 {
+    2_f32.powi(-exponent)
+}
+
+/// What stands for 0 in this file.
+fn zero(element: ValueType) -> u8 {
+    match element {
+        ValueType::U8 => 0,
+        ValueType::I8 | ValueType::I32 => 128,
+    }
+}
+
+/// Kernel, strides and pads `[top, left, bottom, right]` of a window.
+fn window_attributes(window: &Window, [input, output]: [Shape; 2]) -> Vec<(&'static str, Attribute)> {
+    let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|&v| v as i64).collect());
+    let after = |axis: usize, size: usize, outputs: usize| {
+        ((outputs - 1) * window.stride[axis] + window.kernel[axis])
+            .saturating_sub(size + window.padding[axis])
+    };
+    let [top, left] = window.padding;
+    let (bottom, right) = (after(0, input.height, output.height), after(1, input.width, output.width));
+    vec![
+        ("kernel_shape", ints(&window.kernel)),
+        ("strides", ints(&window.stride)),
+        ("pads", ints(&[top, left, bottom, right])),
+    ]
+}
+
+/// Weights from `[out][h][w][in]` to `[out][in][h][w]`.
+fn oihw(parameters: &Parameters, [kh, kw]: [usize; 2]) -> Vec<i8> {
+    let channels = parameters.taps(0).len() / (kh * kw).max(1);
+    let mut weights = Vec::with_capacity(parameters.weights.len());
+    for out in 0..parameters.channels() {
+        let taps = parameters.taps(out);
+        for channel in 0..channels {
+            weights.extend((0..kh * kw).map(|position| taps[position * channels + channel]));
+        }
+    }
+    weights
+}

@@ -1,0 +1,75 @@
+//! What the model says about itself: `INFO`, its arena's size and the types of image and logits.
+
+use std::fmt::Write;
+
+use super::types::array_type;
+use crate::arena::ArenaPlan;
+use crate::emit::Origin;
+use crate::quantized::QuantizedNetwork;
+
+pub(super) fn info(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) {
+    let input = network.input;
+    let bytes = origin.source_sha256.map(|byte| format!("0x{byte:02x}"));
+    let _ = writeln!(
+        code,
+        "/// What this model is, and what it costs.\n\
+         pub static INFO: ModelInfo = ModelInfo {{\n    \
+         name: {:?},\n    \
+         source_sha256: [\n        {},\n        {},\n    ],\n    \
+         input: [{}, {}, {}],\n    \
+         classes: {},\n    \
+         arena_bytes: ARENA_BYTES,\n    \
+         weight_bytes: {},\n    \
+         macs: {},\n    \
+         logit_exponent: {},\n    \
+         layers: &[",
+        origin.name,
+        bytes[..16].join(", "),
+        bytes[16..].join(", "),
+        input.height,
+        input.width,
+        input.channels,
+        network.classes(),
+        network.parameter_bytes(),
+        network.macs(),
+        network.format(network.layers.len()).exponent,
+    );
+    for (index, layer) in network.layers.iter().enumerate() {
+        let output = layer.output;
+        let _ = writeln!(
+            code,
+            "        LayerInfo {{\n            \
+             name: {:?},\n            \
+             kind: LayerKind::{:?},\n            \
+             output: [{}, {}, {}],\n            \
+             macs: {},\n            \
+             weight_bytes: {},\n            \
+             input_exponent: {},\n            \
+             output_exponent: {},\n        \
+             }},",
+            layer.name,
+            layer.kind(),
+            output.height,
+            output.width,
+            output.channels,
+            layer.macs(),
+            layer.parameter_bytes(),
+            network.format(layer.input()).exponent,
+            network.format(index + 1).exponent,
+        );
+    }
+    let _ = writeln!(
+        code,
+        "    ],\n}};\n\n\
+         /// Bytes of activation memory that the caller lends to [`infer`].\n\
+         pub const ARENA_BYTES: usize = {};\n\n\
+         /// One image, `[height][width][channel]`; 0 is background.\n\
+         pub type Image = {};\n\n\
+         /// One accumulator per class; the real value is `logit * 2^-{}`.\n\
+         pub type Logits = [i32; {}];\n",
+        arena.bytes,
+        array_type("u8", input),
+        network.format(network.layers.len()).exponent,
+        network.classes(),
+    );
+}

@@ -1,0 +1,75 @@
+//! Folds explicit padding into the windows that read it.
+
+use super::PassError;
+use crate::graph::{Graph, Operator, Shape, ValueId};
+use firmware_core::Window;
+
+pub fn run(graph: &mut Graph) -> Result<(), PassError> {
+    while let Some(index) =
+        graph.nodes.iter().position(|node| matches!(node.operator, Operator::Pad { .. }))
+    {
+        fold(graph, index)?;
+    }
+    Ok(())
+}
+
+fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
+    let Operator::Pad { before } = graph.nodes[index].operator else { return Ok(()) };
+    let padded = graph.nodes[index].inputs[0];
+    let input = graph.shape(padded);
+    let readers: Vec<usize> = graph.consumers(index + 1).collect();
+    if readers.is_empty() || graph.output == index + 1 {
+        return Err(PassError::at(graph, index, "must be followed by a convolution or a pooling"));
+    }
+    for reader in readers {
+        // A maximum leaves padding out, which is the same as zeros if nothing is negative.
+        let zeros_count = match graph.nodes[reader].operator {
+            Operator::MaxPool2d { .. } => never_negative(graph, padded),
+            _ => true,
+        };
+        let output = graph.nodes[reader].output;
+        let window = match &mut graph.nodes[reader].operator {
+            Operator::Conv2d { window, .. } | Operator::AveragePool2d { window, .. } => window,
+            Operator::MaxPool2d { window } if zeros_count => window,
+            other => {
+                let what = format!(
+                    "cannot be folded into the {} that reads it; a convolution, an average pooling, \
+                     or a max pooling behind a ReLU can take it",
+                    other.name()
+                );
+                return Err(PassError::at(graph, index, what));
+            }
+        };
+        window.padding = [window.padding[0] + before[0], window.padding[1] + before[1]];
+        if !fits(window, input, output) {
+            let what = "pads by as much as the size of the window that reads it, or more";
+            return Err(PassError::at(graph, index, what));
+        }
+    }
+    graph.bypass(index);
+    Ok(())
+}
+
+/// Every window touches the input: padding is smaller than the window on all sides.
+fn fits(window: &Window, input: Shape, output: Shape) -> bool {
+    let after = |axis: usize, size: usize, outputs: usize| {
+        ((outputs - 1) * window.stride[axis] + window.kernel[axis])
+            .saturating_sub(size + window.padding[axis])
+    };
+    (0..2).all(|axis| window.padding[axis] < window.kernel[axis])
+        && after(0, input.height, output.height) < window.kernel[0]
+        && after(1, input.width, output.width) < window.kernel[1]
+}
+
+/// The value comes from a ReLU, at most through poolings.
+fn never_negative(graph: &Graph, mut value: ValueId) -> bool {
+    while value != 0 {
+        let node = &graph.nodes[value - 1];
+        match node.operator {
+            Operator::Relu | Operator::Clip { .. } => return true,
+            Operator::MaxPool2d { .. } | Operator::AveragePool2d { .. } => value = node.inputs[0],
+            _ => return false,
+        }
+    }
+    false
+}

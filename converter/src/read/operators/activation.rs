@@ -1,0 +1,73 @@
+//! Relu, Clip, LeakyRelu, Softmax and what changes nothing: element by element.
+
+use super::*;
+
+/// Clip from 0 upwards: ReLU, or ReLU6 and its like.
+pub(super) fn clip(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    let scalar = |index: usize| -> Result<Option<f32>, ReadError> {
+        let Some(bound) = node.optional(reader, index)? else { return Ok(None) };
+        match bound.floats()? {
+            &[bound] => Ok(Some(bound)),
+            many => Err(node.wrong(format!("a bound with {} elements; expected one", many.len()))),
+        }
+    };
+    let (low, high) = (scalar(1)?, scalar(2)?);
+    match (low, high) {
+        (Some(0.0), None) => unary(reader, node, Operator::Relu),
+        (Some(0.0), Some(high)) if high >= f32::MAX => unary(reader, node, Operator::Relu),
+        (Some(0.0), Some(ceiling)) if ceiling > 0.0 => unary(reader, node, Operator::Clip { ceiling }),
+        (low, high) => {
+            let shown = |bound: Option<f32>| bound.map_or("none".to_string(), |bound| bound.to_string());
+            Err(node.wrong(format!(
+                "bounds {} and {}; only a lower bound of 0 and a positive upper one are supported: \
+                 use ReLU or ReLU6",
+                shown(low),
+                shown(high)
+            )))
+        }
+    }
+}
+
+/// The minimum of a ReLU and a constant: ReLU6 as Keras exports it.
+pub(super) fn min(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    let (value, constant) = match node.known(reader, 0)? {
+        Known::Value(_) => (0, 1),
+        Known::Constant(_) => (1, 0),
+    };
+    let view = node.view(reader, value)?;
+    let constant = node.constant(reader, constant)?;
+    let behind_relu = view.value > 0 && reader.nodes[view.value - 1].operator == Operator::Relu;
+    match constant.floats()? {
+        &[ceiling] if ceiling > 0.0 && behind_relu && node.proto.input.len() == 2 => {
+            reader.push(node.proto, Operator::Clip { ceiling }, &[view.value], |v| view.at(v))
+        }
+        _ => Err(node.wrong("is supported with a ReLU and one positive constant only, as in ReLU6")),
+    }
+}
+
+pub(super) fn leaky_relu(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    let operator = match node.float("alpha", 0.01) {
+        0.0 => Operator::Relu,
+        1.0 => Operator::Identity,
+        slope if slope > 0.0 && slope < 1.0 => Operator::LeakyRelu { slope },
+        slope => return Err(node.wrong(format!("slope {slope}; expected one from 0 to 1"))),
+    };
+    unary(reader, node, operator)
+}
+
+pub(super) fn unary(reader: &mut Reader, node: &Cursor, operator: Operator) -> Result<(), ReadError> {
+    let view = node.view(reader, 0)?;
+    let next = view.clone();
+    reader.push(node.proto, operator, &[view.value], |value| next.at(value))
+}
+
+pub(super) fn identity(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    match node.known(reader, 0)? {
+        Known::Constant(constant) => {
+            let constant = constant.clone();
+            reader.bind(node.proto, Known::Constant(constant));
+            Ok(())
+        }
+        Known::Value(_) => unary(reader, node, Operator::Identity),
+    }
+}

@@ -1,0 +1,30 @@
+//! BatchNormalization as at inference: an affine function of each channel.
+
+use super::*;
+
+/// `y = scale * (x - mean) / sqrt(variance + epsilon) + bias`, per channel, as at inference.
+pub(super) fn batch_normalization(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    let view = node.view(reader, 0)?;
+    if view.layout == Layout::Nhwc {
+        return Err(node.wrong("expects the channels in dimension 1"));
+    }
+    if node.int("training_mode", 0) != 0 {
+        return Err(node.wrong("is in training mode; export the model for inference"));
+    }
+    let channels = view.shape()?.channels;
+    let epsilon = node.float("epsilon", 1e-5);
+    let mut parameters = Vec::new();
+    for index in 1..=4 {
+        let parameter = node.constant(reader, index)?.floats()?.to_vec();
+        if parameter.len() != channels {
+            return Err(node.wrong(format!("{} parameters for {channels} channels", parameter.len())));
+        }
+        parameters.push(parameter);
+    }
+    let [gamma, beta, mean, variance] = &parameters[..] else { return Ok(()) };
+    let scale: Vec<f32> =
+        gamma.iter().zip(variance).map(|(gamma, variance)| gamma / (variance + epsilon).sqrt()).collect();
+    let shift = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
+    let next = view.clone();
+    reader.push(node.proto, Operator::Affine { scale, shift }, &[view.value], |v| next.at(v))
+}

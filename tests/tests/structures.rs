@@ -1,0 +1,191 @@
+//! Networks of every supported structure: read as tract reads them, and with integers that are the
+//! same in the host reference, in tract, in ONNX Runtime and in the generated code.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use converter::dataset::Dataset;
+use converter::passes::PixelScale;
+use converter::{Conversion, Converter, prove, reference};
+use firmware_core::LayerKind;
+use tests::structures::{ALL, CLASSES, SIDE, Structure, network};
+use tests::{onnxruntime, random_images, scratch};
+
+const SEEDS: u64 = 6;
+
+/// Operator sets before and after each change to the operators used here.
+const OPSETS: [i64; 5] = [11, 13, 17, 18, 21];
+
+fn convert(structure: Structure, seed: u64, images: &Dataset) -> Conversion {
+    let onnx = network(structure, seed, OPSETS[seed as usize % OPSETS.len()]);
+    Converter::new("net", &onnx)
+        .convert(images)
+        .unwrap_or_else(|error| panic!("{structure:?}, seed {seed}: {error}"))
+}
+
+#[test]
+fn tract_reads_the_same() {
+    let images = random_images(1, 8, SIDE, SIDE, CLASSES);
+    let pixels = PixelScale::default();
+    for structure in ALL {
+        for (seed, opset) in (0..).zip(OPSETS) {
+            let onnx = network(structure, seed, opset);
+            let read = Converter::new("net", &onnx).lower();
+            let read = read.unwrap_or_else(|error| panic!("{structure:?}, opset {opset}: {error}"));
+            let error = prove::reading_error(&read, &onnx, &pixels, &images).expect("tract runs it");
+            assert!(error < 1e-5, "{structure:?}, opset {opset}: off by {error}");
+        }
+    }
+}
+
+#[test]
+fn integers_equal_tract() {
+    let images = random_images(2, 100, SIDE, SIDE, CLASSES);
+    for structure in ALL {
+        for seed in 0..SEEDS {
+            let conversion = convert(structure, seed, &images);
+            let agreement = prove::against_tract(&conversion.network, &conversion.int8_onnx(), &images)
+                .unwrap_or_else(|error| panic!("{structure:?}, seed {seed}: {error:?}"));
+            assert_eq!(agreement.logits, images.len() * CLASSES);
+            assert_eq!(agreement.mismatches, 0, "{structure:?}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn integers_equal_onnx_runtime() {
+    let what = "structures in ONNX Runtime";
+    let Some(backend) = onnxruntime::start(what) else { return };
+    let images = random_images(3, 100, SIDE, SIDE, CLASSES);
+    for structure in ALL {
+        for seed in 0..SEEDS {
+            let conversion = convert(structure, seed, &images);
+            let theirs = onnxruntime::int8_logits(&backend, &conversion.int8_onnx(), CLASSES, &images);
+            let ours = reference::all_logits(&conversion.network, &images);
+            assert!(ours == theirs, "{structure:?}, seed {seed}");
+        }
+    }
+}
+
+/// The integers stay near the float network: a layer that is exact but wrong would not.
+#[test]
+fn integers_are_close_to_float() {
+    let images = random_images(4, 200, SIDE, SIDE, CLASSES);
+    for structure in ALL {
+        for seed in 0..SEEDS {
+            let conversion = convert(structure, seed, &images);
+            let error = conversion.report.relative_errors.last().copied().unwrap_or(1.0);
+            assert!(error < 0.1, "{structure:?}, seed {seed}: the logits are off by {error:.3}");
+        }
+    }
+}
+
+#[test]
+fn every_kernel_is_used() {
+    let images = random_images(5, 20, SIDE, SIDE, CLASSES);
+    let networks = ALL.map(|structure| convert(structure, 0, &images).network);
+    let kinds: BTreeSet<&str> =
+        networks.iter().flat_map(|network| &network.layers).map(|layer| layer.kind().name()).collect();
+    for kind in [
+        LayerKind::Conv2d,
+        LayerKind::Conv2dMaxPool2d,
+        LayerKind::MaxPool2d,
+        LayerKind::FullyConnected,
+        LayerKind::DepthwiseConv2d,
+        LayerKind::GroupedConv2d,
+        LayerKind::AveragePool2d,
+        LayerKind::Add,
+        LayerKind::Concat,
+        LayerKind::LeakyRelu,
+    ] {
+        assert!(kinds.contains(kind.name()), "{} is missing in {kinds:?}", kind.name());
+    }
+}
+
+/// The generated code of every structure compiles without a warning and computes the same logits.
+#[test]
+fn generated_code_computes_the_same() {
+    let images = random_images(6, 40, SIDE, SIDE, CLASSES);
+    let folder = scratch("structures");
+    let mut main = String::from("#![deny(warnings)]\n");
+    let mut calls = String::new();
+    let mut expected = String::new();
+    for structure in ALL {
+        for seed in 0..2 {
+            let conversion = convert(structure, seed, &images);
+            let module = format!("{structure:?}_{seed}").to_lowercase();
+            fs::write(folder.join(format!("{module}.rs")), conversion.model_rs()).expect("is written");
+            let _ = writeln!(main, "#[allow(dead_code)]\nmod {module};");
+            let _ = writeln!(
+                calls,
+                "    for image in &images {{\n        \
+                 let mut arena = Arena::filled_with(0xa5);\n        \
+                 println!(\"{{:?}}\", {module}::infer(image, &mut arena));\n    }}"
+            );
+            for logits in reference::all_logits(&conversion.network, &images) {
+                let _ = writeln!(expected, "{logits:?}");
+            }
+        }
+    }
+    let _ = writeln!(
+        main,
+        "use firmware_core::Arena;\n\
+         fn main() {{\n    \
+         let pixels = include_bytes!(\"images\");\n    \
+         let images: Vec<[[[u8; 1]; {SIDE}]; {SIDE}]> = pixels.chunks({SIDE} * {SIDE}).map(|pixels| {{\n        \
+         let mut image = [[[0; 1]; {SIDE}]; {SIDE}];\n        \
+         image.as_flattened_mut().as_flattened_mut().copy_from_slice(pixels);\n        \
+         image\n    }}).collect();\n{calls}}}"
+    );
+    let root = tests::root().canonicalize().expect("the repository is there");
+    let manifest = format!(
+        "[package]\nname = \"structures\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+         [[bin]]\nname = \"structures\"\npath = \"main.rs\"\n\n\
+         [dependencies]\nfirmware-core = {{ path = {:?} }}\n\n[profile.dev]\nopt-level = 1\n\n[workspace]\n",
+        root.join("firmware-core")
+    );
+    fs::write(folder.join("main.rs"), main).expect("is written");
+    fs::write(folder.join("images"), &images.images).expect("is written");
+    fs::write(folder.join("Cargo.toml"), manifest).expect("is written");
+    // The versions that this workspace was built with, so that nothing has to be fetched.
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("is copied");
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--offline"])
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .current_dir(&folder)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout) == expected, "the generated code computes other logits");
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// The same file and images give the same bytes.
+#[test]
+fn conversion_is_deterministic() {
+    let images = random_images(7, 60, SIDE, SIDE, CLASSES);
+    for structure in ALL {
+        let (one, two) = (convert(structure, 3, &images), convert(structure, 3, &images));
+        assert_eq!(one.model_rs(), two.model_rs(), "{structure:?}");
+        assert_eq!(one.int8_onnx(), two.int8_onnx(), "{structure:?}");
+    }
+}
+
+/// Damaged files of every structure are refused or read; none makes the converter panic.
+#[test]
+fn damaged_files_never_panic() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    for structure in ALL {
+        let onnx = network(structure, 1, 17);
+        for _ in 0..3000 {
+            let mut damaged = onnx.clone();
+            for _ in 0..rng.usize(1..4) {
+                let at = rng.usize(..damaged.len());
+                damaged[at] ^= 1 << rng.u8(..8);
+            }
+            let _ = Converter::new("damaged", &damaged).lower();
+        }
+    }
+}
