@@ -4,92 +4,15 @@
 //! kernels. Shapes and values are random, with extremes and rounding ties over-represented.
 //! Output buffers start as 0xa5, so that a byte nobody writes fails.
 
+mod common;
+
+use common::tensors::*;
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::{
     Activation, Conv2d, FullyConnected, MaxPool2d, Offset, Shift, Strided, Unit, Window,
     layers::Geometry, output_size,
 };
 use proptest::prelude::*;
-
-/// A pseudo-random source for tensors; proptest chooses and shrinks its seed and the shapes.
-struct Source(u64);
-
-impl Source {
-    fn next(&mut self) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A byte; one in four is an extreme.
-    fn byte(&mut self) -> u8 {
-        let r = self.next();
-        if r & 3 == 0 {
-            [0, 1, 127, 128, 129, 254, 255, 2][(r >> 2) as usize & 7]
-        } else {
-            (r >> 8) as u8
-        }
-    }
-
-    fn activations<X: Activation>(&mut self, len: usize) -> Vec<X> {
-        (0..len).map(|_| activation(self.byte())).collect()
-    }
-
-    fn weights(&mut self, len: usize) -> Vec<i8> {
-        (0..len).map(|_| self.byte() as i8).collect()
-    }
-
-    /// Biases of every size up to the converter's bound.
-    fn biases(&mut self, len: usize) -> Vec<i32> {
-        (0..len)
-            .map(|_| ((self.next() as i32) >> 8) >> (self.next() % 24))
-            .collect()
-    }
-
-    fn shifts(&mut self, len: usize) -> Vec<Shift> {
-        (0..len)
-            .map(|_| Shift::new((self.next() % 18) as u8))
-            .collect()
-    }
-}
-
-/// The activation with this bit pattern.
-fn activation<X: Activation>(byte: u8) -> X {
-    X::saturate(if X::MIN.to_i32() < 0 {
-        i32::from(byte as i8)
-    } else {
-        i32::from(byte)
-    })
-}
-
-fn untouched<Y: Activation>() -> Y {
-    activation(0xa5)
-}
-
-/// acc / 2^bits rounded half to even, from the definition.
-fn round_half_even(accumulator: i64, bits: u8) -> i64 {
-    let divisor = 1i64 << bits;
-    let (floor, remainder) = (
-        accumulator.div_euclid(divisor),
-        accumulator.rem_euclid(divisor),
-    );
-    match (2 * remainder).cmp(&divisor) {
-        std::cmp::Ordering::Less => floor,
-        std::cmp::Ordering::Greater => floor + 1,
-        std::cmp::Ordering::Equal => floor + floor.rem_euclid(2),
-    }
-}
-
-fn requantized<Y: Activation>(accumulator: i64, shift: Shift) -> Y {
-    let (low, high) = if Y::MIN.to_i32() < 0 {
-        (-128, 127)
-    } else {
-        (0, 255)
-    };
-    Y::saturate(round_half_even(accumulator, shift.bits()).clamp(low, high) as i32)
-}
 
 /// Accumulators of a convolution, `[height][width][out]`.
 fn naive_conv2d<X: Activation>(
@@ -99,11 +22,7 @@ fn naive_conv2d<X: Activation>(
     bias: &[i32],
 ) -> Vec<i64> {
     let ([height, width, depth], [out_height, out_width, channels]) = (shape.input, shape.output);
-    let Window {
-        kernel,
-        stride,
-        padding,
-    } = shape.window;
+    let Window { kernel, stride, padding } = shape.window;
     let mut y = Vec::new();
     for oy in 0..out_height {
         for ox in 0..out_width {
@@ -134,25 +53,19 @@ fn naive_conv2d<X: Activation>(
 /// The maximum of every window of a `[height][width][channel]` tensor.
 fn naive_max_pool2d<T: Ord + Copy>(shape: &Pool2dShape, x: &[T]) -> Vec<T> {
     let ([height, width, depth], [out_height, out_width, _]) = (shape.input, shape.output);
-    let Window {
-        kernel,
-        stride,
-        padding,
-    } = shape.window;
+    let Window { kernel, stride, padding } = shape.window;
     let mut y = Vec::new();
     for oy in 0..out_height {
         for ox in 0..out_width {
             for c in 0..depth {
                 let rows = (0..kernel[0]).map(|k| (oy * stride[0] + k) as i64 - padding[0] as i64);
-                let inside = rows
-                    .filter(|&iy| iy >= 0 && iy < height as i64)
-                    .flat_map(|iy| {
-                        let columns =
-                            (0..kernel[1]).map(|k| (ox * stride[1] + k) as i64 - padding[1] as i64);
-                        columns
-                            .filter(|&ix| ix >= 0 && ix < width as i64)
-                            .map(move |ix| (iy as usize, ix as usize))
-                    });
+                let inside = rows.filter(|&iy| iy >= 0 && iy < height as i64).flat_map(|iy| {
+                    let columns =
+                        (0..kernel[1]).map(|k| (ox * stride[1] + k) as i64 - padding[1] as i64);
+                    columns
+                        .filter(|&ix| ix >= 0 && ix < width as i64)
+                        .map(move |ix| (iy as usize, ix as usize))
+                });
                 y.push(
                     inside
                         .map(|(iy, ix)| x[(iy * width + ix) * depth + c])
@@ -171,44 +84,7 @@ fn naive_fully_connected<X: Activation>(x: &[X], weights: &[i8], bias: &[i32]) -
             .map(|i| i64::from(x[i].to_i32()) * i64::from(weights[o * x.len() + i]))
             .sum::<i64>()
     };
-    (0..bias.len())
-        .map(|o| i64::from(bias[o]) + sum(o))
-        .collect()
-}
-
-/// Any window on an input of up to 9 x 9 pixels, with padding on all four sides.
-fn placement() -> impl Strategy<Value = ([usize; 2], [usize; 2], Window)> {
-    let axis = (1usize..=5, 1usize..=9, 1usize..=3)
-        .prop_flat_map(|(kernel, size, stride)| {
-            (Just((kernel, size, stride)), 0..kernel, 0..kernel)
-        })
-        .prop_filter("the window fits", |((kernel, size, _), before, after)| {
-            *kernel <= size + before + after
-        })
-        .prop_map(|((kernel, size, stride), before, after)| {
-            (
-                size,
-                output_size(size, kernel, stride, before, after),
-                kernel,
-                stride,
-                before,
-            )
-        })
-        .prop_filter(
-            "every window touches the input",
-            |(size, out, _, stride, before)| (out - 1) * stride < size + before,
-        );
-    (axis.clone(), axis).prop_map(|(v, h)| {
-        (
-            [v.0, h.0],
-            [v.1, h.1],
-            Window {
-                kernel: [v.2, h.2],
-                stride: [v.3, h.3],
-                padding: [v.4, h.4],
-            },
-        )
-    })
+    (0..bias.len()).map(|o| i64::from(bias[o]) + sum(o)).collect()
 }
 
 fn conv2d_shape() -> impl Strategy<Value = Conv2dShape> {
@@ -231,18 +107,10 @@ fn check_conv2d<X: Activation, Y: Activation>(shape: &Conv2dShape, source: &mut 
 
     let mut accumulators = vec![0xa5a5_a5a5u32 as i32; want.len()];
     kernels::conv2d_accumulate(shape, &x, &weights, &bias, &mut accumulators);
-    assert!(
-        accumulators
-            .iter()
-            .zip(&want)
-            .all(|(got, want)| i64::from(*got) == *want)
-    );
+    assert!(accumulators.iter().zip(&want).all(|(got, want)| i64::from(*got) == *want));
 
-    let want: Vec<Y> = want
-        .iter()
-        .enumerate()
-        .map(|(i, acc)| requantized(*acc, shifts[i % channels]))
-        .collect();
+    let want: Vec<Y> =
+        want.iter().enumerate().map(|(i, acc)| requantized(*acc, shifts[i % channels])).collect();
     let mut y = vec![untouched::<Y>(); want.len()];
     kernels::conv2d(shape, &x, &weights, &bias, &shifts, &mut y);
     assert!(y == want);
@@ -294,18 +162,10 @@ fn check_fully_connected<X: Activation, Y: Activation>(
 
     let mut logits = vec![0xa5a5_a5a5u32 as i32; outputs];
     kernels::fully_connected_logits(&x, &weights, &bias, &mut logits);
-    assert!(
-        logits
-            .iter()
-            .zip(&accumulators)
-            .all(|(got, want)| i64::from(*got) == *want)
-    );
+    assert!(logits.iter().zip(&accumulators).all(|(got, want)| i64::from(*got) == *want));
 
-    let want: Vec<Y> = accumulators
-        .iter()
-        .zip(&shifts)
-        .map(|(acc, shift)| requantized(*acc, *shift))
-        .collect();
+    let want: Vec<Y> =
+        accumulators.iter().zip(&shifts).map(|(acc, shift)| requantized(*acc, *shift)).collect();
     let mut y = vec![untouched::<Y>(); outputs];
     kernels::fully_connected(&x, &weights, &bias, &shifts, &mut y);
     assert!(y == want);
@@ -439,38 +299,6 @@ proptest! {
     }
 }
 
-/// `[OC][KH][KW][IC]` from a flat slice.
-fn ohwi<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
-    flat: &[i8],
-) -> [[[[i8; IC]; KW]; KH]; OC] {
-    let mut weights = [[[[0; IC]; KW]; KH]; OC];
-    weights
-        .as_flattened_mut()
-        .as_flattened_mut()
-        .as_flattened_mut()
-        .copy_from_slice(flat);
-    weights
-}
-
-/// `[H][W][C]` from a flat slice.
-fn hwc<X: Activation, const H: usize, const W: usize, const C: usize>(
-    flat: &[X],
-) -> Box<[[[X; C]; W]; H]> {
-    let mut x = Box::new([[[untouched(); C]; W]; H]);
-    x.as_flattened_mut()
-        .as_flattened_mut()
-        .copy_from_slice(flat);
-    x
-}
-
-fn window<const KH: usize, const KW: usize, G: Geometry>() -> Window {
-    Window {
-        kernel: [KH, KW],
-        stride: G::STRIDE,
-        padding: [G::PADDING[0], G::PADDING[1]],
-    }
-}
-
 /// The layer against the scalar kernel, which the tests above hold against the reference.
 fn conv2d_layer<
     const OC: usize,
@@ -505,11 +333,8 @@ fn conv2d_layer_of<
 >(
     source: &mut Source,
 ) {
-    let shape = Conv2dShape {
-        input: [IH, IW, IC],
-        output: [OH, OW, OC],
-        window: window::<KH, KW, G>(),
-    };
+    let shape =
+        Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
     let x: Vec<X> = source.activations(IH * IW * IC);
     let weights = source.weights(OC * KH * KW * IC);
     let bias: [i32; OC] = source.biases(OC).try_into().unwrap();
@@ -574,16 +399,10 @@ fn fused_layer_of<
         output_size(IW, KW, G::STRIDE[1], left, right),
         OC,
     ];
-    let shape = Conv2dShape {
-        input: [IH, IW, IC],
-        output: convolved,
-        window: window::<KH, KW, G>(),
-    };
-    let pool = Pool2dShape {
-        input: convolved,
-        output: [OH, OW, OC],
-        window: window::<PH, PW, PG>(),
-    };
+    let shape =
+        Conv2dShape { input: [IH, IW, IC], output: convolved, window: window::<KH, KW, G>() };
+    let pool =
+        Pool2dShape { input: convolved, output: [OH, OW, OC], window: window::<PH, PW, PG>() };
     let x: Vec<X> = source.activations(IH * IW * IC);
     let weights = source.weights(OC * KH * KW * IC);
     let bias: [i32; OC] = source.biases(OC).try_into().unwrap();
@@ -593,11 +412,7 @@ fn fused_layer_of<
     let mut want = vec![untouched::<Y>(); OH * OW * OC];
     kernels::conv2d_max_pool2d(&shape, &pool, &x, &weights, &bias, &shifts, &mut want);
     let mut y = Box::new([[[untouched::<Y>(); OC]; OW]; OH]);
-    layer.forward_max_pool2d(
-        &MaxPool2d::<PH, PW, PG>::new(),
-        &hwc::<X, IH, IW, IC>(&x),
-        &mut y,
-    );
+    layer.forward_max_pool2d(&MaxPool2d::<PH, PW, PG>::new(), &hwc::<X, IH, IW, IC>(&x), &mut y);
     assert!(y.as_flattened().as_flattened() == want);
 }
 
