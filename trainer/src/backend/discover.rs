@@ -42,17 +42,34 @@ pub fn find(named: Option<PathBuf>) -> Result<Found, BackendError> {
         (system_folders, "found in a library folder"),
     ] {
         for path in places().iter().flat_map(|folder| libraries(folder)) {
-            match load(&path, why) {
-                Ok(found) => return Ok(found),
-                Err(what) => unusable = Some(format!("{}: {what}", path.display())),
+            if let Some(version) = version_in_name(&path).filter(|version| is_too_old(version)) {
+                unusable = Some(format!("{}: {}", path.display(), too_old(&version)));
+                continue;
             }
+            // Only one: after a library that did not load, `ort` takes no other in this process.
+            return load(&path, why).or_else(|what| {
+                Ok(Found::Nothing { looked: nothing(Some(format!("{}: {what}", path.display()))) })
+            });
         }
     }
-    let looked = match unusable {
+    Ok(Found::Nothing { looked: nothing(unusable) })
+}
+
+/// What is said when there is no library to use.
+fn nothing(unusable: Option<String>) -> String {
+    match unusable {
         Some(reason) => format!("no usable ONNX Runtime found; {reason}"),
         None => "no ONNX Runtime library found".to_string(),
-    };
-    Ok(Found::Nothing { looked })
+    }
+}
+
+fn too_old(version: &str) -> String {
+    format!("is ONNX Runtime {version}, but 1.{OLDEST} or newer is needed")
+}
+
+fn is_too_old(version: &str) -> bool {
+    let minor = version.strip_prefix("1.").and_then(|rest| rest.split('.').next()?.parse().ok());
+    minor.is_some_and(|minor: u32| minor < OLDEST)
 }
 
 fn load(path: &Path, why: &'static str) -> Result<Found, String> {
@@ -62,9 +79,7 @@ fn load(path: &Path, why: &'static str) -> Result<Found, String> {
         return Err("is a folder; name the library file itself".to_string());
     }
     let builder = ort::init_from(&path).map_err(|error| match error {
-        ort::LoadDynamicError::BadVersion { version_str, .. } => {
-            format!("is ONNX Runtime {version_str}, but 1.{OLDEST} or newer is needed")
-        }
+        ort::LoadDynamicError::BadVersion { version_str, .. } => too_old(&version_str),
         ort::LoadDynamicError::MissingApi { .. } => "is not a library of ONNX Runtime".to_string(),
         ort::LoadDynamicError::Dlopen { error, .. } => {
             let cause = error.source().map_or(error.to_string(), |source| source.to_string());
@@ -72,7 +87,8 @@ fn load(path: &Path, why: &'static str) -> Result<Found, String> {
         }
         other => other.to_string(),
     })?;
-    let version = version_in(ort::info()).unwrap_or_else(|| version_in_name(&path));
+    let version = version_in(ort::info()).or_else(|| version_in_name(&path));
+    let version = version.unwrap_or_else(|| "of unknown version".to_string());
     Ok(Found::Library { builder, version, path, why })
 }
 
@@ -82,10 +98,11 @@ fn version_in(info: &str) -> Option<String> {
     Some(rest.split(',').next()?.to_string())
 }
 
-fn version_in_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let version = name.split_once(".so.").map(|(_, version)| version);
-    version.unwrap_or("of unknown version").to_string()
+/// The version at the end of a library's file name, links followed.
+fn version_in_name(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let (_, version) = path.file_name()?.to_str()?.split_once(".so.")?;
+    version.contains('.').then(|| version.to_string())
 }
 
 /// The libraries of ONNX Runtime in a folder, sorted by name.
@@ -145,4 +162,19 @@ fn system_folders() -> Vec<PathBuf> {
         folders.push("/opt/homebrew/lib".into());
     }
     folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_too_old;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        for old in ["1.9.0", "1.23.2", "1.8"] {
+            assert!(is_too_old(old), "{old}");
+        }
+        for new in ["1.24.0", "1.32.0", "1.100.1", "2.0.0", "dev"] {
+            assert!(!is_too_old(new), "{new}");
+        }
+    }
 }
