@@ -200,3 +200,45 @@ fn bad_options_are_refused_in_one_line() {
     assert!(!out.exists(), "something was written");
     let _ = fs::remove_dir_all(folder);
 }
+
+/// A library that is found but cannot be used is no obstacle: the embedded backend runs, and the
+/// run says why.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_unusable_library_leaves_the_embedded_backend() {
+    let folder = scratch("cli-library");
+    let (program, data) = (program("trainer"), data(&folder));
+    for (name, part) in [
+        ("libonnxruntime.so", "cannot be loaded"),
+        ("libonnxruntime.so.1.19.2", "is ONNX Runtime 1.19.2, but 1.24 or newer is needed"),
+    ] {
+        let libraries = folder.join(format!("libraries-{name}"));
+        fs::create_dir(&libraries).expect("a test can make folders");
+        fs::write(libraries.join(name), "no library").expect("a test can write");
+        let run = |choice: &str| {
+            Command::new(&program)
+                .args(["--epochs", "1", "--backend", choice, "--data"])
+                .arg(&data)
+                .arg("--out")
+                .arg(folder.join("out"))
+                // No Python, no other library: only the folder that is searched.
+                .env("PATH", "")
+                .env("LD_LIBRARY_PATH", &libraries)
+                .env_remove("VIRTUAL_ENV")
+                .env_remove("ORT_DYLIB_PATH")
+                .output()
+                .expect("the trainer starts")
+        };
+        let refused = run("onnxruntime");
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!error.contains("panicked"), "{error}");
+        let text = stdout(&run("auto"));
+        let backend = text.lines().next().unwrap_or_default();
+        // A machine may have a good library in its system folders, which is then taken instead of
+        // the one that is too old.
+        let taken = name.ends_with(".2") && backend.contains("found in a library folder");
+        let embedded = backend.contains("tract, embedded (no usable ONNX Runtime found");
+        assert!(taken || (embedded && backend.contains(part)), "{backend}");
+    }
+    let _ = fs::remove_dir_all(folder);
+}
