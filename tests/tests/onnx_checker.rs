@@ -2,7 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use tests::root;
+use converter::Converter;
+use tests::{random_images, root, scratch, structures};
 
 /// Set by CI: a missing package is then a failure, not a skip.
 const REQUIRED: &str = "INKLING_REQUIRE_ONNX";
@@ -16,12 +17,19 @@ fn python(program: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Whether the package is there; says loudly that `what` is skipped if not.
+fn has_onnx(what: &str) -> bool {
+    let found = python("import importlib.util as u, sys; sys.exit(u.find_spec('onnx') is None)");
+    if !found {
+        assert!(std::env::var_os(REQUIRED).is_none(), "python3 has no package onnx");
+        eprintln!("SKIPPED: {what} - enable with: pip install onnx");
+    }
+    found
+}
+
 #[test]
 fn committed_models_pass_the_checker() {
-    let has_onnx = "import importlib.util as u, sys; sys.exit(u.find_spec('onnx') is None)";
-    if !python(has_onnx) {
-        assert!(std::env::var_os(REQUIRED).is_none(), "python3 has no package onnx");
-        eprintln!("SKIPPED: onnx.checker on the models - enable with: pip install onnx");
+    if !has_onnx("onnx.checker on the models") {
         return;
     }
     for model in ["models/simple/float.onnx", "models/simple/int8.onnx"] {
@@ -29,4 +37,31 @@ fn committed_models_pass_the_checker() {
             format!("import onnx; onnx.checker.check_model(onnx.load('{model}'), full_check=True)");
         assert!(python(&program), "onnx.checker refuses {model}");
     }
+}
+
+#[test]
+fn structures_pass_the_checker() {
+    if !has_onnx("onnx.checker on every structure") {
+        return;
+    }
+    let folder = scratch("onnx-checker");
+    let images = random_images(1, 20, structures::SIDE, structures::SIDE, structures::CLASSES);
+    for structure in structures::ALL {
+        let onnx = structures::network(structure, 1, 17);
+        let conversion = Converter::new("net", &onnx).convert(&images).expect("is converted");
+        let write = |kind: &str, bytes: &[u8]| {
+            std::fs::write(folder.join(format!("{structure:?}-{kind}.onnx")), bytes).expect("is written");
+        };
+        write("float", &onnx);
+        write("int8", &conversion.int8_onnx());
+    }
+    let program = format!(
+        "import onnx, pathlib\n\
+         for path in pathlib.Path({:?}).iterdir():\n    \
+         print(path)\n    \
+         onnx.checker.check_model(onnx.load(path), full_check=True)",
+        folder.display().to_string()
+    );
+    assert!(python(&program), "onnx.checker refuses a structure");
+    let _ = std::fs::remove_dir_all(folder);
 }

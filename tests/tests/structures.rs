@@ -7,6 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use converter::dataset::Dataset;
+use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 use converter::passes::PixelScale;
 use converter::{Conversion, Converter, prove, reference};
 use firmware_core::LayerKind;
@@ -187,5 +188,73 @@ fn damaged_files_never_panic() {
             }
             let _ = Converter::new("damaged", &damaged).lower();
         }
+    }
+}
+
+/// A file with `op` over one image of two channels; further inputs are constants.
+fn one_node(op: &str, constants: &[Tensor], attributes: &[(&str, Attribute)]) -> Vec<u8> {
+    let mut model = ModelBuilder::new("one").with_opset(17);
+    let dims = [Dim::Symbol("N"), 2.into(), 8.into(), 8.into()];
+    let mut inputs = vec![model.input("input", ElementType::F32, &dims)];
+    for (index, constant) in constants.iter().enumerate() {
+        let name = format!("constant_{index}");
+        inputs.push(match constant {
+            Tensor::Image => inputs[0].clone(),
+            Tensor::None => String::new(),
+            Tensor::Floats(dims, value) => {
+                let values = vec![*value; dims.iter().product()];
+                model.initializer(&name, dims, &values)
+            }
+            Tensor::Ints(values) => model.initializer(&name, &[values.len()], values),
+        });
+    }
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let y = model.node(op, "the_node", &inputs, attributes);
+    model.output(&y, ElementType::F32, &dims);
+    model.finish()
+}
+
+enum Tensor<'a> {
+    Image,
+    None,
+    Floats(&'a [usize], f32),
+    Ints(&'a [i64]),
+}
+
+/// What has no exact integer form, or none yet, is refused in one line that says what to do.
+#[test]
+fn what_is_not_supported_is_said_at_its_node() {
+    use Tensor::{Floats, Image, Ints, None};
+    let scalar = |value| Floats(&[], value);
+    let ints = |values: &[i64]| Attribute::Ints(values.to_vec());
+    let cases = [
+        (one_node("PRelu", &[scalar(0.1)], &[]), "supported: Add"),
+        (one_node("HardSwish", &[], &[]), "LeakyRelu"),
+        (one_node("Clip", &[scalar(-1.0), scalar(1.0)], &[]), "use ReLU or ReLU6"),
+        (one_node("Clip", &[None, scalar(1.0)], &[]), "lower bound of 0"),
+        (one_node("Min", &[scalar(1.0)], &[]), "ReLU6"),
+        (one_node("LeakyRelu", &[], &[("alpha", Attribute::Float(-0.5))]), "slope -0.5"),
+        (one_node("LeakyRelu", &[], &[("alpha", Attribute::Float(2.0))]), "from 0 to 1"),
+        (
+            one_node("AveragePool", &[], &[("kernel_shape", ints(&[3, 3])), ("pads", ints(&[1, 1, 1, 1]))]),
+            "count_include_pad",
+        ),
+        (one_node("Mul", &[Image], &[]), "of two values only Add"),
+        (one_node("Sum", &[Image, Image], &[]), "expected two"),
+        (one_node("Concat", &[Image], &[("axis", Attribute::Int(2))]), "along the channels"),
+        (one_node("Pad", &[Ints(&[0; 8])], &[("mode", Attribute::String("reflect".into()))]), "mode reflect"),
+        (one_node("Pad", &[Ints(&[0, 0, 1, 0, 0, 0, 0, 0]), scalar(1.0)], &[]), "another value than 0"),
+        (one_node("Pad", &[Ints(&[0, 1, 0, 0, 0, 0, 0, 0])], &[]), "axis 1"),
+        (one_node("Pad", &[Ints(&[0, 0, -1, 0, 0, 0, 0, 0])], &[]), "0 to 64"),
+        (one_node("Pad", &[Ints(&[0, 0, 1, 0, 0, 0, 0, 0])], &[]), "followed by a convolution"),
+        (one_node("ReduceMean", &[], &[("axes", ints(&[2]))]), "height and width"),
+        (one_node("Conv", &[Floats(&[3, 1, 1, 1], 1.0)], &[("group", Attribute::Int(2))]), "2 groups"),
+        (one_node("Conv", &[Floats(&[4, 2, 1, 1], 1.0)], &[("group", Attribute::Int(2))]), "2 groups"),
+        (one_node("Conv", &[Floats(&[4, 2, 1, 1], 1.0)], &[("group", Attribute::Int(0))]), "0 groups"),
+    ];
+    for (onnx, part) in cases {
+        let error = Converter::new("net", &onnx).lower().err().expect("is refused").to_string();
+        assert!(error.contains(part) && error.contains("'the_node'"), "{part:?} is missing in {error:?}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
 }
