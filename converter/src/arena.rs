@@ -24,7 +24,8 @@ pub fn plan(network: &QuantizedNetwork) -> ArenaPlan {
     let in_arena = |value: ValueId| value > 0 && value + 1 < values;
     // Alive from the layer that writes it (value v is written by layer v − 1) to the last reader.
     let last_read = |value: ValueId| {
-        let readers = (0..network.layers.len()).filter(|&l| network.layers[l].inputs.contains(&value));
+        let readers =
+            (0..network.layers.len()).filter(|&l| network.layers[l].inputs.contains(&value));
         readers.max().unwrap_or(value - 1)
     };
     let lives: Vec<(usize, usize)> =

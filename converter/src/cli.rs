@@ -20,7 +20,12 @@ const READING_IMAGES: usize = 20;
 
 /// Turns a float ONNX classifier into the integers that firmware-core runs.
 #[derive(Parser)]
-#[command(name = "converter", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "converter",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Cli {
     #[command(flatten)]
     convert: Option<ConvertArgs>,
@@ -68,13 +73,16 @@ pub fn run() -> Result<()> {
 }
 
 fn convert(args: &ConvertArgs) -> Result<()> {
-    let pixels = PixelScale { divisor: args.pixel_divisor, mean: args.mean, deviation: args.deviation };
+    let pixels =
+        PixelScale { divisor: args.pixel_divisor, mean: args.mean, deviation: args.deviation };
     ensure!(
-        [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0) && pixels.mean.is_finite(),
+        [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0)
+            && pixels.mean.is_finite(),
         "--pixel-divisor and --deviation must be above 0 and --mean finite"
     );
     let name = network_name(args)?;
-    let onnx = fs::read(&args.model).with_context(|| format!("{}: cannot be read", args.model.display()))?;
+    let onnx = fs::read(&args.model)
+        .with_context(|| format!("{}: cannot be read", args.model.display()))?;
     let calibration = Dataset::load(&args.calibration, Split::Train)?;
     // Without a test set the calibration images serve as golden ones.
     let (test, test_name) = match Dataset::load(&args.calibration, Split::Test) {
@@ -85,12 +93,16 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     calibration.check_twin(&test, &args.calibration)?;
 
     let at_file = || args.model.display().to_string();
-    let conversion =
-        Converter::new(&name, &onnx).pixel_scale(pixels).convert(&calibration).with_context(at_file)?;
+    let conversion = Converter::new(&name, &onnx)
+        .pixel_scale(pixels)
+        .convert(&calibration)
+        .with_context(at_file)?;
     check_classes(&conversion, &calibration, args)?;
     check_reading(&conversion, &onnx, &pixels, &calibration).with_context(at_file)?;
     let agreement = prove::against_tract(&conversion.network, &conversion.int8_onnx(), &test)
-        .context("tract cannot run the int8.onnx that was made; this is a defect of the converter")?;
+        .context(
+            "tract cannot run the int8.onnx that was made; this is a defect of the converter",
+        )?;
     ensure!(
         agreement.mismatches == 0,
         "{} of {} logits differ between the integers and tract on int8.onnx; nothing was written; \
@@ -146,7 +158,12 @@ fn check_classes(conversion: &Conversion, images: &Dataset, args: &ConvertArgs) 
 }
 
 /// Makes sure that the network computes what the file says.
-fn check_reading(conversion: &Conversion, onnx: &[u8], pixels: &PixelScale, images: &Dataset) -> Result<()> {
+fn check_reading(
+    conversion: &Conversion,
+    onnx: &[u8],
+    pixels: &PixelScale,
+    images: &Dataset,
+) -> Result<()> {
     let some: Vec<usize> = (0..READING_IMAGES.min(images.len())).collect();
     match prove::reading_error(&conversion.float, onnx, pixels, &images.subset(&some)) {
         Ok(error) if error <= READING_TOLERANCE => Ok(()),

@@ -88,7 +88,8 @@ impl<'a> Converter<'a> {
         let calibration = spaced(images, CALIBRATION_IMAGES);
         let network = quantize(&float, &calibration)?;
         let arena = arena::plan(&network);
-        let report = Report::measure(&float, &network, &arena, &spaced(&calibration, REPORT_IMAGES));
+        let report =
+            Report::measure(&float, &network, &arena, &spaced(&calibration, REPORT_IMAGES));
         let origin = Origin {
             name: self.name.clone(),
             source_sha256: Sha256::digest(self.onnx).into(),
@@ -99,8 +100,10 @@ impl<'a> Converter<'a> {
 
     /// The command that makes the same files again beside the source.
     fn command(&self) -> String {
-        let mut command =
-            format!("cargo run -p converter -- float.onnx --name {} --calibration DATA --out .", self.name);
+        let mut command = format!(
+            "cargo run -p converter -- float.onnx --name {} --calibration DATA --out .",
+            self.name
+        );
         let plain = PixelScale::default();
         for (option, value, default) in [
             ("--pixel-divisor", self.pixels.divisor, plain.divisor),

@@ -8,7 +8,8 @@ use crate::lower::{Layer, LayerOp, Network};
 /// Computes every value of the network for one image; the first is the image itself as
 /// `pixel · 2⁻⁸`, the last the logits.
 pub fn values(network: &Network, image: &[u8]) -> Vec<Vec<f32>> {
-    let mut values = vec![image.iter().map(|&pixel| f32::from(pixel) / 256.0).collect::<Vec<f32>>()];
+    let mut values =
+        vec![image.iter().map(|&pixel| f32::from(pixel) / 256.0).collect::<Vec<f32>>()];
     for layer in &network.layers {
         let inputs: Vec<(Shape, &[f32])> =
             layer.inputs.iter().map(|&value| (network.shape(value), &values[value][..])).collect();
@@ -49,11 +50,15 @@ fn forward(layer: &Layer, inputs: &[(Shape, &[f32])]) -> Vec<f32> {
         LayerOp::Add => x.iter().zip(inputs[1].1).map(|(a, b)| a + b).collect(),
         LayerOp::Concat => (0..input.height * input.width)
             .flat_map(|pixel| {
-                inputs.iter().flat_map(move |(shape, x)| &x[pixel * shape.channels..][..shape.channels])
+                inputs
+                    .iter()
+                    .flat_map(move |(shape, x)| &x[pixel * shape.channels..][..shape.channels])
             })
             .copied()
             .collect(),
-        LayerOp::LeakyRelu { slope } => x.iter().map(|&x| if x < 0.0 { x * slope } else { x }).collect(),
+        LayerOp::LeakyRelu { slope } => {
+            x.iter().map(|&x| if x < 0.0 { x * slope } else { x }).collect()
+        }
     };
     if layer.relu {
         y.iter_mut().for_each(|value| *value = value.max(0.0));

@@ -60,29 +60,53 @@ pub enum Operator {
     /// Weights `[out][kh][kw][in / groups]`; each of the `groups` equal runs of output channels
     /// reads the run of input channels with the same number. The bottom and right padding follow
     /// from the output's shape.
-    Conv2d { weights: Vec<f32>, bias: Vec<f32>, window: Window, groups: usize },
+    Conv2d {
+        weights: Vec<f32>,
+        bias: Vec<f32>,
+        window: Window,
+        groups: usize,
+    },
     /// Weights `[out][in]`.
-    FullyConnected { weights: Vec<f32>, bias: Vec<f32> },
+    FullyConnected {
+        weights: Vec<f32>,
+        bias: Vec<f32>,
+    },
     /// `y = x * scale + shift`, per channel; one element serves all channels.
     /// Batch norm, a bias added by a node of its own and pixel scaling all become this.
-    Affine { scale: Vec<f32>, shift: Vec<f32> },
+    Affine {
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    },
     Relu,
     /// ReLU with an upper bound, such as ReLU6.
-    Clip { ceiling: f32 },
+    Clip {
+        ceiling: f32,
+    },
     /// What is negative times `slope`, which is between 0 and 1.
-    LeakyRelu { slope: f32 },
-    MaxPool2d { window: Window },
+    LeakyRelu {
+        slope: f32,
+    },
+    MaxPool2d {
+        window: Window,
+    },
     /// The sum of each window times `2^-bits`, with zeros on the padding: the mean, but for an
     /// affine node that follows where the window's area is no power of two.
-    AveragePool2d { window: Window, bits: u32 },
+    AveragePool2d {
+        window: Window,
+        bits: u32,
+    },
     /// Zeros around an image: rows above, columns left of it; the rest follows from the output's
     /// shape.
-    Pad { before: [usize; 2] },
+    Pad {
+        before: [usize; 2],
+    },
     /// The sum of two values of one shape.
     Add,
     /// The channels of all inputs, one after the other.
     Concat,
-    Flatten { order: FlattenOrder },
+    Flatten {
+        order: FlattenOrder,
+    },
     /// Identity, and dropout, which is the identity once training is over.
     Identity,
     /// Probabilities of logits, or their logarithms.

@@ -23,15 +23,25 @@ pub enum LayerOp {
         pool: Option<Window>,
     },
     /// Weights `[out][in]`, with `in` in height × width × channel order.
-    FullyConnected { weights: Vec<f32>, bias: Vec<f32> },
-    MaxPool2d { window: Window },
+    FullyConnected {
+        weights: Vec<f32>,
+        bias: Vec<f32>,
+    },
+    MaxPool2d {
+        window: Window,
+    },
     /// `2^-bits` times the sum of each window.
-    AveragePool2d { window: Window, bits: u32 },
+    AveragePool2d {
+        window: Window,
+        bits: u32,
+    },
     /// The sum of its two inputs.
     Add,
     /// The channels of all inputs, one after the other.
     Concat,
-    LeakyRelu { slope: f32 },
+    LeakyRelu {
+        slope: f32,
+    },
 }
 
 /// One layer; layer `i` computes value `i + 1`.
@@ -88,8 +98,8 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
         }
         let inputs: Option<Vec<ValueId>> =
             graph.nodes[node].inputs.iter().map(|&value| lowered[value]).collect();
-        let inputs =
-            inputs.ok_or_else(|| PassError::at(&graph, node, "reads a value inside a fused layer"))?;
+        let inputs = inputs
+            .ok_or_else(|| PassError::at(&graph, node, "reads a value inside a fused layer"))?;
         let (value, end) = lowering.lower(&graph, node, inputs)?;
         lowered[end + 1] = Some(value);
         // What lies between is inside the layer and has no value of its own.
@@ -106,7 +116,7 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
     }
     let output = lowering.shape(&graph, lowering.layers.len());
     if !lowering.ends_in_accumulators() {
-        if output.height * output.width != 1 {
+        if output.height * output.width != 1 || output.channels > MOST_CLASSES {
             return refused(NO_CLASSIFIER.into());
         }
         lowering.end_in_accumulators(&graph.nodes[node].name, output.channels);
@@ -119,6 +129,9 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
 
 const NO_CLASSIFIER: &str = "the network must end in a fully connected layer or a convolution without ReLU: its \
                              accumulators are the logits";
+
+/// A network that ends in a mean gets a fully connected layer for its logits, of this many at most.
+pub const MOST_CLASSES: usize = 1024;
 
 /// The layers so far.
 struct Lowering {
@@ -285,11 +298,11 @@ fn pass_on(name: &str, input: ValueId, shape: Shape, relu: bool, ceiling: Option
 fn move_pools(graph: &mut Graph) {
     for node in 0..graph.nodes.len() {
         let Some(consumer) = graph.only_consumer(node + 1) else { continue };
-        let exchanged = match (&graph.nodes[node].operator, &graph.nodes[consumer].operator) {
-            (Operator::MaxPool2d { .. }, Operator::Relu | Operator::Clip { .. }) => true,
-            (Operator::LeakyRelu { .. }, Operator::MaxPool2d { .. }) => true,
-            _ => false,
-        };
+        let exchanged = matches!(
+            (&graph.nodes[node].operator, &graph.nodes[consumer].operator),
+            (Operator::MaxPool2d { .. }, Operator::Relu | Operator::Clip { .. })
+                | (Operator::LeakyRelu { .. }, Operator::MaxPool2d { .. })
+        );
         if exchanged {
             crate::passes::exchange(graph, node, consumer);
         }
@@ -302,7 +315,9 @@ fn take_activation(graph: &Graph, end: &mut usize) -> (bool, Option<f32>) {
     while let Some(next) = graph.only_consumer(*end + 1) {
         match graph.nodes[next].operator {
             Operator::Relu => {}
-            Operator::Clip { ceiling: c } => ceiling = Some(ceiling.map_or(c, |other| other.min(c))),
+            Operator::Clip { ceiling: c } => {
+                ceiling = Some(ceiling.map_or(c, |other| other.min(c)))
+            }
             _ => break,
         }
         relu = true;

@@ -31,10 +31,15 @@ pub struct Agreement {
 /// # Errors
 ///
 /// What tract says if it cannot load or run the model.
-pub fn against_tract(network: &QuantizedNetwork, int8_onnx: &[u8], images: &Dataset) -> TractResult<Agreement> {
+pub fn against_tract(
+    network: &QuantizedNetwork,
+    int8_onnx: &[u8],
+    images: &Dataset,
+) -> TractResult<Agreement> {
     let ours = reference::all_logits(network, images);
     let theirs = int8_logits(int8_onnx, network.classes(), images)?;
-    let differing = |(a, b): (&Vec<i32>, &Vec<i32>)| a.iter().zip(b).filter(|(a, b)| a != b).count();
+    let differing =
+        |(a, b): (&Vec<i32>, &Vec<i32>)| a.iter().zip(b).filter(|(a, b)| a != b).count();
     Ok(Agreement {
         images: images.len(),
         logits: images.len() * network.classes(),
@@ -48,16 +53,17 @@ pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult
     let shape = [BATCH, 1, images.height, images.width];
     let plan = plan(onnx, u8::fact(shape).into())?;
     let size = images.image_size();
-    let batches = parallel::map(images.len().div_ceil(BATCH), |batch| -> TractResult<Vec<Vec<i32>>> {
-        let first = batch * BATCH;
-        let count = BATCH.min(images.len() - first);
-        let mut pixels = images.images[first * size..(first + count) * size].to_vec();
-        pixels.resize(BATCH * size, 0);
-        let result = plan.run(tvec!(Tensor::from_shape(&shape, &pixels)?.into()))?;
-        let view = result[0].to_plain_array_view::<i32>()?;
-        let logits: Vec<i32> = view.iter().copied().collect();
-        Ok(logits.chunks(classes).take(count).map(<[i32]>::to_vec).collect())
-    });
+    let batches =
+        parallel::map(images.len().div_ceil(BATCH), |batch| -> TractResult<Vec<Vec<i32>>> {
+            let first = batch * BATCH;
+            let count = BATCH.min(images.len() - first);
+            let mut pixels = images.images[first * size..(first + count) * size].to_vec();
+            pixels.resize(BATCH * size, 0);
+            let result = plan.run(tvec!(Tensor::from_shape(&shape, &pixels)?.into()))?;
+            let view = result[0].to_plain_array_view::<i32>()?;
+            let logits: Vec<i32> = view.iter().copied().collect();
+            Ok(logits.chunks(classes).take(count).map(<[i32]>::to_vec).collect())
+        });
     let mut all = Vec::with_capacity(images.len());
     for batch in batches {
         all.extend(batch?);
@@ -85,7 +91,8 @@ pub fn reading_error(
     let copies = dims.iter().product::<usize>() / images.image_size().max(1);
     let differences = parallel::map(images.len(), |index| -> TractResult<(f32, f32)> {
         let image = images.image(index);
-        let scale = |&pixel: &u8| (f32::from(pixel) / pixels.divisor - pixels.mean) / pixels.deviation;
+        let scale =
+            |&pixel: &u8| (f32::from(pixel) / pixels.divisor - pixels.mean) / pixels.deviation;
         let scaled: Vec<f32> = image.iter().map(scale).collect::<Vec<_>>().repeat(copies);
         let result = plan.run(tvec!(Tensor::from_shape(&dims, &scaled)?.into()))?;
         let theirs: Vec<f32> = result[0].to_plain_array_view::<f32>()?.iter().copied().collect();
@@ -104,5 +111,9 @@ pub fn reading_error(
 
 fn plan(onnx: &[u8], input: InferenceFact) -> TractResult<Arc<TypedRunnableModel>> {
     let mut bytes = onnx;
-    tract_onnx::onnx().model_for_read(&mut bytes)?.with_input_fact(0, input)?.into_optimized()?.into_runnable()
+    tract_onnx::onnx()
+        .model_for_read(&mut bytes)?
+        .with_input_fact(0, input)?
+        .into_optimized()?
+        .into_runnable()
 }

@@ -93,15 +93,29 @@ pub enum QuantizedOp {
         convolved: Shape,
         pool: Option<Window>,
     },
-    FullyConnected { parameters: Parameters },
-    MaxPool2d { window: Window },
+    FullyConnected {
+        parameters: Parameters,
+    },
+    MaxPool2d {
+        window: Window,
+    },
     /// The sum of each window stands for `2^-bits` times itself and is shifted right by `shift`.
-    AveragePool2d { window: Window, bits: u32, shift: u8 },
+    AveragePool2d {
+        window: Window,
+        bits: u32,
+        shift: u8,
+    },
     /// Both inputs are shifted left by `align` to a common exponent, and the sum right by `shift`.
-    Add { align: [u8; 2], shift: u8 },
+    Add {
+        align: [u8; 2],
+        shift: u8,
+    },
     Concat,
     /// What is negative times `slope · 2^-bits`.
-    LeakyRelu { slope: u16, bits: u8 },
+    LeakyRelu {
+        slope: u16,
+        bits: u8,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,14 +140,18 @@ impl QuantizedLayer {
 
     pub fn parameters(&self) -> Option<&Parameters> {
         match &self.op {
-            QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => Some(parameters),
+            QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => {
+                Some(parameters)
+            }
             _ => None,
         }
     }
 
     pub fn parameters_mut(&mut self) -> Option<&mut Parameters> {
         match &mut self.op {
-            QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => Some(parameters),
+            QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => {
+                Some(parameters)
+            }
             _ => None,
         }
     }

@@ -49,7 +49,11 @@ pub fn all_logits(network: &QuantizedNetwork, images: &Dataset) -> Vec<Vec<i32>>
 
 /// How many images of a data set have their label's logit as the first largest.
 pub fn correct(logits: &[Vec<i32>], labels: &[u8]) -> usize {
-    logits.iter().zip(labels).filter(|(logits, label)| argmax(logits) == usize::from(**label)).count()
+    logits
+        .iter()
+        .zip(labels)
+        .filter(|(logits, label)| argmax(logits) == usize::from(**label))
+        .count()
 }
 
 /// Does something with the elements of an 8-bit value; the logits are no layer's input.
@@ -87,7 +91,11 @@ fn run_layer(network: &QuantizedNetwork, layer: &QuantizedLayer, values: &[Integ
             let input = network.shape(layer.input());
             with_elements!(&values[layer.input()], |x| match &layer.op {
                 QuantizedOp::Conv2d { parameters: p, window, convolved, .. } => {
-                    let shape = Conv2dShape { input: input.hwc(), output: convolved.hwc(), window: *window };
+                    let shape = Conv2dShape {
+                        input: input.hwc(),
+                        output: convolved.hwc(),
+                        window: *window,
+                    };
                     kernels::conv2d_accumulate(&shape, x, &p.weights, &p.bias, &mut y);
                 }
                 QuantizedOp::FullyConnected { parameters: p } => {
@@ -135,12 +143,19 @@ fn run_as<Y: Activation>(
             with_elements!(x, |x| weighted(layer, input, x, y));
         }
         QuantizedOp::MaxPool2d { window } => {
-            let shape = Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
+            let shape =
+                Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
             kernels::max_pool2d(&shape, same(x), y);
         }
         QuantizedOp::AveragePool2d { window, shift, .. } => {
-            let shape = Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
-            with_elements!(x, |x| kernels::average_pool2d(&shape, x, Clipped::new(layer, *shift), y));
+            let shape =
+                Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
+            with_elements!(x, |x| kernels::average_pool2d(
+                &shape,
+                x,
+                Clipped::new(layer, *shift),
+                y
+            ));
         }
         QuantizedOp::Add { align, shift } => {
             let align = align.map(u32::from);
@@ -163,15 +178,25 @@ fn run_as<Y: Activation>(
 }
 
 /// A convolution or fully connected layer with requantization.
-fn weighted<X: Activation, Y: Activation>(layer: &QuantizedLayer, input: Shape, x: &[X], y: &mut [Y]) {
+fn weighted<X: Activation, Y: Activation>(
+    layer: &QuantizedLayer,
+    input: Shape,
+    x: &[X],
+    y: &mut [Y],
+) {
     let Some(p) = layer.parameters() else { return };
     let shifts: Vec<Clipped> = p.shifts.iter().map(|&bits| Clipped::new(layer, bits)).collect();
     match &layer.op {
         QuantizedOp::Conv2d { window, groups, convolved, pool, .. } => {
-            let shape = Conv2dShape { input: input.hwc(), output: convolved.hwc(), window: *window };
+            let shape =
+                Conv2dShape { input: input.hwc(), output: convolved.hwc(), window: *window };
             match (pool, layer.kind()) {
                 (Some(pool), _) => {
-                    let pool = Pool2dShape { input: convolved.hwc(), output: layer.output.hwc(), window: *pool };
+                    let pool = Pool2dShape {
+                        input: convolved.hwc(),
+                        output: layer.output.hwc(),
+                        window: *pool,
+                    };
                     kernels::conv2d_max_pool2d(&shape, &pool, x, &p.weights, &p.bias, &shifts, y);
                 }
                 (None, LayerKind::DepthwiseConv2d) => {

@@ -103,7 +103,9 @@ fn valid(kernel: usize, stride: usize) -> Window {
 impl Window {
     fn output(&self, size: [usize; 2]) -> [usize; 2] {
         std::array::from_fn(|axis| {
-            (size[axis] + self.pads[axis] + self.pads[axis + 2] - self.kernel[axis]) / self.stride[axis] + 1
+            (size[axis] + self.pads[axis] + self.pads[axis + 2] - self.kernel[axis])
+                / self.stride[axis]
+                + 1
         })
     }
 
@@ -166,7 +168,8 @@ impl Net {
         let name = self.name("norm");
         let mut inputs = vec![x.name.clone()];
         // A few channels are turned around: gamma may be negative.
-        let gamma: Vec<f32> = positive.iter().map(|&v| if self.rng.u8(..8) == 0 { -v } else { v }).collect();
+        let gamma: Vec<f32> =
+            positive.iter().map(|&v| if self.rng.u8(..8) == 0 { -v } else { v }).collect();
         inputs.push(self.model.initializer(&format!("{name}.gamma"), &[channels], &gamma));
         inputs.push(self.weights(&[channels], 0.2));
         inputs.push(self.weights(&[channels], 0.2));
@@ -212,7 +215,11 @@ impl Net {
     fn concat(&mut self, values: &[&Value]) -> Value {
         let names: Vec<&str> = values.iter().map(|value| value.name.as_str()).collect();
         let name = self.node("Concat", &names, &[("axis", Attribute::Int(1))]);
-        Value { name, channels: values.iter().map(|value| value.channels).sum(), ..values[0].clone() }
+        Value {
+            name,
+            channels: values.iter().map(|value| value.channels).sum(),
+            ..values[0].clone()
+        }
     }
 
     /// ReduceMean over two axes, which are an attribute before opset 18 and an input from then on.
@@ -334,7 +341,8 @@ impl Net {
         let x = self.pool("AveragePool", &x, Window { pads: [1, 0, 0, 1], ..valid(3, 2) });
         let x = self.conv(&x, 6, valid(2, 1), 3);
         let x = self.leaky_relu(&x, 0.25);
-        let x = self.pool("AveragePool", &x, Window { kernel: [3, 2], stride: [1, 1], pads: [0; 4] });
+        let x =
+            self.pool("AveragePool", &x, Window { kernel: [3, 2], stride: [1, 1], pads: [0; 4] });
         self.classify(&x)
     }
 
@@ -367,7 +375,11 @@ impl Net {
         let to_nhwc = [("perm", Attribute::Ints(vec![0, 2, 3, 1]))];
         let amounts = self.name("amounts");
         let amounts = self.model.initializer(&amounts, &[8], &[0_i64, 0, 0, 0, 0, 1, 1, 0]);
-        let x = Value { name: self.node("Pad", &[&image.name, &amounts], &[]), size: [SIDE + 1; 2], ..image };
+        let x = Value {
+            name: self.node("Pad", &[&image.name, &amounts], &[]),
+            size: [SIDE + 1; 2],
+            ..image
+        };
         let x = self.unary("Transpose", &x, &to_nchw);
         let x = self.conv(&x, 4, valid(3, 2), 1);
         let x = self.batch_norm(&x);
@@ -377,7 +389,11 @@ impl Net {
         let x = Value { name: self.node("Min", &[&x.name, &six], &[]), ..x };
         let amounts = self.name("amounts");
         let amounts = self.model.initializer(&amounts, &[8], &[0_i64, 0, 1, 1, 0, 0, 1, 1]);
-        let padded = self.node("Pad", &[&x.name, &amounts], &[("mode", Attribute::String("constant".into()))]);
+        let padded = self.node(
+            "Pad",
+            &[&x.name, &amounts],
+            &[("mode", Attribute::String("constant".into()))],
+        );
         let x = Value { name: padded, size: [x.size[0] + 2, x.size[1] + 2], ..x };
         let x = self.pool("MaxPool", &x, valid(3, 2));
         let x = self.conv(&x, 8, same(3, 1), 4);
@@ -413,7 +429,8 @@ impl Net {
     fn random_window(&mut self, size: [usize; 2]) -> Window {
         let kernel = size.map(|size| self.rng.usize(1..=4.min(size)));
         let stride = [self.rng.usize(1..=3), self.rng.usize(1..=3)];
-        let pads = [kernel[0], kernel[1], kernel[0], kernel[1]].map(|kernel| self.rng.usize(..kernel));
+        let pads =
+            [kernel[0], kernel[1], kernel[0], kernel[1]].map(|kernel| self.rng.usize(..kernel));
         Window { kernel, stride, pads }
     }
 

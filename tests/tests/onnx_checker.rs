@@ -50,7 +50,8 @@ fn structures_pass_the_checker() {
         let onnx = structures::network(structure, 1, 17);
         let conversion = Converter::new("net", &onnx).convert(&images).expect("is converted");
         let write = |kind: &str, bytes: &[u8]| {
-            std::fs::write(folder.join(format!("{structure:?}-{kind}.onnx")), bytes).expect("is written");
+            std::fs::write(folder.join(format!("{structure:?}-{kind}.onnx")), bytes)
+                .expect("is written");
         };
         write("float", &onnx);
         write("int8", &conversion.int8_onnx());

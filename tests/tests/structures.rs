@@ -35,7 +35,8 @@ fn tract_reads_the_same() {
             let onnx = network(structure, seed, opset);
             let read = Converter::new("net", &onnx).lower();
             let read = read.unwrap_or_else(|error| panic!("{structure:?}, opset {opset}: {error}"));
-            let error = prove::reading_error(&read, &onnx, &pixels, &images).expect("tract runs it");
+            let error =
+                prove::reading_error(&read, &onnx, &pixels, &images).expect("tract runs it");
             assert!(error < 1e-5, "{structure:?}, opset {opset}: off by {error}");
         }
     }
@@ -47,8 +48,9 @@ fn integers_equal_tract() {
     for structure in ALL {
         for seed in 0..SEEDS {
             let conversion = convert(structure, seed, &images);
-            let agreement = prove::against_tract(&conversion.network, &conversion.int8_onnx(), &images)
-                .unwrap_or_else(|error| panic!("{structure:?}, seed {seed}: {error:?}"));
+            let agreement =
+                prove::against_tract(&conversion.network, &conversion.int8_onnx(), &images)
+                    .unwrap_or_else(|error| panic!("{structure:?}, seed {seed}: {error:?}"));
             assert_eq!(agreement.logits, images.len() * CLASSES);
             assert_eq!(agreement.mismatches, 0, "{structure:?}, seed {seed}");
         }
@@ -63,7 +65,8 @@ fn integers_equal_onnx_runtime() {
     for structure in ALL {
         for seed in 0..SEEDS {
             let conversion = convert(structure, seed, &images);
-            let theirs = onnxruntime::int8_logits(&backend, &conversion.int8_onnx(), CLASSES, &images);
+            let theirs =
+                onnxruntime::int8_logits(&backend, &conversion.int8_onnx(), CLASSES, &images);
             let ours = reference::all_logits(&conversion.network, &images);
             assert!(ours == theirs, "{structure:?}, seed {seed}");
         }
@@ -87,8 +90,11 @@ fn integers_are_close_to_float() {
 fn every_kernel_is_used() {
     let images = random_images(5, 20, SIDE, SIDE, CLASSES);
     let networks = ALL.map(|structure| convert(structure, 0, &images).network);
-    let kinds: BTreeSet<&str> =
-        networks.iter().flat_map(|network| &network.layers).map(|layer| layer.kind().name()).collect();
+    let kinds: BTreeSet<&str> = networks
+        .iter()
+        .flat_map(|network| &network.layers)
+        .map(|layer| layer.kind().name())
+        .collect();
     for kind in [
         LayerKind::Conv2d,
         LayerKind::Conv2dMaxPool2d,
@@ -117,7 +123,8 @@ fn generated_code_computes_the_same() {
         for seed in 0..2 {
             let conversion = convert(structure, seed, &images);
             let module = format!("{structure:?}_{seed}").to_lowercase();
-            fs::write(folder.join(format!("{module}.rs")), conversion.model_rs()).expect("is written");
+            fs::write(folder.join(format!("{module}.rs")), conversion.model_rs())
+                .expect("is written");
             let _ = writeln!(main, "#[allow(dead_code)]\nmod {module};");
             let _ = writeln!(
                 calls,
@@ -159,7 +166,10 @@ fn generated_code_computes_the_same() {
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout) == expected, "the generated code computes other logits");
+    assert!(
+        String::from_utf8_lossy(&output.stdout) == expected,
+        "the generated code computes other logits"
+    );
     let _ = fs::remove_dir_all(folder);
 }
 
@@ -236,25 +246,47 @@ fn what_is_not_supported_is_said_at_its_node() {
         (one_node("LeakyRelu", &[], &[("alpha", Attribute::Float(-0.5))]), "slope -0.5"),
         (one_node("LeakyRelu", &[], &[("alpha", Attribute::Float(2.0))]), "from 0 to 1"),
         (
-            one_node("AveragePool", &[], &[("kernel_shape", ints(&[3, 3])), ("pads", ints(&[1, 1, 1, 1]))]),
+            one_node(
+                "AveragePool",
+                &[],
+                &[("kernel_shape", ints(&[3, 3])), ("pads", ints(&[1, 1, 1, 1]))],
+            ),
             "count_include_pad",
         ),
         (one_node("Mul", &[Image], &[]), "of two values only Add"),
         (one_node("Sum", &[Image, Image], &[]), "expected two"),
         (one_node("Concat", &[Image], &[("axis", Attribute::Int(2))]), "along the channels"),
-        (one_node("Pad", &[Ints(&[0; 8])], &[("mode", Attribute::String("reflect".into()))]), "mode reflect"),
-        (one_node("Pad", &[Ints(&[0, 0, 1, 0, 0, 0, 0, 0]), scalar(1.0)], &[]), "another value than 0"),
+        (
+            one_node("Pad", &[Ints(&[0; 8])], &[("mode", Attribute::String("reflect".into()))]),
+            "mode reflect",
+        ),
+        (
+            one_node("Pad", &[Ints(&[0, 0, 1, 0, 0, 0, 0, 0]), scalar(1.0)], &[]),
+            "another value than 0",
+        ),
         (one_node("Pad", &[Ints(&[0, 1, 0, 0, 0, 0, 0, 0])], &[]), "axis 1"),
         (one_node("Pad", &[Ints(&[0, 0, -1, 0, 0, 0, 0, 0])], &[]), "0 to 64"),
         (one_node("Pad", &[Ints(&[0, 0, 1, 0, 0, 0, 0, 0])], &[]), "followed by a convolution"),
         (one_node("ReduceMean", &[], &[("axes", ints(&[2]))]), "height and width"),
-        (one_node("Conv", &[Floats(&[3, 1, 1, 1], 1.0)], &[("group", Attribute::Int(2))]), "2 groups"),
-        (one_node("Conv", &[Floats(&[4, 2, 1, 1], 1.0)], &[("group", Attribute::Int(2))]), "2 groups"),
-        (one_node("Conv", &[Floats(&[4, 2, 1, 1], 1.0)], &[("group", Attribute::Int(0))]), "0 groups"),
+        (
+            one_node("Conv", &[Floats(&[3, 1, 1, 1], 1.0)], &[("group", Attribute::Int(2))]),
+            "2 groups",
+        ),
+        (
+            one_node("Conv", &[Floats(&[4, 2, 1, 1], 1.0)], &[("group", Attribute::Int(2))]),
+            "2 groups",
+        ),
+        (
+            one_node("Conv", &[Floats(&[4, 2, 1, 1], 1.0)], &[("group", Attribute::Int(0))]),
+            "0 groups",
+        ),
     ];
     for (onnx, part) in cases {
         let error = Converter::new("net", &onnx).lower().err().expect("is refused").to_string();
-        assert!(error.contains(part) && error.contains("'the_node'"), "{part:?} is missing in {error:?}");
+        assert!(
+            error.contains(part) && error.contains("'the_node'"),
+            "{part:?} is missing in {error:?}"
+        );
         assert_eq!(error.lines().count(), 1, "{error}");
     }
 }

@@ -106,7 +106,8 @@ fn values<'a, const DIMS: usize>(
     match expected {
         Some(expected) if expected == body.len() => Ok((dims, body)),
         _ => {
-            let state = if expected.is_none_or(|e| e > body.len()) { "truncated" } else { "too long" };
+            let state =
+                if expected.is_none_or(|e| e > body.len()) { "truncated" } else { "too long" };
             let wanted = expected.map_or("more".to_string(), |e| e.to_string());
             Err(malformed(format!(
                 "{state}: the header announces {wanted} bytes of {what}, the file holds {}",

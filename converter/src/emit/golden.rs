@@ -19,7 +19,8 @@ pub fn pick(images: &Dataset) -> Dataset {
         by_class[usize::from(label)].push(index);
     }
     let rounds = by_class.iter().map(Vec::len).max().unwrap_or(0);
-    let turns = (0..rounds).flat_map(|round| by_class.iter().filter_map(move |class| class.get(round)));
+    let turns =
+        (0..rounds).flat_map(|round| by_class.iter().filter_map(move |class| class.get(round)));
     let indices: Vec<usize> = turns.copied().take(IMAGES).collect();
     images.subset(&indices)
 }

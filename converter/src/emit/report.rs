@@ -27,18 +27,27 @@ pub struct Report {
 
 impl Report {
     /// Compares the integers with the float network on `images`.
-    pub fn measure(float: &Network, network: &QuantizedNetwork, plan: &ArenaPlan, images: &Dataset) -> Self {
+    pub fn measure(
+        float: &Network,
+        network: &QuantizedNetwork,
+        plan: &ArenaPlan,
+        images: &Dataset,
+    ) -> Self {
         let per_image = parallel::map(images.len(), |index| {
             let image = images.image(index);
-            let (float_values, integers) = (evaluate::values(float, image), reference::values(network, image));
+            let (float_values, integers) =
+                (evaluate::values(float, image), reference::values(network, image));
             let layers = float_values.iter().zip(&integers).enumerate().skip(1);
             layers
                 .map(|(value, (floats, integers))| {
                     let step = 2_f64.powi(-network.format(value).exponent);
-                    floats.iter().zip(integers.to_i32()).fold((0.0, 0.0), |(error, power), (&x, q)| {
-                        let x = f64::from(x);
-                        (error + (x - f64::from(q) * step).powi(2), power + x * x)
-                    })
+                    floats.iter().zip(integers.to_i32()).fold(
+                        (0.0, 0.0),
+                        |(error, power), (&x, q)| {
+                            let x = f64::from(x);
+                            (error + (x - f64::from(q) * step).powi(2), power + x * x)
+                        },
+                    )
                 })
                 .collect::<Vec<(f64, f64)>>()
         });
@@ -48,7 +57,8 @@ impl Report {
                 *sum = (sum.0 + error, sum.1 + power);
             });
         }
-        let relative = |(error, power): (f64, f64)| if power > 0.0 { (error / power).sqrt() } else { 0.0 };
+        let relative =
+            |(error, power): (f64, f64)| if power > 0.0 { (error / power).sqrt() } else { 0.0 };
         Self {
             relative_errors: sums.into_iter().map(relative).collect(),
             images: images.len(),
@@ -71,7 +81,11 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
         let reach = largest_sum(network, layer).map_or("–".to_string(), |reach| {
             format!("{:.3} × 2^24", reach as f64 / ACCUMULATOR_BOUND as f64)
         });
-        let pooled = if layer.kind() == firmware_core::LayerKind::Conv2dMaxPool2d { " + max_pool2d" } else { "" };
+        let pooled = if layer.kind() == firmware_core::LayerKind::Conv2dMaxPool2d {
+            " + max_pool2d"
+        } else {
+            ""
+        };
         let _ = writeln!(
             table,
             "| {}{pooled} | {} {} | {} | {} | {} | {} → {} | {reach} |",

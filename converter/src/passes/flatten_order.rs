@@ -20,7 +20,8 @@ pub fn run(graph: &mut Graph) -> Result<(), PassError> {
                     for row in weights.chunks_mut(size) {
                         let chw = row.to_vec();
                         for (element, weight) in row.iter_mut().enumerate() {
-                            let (pixel, channel) = (element / shape.channels, element % shape.channels);
+                            let (pixel, channel) =
+                                (element / shape.channels, element % shape.channels);
                             *weight = chw[channel * pixels + pixel];
                         }
                     }

@@ -9,6 +9,7 @@ use firmware_core::Window;
 
 use super::{PassError, exchange};
 use crate::graph::{FlattenOrder, Graph, Operator, Shape};
+use crate::lower::MOST_CLASSES;
 
 pub fn run(graph: &mut Graph) -> Result<(), PassError> {
     while let Some(index) =
@@ -46,7 +47,9 @@ impl Affine {
 
 /// Brings the affine node at `index` one step nearer to its end.
 fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
-    let Operator::Affine { scale, shift } = graph.nodes[index].operator.clone() else { return Ok(()) };
+    let Operator::Affine { scale, shift } = graph.nodes[index].operator.clone() else {
+        return Ok(());
+    };
     let affine = Affine { scale, shift };
     if affine.scale.iter().all(|&s| s == 1.0) && !affine.shifts() {
         graph.bypass(index);
@@ -81,10 +84,10 @@ fn fold_into_producer(graph: &mut Graph, index: usize, affine: &Affine) -> bool 
         }
         Operator::Affine { scale, shift } => {
             let first = Affine { scale: scale.clone(), shift: shift.clone() };
-            let channels = affine.scale.len().max(affine.shift.len()).max(scale.len()).max(shift.len());
-            *shift = (0..channels)
-                .map(|c| first.shift(c) * affine.scale(c) + affine.shift(c))
-                .collect();
+            let channels =
+                affine.scale.len().max(affine.shift.len()).max(scale.len()).max(shift.len());
+            *shift =
+                (0..channels).map(|c| first.shift(c) * affine.scale(c) + affine.shift(c)).collect();
             *scale = (0..channels).map(|c| first.scale(c) * affine.scale(c)).collect();
             true
         }
@@ -105,7 +108,9 @@ fn move_past(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) 
         Operator::MaxPool2d { .. } if affine.increases() => {}
         Operator::Relu | Operator::LeakyRelu { .. } if affine.increases() && !affine.shifts() => {}
         // The sum of a window has its shift once for each pixel.
-        Operator::AveragePool2d { window, bits } if !pads(window, shape, output) || !affine.shifts() => {
+        Operator::AveragePool2d { window, bits }
+            if !pads(window, shape, output) || !affine.shifts() =>
+        {
             let factor = (window.kernel[0] * window.kernel[1]) as f32 / 2_f32.powi(*bits as i32);
             graph.nodes[index].operator = Operator::Affine {
                 scale: affine.scale.clone(),
@@ -189,13 +194,15 @@ fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), 
                 "shifts the input of a padded convolution, where the padding would have to shift \
                  too; move the shift behind the convolution or drop the padding"
             }
-            false => "cannot be folded into what reads the image; expected convolutions or fully connected layers",
+            false => {
+                "cannot be folded into what reads the image; expected convolutions or fully connected layers"
+            }
         };
         return Err(PassError::at(graph, index, what));
     }
     let bias: Vec<f32> = (0..channels).map(|channel| affine.shift(channel)).collect();
     graph.nodes[index].operator = if graph.output == index + 1 {
-        if shape.height * shape.width != 1 {
+        if shape.height * shape.width != 1 || channels > MOST_CLASSES {
             let what = "the network must end in a fully connected layer or a convolution, which this can be folded into";
             return Err(PassError::at(graph, index, what));
         }
@@ -231,7 +238,13 @@ fn scale_outputs(weights: &mut [f32], bias: &mut [f32], affine: &Affine) {
 }
 
 /// What a layer reads, scaled and shifted: weights `[out][…][in / groups]` over `inputs` channels.
-fn scale_inputs(weights: &mut [f32], bias: &mut [f32], groups: usize, inputs: usize, affine: &Affine) {
+fn scale_inputs(
+    weights: &mut [f32],
+    bias: &mut [f32],
+    groups: usize,
+    inputs: usize,
+    affine: &Affine,
+) {
     let taps = weights.len() / bias.len().max(1);
     let (group_in, group_out) = (inputs / groups, bias.len() / groups);
     for (out, (taps, bias)) in weights.chunks_mut(taps.max(1)).zip(bias).enumerate() {

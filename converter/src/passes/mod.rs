@@ -49,9 +49,9 @@ pub(crate) fn exchange(graph: &mut Graph, index: usize, consumer: usize) {
     std::mem::swap(&mut low[index].name, &mut high[0].name);
     // The first of the two now has the shape rule that the second had.
     low[index].output = match low[index].operator {
-        Operator::Flatten { .. }
-        | Operator::MaxPool2d { .. }
-        | Operator::AveragePool2d { .. } => after,
+        Operator::Flatten { .. } | Operator::MaxPool2d { .. } | Operator::AveragePool2d { .. } => {
+            after
+        }
         _ => before,
     };
 }

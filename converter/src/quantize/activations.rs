@@ -29,21 +29,31 @@ pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueForma
     let mut peaks = vec![0_f32; count];
     for image_peaks in parallel::map(calibration.len(), |index| {
         let values = evaluate::values(network, calibration.image(index));
-        values[1..].iter().map(|v| v.iter().fold(0_f32, |peak, x| peak.max(x.abs()))).collect::<Vec<_>>()
+        values[1..]
+            .iter()
+            .map(|v| v.iter().fold(0_f32, |peak, x| peak.max(x.abs())))
+            .collect::<Vec<_>>()
     }) {
         peaks.iter_mut().zip(image_peaks).for_each(|(peak, p)| *peak = peak.max(p));
     }
     for (layer, peak) in network.layers.iter().zip(&peaks) {
         if !peak.is_finite() {
-            return Err(wrong(layer, "its result is infinite or not a number on a calibration image"));
+            return Err(wrong(
+                layer,
+                "its result is infinite or not a number on a calibration image",
+            ));
         }
     }
 
     let groups = Groups::of(network);
-    let unsigned: Vec<bool> = groups.each(|value| value == 0 || network.layers[value - 1].relu, |a, b| a && b);
+    let unsigned: Vec<bool> =
+        groups.each(|value| value == 0 || network.layers[value - 1].relu, |a, b| a && b);
     let peak = groups.each(|value| if value == 0 { 0.0 } else { peaks[value - 1] }, f32::max);
-    let widest: Vec<i32> =
-        peak.iter().zip(&unsigned).map(|(&peak, &unsigned)| widest_exponent(peak, unsigned)).collect();
+    let widest: Vec<i32> = peak
+        .iter()
+        .zip(&unsigned)
+        .map(|(&peak, &unsigned)| widest_exponent(peak, unsigned))
+        .collect();
     let mut errors = vec![[0_f64; CANDIDATES]; count + 1];
     // Sums in the order of the images: the same exponents whatever the number of threads.
     for image_errors in parallel::map(calibration.len(), |index| {
@@ -62,7 +72,8 @@ pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueForma
 
     let mut exponents: Vec<i32> = (0..=count)
         .map(|group| {
-            let best = (0..CANDIDATES).min_by(|&a, &b| errors[group][a].total_cmp(&errors[group][b]));
+            let best =
+                (0..CANDIDATES).min_by(|&a, &b| errors[group][a].total_cmp(&errors[group][b]));
             widest[group] + best.unwrap_or(0) as i32
         })
         .collect();
@@ -94,7 +105,9 @@ impl Groups {
             }
             for &input in &layer.inputs {
                 let (a, b) = (of[input], of[index + 1]);
-                of.iter_mut().filter(|group| **group == a.max(b)).for_each(|group| *group = a.min(b));
+                of.iter_mut()
+                    .filter(|group| **group == a.max(b))
+                    .for_each(|group| *group = a.min(b));
             }
         }
         Self { of }
@@ -131,7 +144,10 @@ fn limit(network: &Network, groups: &Groups, exponents: &mut [i32]) -> Result<()
             };
             for (group, cap) in caps {
                 if group == groups.of[0] && exponents[group] > cap {
-                    return Err(wrong(layer, "its inputs differ too much in size: by 2^15 or more"));
+                    return Err(wrong(
+                        layer,
+                        "its inputs differ too much in size: by 2^15 or more",
+                    ));
                 }
                 exponents[group] = exponents[group].min(cap);
             }

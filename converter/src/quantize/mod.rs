@@ -16,11 +16,15 @@ pub use bound::{ACCUMULATOR_BOUND, largest_accumulator, largest_sum};
 /// Why a network has no exact integer form.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum QuantizeError {
-    #[error("calibration images are {found}, the model takes {expected} (height×width×channels); give images of that size")]
+    #[error(
+        "calibration images are {found}, the model takes {expected} (height×width×channels); give images of that size"
+    )]
     ImageSize { expected: String, found: String },
     #[error("no calibration image; give at least one")]
     NoImages,
-    #[error("layer '{layer}', output channel {channel}: weights and bias are so large that the accumulator could reach {bound}, beyond 2^24 where every runtime is exact, at any 8-bit exponent")]
+    #[error(
+        "layer '{layer}', output channel {channel}: weights and bias are so large that the accumulator could reach {bound}, beyond 2^24 where every runtime is exact, at any 8-bit exponent"
+    )]
     Accumulator { layer: String, channel: usize, bound: String },
     #[error("layer '{layer}': {what}")]
     Layer { layer: String, what: String },
@@ -32,7 +36,10 @@ pub enum QuantizeError {
 ///
 /// Images of another size than the model's input; a channel that breaks the bound on
 /// accumulators at every exponent.
-pub fn quantize(network: &Network, calibration: &Dataset) -> Result<QuantizedNetwork, QuantizeError> {
+pub fn quantize(
+    network: &Network,
+    calibration: &Dataset,
+) -> Result<QuantizedNetwork, QuantizeError> {
     check_images(network, calibration)?;
     let formats = activations::choose(network, calibration)?;
     let mut layers = Vec::new();
@@ -48,18 +55,21 @@ pub fn quantize(network: &Network, calibration: &Dataset) -> Result<QuantizedNet
         };
         let shift = |from: i32| {
             u8::try_from(from - format.exponent).ok().filter(|&bits| bits <= 31).ok_or_else(|| {
-                let what = format!("its exponent {} cannot be reached from {from}", format.exponent);
+                let what =
+                    format!("its exponent {} cannot be reached from {from}", format.exponent);
                 QuantizeError::Layer { layer: layer.name.clone(), what }
             })
         };
         let op = match &layer.op {
-            LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => QuantizedOp::Conv2d {
-                parameters: quantized(weights, bias)?,
-                window: *window,
-                groups: *groups,
-                convolved: *convolved,
-                pool: *pool,
-            },
+            LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => {
+                QuantizedOp::Conv2d {
+                    parameters: quantized(weights, bias)?,
+                    window: *window,
+                    groups: *groups,
+                    convolved: *convolved,
+                    pool: *pool,
+                }
+            }
             LayerOp::FullyConnected { weights, bias } => {
                 QuantizedOp::FullyConnected { parameters: quantized(weights, bias)? }
             }
@@ -70,7 +80,8 @@ pub fn quantize(network: &Network, calibration: &Dataset) -> Result<QuantizedNet
             }
             LayerOp::Add => {
                 let finest = input.exponent.max(inputs[1].exponent);
-                let align = [finest - input.exponent, finest - inputs[1].exponent].map(|bits| bits as u8);
+                let align =
+                    [finest - input.exponent, finest - inputs[1].exponent].map(|bits| bits as u8);
                 QuantizedOp::Add { align, shift: shift(finest)? }
             }
             LayerOp::Concat => QuantizedOp::Concat,
@@ -79,7 +90,9 @@ pub fn quantize(network: &Network, calibration: &Dataset) -> Result<QuantizedNet
                 QuantizedOp::LeakyRelu { slope, bits }
             }
         };
-        if let QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } = &op {
+        if let QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } =
+            &op
+        {
             bound::prove(&layer.name, parameters, input.element)?;
             if last {
                 let exponent = input.exponent + parameters.weight_exponents[0];
@@ -134,7 +147,7 @@ fn fixed_point(slope: f32) -> (u16, u8) {
         bits -= 1;
     }
     let mut m = (slope * 2_f64.powi(bits)).round_ties_even() as u16;
-    while bits > 0 && m % 2 == 0 {
+    while bits > 0 && m.is_multiple_of(2) {
         m /= 2;
         bits -= 1;
     }

@@ -28,7 +28,8 @@ pub fn quantize(
     let exponents = match target {
         Some(target) => {
             let choose = |(channel, &(weights, bias)): (usize, &(&[f32], f32))| {
-                let allowed = target.exponent - input.exponent..=target.exponent - input.exponent + 31;
+                let allowed =
+                    target.exponent - input.exponent..=target.exponent - input.exponent + 31;
                 best_exponent(&[(weights, bias)], input, allowed)
                     .ok_or_else(|| refused(layer, channel, weights, bias, input))
             };
@@ -59,7 +60,9 @@ pub fn quantize(
 }
 
 fn round_weight(weight: f32, exponent: i32) -> f64 {
-    (f64::from(weight) * 2_f64.powi(exponent)).round_ties_even().clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT)
+    (f64::from(weight) * 2_f64.powi(exponent))
+        .round_ties_even()
+        .clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT)
 }
 
 fn round_bias(bias: f32, exponent: i32) -> f64 {
@@ -73,12 +76,16 @@ fn best_exponent(
     input: ValueFormat,
     allowed: std::ops::RangeInclusive<i32>,
 ) -> Option<i32> {
-    let peak = channels.iter().flat_map(|(weights, _)| *weights).fold(0_f32, |peak, w| peak.max(w.abs()));
+    let peak =
+        channels.iter().flat_map(|(weights, _)| *weights).fold(0_f32, |peak, w| peak.max(w.abs()));
     let bias = channels.iter().fold(0_f32, |peak, (_, bias)| peak.max(bias.abs()));
     // A channel without weights is its bias: as many bits for it as the bound leaves.
     let widest = match peak {
         0.0 if bias == 0.0 => *allowed.start(),
-        0.0 => (ACCUMULATOR_BOUND as f64 / 2.0 / f64::from(bias)).log2().floor() as i32 - input.exponent,
+        0.0 => {
+            (ACCUMULATOR_BOUND as f64 / 2.0 / f64::from(bias)).log2().floor() as i32
+                - input.exponent
+        }
         peak => (LARGEST_WEIGHT / f64::from(peak)).log2().floor() as i32,
     };
     let widest = widest.clamp(*allowed.start(), *allowed.end());
@@ -87,7 +94,9 @@ fn best_exponent(
     let mut best: Option<(f64, i32)> = None;
     // From fine to coarse; an equal error keeps the finer, which serves the bias.
     for exponent in (lowest..=highest).rev() {
-        if channels.iter().any(|&(weights, bias)| reach(weights, bias, exponent, input) >= ACCUMULATOR_BOUND as f64) {
+        if channels.iter().any(|&(weights, bias)| {
+            reach(weights, bias, exponent, input) >= ACCUMULATOR_BOUND as f64
+        }) {
             continue;
         }
         let step = 2_f64.powi(-exponent);
@@ -109,7 +118,13 @@ fn reach(weights: &[f32], bias: f32, exponent: i32, input: ValueFormat) -> f64 {
     sum * input.element.largest() as f64 + round_bias(bias, input.exponent + exponent).abs()
 }
 
-fn refused(layer: &str, channel: usize, weights: &[f32], bias: f32, input: ValueFormat) -> QuantizeError {
+fn refused(
+    layer: &str,
+    channel: usize,
+    weights: &[f32],
+    bias: f32,
+    input: ValueFormat,
+) -> QuantizeError {
     let peak = weights.iter().fold(0_f32, |peak, w| peak.max(w.abs())).max(f32::MIN_POSITIVE);
     let exponent = (LARGEST_WEIGHT / f64::from(peak)).log2().floor() as i32;
     let bound = format!("{:.0}", reach(weights, bias, exponent.min(60), input));

@@ -69,7 +69,8 @@ pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
         return Err(ReadError::NotOnnx("its graph has no node".into()));
     }
     let standard = |domain: &str| domain.is_empty() || domain == "ai.onnx";
-    let opset = model.opset_import.iter().find(|set| standard(&set.domain)).map_or(0, |s| s.version);
+    let opset =
+        model.opset_import.iter().find(|set| standard(&set.domain)).map_or(0, |s| s.version);
     if !OPSETS.contains(&opset) {
         return Err(ReadError::Opset { found: opset });
     }
@@ -80,10 +81,7 @@ pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
     }
     let inputs: Vec<_> = graph.input.iter().filter(|i| !known.contains_key(&i.name)).collect();
     let [input] = inputs[..] else {
-        return Err(ReadError::Graph(format!(
-            "{} inputs; expected one, the image",
-            inputs.len()
-        )));
+        return Err(ReadError::Graph(format!("{} inputs; expected one, the image", inputs.len())));
     };
     let view = View::of_input(input)?;
     let mut reader = Reader { input: view.shape()?, known, nodes: Vec::new() };
@@ -107,9 +105,15 @@ pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
     };
     let logits = match reader.known.get(&output.name) {
         Some(Known::Value(view)) => view.value,
-        _ => return Err(ReadError::Graph(format!("output '{}' is computed by no node", output.name))),
+        _ => {
+            return Err(ReadError::Graph(format!(
+                "output '{}' is computed by no node",
+                output.name
+            )));
+        }
     };
-    let mut graph = Graph { input: reader.input, nodes: reader.nodes, output: logits, head: Head::Logits };
+    let mut graph =
+        Graph { input: reader.input, nodes: reader.nodes, output: logits, head: Head::Logits };
     graph.drop_unused();
     Ok(graph)
 }

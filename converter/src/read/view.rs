@@ -51,7 +51,9 @@ impl View {
         let mut dims = vec![1];
         for dim in shape.dim.iter().skip(1) {
             match dim.value {
-                Some(Value::DimValue(size)) if (1..=1 << 20).contains(&size) => dims.push(size as usize),
+                Some(Value::DimValue(size)) if (1..=1 << 20).contains(&size) => {
+                    dims.push(size as usize)
+                }
                 _ => {
                     return Err(wrong(
                         "only the first dimension (the batch) may be dynamic; export with a fixed \
@@ -114,7 +116,8 @@ impl View {
     /// The view under other dimensions with the same elements in the same order, where that
     /// needs no work: only dimensions of size 1 come and go.
     pub fn relabelled(&self, dims: &[usize]) -> Option<View> {
-        let significant = |dims: &[usize]| dims.iter().copied().filter(|&d| d != 1).collect::<Vec<_>>();
+        let significant =
+            |dims: &[usize]| dims.iter().copied().filter(|&d| d != 1).collect::<Vec<_>>();
         if dims == self.dims {
             return Some(self.clone());
         }

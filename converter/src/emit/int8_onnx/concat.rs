@@ -4,7 +4,8 @@ use super::*;
 
 impl Emitter<'_> {
     pub(super) fn concat(&mut self, layer: &QuantizedLayer) -> String {
-        let inputs: Vec<&str> = layer.inputs.iter().map(|&value| self.values[value].as_str()).collect();
+        let inputs: Vec<&str> =
+            layer.inputs.iter().map(|&value| self.values[value].as_str()).collect();
         self.model.node("Concat", &layer.name, &inputs, &[("axis", Attribute::Int(1))])
     }
 }

@@ -21,10 +21,13 @@ impl Emitter<'_> {
             parameters.weight_exponents.iter().map(|&exponent| scale(exponent)).collect();
         let [x, x_scale, x_zero] = self.quantized(name, "x", layer.input());
         let model = &mut self.model;
-        let weights = model.initializer(&format!("{name}_weights"), &[channels, depth, kh, kw], &weights);
+        let weights =
+            model.initializer(&format!("{name}_weights"), &[channels, depth, kh, kw], &weights);
         let w_scale = model.initializer(&format!("{name}_w_scale"), &[channels], &scales);
-        let w_zero = model.initializer(&format!("{name}_w_zero"), &[channels], &vec![0_i8; channels]);
-        let y_scale = model.initializer(&format!("{name}_y_scale"), &[], &[scale(layer.format.exponent)]);
+        let w_zero =
+            model.initializer(&format!("{name}_w_zero"), &[channels], &vec![0_i8; channels]);
+        let y_scale =
+            model.initializer(&format!("{name}_y_scale"), &[], &[scale(layer.format.exponent)]);
         let y_zero = self.zero_point(&format!("{name}_y_zero"), layer.format.element);
         let bias = self.model.initializer(&format!("{name}_bias"), &[channels], &parameters.bias);
         let mut attributes = window_attributes(window, shapes);
@@ -54,7 +57,11 @@ impl Emitter<'_> {
         let x = self.values[layer.input()].clone();
         let element = self.network.format(layer.input()).element;
         let weights = oihw(parameters, window.kernel);
-        let weights = self.model.initializer(&format!("{name}_weights"), &[channels, depth, kh, kw], &weights);
+        let weights = self.model.initializer(
+            &format!("{name}_weights"),
+            &[channels, depth, kh, kw],
+            &weights,
+        );
         let x_zero = self.zero_point(&format!("{name}_x_zero"), element);
         let model = &mut self.model;
         let w_zero = model.initializer(&format!("{name}_w_zero"), &[], &[0_i8]);
@@ -64,7 +71,8 @@ impl Emitter<'_> {
             &[&x, &weights, &x_zero, &w_zero],
             &window_attributes(window, shapes),
         );
-        let bias = model.initializer(&format!("{name}_bias"), &[1, channels, 1, 1], &parameters.bias);
+        let bias =
+            model.initializer(&format!("{name}_bias"), &[1, channels, 1, 1], &parameters.bias);
         let biased = model.node("Add", &format!("{name}_biased"), &[&sums, &bias], &[]);
         model.node("Flatten", "logits", &[&biased], &[("axis", Attribute::Int(1))])
     }

@@ -7,8 +7,12 @@ impl Emitter<'_> {
         let name = &layer.name;
         let x = self.dequantized(name, "x", layer.input());
         let alpha = f32::from(slope) * scale(i32::from(bits));
-        let activated =
-            self.model.node("LeakyRelu", &format!("{name}_f32"), &[&x], &[("alpha", Attribute::Float(alpha))]);
+        let activated = self.model.node(
+            "LeakyRelu",
+            &format!("{name}_f32"),
+            &[&x],
+            &[("alpha", Attribute::Float(alpha))],
+        );
         self.requantized(layer, &activated)
     }
 }

@@ -38,7 +38,8 @@ pub fn emit(network: &QuantizedNetwork, name: &str) -> Vec<u8> {
     let mut model = ModelBuilder::new(name);
     let input = network.input;
     let batch = Dim::Symbol("N");
-    let image_dims = [batch.clone(), input.channels.into(), input.height.into(), input.width.into()];
+    let image_dims =
+        [batch.clone(), input.channels.into(), input.height.into(), input.width.into()];
     let values = vec![model.input("image", ElementType::U8, &image_dims)];
     let mut emitter = Emitter { model, network, values };
     for (index, layer) in network.layers.iter().enumerate() {
@@ -80,7 +81,9 @@ impl Emitter<'_> {
             QuantizedOp::FullyConnected { parameters } if last => {
                 self.fully_connected_logits(layer, parameters, shape)
             }
-            QuantizedOp::FullyConnected { parameters } => self.fully_connected(layer, parameters, shape),
+            QuantizedOp::FullyConnected { parameters } => {
+                self.fully_connected(layer, parameters, shape)
+            }
             QuantizedOp::MaxPool2d { window } => {
                 let x = self.values[layer.input()].clone();
                 self.max_pool2d(&layer.name, &x, window, [shape, layer.output])
@@ -99,7 +102,11 @@ impl Emitter<'_> {
         let format = self.network.format(value);
         [
             self.values[value].clone(),
-            self.model.initializer(&format!("{node}_{prefix}_scale"), &[], &[scale(format.exponent)]),
+            self.model.initializer(
+                &format!("{node}_{prefix}_scale"),
+                &[],
+                &[scale(format.exponent)],
+            ),
             self.zero_point(&format!("{node}_{prefix}_zero"), format.element),
         ]
     }
@@ -118,7 +125,11 @@ impl Emitter<'_> {
     /// What a layer computed in f32, rounded half to even and saturated in its format.
     fn requantized(&mut self, layer: &QuantizedLayer, value: &str) -> String {
         let name = &layer.name;
-        let y_scale = self.model.initializer(&format!("{name}_y_scale"), &[], &[scale(layer.format.exponent)]);
+        let y_scale = self.model.initializer(
+            &format!("{name}_y_scale"),
+            &[],
+            &[scale(layer.format.exponent)],
+        );
         let y_zero = self.zero_point(&format!("{name}_y_zero"), layer.format.element);
         let y = match layer.clip {
             None => name.clone(),
@@ -154,14 +165,18 @@ fn zero(element: ValueType) -> u8 {
 }
 
 /// Kernel, strides and pads `[top, left, bottom, right]` of a window.
-fn window_attributes(window: &Window, [input, output]: [Shape; 2]) -> Vec<(&'static str, Attribute)> {
+fn window_attributes(
+    window: &Window,
+    [input, output]: [Shape; 2],
+) -> Vec<(&'static str, Attribute)> {
     let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|&v| v as i64).collect());
     let after = |axis: usize, size: usize, outputs: usize| {
         ((outputs - 1) * window.stride[axis] + window.kernel[axis])
             .saturating_sub(size + window.padding[axis])
     };
     let [top, left] = window.padding;
-    let (bottom, right) = (after(0, input.height, output.height), after(1, input.width, output.width));
+    let (bottom, right) =
+        (after(0, input.height, output.height), after(1, input.width, output.width));
     vec![
         ("kernel_shape", ints(&window.kernel)),
         ("strides", ints(&window.stride)),

@@ -129,7 +129,8 @@ impl Call<'_> {
             _ => {
                 let regions = [a, b, self.index + 1]
                     .map(|value| format!("{}, {}", self.region_type(value), self.offset(value)));
-                let _ = writeln!(code, "    let (a, b, y) = arena.triple::<{}>();", regions.join(", "));
+                let _ =
+                    writeln!(code, "    let (a, b, y) = arena.triple::<{}>();", regions.join(", "));
                 ["a".into(), "b".into()]
             }
         }

@@ -7,7 +7,12 @@ use crate::arena::ArenaPlan;
 use crate::emit::Origin;
 use crate::quantized::QuantizedNetwork;
 
-pub(super) fn info(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) {
+pub(super) fn info(
+    code: &mut String,
+    network: &QuantizedNetwork,
+    arena: &ArenaPlan,
+    origin: &Origin,
+) {
     let input = network.input;
     let bytes = origin.source_sha256.map(|byte| format!("0x{byte:02x}"));
     let _ = writeln!(

@@ -37,7 +37,8 @@ pub(super) fn static_layer(code: &mut String, network: &QuantizedNetwork, layer:
         None => (parameters.weights.clone(), vec![channels, taps]),
     };
     let constructor = if parameters.shifts.is_empty() { "logits_only" } else { "new" };
-    let _ = writeln!(code, "#[rustfmt::skip]\nstatic {name}: {type_name} = {function}::{constructor}(");
+    let _ =
+        writeln!(code, "#[rustfmt::skip]\nstatic {name}: {type_name} = {function}::{constructor}(");
     code.push_str("    ");
     nested(code, &weights, &dims);
     code.push_str(",\n    ");

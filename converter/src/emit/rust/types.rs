@@ -44,7 +44,9 @@ pub(super) fn layer_type(network: &QuantizedNetwork, layer: &QuantizedLayer) -> 
             match (touching, requantize == "Shift") {
                 (true, true) => format!("AveragePool2d<{kh}, {kw}>"),
                 (_, true) => format!("AveragePool2d<{kh}, {kw}, {}>", strided(geometry)),
-                (_, false) => format!("AveragePool2d<{kh}, {kw}, {}, {requantize}>", strided(geometry)),
+                (_, false) => {
+                    format!("AveragePool2d<{kh}, {kw}, {}, {requantize}>", strided(geometry))
+                }
             }
         }
         QuantizedOp::Add { align: [a, b], .. } => match &requantize[..] {

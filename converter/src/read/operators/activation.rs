@@ -15,9 +15,12 @@ pub(super) fn clip(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
     match (low, high) {
         (Some(0.0), None) => unary(reader, node, Operator::Relu),
         (Some(0.0), Some(high)) if high >= f32::MAX => unary(reader, node, Operator::Relu),
-        (Some(0.0), Some(ceiling)) if ceiling > 0.0 => unary(reader, node, Operator::Clip { ceiling }),
+        (Some(0.0), Some(ceiling)) if ceiling > 0.0 => {
+            unary(reader, node, Operator::Clip { ceiling })
+        }
         (low, high) => {
-            let shown = |bound: Option<f32>| bound.map_or("none".to_string(), |bound| bound.to_string());
+            let shown =
+                |bound: Option<f32>| bound.map_or("none".to_string(), |bound| bound.to_string());
             Err(node.wrong(format!(
                 "bounds {} and {}; only a lower bound of 0 and a positive upper one are supported: \
                  use ReLU or ReLU6",
@@ -41,7 +44,9 @@ pub(super) fn min(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
         &[ceiling] if ceiling > 0.0 && behind_relu && node.proto.input.len() == 2 => {
             reader.push(node.proto, Operator::Clip { ceiling }, &[view.value], |v| view.at(v))
         }
-        _ => Err(node.wrong("is supported with a ReLU and one positive constant only, as in ReLU6")),
+        _ => {
+            Err(node.wrong("is supported with a ReLU and one positive constant only, as in ReLU6"))
+        }
     }
 }
 
@@ -55,7 +60,11 @@ pub(super) fn leaky_relu(reader: &mut Reader, node: &Cursor) -> Result<(), ReadE
     unary(reader, node, operator)
 }
 
-pub(super) fn unary(reader: &mut Reader, node: &Cursor, operator: Operator) -> Result<(), ReadError> {
+pub(super) fn unary(
+    reader: &mut Reader,
+    node: &Cursor,
+    operator: Operator,
+) -> Result<(), ReadError> {
     let view = node.view(reader, 0)?;
     let next = view.clone();
     reader.push(node.proto, operator, &[view.value], |value| next.at(value))

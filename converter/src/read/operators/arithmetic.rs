@@ -41,10 +41,17 @@ pub(super) fn arithmetic(reader: &mut Reader, node: &Cursor) -> Result<(), ReadE
 }
 
 /// The sum of two values, as at the end of a residual block.
-fn add_values(reader: &mut Reader, node: &Cursor, left: View, right: View) -> Result<(), ReadError> {
+fn add_values(
+    reader: &mut Reader,
+    node: &Cursor,
+    left: View,
+    right: View,
+) -> Result<(), ReadError> {
     let op = node.proto.op_type.as_str();
     if op != "Add" && op != "Sum" {
-        return Err(node.wrong("both inputs depend on the image; of two values only Add is supported"));
+        return Err(
+            node.wrong("both inputs depend on the image; of two values only Add is supported")
+        );
     }
     if (&left.dims, left.layout) != (&right.dims, right.layout) {
         return Err(node.wrong(format!(

@@ -17,13 +17,18 @@ pub(super) fn batch_normalization(reader: &mut Reader, node: &Cursor) -> Result<
     for index in 1..=4 {
         let parameter = node.constant(reader, index)?.floats()?.to_vec();
         if parameter.len() != channels {
-            return Err(node.wrong(format!("{} parameters for {channels} channels", parameter.len())));
+            return Err(
+                node.wrong(format!("{} parameters for {channels} channels", parameter.len()))
+            );
         }
         parameters.push(parameter);
     }
     let [gamma, beta, mean, variance] = &parameters[..] else { return Ok(()) };
-    let scale: Vec<f32> =
-        gamma.iter().zip(variance).map(|(gamma, variance)| gamma / (variance + epsilon).sqrt()).collect();
+    let scale: Vec<f32> = gamma
+        .iter()
+        .zip(variance)
+        .map(|(gamma, variance)| gamma / (variance + epsilon).sqrt())
+        .collect();
     let shift = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
     let next = view.clone();
     reader.push(node.proto, Operator::Affine { scale, shift }, &[view.value], |v| next.at(v))

@@ -5,7 +5,8 @@ use super::*;
 /// Concat of values along their channels.
 pub(super) fn concat(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let count = node.proto.input.len();
-    let views: Vec<View> = (0..count).map(|index| node.view(reader, index)).collect::<Result<_, _>>()?;
+    let views: Vec<View> =
+        (0..count).map(|index| node.view(reader, index)).collect::<Result<_, _>>()?;
     let Some(first) = views.first() else { return Err(node.wrong("has no input")) };
     let channel_axis = match first.layout {
         Layout::Nchw | Layout::Flat => 1,
@@ -40,6 +41,8 @@ pub(super) fn concat(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError
             reader.bind(node.proto, Known::Value(view));
             Ok(())
         }
-        _ => reader.push(node.proto, Operator::Concat, &values, |value| View { value, dims, layout }),
+        _ => {
+            reader.push(node.proto, Operator::Concat, &values, |value| View { value, dims, layout })
+        }
     }
 }

@@ -6,10 +6,14 @@ pub(super) fn conv(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
     let (view, input) = image(node, reader)?;
     let weights = node.constant(reader, 1)?;
     let &[out, channels, kh, kw] = &weights.dims[..] else {
-        return Err(node.wrong(format!("weights have the shape {:?}; expected [O, I, KH, KW]", weights.dims)));
+        return Err(node
+            .wrong(format!("weights have the shape {:?}; expected [O, I, KH, KW]", weights.dims)));
     };
     let groups = usize::try_from(node.int("group", 1)).unwrap_or(0);
-    if groups == 0 || !out.is_multiple_of(groups) || channels.checked_mul(groups) != Some(input.channels) {
+    if groups == 0
+        || !out.is_multiple_of(groups)
+        || channels.checked_mul(groups) != Some(input.channels)
+    {
         return Err(node.wrong(format!(
             "weights from {groups} groups of {channels} channels to {out}; the input has {} channels",
             input.channels

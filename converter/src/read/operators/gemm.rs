@@ -38,19 +38,25 @@ fn fully_connected(
     };
     let (inputs, outputs) = if transposed { (columns, rows) } else { (rows, columns) };
     if view.dims[1] != inputs {
-        return Err(node.wrong(format!("weights expect {inputs} inputs, the value has {}", view.dims[1])));
+        return Err(
+            node.wrong(format!("weights expect {inputs} inputs, the value has {}", view.dims[1]))
+        );
     }
     let values = weights.floats()?;
     let weights = match transposed {
         true => values.to_vec(),
-        false => (0..outputs)
-            .flat_map(|o| (0..inputs).map(move |i| values[i * outputs + o]))
-            .collect(),
+        false => {
+            (0..outputs).flat_map(|o| (0..inputs).map(move |i| values[i * outputs + o])).collect()
+        }
     };
     Ok(Operator::FullyConnected { weights, bias: vec![0.0; outputs] })
 }
 
-fn push_fully_connected(reader: &mut Reader, node: &Cursor, operator: Operator) -> Result<(), ReadError> {
+fn push_fully_connected(
+    reader: &mut Reader,
+    node: &Cursor,
+    operator: Operator,
+) -> Result<(), ReadError> {
     let Operator::FullyConnected { bias, .. } = &operator else { return Ok(()) };
     let (value, outputs) = (node.view(reader, 0)?.value, bias.len());
     reader.push(node.proto, operator, &[value], |value| View::flat(value, outputs))

@@ -21,10 +21,41 @@ use firmware_core::Window;
 
 /// The operators that [`read_node`] knows, for the error that names what is supported.
 pub const SUPPORTED: &[&str] = &[
-    "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv", "Div",
-    "Dropout", "Flatten", "Gather (of shapes)", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity",
-    "LeakyRelu", "LogSoftmax", "MatMul", "MaxPool", "Min", "Mul", "Pad", "ReduceMax", "ReduceMean", "Relu",
-    "Reshape", "Shape", "Slice (of shapes)", "Softmax", "Squeeze", "Sub", "Sum", "Transpose", "Unsqueeze",
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Clip",
+    "Concat",
+    "Constant",
+    "Conv",
+    "Div",
+    "Dropout",
+    "Flatten",
+    "Gather (of shapes)",
+    "Gemm",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Identity",
+    "LeakyRelu",
+    "LogSoftmax",
+    "MatMul",
+    "MaxPool",
+    "Min",
+    "Mul",
+    "Pad",
+    "ReduceMax",
+    "ReduceMean",
+    "Relu",
+    "Reshape",
+    "Shape",
+    "Slice (of shapes)",
+    "Softmax",
+    "Squeeze",
+    "Sub",
+    "Sum",
+    "Transpose",
+    "Unsqueeze",
 ];
 
 /// A node with its context for errors and its attributes.
@@ -58,12 +89,13 @@ impl<'a> Cursor<'a> {
     }
 
     fn known<'r>(&self, reader: &'r Reader, index: usize) -> Result<&'r Known, ReadError> {
-        let name = self.input_name(index).ok_or_else(|| {
-            self.wrong(format!("input {index} is missing"))
-        })?;
-        reader.known.get(name).ok_or_else(|| {
-            self.wrong(format!("input '{name}' is computed by no earlier node"))
-        })
+        let name = self
+            .input_name(index)
+            .ok_or_else(|| self.wrong(format!("input {index} is missing")))?;
+        reader
+            .known
+            .get(name)
+            .ok_or_else(|| self.wrong(format!("input '{name}' is computed by no earlier node")))
     }
 
     fn input_name(&self, index: usize) -> Option<&'a str> {
@@ -73,14 +105,18 @@ impl<'a> Cursor<'a> {
     fn view(&self, reader: &Reader, index: usize) -> Result<View, ReadError> {
         match self.known(reader, index)? {
             Known::Value(view) => Ok(view.clone()),
-            Known::Constant(_) => Err(self.wrong(format!("input {index} is a constant; expected a value computed from the image"))),
+            Known::Constant(_) => Err(self.wrong(format!(
+                "input {index} is a constant; expected a value computed from the image"
+            ))),
         }
     }
 
     fn constant(&self, reader: &Reader, index: usize) -> Result<Constant, ReadError> {
         match self.known(reader, index)? {
             Known::Constant(constant) => Ok(constant.clone()),
-            Known::Value(_) => Err(self.wrong(format!("input {index} depends on the image; expected a constant"))),
+            Known::Value(_) => {
+                Err(self.wrong(format!("input {index} depends on the image; expected a constant")))
+            }
         }
     }
 
@@ -163,8 +199,12 @@ fn window(
     let pair = |name: &str| -> Result<[usize; 2], ReadError> {
         match node.ints(name) {
             None => Ok([1, 1]),
-            Some(&[a, b]) if (1..=64).contains(&a) && (1..=64).contains(&b) => Ok([a as usize, b as usize]),
-            Some(other) => Err(node.wrong(format!("{name} {other:?}; expected two sizes from 1 to 64"))),
+            Some(&[a, b]) if (1..=64).contains(&a) && (1..=64).contains(&b) => {
+                Ok([a as usize, b as usize])
+            }
+            Some(other) => {
+                Err(node.wrong(format!("{name} {other:?}; expected two sizes from 1 to 64")))
+            }
         }
     };
     let stride = pair("strides")?;
@@ -191,7 +231,8 @@ fn window(
             let mut pads = [0; 4];
             for axis in 0..2 {
                 let outputs = size[axis].div_ceil(stride[axis]);
-                let total = ((outputs - 1) * stride[axis] + kernel[axis]).saturating_sub(size[axis]);
+                let total =
+                    ((outputs - 1) * stride[axis] + kernel[axis]).saturating_sub(size[axis]);
                 let less = total / 2;
                 let begin = if same == "SAME_UPPER" { less } else { total - less };
                 pads[axis] = begin;
@@ -204,11 +245,15 @@ fn window(
     let mut output = [0; 2];
     for axis in 0..2 {
         if pads[axis] >= kernel[axis] || pads[axis + 2] >= kernel[axis] {
-            return Err(node.wrong(format!("padding {pads:?} reaches the kernel's size {kernel:?}")));
+            return Err(
+                node.wrong(format!("padding {pads:?} reaches the kernel's size {kernel:?}"))
+            );
         }
         let padded = size[axis] + pads[axis] + pads[axis + 2];
         if padded < kernel[axis] {
-            return Err(node.wrong(format!("the kernel {kernel:?} is larger than its input {input}")));
+            return Err(
+                node.wrong(format!("the kernel {kernel:?} is larger than its input {input}"))
+            );
         }
         output[axis] = (padded - kernel[axis]) / stride[axis] + 1;
     }
@@ -219,7 +264,9 @@ fn window(
 fn image(node: &Cursor, reader: &Reader) -> Result<(View, Shape), ReadError> {
     let view = node.view(reader, 0)?;
     if view.layout != Layout::Nchw {
-        return Err(node.wrong(format!("its input has the shape {:?}; expected [N, C, H, W]", view.dims)));
+        return Err(
+            node.wrong(format!("its input has the shape {:?}; expected [N, C, H, W]", view.dims))
+        );
     }
     let shape = view.shape()?;
     Ok((view, shape))

@@ -7,7 +7,9 @@ pub(super) fn pad(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let view = node.view(reader, 0)?;
     let mode = node.attribute("mode").map(|a| String::from_utf8_lossy(&a.s).into_owned());
     if !matches!(mode.as_deref(), None | Some("constant")) {
-        return Err(node.wrong(format!("mode {}; only constant is supported", mode.unwrap_or_default())));
+        return Err(
+            node.wrong(format!("mode {}; only constant is supported", mode.unwrap_or_default()))
+        );
     }
     if let Some(value) = node.optional(reader, 2)?
         && value.floats()?.iter().any(|&value| value != 0.0)
@@ -40,14 +42,24 @@ pub(super) fn pad(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
         let side = match axis {
             axis if axis == vertical => 0,
             axis if axis == horizontal => 1,
-            _ => return Err(node.wrong(format!("pads axis {axis}; only height and width are supported"))),
+            _ => {
+                return Err(
+                    node.wrong(format!("pads axis {axis}; only height and width are supported"))
+                );
+            }
         };
         if !(0..=64).contains(&first) || !(0..=64).contains(&last) {
-            return Err(node.wrong(format!("pads by {first} and {last}; expected sizes from 0 to 64")));
+            return Err(
+                node.wrong(format!("pads by {first} and {last}; expected sizes from 0 to 64"))
+            );
         }
         before[side] = first as usize;
         dims[axis as usize] += (first + last) as usize;
     }
     let layout = view.layout;
-    reader.push(node.proto, Operator::Pad { before }, &[view.value], |value| View { value, dims, layout })
+    reader.push(node.proto, Operator::Pad { before }, &[view.value], |value| View {
+        value,
+        dims,
+        layout,
+    })
 }

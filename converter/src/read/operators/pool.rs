@@ -8,7 +8,11 @@ pub(super) fn pool(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
     let (view, input) = image(node, reader)?;
     let kernel = match node.ints("kernel_shape") {
         Some(&[h, w]) if (1..=64).contains(&h) && (1..=64).contains(&w) => [h as usize, w as usize],
-        other => return Err(node.wrong(format!("kernel_shape {other:?}; expected two sizes from 1 to 64"))),
+        other => {
+            return Err(
+                node.wrong(format!("kernel_shape {other:?}; expected two sizes from 1 to 64"))
+            );
+        }
     };
     let (window, [height, width]) = window(node, kernel, input)?;
     let shape = Shape::new(height, width, input.channels);
@@ -16,8 +20,11 @@ pub(super) fn pool(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
     if node.proto.op_type == "MaxPool" {
         return reader.push(node.proto, Operator::MaxPool2d { window }, &[view.value], next);
     }
-    let reach = |axis: usize, outputs: usize| (outputs - 1) * window.stride[axis] + window.kernel[axis];
-    let pads = window.padding != [0, 0] || reach(0, height) > input.height || reach(1, width) > input.width;
+    let reach =
+        |axis: usize, outputs: usize| (outputs - 1) * window.stride[axis] + window.kernel[axis];
+    let pads = window.padding != [0, 0]
+        || reach(0, height) > input.height
+        || reach(1, width) > input.width;
     if pads && node.int("count_include_pad", 0) == 0 {
         return Err(node.wrong(
             "is padded, and leaves the padding out of its means (count_include_pad is 0); count it, \
@@ -74,7 +81,8 @@ fn whole(
     let input = view.shape()?;
     let kernel = [input.height, input.width];
     if input.height * input.width > 1 << 16 {
-        return Err(node.wrong(format!("over {} pixels; at most 65536 are supported", kernel[0] * kernel[1])));
+        return Err(node
+            .wrong(format!("over {} pixels; at most 65536 are supported", kernel[0] * kernel[1])));
     }
     let window = Window { kernel, stride: kernel, padding: [0, 0] };
     match max {

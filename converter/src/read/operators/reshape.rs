@@ -21,7 +21,10 @@ pub(super) fn transpose(reader: &mut Reader, node: &Cursor) -> Result<(), ReadEr
     let view = node.view(reader, 0)?;
     let perm = node.ints("perm").unwrap_or(&[]);
     let next = view.transposed(perm).ok_or_else(|| {
-        node.wrong(format!("perm {perm:?} of the shape {:?}; only [N,C,H,W] ↔ [N,H,W,C] is supported", view.dims))
+        node.wrong(format!(
+            "perm {perm:?} of the shape {:?}; only [N,C,H,W] ↔ [N,H,W,C] is supported",
+            view.dims
+        ))
     })?;
     reader.bind(node.proto, Known::Value(next));
     Ok(())
@@ -49,7 +52,9 @@ pub(super) fn reshape(reader: &mut Reader, node: &Cursor) -> Result<(), ReadErro
     match dims[..] {
         [1, size] => {
             let order = view.flatten_order();
-            reader.push(node.proto, Operator::Flatten { order }, &[view.value], |v| View::flat(v, size))
+            reader.push(node.proto, Operator::Flatten { order }, &[view.value], |v| {
+                View::flat(v, size)
+            })
         }
         // Pixels that came as a vector become the image that they are.
         [1, 1, height, width] if view.layout == Layout::Flat && view.value == 0 => {
@@ -62,7 +67,10 @@ pub(super) fn reshape(reader: &mut Reader, node: &Cursor) -> Result<(), ReadErro
             reader.bind(node.proto, Known::Value(View { value: 0, dims, layout: Layout::Nhwc }));
             Ok(())
         }
-        _ => Err(node.wrong(format!("from {:?} to {dims:?}; only flattening to [N, K] is supported", view.dims))),
+        _ => Err(node.wrong(format!(
+            "from {:?} to {dims:?}; only flattening to [N, K] is supported",
+            view.dims
+        ))),
     }
 }
 
@@ -87,13 +95,19 @@ fn new_dims(reader: &Reader, node: &Cursor, old: &[usize]) -> Result<Vec<usize>,
             None => Ok(old.iter().copied().filter(|&dim| dim != 1).collect()),
             Some(axes) => {
                 let axes = axes.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
-                Ok(old.iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, &d)| d).collect())
+                Ok(old
+                    .iter()
+                    .enumerate()
+                    .filter(|(i, _)| !axes.contains(i))
+                    .map(|(_, &d)| d)
+                    .collect())
             }
         },
         "Unsqueeze" => {
             let axes = node.axes(reader)?.unwrap_or_default();
             let new_rank = rank + axes.len() as i64;
-            let mut axes = axes.iter().map(|&a| axis(a, new_rank)).collect::<Result<Vec<_>, _>>()?;
+            let mut axes =
+                axes.iter().map(|&a| axis(a, new_rank)).collect::<Result<Vec<_>, _>>()?;
             axes.sort_unstable();
             let mut dims = old.to_vec();
             for axis in axes {
@@ -110,7 +124,9 @@ fn new_dims(reader: &Reader, node: &Cursor, old: &[usize]) -> Result<Vec<usize>,
             let mut dims = Vec::new();
             for (i, &dim) in target.iter().enumerate() {
                 dims.push(match dim {
-                    0 if node.int("allowzero", 0) == 0 => *old.get(i).ok_or_else(|| node.wrong("a 0 beyond the input's dimensions"))?,
+                    0 if node.int("allowzero", 0) == 0 => *old
+                        .get(i)
+                        .ok_or_else(|| node.wrong("a 0 beyond the input's dimensions"))?,
                     -1 => 0,
                     dim if dim > 0 => dim as usize,
                     dim => return Err(node.wrong(format!("dimension {dim}"))),
@@ -124,7 +140,10 @@ fn new_dims(reader: &Reader, node: &Cursor, old: &[usize]) -> Result<Vec<usize>,
             }
             match dims.iter().product::<usize>() == size {
                 true => Ok(dims),
-                false => Err(node.wrong(format!("{target:?} does not hold the {size} elements of {old:?}"))),
+                false => {
+                    Err(node
+                        .wrong(format!("{target:?} does not hold the {size} elements of {old:?}")))
+                }
             }
         }
     }

@@ -4,7 +4,9 @@ use super::*;
 
 /// Shape, and the Gather, Concat and Slice that exporters make of it.
 pub(super) fn shape_computation(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
-    let ints = |index: usize| -> Result<Vec<i64>, ReadError> { Ok(node.constant(reader, index)?.as_ints()?.to_vec()) };
+    let ints = |index: usize| -> Result<Vec<i64>, ReadError> {
+        Ok(node.constant(reader, index)?.as_ints()?.to_vec())
+    };
     let result = match node.proto.op_type.as_str() {
         "Shape" => match node.known(reader, 0)? {
             Known::Constant(constant) => constant.dims.iter().map(|&d| d as i64).collect(),
@@ -17,7 +19,9 @@ pub(super) fn shape_computation(reader: &mut Reader, node: &Cursor) -> Result<()
             for &index in indices.as_ints()? {
                 let at = if index < 0 { index + data.len() as i64 } else { index };
                 let value = usize::try_from(at).ok().and_then(|at| data.get(at));
-                gathered.push(*value.ok_or_else(|| node.wrong(format!("index {index} of {} elements", data.len())))?);
+                gathered.push(*value.ok_or_else(|| {
+                    node.wrong(format!("index {index} of {} elements", data.len()))
+                })?);
             }
             let dims = indices.dims.clone();
             let name = node.proto.output.first().cloned().unwrap_or_default();
