@@ -7,7 +7,7 @@ use std::env;
 
 fn main() {
     println!(
-        "cargo::rustc-check-cfg=cfg(kernels, values(none(), \"armv6m\", \"armv7m\", \"armv7em\", \"riscv32\"))"
+        "cargo::rustc-check-cfg=cfg(kernels, values(none(), \"armv6m\", \"armv7m\", \"armv7em\", \"riscv32\", \"x86_64\"))"
     );
     println!("cargo::rerun-if-changed=build.rs");
     let target = env::var("TARGET").unwrap_or_default();
@@ -18,6 +18,7 @@ fn main() {
         "thumbv8m.main" if env::var_os("CARGO_FEATURE_DSP").is_some() => "armv7em",
         "thumbv7m" | "thumbv8m.main" => "armv7m",
         "riscv32imc" | "riscv32imac" => "riscv32",
+        "x86_64" => "x86_64",
         _ => return,
     };
     println!("cargo::rustc-cfg=kernels");

@@ -5,6 +5,8 @@
 //! window has more than 2 x 2 pixels. Shapes are known at run time here, so that all layers of a
 //! model share this code.
 
+#[cfg(kernels = "x86_64")]
+use crate::arch::target::Tile;
 use crate::arch::target::{Patch, WeightSum, correction};
 use crate::arch::{Cursor, LayerBytes};
 use crate::kernels::{Conv2dShape, Pool2dShape};
@@ -18,10 +20,26 @@ pub(crate) struct Tiled<'a, X> {
     pub layer: LayerBytes<'a>,
     pub weight_sums: &'a [WeightSum],
     pub bias: &'a [i32],
+    #[cfg(kernels = "x86_64")]
+    pub wide_weights: &'a [i8],
     pub x: &'a [X],
 }
 
 impl<X: Activation> Tiled<'_, X> {
+    /// The windows at two rows and two columns of the output, unless some may lie on the padding.
+    #[inline(always)]
+    fn cursor(&self, rows: [usize; 2], columns: [usize; 2]) -> Option<Cursor<'_, X>> {
+        if self.padded {
+            return None;
+        }
+        let [_, width, depth] = self.shape.input;
+        let Window { kernel, stride, .. } = self.shape.window;
+        let (row, pitch) = (kernel[1] * depth, width * depth);
+        let rows = rows.map(|row| row * (stride[0] * pitch));
+        let columns = columns.map(|column| column * (stride[1] * depth));
+        Cursor::new(self.x, rows, columns, kernel[0], row, pitch)
+    }
+
     /// Sums of products of the windows at two rows and two columns of the output, row by row: one
     /// quadruple per channel.
     #[inline(never)]
@@ -32,18 +50,10 @@ impl<X: Activation> Tiled<'_, X> {
         columns: [usize; 2],
         sums: &mut [[i32; 4]],
     ) {
-        if self.padded {
+        let Some(mut cursor) = self.cursor(rows, columns) else {
             return self.padded_sums(patch, rows, columns, sums);
-        }
-        let [_, width, depth] = self.shape.input;
-        let Window { kernel, stride, .. } = self.shape.window;
-        let (row, pitch) = (kernel[1] * depth, width * depth);
-        let rows = rows.map(|row| row * (stride[0] * pitch));
-        let columns = columns.map(|column| column * (stride[1] * depth));
-        let Some(mut cursor) = Cursor::new(self.x, rows, columns, kernel[0], row, pitch) else {
-            return;
         };
-        let taps = kernel[0] * row;
+        let taps = self.shape.window.kernel[0] * self.shape.window.kernel[1] * self.shape.input[2];
         sums.fill([0; 4]);
         let mut done = 0;
         while done < taps {
@@ -140,6 +150,13 @@ impl<X: Activation> Tiled<'_, X> {
                 if rows.len <= 2 && columns.len <= 2 {
                     let rows = [rows.input, (rows.input + rows.len).saturating_sub(1)];
                     let columns = [columns.input, (columns.input + columns.len).saturating_sub(1)];
+                    #[cfg(kernels = "x86_64")]
+                    if let Some(cursor) = self.cursor(rows, columns) {
+                        if let Some(tile) = Tile::new(&cursor, depth, self.wide_weights) {
+                            tile.largest(self.bias, requantize, y);
+                            continue;
+                        }
+                    }
                     self.sums(&mut patch, rows, columns, sums);
                     self.largest(sums, requantize, y, false);
                     continue;

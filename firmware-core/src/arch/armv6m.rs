@@ -9,14 +9,8 @@ use super::packed::TAPS;
 use super::{Cursor, LayerBytes};
 use crate::Activation;
 
+pub(crate) use super::natural::arrange;
 pub(crate) use super::packed::{Patch, WeightSum, correction, weight_sums};
-
-/// Weights stay as they are.
-pub(crate) const fn arrange<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
-    weights: [[[[i8; IC]; KW]; KH]; OC],
-) -> [[[[i8; IC]; KW]; KH]; OC] {
-    weights
-}
 
 /// Taps of one round of the unrolled loop: as far as LDRB's offset reaches.
 const ROUND: usize = 32;

@@ -10,6 +10,8 @@ use core::arch::global_asm;
 use super::{Cursor, LayerBytes};
 use crate::Activation;
 
+pub(crate) use super::natural::{WeightSum, arrange, correction, weight_sums};
+
 /// How every routine begins. Armv7E-M includes the DSP extension; for Armv8-M the assembler must
 /// be told.
 #[cfg(not(feature = "dsp"))]
@@ -23,33 +25,6 @@ macro_rules! syntax {
     () => {
         ".syntax unified\n.cpu cortex-m33"
     };
-}
-
-/// Weights stay as they are.
-pub(crate) const fn arrange<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
-    weights: [[[[i8; IC]; KW]; KH]; OC],
-) -> [[[[i8; IC]; KW]; KH]; OC] {
-    weights
-}
-
-/// Nothing needs the sum of a channel's weights here.
-pub(crate) type WeightSum = ();
-
-pub(crate) const fn weight_sums<
-    const OC: usize,
-    const KH: usize,
-    const KW: usize,
-    const IC: usize,
->(
-    _weights: &[[[[i8; IC]; KW]; KH]; OC],
-) -> [WeightSum; OC] {
-    [(); OC]
-}
-
-/// What to add to a channel's sums.
-#[inline(always)]
-pub(crate) fn correction<X: Activation>((): WeightSum) -> i32 {
-    0
 }
 
 /// Taps of one [`Patch`]: 16 groups of four.
@@ -71,6 +46,7 @@ impl Patch {
 
     /// Sets tap `at` of the four pixels.
     #[inline(always)]
+    #[allow(clippy::extra_unused_type_parameters)] // other targets need it
     pub(crate) fn put<X: Activation>(&mut self, at: usize, values: [i32; 4]) {
         if let Some(group) = self.0.get_mut(at / 4) {
             for (pair, value) in group[at % 2].iter_mut().zip(values) {

@@ -1,7 +1,5 @@
 //! Reading what the windows of four pixels cover, in the order of the weights.
 
-use core::marker::PhantomData;
-
 use crate::Activation;
 
 /// A position in the windows of four pixels, at the same tap of each: kernel row after kernel
@@ -22,7 +20,8 @@ pub(crate) struct Cursor<'a, X> {
     skip: usize,
     /// Taps left in the whole window.
     window: usize,
-    x: PhantomData<&'a [X]>,
+    #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
+    x: &'a [X],
 }
 
 impl<'a, X: Activation> Cursor<'a, X> {
@@ -56,7 +55,7 @@ impl<'a, X: Activation> Cursor<'a, X> {
             row,
             skip: pitch - row,
             window: height * row,
-            x: PhantomData,
+            x,
         })
     }
 
@@ -67,5 +66,37 @@ impl<'a, X: Activation> Cursor<'a, X> {
         self.taps = taps.min(self.window);
         self.window -= self.taps;
         self.taps
+    }
+
+    /// The four windows, with their number of rows, the values of a row and those from one row to
+    /// the next, if `slack` values behind every row are part of the input as well.
+    #[cfg(kernels = "x86_64")]
+    #[inline(always)]
+    pub(super) fn window(&self, slack: usize) -> Option<([*const X; 4], [usize; 3])> {
+        let pitch = self.row + self.skip;
+        let rows = self.window / self.row;
+        let end = self.x.as_ptr_range().end as usize;
+        let last = self.next[3] as usize + (rows * pitch + self.row + slack) - pitch;
+        (self.left == self.row && last <= end).then_some((self.next, [rows, self.row, pitch]))
+    }
+
+    /// Calls `read` with the values of the four pixels that lie side by side, until `taps` taps
+    /// are read.
+    #[cfg(kernels = "x86_64")]
+    pub(super) fn rows(&mut self, taps: usize, mut read: impl FnMut([&[X]; 4])) {
+        self.read(taps);
+        while self.taps > 0 {
+            let len = self.taps.min(self.left);
+            // SAFETY: a cursor stays inside the slice it was made for.
+            read(self.next.map(|next| unsafe { core::slice::from_raw_parts(next, len) }));
+            let mut step = len;
+            self.taps -= len;
+            self.left -= len;
+            if self.left == 0 {
+                self.left = self.row;
+                step += self.skip;
+            }
+            self.next = self.next.map(|next| next.wrapping_add(step));
+        }
     }
 }

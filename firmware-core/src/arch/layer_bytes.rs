@@ -22,4 +22,12 @@ impl<'a> LayerBytes<'a> {
     pub(crate) fn get(self, at: usize, len: usize) -> Option<*const u8> {
         (at + len <= self.len).then(|| self.start.wrapping_add(at))
     }
+
+    /// The weight at byte `at`.
+    #[cfg(kernels = "x86_64")]
+    pub(crate) fn weight(self, at: usize) -> i8 {
+        // SAFETY: `get` says that the byte belongs to the layer. Weights come first in a layer,
+        // and the caller asks for none behind them.
+        self.get(at, 1).map_or(0, |weight| unsafe { weight.cast::<i8>().read() })
+    }
 }

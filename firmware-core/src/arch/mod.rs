@@ -9,13 +9,16 @@
 mod cursor;
 #[cfg(kernels)]
 mod layer_bytes;
-#[cfg(all(kernels, not(kernels = "armv7em")))]
+#[cfg(not(kernels = "riscv32"))]
+mod natural;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
 #[cfg_attr(kernels = "armv7m", path = "armv6m.rs")]
 #[cfg_attr(kernels = "armv7em", path = "armv7em.rs")]
 #[cfg_attr(kernels = "riscv32", path = "riscv32.rs")]
+#[cfg_attr(kernels = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(not(kernels), path = "scalar.rs")]
 pub(crate) mod target;
 

@@ -20,3 +20,17 @@ pub fn add<A: Activation, B: Activation, Y: Activation, R: Requantize>(
         *y = Y::saturate(requantize.apply(a.wrapping_add(b)));
     }
 }
+
+/// [`add`] where `y` holds the second tensor and receives the sums: the two share their type and
+/// their place.
+pub fn add_in_place<A: Activation, Y: Activation, R: Requantize>(
+    [a_bits, y_bits]: [u32; 2],
+    a: &[A],
+    requantize: R,
+    y: &mut [Y],
+) {
+    for (y, a) in y.iter_mut().zip(a) {
+        let (a, b) = (a.to_i32().wrapping_shl(a_bits), y.to_i32().wrapping_shl(y_bits));
+        *y = Y::saturate(requantize.apply(a.wrapping_add(b)));
+    }
+}

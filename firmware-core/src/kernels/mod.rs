@@ -27,7 +27,7 @@ mod leaky_relu;
 mod max_pool2d;
 mod softmax;
 
-pub use add::add;
+pub use add::{add, add_in_place};
 pub use argmax::argmax;
 pub use average_pool2d::average_pool2d;
 pub use concat::concat;
@@ -35,7 +35,7 @@ pub use conv2d::{Conv2dShape, conv2d, conv2d_accumulate, conv2d_max_pool2d};
 pub use depthwise_conv2d::depthwise_conv2d;
 pub use fully_connected::{fully_connected, fully_connected_logits};
 pub use grouped_conv2d::grouped_conv2d;
-pub use leaky_relu::leaky_relu;
+pub use leaky_relu::{leaky_relu, leaky_relu_in_place};
 pub use max_pool2d::{Pool2dShape, max_pool2d};
 pub use softmax::softmax;
 

@@ -54,4 +54,32 @@ impl<const A: u32, const B: u32, R: Requantize> Add<A, B, R> {
             y.as_flattened_mut().as_flattened_mut(),
         );
     }
+
+    /// The same with the second tensor in `y`, which receives the sums.
+    ///
+    /// ```
+    /// use firmware_core::{Add, Shift};
+    /// static ADD: Add<0, 1> = Add::new(Shift::new(2));
+    /// let mut y = [[[2i8, -6]]];
+    /// ADD.forward_in_place(&[[[7u8, 8]]], &mut y);
+    /// assert_eq!(y, [[[3, -1]]]);
+    /// ```
+    pub fn forward_in_place<
+        T: Activation,
+        Y: Activation,
+        const C: usize,
+        const W: usize,
+        const H: usize,
+    >(
+        &self,
+        a: &[[[T; C]; W]; H],
+        y: &mut [[[Y; C]; W]; H],
+    ) {
+        kernels::add_in_place(
+            [A, B],
+            a.as_flattened().as_flattened(),
+            self.requantize,
+            y.as_flattened_mut().as_flattened_mut(),
+        );
+    }
 }

@@ -51,6 +51,8 @@ pub struct Conv2d<
     requantize: [R; OC],
     #[cfg(kernels)]
     weight_sums: [target::WeightSum; OC],
+    #[cfg(kernels = "x86_64")]
+    wide_weights: target::Arranged<OC, KH, KW, IC>,
     geometry: PhantomData<G>,
 }
 
@@ -80,6 +82,8 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         Self {
             #[cfg(kernels)]
             weight_sums: target::weight_sums(&weights),
+            #[cfg(kernels = "x86_64")]
+            wide_weights: target::arrange_wide(&weights),
             weights: target::arrange(weights),
             bias,
             requantize,
@@ -114,6 +118,13 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
             padded: top + left + bottom + right > 0,
             layer: LayerBytes::of(self),
             weight_sums: &self.weight_sums,
+            #[cfg(kernels = "x86_64")]
+            wide_weights: self
+                .wide_weights
+                .as_flattened()
+                .as_flattened()
+                .as_flattened()
+                .as_flattened(),
             bias: &self.bias,
             x,
         }

@@ -25,12 +25,25 @@ impl<const SLOPE: u16, const BITS: u8> LeakyRelu<SLOPE, BITS> {
         x: &[[[T; C]; W]; H],
         y: &mut [[[T; C]; W]; H],
     ) {
-        const { assert!(BITS <= 31 && SLOPE as u64 <= 1 << BITS, "the slope is 0 to 1") };
         kernels::leaky_relu(
             SLOPE,
-            const { Shift::new(BITS) },
+            const { Self::bits() },
             x.as_flattened().as_flattened(),
             y.as_flattened_mut().as_flattened_mut(),
         );
+    }
+
+    /// The activation of every value, in its place.
+    pub fn forward_in_place<T: Activation, const C: usize, const W: usize, const H: usize>(
+        &self,
+        y: &mut [[[T; C]; W]; H],
+    ) {
+        let y = y.as_flattened_mut().as_flattened_mut();
+        kernels::leaky_relu_in_place(SLOPE, const { Self::bits() }, y);
+    }
+
+    const fn bits() -> Shift {
+        assert!(BITS <= 31 && SLOPE as u64 <= 1 << BITS, "the slope is 0 to 1");
+        Shift::new(BITS)
     }
 }

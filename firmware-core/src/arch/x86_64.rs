@@ -1,0 +1,515 @@
+//! The host: SSE2, which every x86-64 has, and AVX2 or AVX-512 with VNNI where they are found at
+//! run time.
+//!
+//! Values are widened to 16 bits, and one instruction multiplies them with as many weights and
+//! adds the products in pairs: 8, 16 or 32 multiply-accumulates. Two channels share the loads of
+//! four pixels.
+
+// The host's compiler is newer than the boards', for which the crate's minimum stands.
+#![allow(clippy::incompatible_msrv)]
+
+use core::arch::x86_64::*;
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use super::{Cursor, LayerBytes};
+use crate::{Activation, Requantize};
+
+#[path = "x86_64_vnni.rs"]
+mod vnni;
+
+pub(crate) use vnni::{Arranged, arrange as arrange_wide};
+
+pub(crate) use super::natural::{WeightSum, arrange, correction, weight_sums};
+
+/// Taps of one [`Patch`].
+const TAPS: usize = 512;
+/// Taps that the widest vector takes at a time.
+const WIDEST: usize = 32;
+
+/// What the windows of four output pixels cover, [`Patch::TAPS`] taps at most.
+#[repr(C, align(64))]
+pub(crate) struct Patch([[i16; TAPS]; 4]);
+
+impl Patch {
+    pub(crate) const TAPS: usize = TAPS;
+
+    pub(crate) const fn new() -> Self {
+        Self([[0; TAPS]; 4])
+    }
+
+    /// Sets tap `at` of the four pixels.
+    #[inline(always)]
+    #[allow(clippy::extra_unused_type_parameters)] // other targets need it
+    pub(crate) fn put<X: Activation>(&mut self, at: usize, values: [i32; 4]) {
+        for (pixel, value) in self.0.iter_mut().zip(values) {
+            if let Some(tap) = pixel.get_mut(at) {
+                *tap = value as i16;
+            }
+        }
+    }
+
+    /// Sets the first `taps` taps from where `cursor` is.
+    #[inline(always)]
+    pub(crate) fn gather<X: Activation>(&mut self, cursor: &mut Cursor<X>, taps: usize) {
+        // Eight values at a time; the next row comes on top of what is too much.
+        if let (true, Some((x, [rows, row, pitch]))) = (taps + 8 <= TAPS, cursor.window(7)) {
+            if rows * row == taps {
+                for (x, pixel) in x.into_iter().zip(&mut self.0) {
+                    for y in 0..rows {
+                        for i in (0..row).step_by(8) {
+                            // SAFETY: `y * row + i` is less than `taps`, so that the patch has
+                            // eight values from there on; and `window` says that seven values
+                            // behind every row belong to the input.
+                            unsafe {
+                                let x = x.add(y * pitch + i).cast();
+                                let wide =
+                                    if X::UNSIGNED { Sse2::u8(x) } else { Sse2::i8(x.cast()) };
+                                let taps = pixel.as_mut_ptr().add(y * row + i);
+                                _mm_storeu_si128(taps.cast(), wide.0);
+                            }
+                        }
+                    }
+                }
+                cursor.read(taps);
+                return;
+            }
+        }
+        let mut at = 0;
+        cursor.rows(taps.min(TAPS), |pixels| {
+            let len = pixels[0].len();
+            for (pixel, values) in self.0.iter_mut().zip(pixels) {
+                for (tap, value) in pixel.iter_mut().skip(at).zip(values) {
+                    *tap = value.to_i32() as i16;
+                }
+            }
+            at += len;
+        });
+    }
+
+    /// Adds this patch, taps `first` to `first + taps` of `total`, times the weights of every
+    /// channel to `sums`.
+    pub(crate) fn accumulate(
+        &mut self,
+        [first, taps, total]: [usize; 3],
+        layer: LayerBytes,
+        sums: &mut [[i32; 4]],
+    ) {
+        // Whole vectors are multiplied: what follows a channel's weights counts zero.
+        let padded = taps.next_multiple_of(WIDEST).min(TAPS);
+        for pixel in &mut self.0 {
+            pixel.get_mut(taps..padded).unwrap_or_default().fill(0);
+        }
+        let mut channel = 0;
+        // All channels but those whose last vector would end behind the layer.
+        let inside = (0..sums.len())
+            .rev()
+            .find(|channel| layer.get(first + channel * total, padded).is_some())
+            .map_or(0, |last| last + 1);
+        if let (Some(weights), Some(sums)) = (layer.get(first, padded), sums.get_mut(..inside)) {
+            // SAFETY: `padded` is a multiple of every vector's length and no more than the patch
+            // has; the layer has as many bytes from the first tap of each of these channels on;
+            // and `isa` found the extensions that the routines are compiled for.
+            unsafe {
+                match isa() {
+                    Isa::Vnni => accumulate_vnni(&self.0, padded, weights, total, sums),
+                    Isa::Avx2 => accumulate_avx2(&self.0, padded, weights, total, sums),
+                    Isa::Sse2 => accumulate::<Sse2>(&self.0, padded, weights, total, sums),
+                }
+            }
+            channel = inside;
+        }
+        for (channel, sums) in sums.iter_mut().enumerate().skip(channel) {
+            for (sum, pixel) in sums.iter_mut().zip(&self.0) {
+                for (tap, value) in pixel.iter().enumerate().take(taps) {
+                    let weight = layer.weight(first + channel * total + tap);
+                    *sum = sum.wrapping_add(i32::from(*value) * i32::from(weight));
+                }
+            }
+        }
+    }
+
+    /// The sums of products, from what [`Patch::accumulate`] has added up.
+    #[inline(always)]
+    pub(crate) fn finish(sums: [i32; 4]) -> [i32; 4] {
+        sums
+    }
+}
+
+/// A tile that is multiplied straight from the input.
+pub(crate) struct Tile {
+    /// The first value of each pixel's window.
+    x: [*const u8; 4],
+    /// Kernel rows, values in one, and values from one row to the next.
+    height: usize,
+    row: usize,
+    pitch: usize,
+    weights: *const i8,
+}
+
+impl Tile {
+    /// The tile at `cursor`, for `channels` output channels and weights that [`arrange_wide`] made.
+    /// `None` where the processor, the kernel's size, the kind of activation or the place (at the
+    /// very end of the input) ask for the [`Patch`].
+    #[inline(always)]
+    pub(crate) fn new<X: Activation>(
+        cursor: &Cursor<X>,
+        channels: usize,
+        weights: &[i8],
+    ) -> Option<Self> {
+        if !X::UNSIGNED || isa() != Isa::Vnni {
+            return None;
+        }
+        let (x, [height, row, pitch]) = cursor.window(3)?;
+        if vnni::size(channels, height, row) > weights.len() {
+            return None;
+        }
+        Some(Self { x: x.map(|x| x.cast()), height, row, pitch, weights: weights.as_ptr() })
+    }
+
+    /// The largest of the four pixels' accumulators for every channel, requantized.
+    #[inline(always)]
+    pub(crate) fn largest<Y: Activation, R: Requantize>(
+        &self,
+        bias: &[i32],
+        requantize: &[R],
+        y: &mut [Y],
+    ) {
+        // SAFETY: `new` has checked all of it: the extensions, that three values behind every
+        // kernel row are part of the input, and that there are weights for as many channels as
+        // the layer has, which `y` has as well.
+        unsafe { vnni::largest(self, bias, requantize, y) }
+    }
+}
+
+/// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.
+#[inline(always)]
+pub(crate) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
+    let stride = x.len();
+    if rows.len() != 4 * stride {
+        return [0; 4];
+    }
+    // SAFETY: each of the four rows has as many weights as `x` has values, and `isa` found the
+    // extensions that the routines are compiled for.
+    unsafe {
+        match isa() {
+            Isa::Vnni => dot4_vnni(x, rows),
+            Isa::Avx2 => dot4_avx2(x, rows),
+            Isa::Sse2 => dot4_with::<X, Sse2>(x, rows),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Isa {
+    Sse2 = 1,
+    Avx2 = 2,
+    Vnni = 3,
+}
+
+/// The widest vectors that processor and operating system support, found out once.
+#[inline(always)]
+fn isa() -> Isa {
+    static FOUND: AtomicU8 = AtomicU8::new(0);
+    match FOUND.load(Ordering::Relaxed) {
+        1 => Isa::Sse2,
+        2 => Isa::Avx2,
+        3 => Isa::Vnni,
+        _ => {
+            let isa = detect();
+            FOUND.store(isa as u8, Ordering::Relaxed);
+            isa
+        }
+    }
+}
+
+#[cold]
+fn detect() -> Isa {
+    const XSAVE_AVX: u32 = 1 << 27 | 1 << 28;
+    const AVX2: u32 = 1 << 5;
+    const AVX512F_BW: u32 = 1 << 16 | 1 << 30;
+    const AVX512_VNNI: u32 = 1 << 11;
+    // SAFETY: every x86-64 has CPUID; XGETBV exists where CPUID says so.
+    #[allow(unused_unsafe)] // newer compilers know CPUID to be safe
+    let (features, state) = unsafe {
+        if __cpuid(0).eax < 7 || __cpuid(1).ecx & XSAVE_AVX != XSAVE_AVX {
+            return Isa::Sse2;
+        }
+        (__cpuid_count(7, 0), xgetbv())
+    };
+    if state & 0x6 != 0x6 || features.ebx & AVX2 == 0 {
+        Isa::Sse2
+    } else if state & 0xe6 == 0xe6
+        && features.ebx & AVX512F_BW == AVX512F_BW
+        && features.ecx & AVX512_VNNI != 0
+    {
+        Isa::Vnni
+    } else {
+        Isa::Avx2
+    }
+}
+
+/// Which registers the operating system saves.
+#[target_feature(enable = "xsave")]
+unsafe fn xgetbv() -> u64 {
+    // SAFETY: the caller has checked that the instruction exists; register 0 always does.
+    unsafe { _xgetbv(0) }
+}
+
+/// Vectors of 16-bit values, and of 32-bit sums of pairs of products.
+///
+/// # Safety
+///
+/// The processor must have the extension; pointers must be good for `LANES` values.
+trait Vector: Copy {
+    const LANES: usize;
+    unsafe fn zero() -> Self;
+    unsafe fn i16(values: *const i16) -> Self;
+    unsafe fn i8(values: *const i8) -> Self;
+    unsafe fn u8(values: *const u8) -> Self;
+    /// `sum` plus the products of `a` and `b`, pairs added.
+    unsafe fn multiply(sum: Self, a: Self, b: Self) -> Self;
+    /// The four vectors' sums.
+    unsafe fn reduce(sums: [Self; 4]) -> __m128i;
+}
+
+#[derive(Clone, Copy)]
+struct Sse2(__m128i);
+
+impl Vector for Sse2 {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(_mm_setzero_si128()) }
+    }
+
+    #[inline(always)]
+    unsafe fn i16(values: *const i16) -> Self {
+        unsafe { Self(_mm_loadu_si128(values.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn i8(values: *const i8) -> Self {
+        unsafe {
+            let bytes = _mm_loadl_epi64(values.cast());
+            Self(_mm_srai_epi16::<8>(_mm_unpacklo_epi8(bytes, bytes)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn u8(values: *const u8) -> Self {
+        unsafe { Self(_mm_unpacklo_epi8(_mm_loadl_epi64(values.cast()), _mm_setzero_si128())) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sum: Self, a: Self, b: Self) -> Self {
+        unsafe { Self(_mm_add_epi32(sum.0, _mm_madd_epi16(a.0, b.0))) }
+    }
+
+    #[inline(always)]
+    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> __m128i {
+        unsafe {
+            let ab = _mm_add_epi32(_mm_unpacklo_epi32(a.0, b.0), _mm_unpackhi_epi32(a.0, b.0));
+            let cd = _mm_add_epi32(_mm_unpacklo_epi32(c.0, d.0), _mm_unpackhi_epi32(c.0, d.0));
+            _mm_add_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd))
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Avx2(__m256i);
+
+impl Vector for Avx2 {
+    const LANES: usize = 16;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(_mm256_setzero_si256()) }
+    }
+
+    #[inline(always)]
+    unsafe fn i16(values: *const i16) -> Self {
+        unsafe { Self(_mm256_loadu_si256(values.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn i8(values: *const i8) -> Self {
+        unsafe { Self(_mm256_cvtepi8_epi16(_mm_loadu_si128(values.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn u8(values: *const u8) -> Self {
+        unsafe { Self(_mm256_cvtepu8_epi16(_mm_loadu_si128(values.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sum: Self, a: Self, b: Self) -> Self {
+        unsafe { Self(_mm256_add_epi32(sum.0, _mm256_madd_epi16(a.0, b.0))) }
+    }
+
+    #[inline(always)]
+    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> __m128i {
+        unsafe {
+            let sums = _mm256_hadd_epi32(_mm256_hadd_epi32(a.0, b.0), _mm256_hadd_epi32(c.0, d.0));
+            _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums))
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Vnni(__m512i);
+
+impl Vector for Vnni {
+    const LANES: usize = WIDEST;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(_mm512_setzero_si512()) }
+    }
+
+    #[inline(always)]
+    unsafe fn i16(values: *const i16) -> Self {
+        unsafe { Self(_mm512_loadu_si512(values.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn i8(values: *const i8) -> Self {
+        unsafe { Self(_mm512_cvtepi8_epi16(_mm256_loadu_si256(values.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn u8(values: *const u8) -> Self {
+        unsafe { Self(_mm512_cvtepu8_epi16(_mm256_loadu_si256(values.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sum: Self, a: Self, b: Self) -> Self {
+        unsafe { Self(_mm512_dpwssd_epi32(sum.0, a.0, b.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> __m128i {
+        unsafe { Avx2::reduce([a.halve(), b.halve(), c.halve(), d.halve()]) }
+    }
+}
+
+impl Vnni {
+    /// The sums of the lower and the upper half. (Not a closure: those do not inherit the
+    /// caller's extensions.)
+    #[inline(always)]
+    unsafe fn halve(self) -> Avx2 {
+        unsafe {
+            let high = _mm512_extracti64x4_epi64::<1>(self.0);
+            Avx2(_mm256_add_epi32(_mm512_castsi512_si256(self.0), high))
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn accumulate_avx2(
+    patch: &[[i16; TAPS]; 4],
+    taps: usize,
+    weights: *const u8,
+    stride: usize,
+    sums: &mut [[i32; 4]],
+) {
+    unsafe { accumulate::<Avx2>(patch, taps, weights, stride, sums) }
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+unsafe fn accumulate_vnni(
+    patch: &[[i16; TAPS]; 4],
+    taps: usize,
+    weights: *const u8,
+    stride: usize,
+    sums: &mut [[i32; 4]],
+) {
+    unsafe { accumulate::<Vnni>(patch, taps, weights, stride, sums) }
+}
+
+/// Adds the patch times the weights of every channel to `sums`.
+///
+/// # Safety
+///
+/// The processor must have the extension; `taps` must be a multiple of `LANES` and at most `TAPS`;
+/// each channel's weights, `stride` bytes apart, must be good for `taps` bytes.
+#[inline(always)]
+unsafe fn accumulate<V: Vector>(
+    patch: &[[i16; TAPS]; 4],
+    taps: usize,
+    weights: *const u8,
+    stride: usize,
+    sums: &mut [[i32; 4]],
+) {
+    let mut channel = 0;
+    while channel < sums.len() {
+        // The second of the last pair is the first again where the number of channels is odd.
+        let second = if channel + 1 < sums.len() { channel + 1 } else { channel };
+        // SAFETY: as the caller promises.
+        unsafe {
+            let a = weights.add(channel * stride).cast::<i8>();
+            let b = weights.add(second * stride).cast::<i8>();
+            let (mut sums_a, mut sums_b) = ([V::zero(); 4], [V::zero(); 4]);
+            let mut tap = 0;
+            while tap < taps {
+                let (wa, wb) = (V::i8(a.add(tap)), V::i8(b.add(tap)));
+                for ((pixel, sum_a), sum_b) in patch.iter().zip(&mut sums_a).zip(&mut sums_b) {
+                    let x = V::i16(pixel.as_ptr().add(tap));
+                    *sum_a = V::multiply(*sum_a, x, wa);
+                    *sum_b = V::multiply(*sum_b, x, wb);
+                }
+                tap += V::LANES;
+            }
+            let start = sums.as_mut_ptr().cast::<__m128i>();
+            let (start_a, start_b) = (start.add(channel), start.add(second));
+            // Both are loaded before either is stored: they may be the same.
+            let (old_a, old_b) = (_mm_loadu_si128(start_a), _mm_loadu_si128(start_b));
+            _mm_storeu_si128(start_a, _mm_add_epi32(old_a, V::reduce(sums_a)));
+            _mm_storeu_si128(start_b, _mm_add_epi32(old_b, V::reduce(sums_b)));
+        }
+        channel += 2;
+    }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn dot4_avx2<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
+    unsafe { dot4_with::<X, Avx2>(x, rows) }
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+unsafe fn dot4_vnni<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
+    unsafe { dot4_with::<X, Vnni>(x, rows) }
+}
+
+/// # Safety
+///
+/// The processor must have the extension; `rows` must be four times as long as `x`.
+#[inline(always)]
+unsafe fn dot4_with<X: Activation, V: Vector>(x: &[X], rows: &[i8]) -> [i32; 4] {
+    let stride = x.len();
+    let whole = stride / V::LANES * V::LANES;
+    let mut result = [0i32; 4];
+    // SAFETY: all vectors lie within `whole` values of `x` and of each row.
+    unsafe {
+        let mut sums = [V::zero(); 4];
+        let mut at = 0;
+        while at < whole {
+            let x = if X::UNSIGNED {
+                V::u8(x.as_ptr().add(at).cast())
+            } else {
+                V::i8(x.as_ptr().add(at).cast())
+            };
+            for (row, sum) in sums.iter_mut().enumerate() {
+                *sum = V::multiply(*sum, x, V::i8(rows.as_ptr().add(row * stride + at)));
+            }
+            at += V::LANES;
+        }
+        _mm_storeu_si128(result.as_mut_ptr().cast(), V::reduce(sums));
+    }
+    for (sum, row) in result.iter_mut().zip(rows.chunks_exact(stride.max(1))) {
+        for (x, w) in x.iter().zip(row).skip(whole) {
+            *sum = sum.wrapping_add(x.to_i32() * i32::from(*w));
+        }
+    }
+    result
+}
