@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::graph::ValueId;
-use crate::quantized::QuantizedNetwork;
+use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp};
 
 /// Regions start at multiples of this many bytes, so that kernels may load whole words.
 const ALIGNMENT: usize = 4;
@@ -14,27 +14,73 @@ pub struct ArenaPlan {
     /// Byte offset of each value; `None` for the image, which the caller holds, and for the
     /// logits, which are returned.
     pub offsets: Vec<Option<usize>>,
+    /// For each layer the input whose place its result takes, where the two share one.
+    pub in_place: Vec<Option<ValueId>>,
     pub bytes: usize,
 }
 
-/// Plans the arena: the largest values first, each at the lowest place that no value alive at
-/// the same time has.
+/// Plans the arena, with results in the place of an input where that does not take more memory.
 pub fn plan(network: &QuantizedNetwork) -> ArenaPlan {
-    let values = network.layers.len() + 1;
-    let in_arena = |value: ValueId| value > 0 && value + 1 < values;
-    // Alive from the layer that writes it (value v is written by layer v − 1) to the last reader.
-    let last_read = |value: ValueId| {
-        let readers =
-            (0..network.layers.len()).filter(|&l| network.layers[l].inputs.contains(&value));
-        readers.max().unwrap_or(value - 1)
-    };
-    let lives: Vec<(usize, usize)> =
-        (0..values).map(|v| if v == 0 { (0, 0) } else { (v - 1, last_read(v)) }).collect();
-    let size = |value: ValueId| network.shape(value).size() * network.format(value).element.bytes();
+    let lives = lives(network);
+    let apart = place(network, &lives, vec![None; network.layers.len()]);
+    let shared = place(network, &lives, in_place(network, &lives));
+    if shared.bytes <= apart.bytes { shared } else { apart }
+}
 
-    let mut order: Vec<ValueId> = (0..values).filter(|&v| in_arena(v)).collect();
-    order.sort_by_key(|&v| (std::cmp::Reverse(size(v)), v));
-    let mut offsets = vec![None; values];
+/// The layers between which each value is alive: the one that writes it (value v is written by
+/// layer v − 1) and the last that reads it.
+fn lives(network: &QuantizedNetwork) -> Vec<(usize, usize)> {
+    let last_read = |value: ValueId| {
+        (0..network.layers.len()).filter(|&l| network.layers[l].inputs.contains(&value)).max()
+    };
+    (0..=network.layers.len())
+        .map(|v| if v == 0 { (0, 0) } else { (v - 1, last_read(v).unwrap_or(v - 1)) })
+        .collect()
+}
+
+fn in_arena(network: &QuantizedNetwork, value: ValueId) -> bool {
+    value > 0 && value < network.layers.len()
+}
+
+fn size(network: &QuantizedNetwork, value: ValueId) -> usize {
+    network.shape(value).size() * network.format(value).element.bytes()
+}
+
+/// For each layer that can work in place, an input that nothing reads afterwards.
+fn in_place(network: &QuantizedNetwork, lives: &[(usize, usize)]) -> Vec<Option<ValueId>> {
+    let of_layer = |(index, layer): (usize, &QuantizedLayer)| {
+        let works_in_place =
+            matches!(layer.op, QuantizedOp::Add { .. } | QuantizedOp::LeakyRelu { .. });
+        let fits = |&value: &ValueId| {
+            let once = layer.inputs.iter().filter(|&&input| input == value).count() == 1;
+            let same_type = network.format(value).element == layer.format.element;
+            in_arena(network, value) && lives[value].1 == index && once && same_type
+        };
+        layer.inputs.iter().copied().find(|value| works_in_place && fits(value))
+    };
+    network.layers.iter().enumerate().map(of_layer).collect()
+}
+
+/// Places the largest values first, each at the lowest place that no value alive at the same time
+/// has. Values that share a place count as one.
+fn place(
+    network: &QuantizedNetwork,
+    lives: &[(usize, usize)],
+    in_place: Vec<Option<ValueId>>,
+) -> ArenaPlan {
+    // Each value's block is the first value in its place.
+    let mut block: Vec<ValueId> = (0..lives.len()).collect();
+    let mut lives = lives.to_vec();
+    for (layer, input) in in_place.iter().enumerate() {
+        if let Some(input) = *input {
+            block[layer + 1] = block[input];
+            lives[block[input]].1 = lives[layer + 1].1;
+        }
+    }
+    let mut order: Vec<ValueId> =
+        (0..lives.len()).filter(|&v| in_arena(network, v) && block[v] == v).collect();
+    order.sort_by_key(|&v| (std::cmp::Reverse(size(network, v)), v));
+    let mut offsets = vec![None; lives.len()];
     let mut placed: Vec<(ValueId, usize, usize)> = Vec::new();
     let mut bytes = 0;
     for value in order {
@@ -45,23 +91,27 @@ pub fn plan(network: &QuantizedNetwork) -> ArenaPlan {
             .map(|&(_, start, end)| (start, end))
             .collect();
         taken.sort_unstable();
+        let size = size(network, value);
         let mut offset = 0;
         for (start, end) in taken {
-            if offset + size(value) <= start {
+            if offset + size <= start {
                 break;
             }
             offset = offset.max(end.next_multiple_of(ALIGNMENT));
         }
         offsets[value] = Some(offset);
-        placed.push((value, offset, offset + size(value)));
-        bytes = bytes.max(offset + size(value));
+        placed.push((value, offset, offset + size));
+        bytes = bytes.max(offset + size);
     }
-    ArenaPlan { offsets, bytes: bytes.next_multiple_of(ALIGNMENT) }
+    for value in 0..offsets.len() {
+        offsets[value] = offsets[block[value]];
+    }
+    ArenaPlan { offsets, in_place, bytes: bytes.next_multiple_of(ALIGNMENT) }
 }
 
 /// Bytes that a layer's inputs and output take in the arena together.
 pub fn layer_bytes(network: &QuantizedNetwork, layer: usize) -> usize {
-    let size = |value: ValueId| network.shape(value).size() * network.format(value).element.bytes();
+    let size = |value: ValueId| size(network, value);
     let inputs: BTreeSet<ValueId> = network.layers[layer].inputs.iter().copied().collect();
     let read: usize = inputs.into_iter().filter(|&value| value != 0).map(size).sum();
     let written = if layer + 1 == network.layers.len() { 0 } else { size(layer + 1) };

@@ -7,8 +7,8 @@ use common::tensors::*;
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::Geometry;
 use firmware_core::{
-    Activation, Add, AveragePool2d, Clip, Concat, DepthwiseConv2d, GroupedConv2d, LeakyRelu, Requantize,
-    Shift, Strided, Unit, Window,
+    Activation, Add, AveragePool2d, Clip, Concat, DepthwiseConv2d, GroupedConv2d, LeakyRelu,
+    Requantize, Shift, Strided, Unit, Window,
 };
 use proptest::prelude::*;
 
@@ -53,7 +53,11 @@ fn by_tap(weights: &[i8], channels: usize) -> Vec<i8> {
     (0..taps).flat_map(|tap| (0..channels).map(move |o| weights[o * taps + tap])).collect()
 }
 
-fn check_grouped<X: Activation, Y: Activation>(shape: &Conv2dShape, groups: usize, source: &mut Source) {
+fn check_grouped<X: Activation, Y: Activation>(
+    shape: &Conv2dShape,
+    groups: usize,
+    source: &mut Source,
+) {
     let channels = shape.output[2];
     let taps = shape.window.kernel[0] * shape.window.kernel[1] * shape.input[2] / groups;
     let x: Vec<X> = source.activations(shape.input.iter().product());
@@ -80,7 +84,8 @@ fn check_average<X: Activation, Y: Activation>(shape: &Pool2dShape, source: &mut
     let shift = source.shifts(1)[0];
     // A convolution in which every channel has a window of ones.
     let ones = vec![1; shape.window.kernel[0] * shape.window.kernel[1] * channels];
-    let convolution = Conv2dShape { input: shape.input, output: shape.output, window: shape.window };
+    let convolution =
+        Conv2dShape { input: shape.input, output: shape.output, window: shape.window };
     let sums = naive_conv2d(&convolution, channels, &x, &ones, &vec![0; channels]);
     let want: Vec<Y> = sums.iter().map(|sum| requantized(*sum, shift)).collect();
     let mut y = vec![untouched::<Y>(); want.len()];
@@ -88,13 +93,32 @@ fn check_average<X: Activation, Y: Activation>(shape: &Pool2dShape, source: &mut
     assert!(y == want);
 }
 
-fn check_add<A: Activation, B: Activation, Y: Activation>(bits: [u32; 2], len: usize, source: &mut Source) {
+fn check_add<A: Activation, B: Activation, Y: Activation>(
+    bits: [u32; 2],
+    len: usize,
+    source: &mut Source,
+) {
     let (a, b): (Vec<A>, Vec<B>) = (source.activations(len), source.activations(len));
     let shift = source.shifts(1)[0];
-    let sum = |(a, b): (&A, &B)| (i64::from(a.to_i32()) << bits[0]) + (i64::from(b.to_i32()) << bits[1]);
+    let sum =
+        |(a, b): (&A, &B)| (i64::from(a.to_i32()) << bits[0]) + (i64::from(b.to_i32()) << bits[1]);
     let want: Vec<Y> = a.iter().zip(&b).map(|pair| requantized(sum(pair), shift)).collect();
     let mut y = vec![untouched::<Y>(); len];
     kernels::add(bits, &a, &b, shift, &mut y);
+    assert!(y == want);
+}
+
+fn check_add_in_place<A: Activation, Y: Activation>(
+    bits: [u32; 2],
+    len: usize,
+    source: &mut Source,
+) {
+    let (a, b): (Vec<A>, Vec<Y>) = (source.activations(len), source.activations(len));
+    let shift = source.shifts(1)[0];
+    let mut want = vec![untouched::<Y>(); len];
+    kernels::add(bits, &a, &b, shift, &mut want);
+    let mut y = b;
+    kernels::add_in_place(bits, &a, shift, &mut y);
     assert!(y == want);
 }
 
@@ -134,6 +158,8 @@ proptest! {
         check_add::<u8, i8, u8>(bits, len, &mut Source(seed));
         check_add::<i8, u8, i8>(bits, len, &mut Source(seed));
         check_add::<i8, i8, i8>(bits, len, &mut Source(seed));
+        check_add_in_place::<i8, u8>(bits, len, &mut Source(seed));
+        check_add_in_place::<u8, i8>(bits, len, &mut Source(seed));
     }
 
     #[test]
@@ -165,6 +191,9 @@ proptest! {
             .collect();
         let mut y = vec![untouched::<i8>(); len];
         kernels::leaky_relu(slope, Shift::new(bits), &x, &mut y);
+        prop_assert_eq!(&y, &want);
+        y.copy_from_slice(&x);
+        kernels::leaky_relu_in_place(slope, Shift::new(bits), &mut y);
         prop_assert_eq!(y, want);
     }
 
@@ -210,10 +239,22 @@ proptest! {
 }
 
 fn depthwise_layer<
-    X: Activation, Y: Activation, const OC: usize, const KH: usize, const KW: usize, const IC: usize,
-    G: Geometry, const IH: usize, const IW: usize, const OH: usize, const OW: usize,
->(source: &mut Source) {
-    let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+    X: Activation,
+    Y: Activation,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    source: &mut Source,
+) {
+    let shape =
+        Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
     let x: Vec<X> = source.activations(IH * IW * IC);
     let weights = source.weights(KH * KW * OC);
     let bias: [i32; OC] = source.biases(OC).try_into().unwrap();
@@ -223,15 +264,29 @@ fn depthwise_layer<
     let mut array = [[[0; OC]; KW]; KH];
     array.as_flattened_mut().as_flattened_mut().copy_from_slice(&weights);
     let mut y = hwc::<Y, OH, OW, OC>(&vec![untouched(); OH * OW * OC]);
-    DepthwiseConv2d::<OC, KH, KW, G>::new(array, bias, shifts).forward(&*hwc::<X, IH, IW, IC>(&x), &mut y);
+    DepthwiseConv2d::<OC, KH, KW, G>::new(array, bias, shifts)
+        .forward(&*hwc::<X, IH, IW, IC>(&x), &mut y);
     assert!(y.as_flattened().as_flattened() == want);
 }
 
 fn grouped_layer<
-    X: Activation, Y: Activation, const OC: usize, const KH: usize, const KW: usize, const GC: usize,
-    const IC: usize, G: Geometry, const IH: usize, const IW: usize, const OH: usize, const OW: usize,
->(source: &mut Source) {
-    let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+    X: Activation,
+    Y: Activation,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const GC: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    source: &mut Source,
+) {
+    let shape =
+        Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
     let x: Vec<X> = source.activations(IH * IW * IC);
     let weights = source.weights(OC * KH * KW * GC);
     let bias: [i32; OC] = source.biases(OC).try_into().unwrap();
@@ -245,10 +300,21 @@ fn grouped_layer<
 }
 
 fn average_layer<
-    X: Activation, Y: Activation, const C: usize, const KH: usize, const KW: usize, G: Geometry,
-    const IH: usize, const IW: usize, const OH: usize, const OW: usize,
->(source: &mut Source) {
-    let shape = Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: window::<KH, KW, G>() };
+    X: Activation,
+    Y: Activation,
+    const C: usize,
+    const KH: usize,
+    const KW: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    source: &mut Source,
+) {
+    let shape =
+        Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: window::<KH, KW, G>() };
     let x: Vec<X> = source.activations(IH * IW * C);
     let shift = source.shifts(1)[0];
     let mut want = vec![untouched::<Y>(); OH * OW * C];
@@ -259,9 +325,17 @@ fn average_layer<
 }
 
 fn add_layer<
-    T: Activation, U: Activation, Y: Activation, const A: u32, const B: u32, const C: usize,
-    const W: usize, const H: usize,
->(source: &mut Source) {
+    T: Activation,
+    U: Activation,
+    Y: Activation,
+    const A: u32,
+    const B: u32,
+    const C: usize,
+    const W: usize,
+    const H: usize,
+>(
+    source: &mut Source,
+) {
     let (a, b): (Vec<T>, Vec<U>) = (source.activations(H * W * C), source.activations(H * W * C));
     let shift = source.shifts(1)[0];
     let mut want = vec![untouched::<Y>(); H * W * C];
@@ -271,7 +345,14 @@ fn add_layer<
     assert!(y.as_flattened().as_flattened() == want);
 }
 
-fn concat_layer<X: Activation, const C: usize, const D: usize, const TOTAL: usize, const W: usize, const H: usize>(
+fn concat_layer<
+    X: Activation,
+    const C: usize,
+    const D: usize,
+    const TOTAL: usize,
+    const W: usize,
+    const H: usize,
+>(
     source: &mut Source,
 ) {
     let (a, b): (Vec<X>, Vec<X>) = (source.activations(H * W * C), source.activations(H * W * D));

@@ -43,7 +43,18 @@ impl Call<'_> {
             return self.write_last(code);
         }
         let input = self.layer.input();
+        let in_place = self.arena.in_place[self.index].is_some();
         match (&self.layer.op, &self.layer.inputs[..]) {
+            (QuantizedOp::Add { .. }, &[a, _]) if in_place => {
+                let x = self.regions(code, a);
+                let _ = writeln!(code, "    {}.forward_in_place({x}, y);", static_name(self.layer));
+            }
+            (QuantizedOp::LeakyRelu { .. }, _) if in_place => {
+                let leaky_relu = turbofish(&layer_type(self.network, self.layer));
+                let (y, at) = (self.region_type(self.index + 1), self.offset(self.index + 1));
+                let _ = writeln!(code, "    let y = arena.region::<{y}, {at}>();");
+                let _ = writeln!(code, "    {leaky_relu}.forward_in_place(y);");
+            }
             (QuantizedOp::Add { .. }, &[a, b]) => {
                 let name = static_name(self.layer);
                 let [a_name, b_name] = self.regions_of_two(code, a, b);

@@ -36,6 +36,7 @@ const PER_LINE: usize = 24;
 
 /// The generated module.
 pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> String {
+    let network = &with_places_last(network, arena);
     let mut code = origin.header(&format!("The network '{}' in integers:", origin.name));
     code.push_str("//\n");
     super::report::layer_table(network).lines().for_each(|line| {
@@ -49,6 +50,21 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
     }
     infer::infer(&mut code, network, arena);
     code
+}
+
+/// The network with the inputs of every addition in such an order that the one whose place the
+/// sum takes is the second, as the kernel wants it.
+fn with_places_last(network: &QuantizedNetwork, arena: &ArenaPlan) -> QuantizedNetwork {
+    let mut network = network.clone();
+    for (layer, place) in network.layers.iter_mut().zip(&arena.in_place) {
+        if let QuantizedOp::Add { align, .. } = &mut layer.op
+            && *place == Some(layer.inputs[0])
+        {
+            align.reverse();
+            layer.inputs.reverse();
+        }
+    }
+    network
 }
 
 fn imports(code: &mut String, network: &QuantizedNetwork) {
