@@ -398,6 +398,12 @@ impl Net {
         let x = self.pool("MaxPool", &x, valid(3, 2));
         let x = self.conv(&x, 8, same(3, 1), 4);
         let x = self.relu(&x);
+        // A padded average pooling as PyTorch writes it.
+        let amounts = self.name("amounts");
+        let amounts = self.model.initializer(&amounts, &[8], &[0_i64, 0, 1, 1, 0, 0, 1, 0]);
+        let padded = self.node("Pad", &[&x.name, &amounts], &[]);
+        let x = Value { name: padded, size: [x.size[0] + 2, x.size[1] + 1], ..x };
+        let x = self.pool("AveragePool", &x, valid(2, 1));
         let x = self.unary("Transpose", &x, &to_nhwc);
         let x = self.reduce_mean(&x, [1, 2], false);
         let w = self.weights(&[x.channels, CLASSES], 0.8);
@@ -423,7 +429,9 @@ impl Net {
         let y = self.leaky_relu(&x, 0.7);
         let x = self.add(&y, &x);
         let x = self.pool("MaxPool", &x, same(3, 2));
-        self.classify(&x)
+        // A convolution for a classifier, on signed values.
+        let x = self.conv(&x, CLASSES, valid(3, 1), 1);
+        self.flatten(&x).name
     }
 
     fn random_window(&mut self, size: [usize; 2]) -> Window {
