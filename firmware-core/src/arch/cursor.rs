@@ -1,5 +1,7 @@
 //! Reading what the windows of four pixels cover, in the order of the weights.
 
+use core::marker::PhantomData;
+
 use crate::Activation;
 
 /// A position in the windows of four pixels, at the same tap of each: kernel row after kernel
@@ -20,8 +22,10 @@ pub(crate) struct Cursor<'a, X> {
     skip: usize,
     /// Taps left in the whole window.
     window: usize,
+    /// Where the input ends.
     #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
-    x: &'a [X],
+    end: *const X,
+    x: PhantomData<&'a [X]>,
 }
 
 impl<'a, X: Activation> Cursor<'a, X> {
@@ -55,7 +59,8 @@ impl<'a, X: Activation> Cursor<'a, X> {
             row,
             skip: pitch - row,
             window: height * row,
-            x,
+            end: x.as_ptr_range().end,
+            x: PhantomData,
         })
     }
 
@@ -75,7 +80,7 @@ impl<'a, X: Activation> Cursor<'a, X> {
     pub(super) fn window(&self, slack: usize) -> Option<([*const X; 4], [usize; 3])> {
         let pitch = self.row + self.skip;
         let rows = self.window / self.row;
-        let end = self.x.as_ptr_range().end as usize;
+        let end = self.end as usize;
         let last = self.next[3] as usize + (rows * pitch + self.row + slack) - pitch;
         (self.left == self.row && last <= end).then_some((self.next, [rows, self.row, pitch]))
     }

@@ -13,6 +13,8 @@ mod layer_bytes;
 mod natural;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
+#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+pub(crate) mod rows;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
 #[cfg_attr(kernels = "armv7m", path = "armv6m.rs")]

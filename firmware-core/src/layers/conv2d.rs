@@ -3,6 +3,8 @@
 use core::marker::PhantomData;
 
 use super::{Geometry, MaxPool2d, Unit};
+#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+use crate::arch::rows;
 use crate::arch::target;
 #[cfg(not(kernels))]
 use crate::kernels;
@@ -235,6 +237,13 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         };
         let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
+        #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+        if rows::fit(&shape, &pool, self.tiled(shape, x).padded) {
+            let weights = self.weights.as_flattened().as_flattened().as_flattened();
+            let outputs = (self.bias.as_slice(), self.requantize.as_slice());
+            rows::max_pool2d(&shape, &pool, (x, weights), outputs, y);
+            return;
+        }
         #[cfg(kernels)]
         self.tiled(shape, x).max_pool2d(&pool, &self.requantize, y, &mut [[0; 4]; OC]);
         #[cfg(not(kernels))]

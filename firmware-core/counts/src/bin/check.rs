@@ -4,12 +4,15 @@
 #![no_main]
 
 use counts::model::{
-    self, CONV1_BIAS, CONV1_SHIFTS, CONV1_WEIGHTS, CONV2_BIAS, CONV2_SHIFTS, CONV2_WEIGHTS, FC1_BIAS, FC1_SHIFTS,
+    self, CONV1_BIAS, CONV1_SHIFTS, CONV1_WEIGHTS, CONV2_BIAS, CONV2_SHIFTS, CONV2_WEIGHTS,
+    FC1_BIAS, FC1_SHIFTS,
 };
 use counts::source::Source;
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::Geometry;
-use firmware_core::{Activation, Conv2d, FullyConnected, MaxPool2d, Shift, Strided, Unit, Window, output_size};
+use firmware_core::{
+    Activation, Conv2d, FullyConnected, MaxPool2d, Shift, Strided, Unit, Window, output_size,
+};
 use semihosting::{println, process::ExitCode};
 
 const ROUNDS: u64 = 3;
@@ -51,7 +54,8 @@ fn conv2d<
     seed: u64,
 ) {
     let source = &mut Source::new(seed);
-    let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+    let shape =
+        Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
     let dimensions = [OC, KH, KW, IC, IH, IW, OH, OW];
     let mut x = [[[X::MIN; IC]; IW]; IH];
     fill(source, x.as_flattened_mut().as_flattened_mut());
@@ -71,7 +75,12 @@ fn conv2d<
         &shifts,
         want.as_flattened_mut().as_flattened_mut(),
     );
-    must_match(y.as_flattened().as_flattened(), want.as_flattened().as_flattened(), "conv2d", &dimensions);
+    must_match(
+        y.as_flattened().as_flattened(),
+        want.as_flattened().as_flattened(),
+        "conv2d",
+        &dimensions,
+    );
     let mut y = [[[-7; OC]; OW]; OH];
     let mut want = y;
     layer.accumulate(&x, &mut y);
@@ -100,32 +109,46 @@ fn fused<
 >(
     seed: u64,
 ) {
-    let source = &mut Source::new(seed);
-    let [top, left, bottom, right] = G::PADDING;
-    let convolved =
-        [output_size(IH, KH, G::STRIDE[0], top, bottom), output_size(IW, KW, G::STRIDE[1], left, right), OC];
-    let shape = Conv2dShape { input: [IH, IW, IC], output: convolved, window: window::<KH, KW, G>() };
-    let pool = Pool2dShape { input: convolved, output: [OH, OW, OC], window: window::<PH, PW, PG>() };
-    let mut x = [[[X::MIN; IC]; IW]; IH];
-    fill(source, x.as_flattened_mut().as_flattened_mut());
-    let weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
-    let bias: [i32; OC] = source.biases();
-    let shifts: [Shift; OC] = source.shifts((seed % 12) as u8);
-    let layer = Conv2d::<OC, KH, KW, IC, G>::new(weights, bias, shifts);
-    let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
-    let mut want = y;
-    layer.forward_max_pool2d(&MaxPool2d::<PH, PW, PG>::new(), &x, &mut y);
-    kernels::conv2d_max_pool2d(
-        &shape,
-        &pool,
-        x.as_flattened().as_flattened(),
-        weights.as_flattened().as_flattened().as_flattened(),
-        &bias,
-        &shifts,
-        want.as_flattened_mut().as_flattened_mut(),
-    );
-    let (got, want) = (y.as_flattened().as_flattened(), want.as_flattened().as_flattened());
-    must_match(got, want, "conv2d_max_pool2d", &[OC, KH, KW, IC, PH, PW, IH, IW, OH, OW]);
+    // Random, then every product at its extreme.
+    for extreme in [None, Some(-128), Some(127)] {
+        let source = &mut Source::new(seed);
+        let [top, left, bottom, right] = G::PADDING;
+        let convolved = [
+            output_size(IH, KH, G::STRIDE[0], top, bottom),
+            output_size(IW, KW, G::STRIDE[1], left, right),
+            OC,
+        ];
+        let shape =
+            Conv2dShape { input: [IH, IW, IC], output: convolved, window: window::<KH, KW, G>() };
+        let pool =
+            Pool2dShape { input: convolved, output: [OH, OW, OC], window: window::<PH, PW, PG>() };
+        let mut x = [[[X::MIN; IC]; IW]; IH];
+        fill(source, x.as_flattened_mut().as_flattened_mut());
+        let mut weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
+        let mut bias: [i32; OC] = source.biases();
+        let mut shifts: [Shift; OC] = source.shifts((seed % 12) as u8);
+        if let Some(extreme) = extreme {
+            x.as_flattened_mut().as_flattened_mut().fill(X::saturate(i32::MAX));
+            weights.as_flattened_mut().as_flattened_mut().as_flattened_mut().fill(extreme);
+            // So that a 5 x 5 kernel's sums do not saturate.
+            (bias, shifts) = ([900_000; OC], [Shift::new(13); OC]);
+        }
+        let layer = Conv2d::<OC, KH, KW, IC, G>::new(weights, bias, shifts);
+        let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
+        let mut want = y;
+        layer.forward_max_pool2d(&MaxPool2d::<PH, PW, PG>::new(), &x, &mut y);
+        kernels::conv2d_max_pool2d(
+            &shape,
+            &pool,
+            x.as_flattened().as_flattened(),
+            weights.as_flattened().as_flattened().as_flattened(),
+            &bias,
+            &shifts,
+            want.as_flattened_mut().as_flattened_mut(),
+        );
+        let (got, want) = (y.as_flattened().as_flattened(), want.as_flattened().as_flattened());
+        must_match(got, want, "conv2d_max_pool2d", &[OC, KH, KW, IC, PH, PW, IH, IW, OH, OW]);
+    }
 }
 
 #[inline(never)]
@@ -152,7 +175,8 @@ fn simple(seed: u64) {
     static WEIGHTS: [[[[i8; 10]; 5]; 5]; 20] = CONV2_WEIGHTS;
     static FC1_WEIGHTS: [[i8; 320]; 50] = model::FC1_WEIGHTS;
     let source = &mut Source::new(seed);
-    let window = |kernel, stride| Window { kernel: [kernel; 2], stride: [stride; 2], padding: [0; 2] };
+    let window =
+        |kernel, stride| Window { kernel: [kernel; 2], stride: [stride; 2], padding: [0; 2] };
 
     let mut image = [[[0u8; 1]; 28]; 28];
     fill(source, image.as_flattened_mut().as_flattened_mut());
@@ -231,6 +255,13 @@ fn shapes(seed: u64) {
     both!(fused, seed + 15; 11, 2, 2, 3, Unit, 3, 3, Strided<3, 3>, 7, 10, 2, 3);
     both!(fused, seed + 16; 5, 3, 3, 6, Unit, 2, 2, Strided<1, 1>, 6, 6, 3, 3);
     both!(fused, seed + 17; 4, 4, 4, 4, Unit, 3, 2, Strided<2, 2, 1, 0>, 9, 9, 3, 3);
+    // One input channel: whole rows at a time on some cores.
+    both!(fused, seed + 22; 3, 3, 3, 1, Unit, 2, 2, Strided<2, 2>, 9, 8, 3, 3);
+    both!(fused, seed + 23; 2, 5, 5, 1, Unit, 2, 2, Strided<2, 2>, 9, 10, 2, 3);
+    both!(fused, seed + 24; 2, 7, 4, 1, Unit, 2, 2, Strided<2, 2>, 11, 7, 2, 2);
+    both!(fused, seed + 25; 2, 5, 6, 1, Unit, 2, 2, Strided<2, 2>, 8, 11, 2, 3);
+    both!(fused, seed + 26; 3, 2, 2, 1, Unit, 2, 2, Strided<2, 2>, 5, 5, 2, 2);
+    both!(fused, seed + 27; 2, 5, 5, 1, Unit, 2, 2, Strided<2, 2>, 28, 28, 12, 12);
     both!(fully_connected, seed + 18; 1, 1);
     both!(fully_connected, seed + 19; 3, 7);
     both!(fully_connected, seed + 20; 13, 33);
