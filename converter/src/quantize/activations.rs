@@ -31,10 +31,10 @@ pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueForma
         let values = evaluate::values(network, calibration.image(index));
         values[1..]
             .iter()
-            .map(|v| v.iter().fold(0_f32, |peak, x| peak.max(x.abs())))
+            .map(|v| v.iter().fold(0_f32, |peak, x| largest(peak, x.abs())))
             .collect::<Vec<_>>()
     }) {
-        peaks.iter_mut().zip(image_peaks).for_each(|(peak, p)| *peak = peak.max(p));
+        peaks.iter_mut().zip(image_peaks).for_each(|(peak, p)| *peak = largest(*peak, p));
     }
     for (layer, peak) in network.layers.iter().zip(&peaks) {
         if !peak.is_finite() {
@@ -156,6 +156,11 @@ fn limit(network: &Network, groups: &Groups, exponents: &mut [i32]) -> Result<()
             return Ok(());
         }
     }
+}
+
+/// The larger of two, and not a number if one of them is not.
+fn largest(a: f32, b: f32) -> f32 {
+    if a.is_nan() || b.is_nan() { f32::NAN } else { a.max(b) }
 }
 
 fn wrong(layer: &Layer, what: &str) -> QuantizeError {

@@ -50,6 +50,10 @@ pub fn quantize(
         let mut format = formats[index + 1];
         let last = index + 1 == network.layers.len();
         let quantized = |weights: &[f32], bias: &[f32]| {
+            if weights.iter().chain(bias).any(|weight| !weight.is_finite()) {
+                let what = "a weight or bias is infinite or not a number, as folded".into();
+                return Err(QuantizeError::Layer { layer: layer.name.clone(), what });
+            }
             let target = if last { None } else { Some(format) };
             weights::quantize(&layer.name, weights, bias, input, target)
         };

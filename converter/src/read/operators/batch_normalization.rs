@@ -29,7 +29,10 @@ pub(super) fn batch_normalization(reader: &mut Reader, node: &Cursor) -> Result<
         .zip(variance)
         .map(|(gamma, variance)| gamma / (variance + epsilon).sqrt())
         .collect();
-    let shift = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
+    let shift: Vec<f32> = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
+    if scale.iter().chain(&shift).any(|value| !value.is_finite()) {
+        return Err(node.wrong("its scale is infinite or not a number (is a variance negative?)"));
+    }
     let next = view.clone();
     reader.push(node.proto, Operator::Affine { scale, shift }, &[view.value], |v| next.at(v))
 }
