@@ -8,6 +8,15 @@ use trainer::backend::Choice;
 use trainer::job::Job;
 use trainer::recipe::Recipe;
 
+use crate::commands::augment::AugmentCommand;
+use crate::commands::data::ImportArgs;
+use crate::commands::evaluate::EvaluateCommand;
+use crate::commands::explain::ExplainCommand;
+use crate::commands::import::ImportCommand;
+use crate::commands::inspect::InspectCommand;
+use crate::commands::predict::PredictCommand;
+use crate::commands::{augment, data, evaluate, explain, import, inspect, predict};
+
 /// Trains an image classifier and turns it into exact integers for a microcontroller.
 ///
 /// Without options: trains the reference network `simple` on the MNIST files in data/mnist, exports
@@ -22,16 +31,24 @@ struct Cli {
     train: TrainArgs,
 }
 
-/// There is no other work yet: everything is the main job.
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Augment(AugmentCommand),
+    Evaluate(EvaluateCommand),
+    Explain(ExplainCommand),
+    Import(ImportCommand),
+    Inspect(InspectCommand),
+    Predict(PredictCommand),
+}
 
 #[derive(Args)]
 struct TrainArgs {
-    /// Folder with the four IDX files, raw or .gz: train-images-idx3-ubyte,
-    /// train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    /// The data set: IDX files named as MNIST's, raw or .gz; a CSV file of label,pixel,…; or a
+    /// folder per label with PNG, JPEG or BMP files
+    #[arg(long, value_name = "DATA", default_value = "data/mnist")]
     data: PathBuf,
+    #[command(flatten)]
+    import: ImportArgs,
     /// How to train: "default", or "article" for plain SGD with rate 0.01 and batch 64
     #[arg(long, default_value = Recipe::NAMES[0])]
     recipe: String,
@@ -65,7 +82,12 @@ struct TrainArgs {
 pub fn run() -> Result<()> {
     let cli = Cli::parse();
     match cli.command {
-        Some(command) => match command {},
+        Some(Command::Augment(args)) => augment::run(&args),
+        Some(Command::Evaluate(args)) => evaluate::run(&args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Import(args)) => import::run(&args),
+        Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Predict(args)) => predict::run(&args),
         None => train(cli.train),
     }
 }
@@ -83,6 +105,7 @@ fn train(args: TrainArgs) -> Result<()> {
     }
     let job = Job {
         out: args.out.unwrap_or_else(|| PathBuf::from("target/inkling").join(&args.name)),
+        import: args.import.options(args.seed),
         data: args.data,
         name: args.name,
         recipe,
@@ -92,5 +115,9 @@ fn train(args: TrainArgs) -> Result<()> {
         backend: args.backend,
         ort_lib: args.ort_lib,
     };
-    job.run()
+    let result = job.run();
+    if let Err(error) = &result {
+        data::list_bad(error);
+    }
+    result
 }

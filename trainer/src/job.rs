@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use converter::dataset::Dataset;
+use converter::files::write_atomically;
 use converter::{Conversion, Converter, console, prove};
 
 use crate::backend::{Backend, Choice};
 use crate::data::{Feed, Sets};
+use crate::import::{self, labels};
 use crate::metrics::Confusion;
 use crate::network::{self, Network};
 use crate::progress::Display;
 use crate::recipe::Recipe;
 use crate::summary::{Summary, about};
 use crate::training::{Checkpoint, Identity, Run, Trained, exported_predictions};
-use crate::{export, files};
+use crate::{export, files, report};
 
 /// More threads than this make parts of a batch too small to be worth their own thread.
 const MOST_THREADS: usize = 8;
@@ -24,13 +26,26 @@ const MOST_THREADS: usize = 8;
 const CHECKPOINT: &str = "checkpoint.bin";
 
 /// All files that a run writes.
-const FILES: [&str; 6] =
-    [CHECKPOINT, "float.onnx", "int8.onnx", "model.rs", "golden.rs", "MODEL_CARD.md"];
+const FILES: [&str; 8] = [
+    CHECKPOINT,
+    "float.onnx",
+    "int8.onnx",
+    "model.rs",
+    "golden.rs",
+    "MODEL_CARD.md",
+    labels::FILE,
+    PREVIEW,
+];
+
+/// The sheet of pictures and what became of them.
+const PREVIEW: &str = "preview.png";
 
 /// What to do.
 pub struct Job {
-    /// Folder with the four IDX files.
+    /// The data set: IDX files, a CSV file or a folder per label with pictures.
     pub data: PathBuf,
+    /// How pictures and tables become images.
+    pub import: import::Options,
     /// Name of the network in what is written.
     pub name: String,
     pub recipe: Recipe,
@@ -51,7 +66,7 @@ impl Job {
     /// usable; results are written only once the integers are proven.
     pub fn run(self) -> Result<()> {
         let begun = Instant::now();
-        let sets = Sets::load(&self.data, self.seed)?;
+        let sets = Sets::load(&self.data, &self.import, self.seed)?;
         let input = [1, sets.images.height, sets.images.width];
         let mut network = network::simple(input, sets.images.classes)
             .with_context(|| format!("{}: network simple", self.data.display()))?;
@@ -71,6 +86,7 @@ impl Job {
             self.seed,
         ));
 
+        self.tell_of_data(&sets)?;
         let (trained, training_time) = self.train(&backend, &network, &sets, threads)?;
         let float_onnx = export::float_onnx(&network, &trained.parameters);
         let conversion = Converter::new(&self.name, &float_onnx).convert(&sets.images)?;
@@ -86,6 +102,7 @@ impl Job {
             int8,
             logits,
             conversion: &conversion,
+            names: &sets.names,
             validation: (validation_correct, sets.validation.len()),
             recipe: &self.recipe,
             seed: self.seed,
@@ -93,8 +110,24 @@ impl Job {
             backend: backend.identity(),
         };
         conversion.write(&self.out, &test, &about(&summary))?;
+        labels::write(&self.out, &sets.names)?;
         files::remove(&self.checkpoint_path())?;
         console::print(&summary.table(&self.out, training_time, begun.elapsed()));
+        Ok(())
+    }
+
+    /// Says what was chosen while reading the data, and shows what became of pictures.
+    fn tell_of_data(&self, sets: &Sets) -> Result<()> {
+        let mut text: String = sets.notes.iter().map(|note| format!("data:     {note}\n")).collect();
+        for file in &sets.bad {
+            text.push_str(&format!("bad:      {}: {}\n", file.path.display(), file.what));
+        }
+        if let Some(preview) = &sets.preview {
+            let path = self.out.join(PREVIEW);
+            write_atomically(&path, &report::png(preview))?;
+            text.push_str(&format!("preview:  {}: each picture with its image at the right\n", path.display()));
+        }
+        console::print(&text);
         Ok(())
     }
 

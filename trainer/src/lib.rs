@@ -11,18 +11,24 @@
 //! The same seed, backend and number of threads give the same bytes.
 
 pub mod backend;
+pub mod corrupt;
 pub mod data;
+pub mod evaluation;
+pub mod explain;
 pub mod export;
 pub mod files;
 pub mod graph;
 pub mod import;
+pub mod inspect;
 pub mod job;
 pub mod metrics;
+pub mod model;
 pub mod network;
 pub mod optimizer;
 pub mod progress;
 pub mod random;
 pub mod recipe;
+pub mod report;
 pub mod schedule;
 pub mod step;
 mod summary;

@@ -1,6 +1,7 @@
 //! The command line of the trainer.
 
 mod cli;
+mod commands;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,8 @@ pub enum Purpose {
     Augmentation = 3,
     /// Which training images calibrate the integers.
     Calibration = 4,
+    /// Damage done to test images on purpose.
+    Corruption = 5,
 }
 
 /// A stream of random numbers.
@@ -38,6 +40,12 @@ impl Random {
     /// Uniform in [low, high].
     pub fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
+    }
+
+    /// Normal with mean 0 and deviation 1, but never beyond ±3: the sum of three uniform numbers,
+    /// scaled.
+    pub fn normal(&mut self) -> f32 {
+        2.0 * (self.unit() + self.unit() + self.unit() - 1.5)
     }
 
     /// Uniform below `bound`, without bias.

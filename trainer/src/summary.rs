@@ -17,6 +17,8 @@ pub struct Summary<'s> {
     /// Logits on which the integers and tract agree.
     pub logits: usize,
     pub conversion: &'s Conversion,
+    /// Names of the classes.
+    pub names: &'s [String],
     /// Right answers and images of the validation set after the last epoch.
     pub validation: (usize, usize),
     pub recipe: &'s Recipe,
@@ -73,7 +75,7 @@ impl Summary<'_> {
         let header = ["class", "images", "precision", "recall"].map(String::from);
         let rows = (0..self.int8.classes()).map(|class| {
             [
-                class.to_string(),
+                self.names.get(class).cloned().unwrap_or_else(|| class.to_string()),
                 self.int8.labelled(class).to_string(),
                 share(self.int8.precision(class)),
                 share(self.int8.recall(class)),

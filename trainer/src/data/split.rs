@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use converter::dataset::{Dataset, DatasetError, Split};
+use converter::dataset::{Dataset, DatasetError};
+use image::GrayImage;
 
+use crate::import::{self, BadFile, ImportError, Options};
 use crate::random::{Purpose, Random};
 use crate::training::fingerprint;
 
@@ -36,23 +38,29 @@ pub struct Sets {
     pub test: SealedTestSet,
     /// The sha256 of all images and labels.
     pub fingerprint: String,
+    /// Names of the classes.
+    pub names: Vec<String>,
+    /// What was chosen while reading, a line each.
+    pub notes: Vec<String>,
+    /// What was left out.
+    pub bad: Vec<BadFile>,
+    /// Pictures as they were found beside what they became.
+    pub preview: Option<GrayImage>,
 }
 
 impl Sets {
-    /// Reads a folder of IDX files and sets a twelfth of its training images aside for validation
-    /// (5,000 of MNIST's 60,000), chosen by `seed`.
+    /// Reads a data set in any of the forms of [`import::open`] and sets a twelfth of its training
+    /// images aside for validation (5,000 of MNIST's 60,000), chosen by `seed`.
     ///
     /// # Errors
     ///
-    /// What [`Dataset::load`] finds wrong; test images that do not match; fewer than two training
-    /// images.
-    pub fn load(dir: &Path, seed: u64) -> Result<Self, DatasetError> {
-        let images = Dataset::load(dir, Split::Train)?;
-        let test = Dataset::load(dir, Split::Test)?;
-        images.check_twin(&test, dir)?;
+    /// What [`import::open`] finds wrong; fewer than two training images.
+    pub fn load(path: &Path, options: &Options, seed: u64) -> Result<Self, ImportError> {
+        let collection = import::open(path, options)?;
+        let (images, test) = (collection.train, collection.test);
         if images.len() < 2 {
             let what = "one image is not enough: training and validation need one each".to_string();
-            return Err(DatasetError::Disagree { path: dir.to_path_buf(), what });
+            return Err(DatasetError::Disagree { path: path.to_path_buf(), what }.into());
         }
         let mut order: Vec<usize> = (0..images.len()).collect();
         Random::new(seed, Purpose::Split, 0).shuffle(&mut order);
@@ -71,6 +79,10 @@ impl Sets {
             training,
             test: SealedTestSet(test),
             fingerprint,
+            names: collection.names,
+            notes: collection.notes,
+            bad: collection.bad,
+            preview: collection.preview,
         })
     }
 }

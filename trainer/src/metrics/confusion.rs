@@ -1,6 +1,7 @@
 //! How good answers are, by class.
 
 /// Counts of answers: `[label][answer]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     counts: Vec<Vec<usize>>,
 }
@@ -17,6 +18,11 @@ impl Confusion {
 
     pub fn classes(&self) -> usize {
         self.counts.len()
+    }
+
+    /// The counts, `[label][answer]`.
+    pub fn counts(&self) -> &[Vec<usize>] {
+        &self.counts
     }
 
     pub fn total(&self) -> usize {
@@ -41,6 +47,13 @@ impl Confusion {
     /// The share of right answers among the images labelled `class`; `None` if there are none.
     pub fn recall(&self, class: usize) -> Option<f64> {
         share(self.counts[class][class], self.labelled(class))
+    }
+
+    /// The harmonic mean of precision and recall; `None` if the class has neither labels nor
+    /// answers.
+    pub fn f1(&self, class: usize) -> Option<f64> {
+        let answered: usize = self.counts.iter().map(|answers| answers[class]).sum();
+        share(2 * self.counts[class][class], answered + self.labelled(class))
     }
 }
 

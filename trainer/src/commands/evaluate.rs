@@ -1,0 +1,141 @@
+//! `trainer evaluate`: how good a model is, in float and in integers.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use converter::console;
+use converter::dataset::Dataset;
+use converter::files::write_atomically;
+use trainer::corrupt::Corruption;
+use trainer::evaluation::{Damage, Evaluation};
+use trainer::metrics::Scores;
+use trainer::model::Model;
+
+use super::data::{self, ImportArgs};
+
+/// Scores a model on labelled images, its float and its int8 network side by side.
+///
+/// Accuracy with its 95 % interval, precision, recall and F1 per class, top-2, calibration error,
+/// confusion matrix and the surest mistakes. --html writes a page with pictures and plots that
+/// needs no network, --json the same for machines.
+#[derive(Args)]
+pub struct EvaluateCommand {
+    /// Folder of the model
+    #[arg(long, value_name = "DIR", default_value = "models/simple")]
+    model: PathBuf,
+    /// The data set: IDX files, a CSV file, or a folder per label with pictures
+    #[arg(long, value_name = "DATA", default_value = "data/mnist")]
+    data: PathBuf,
+    /// Which of its images; a data set without a test set has a seventh set aside by --seed
+    #[arg(long, value_enum, default_value_t)]
+    part: Part,
+    /// Chooses the test images where the data set has none, and the damage of --corrupt
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Use at most so many images, evenly spaced
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Also damage the images by noise, blur, shift, rotation, occlusion and weak contrast
+    #[arg(long)]
+    corrupt: bool,
+    /// Write the scores as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a report as one HTML file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    import: ImportArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Part {
+    #[default]
+    Test,
+    Train,
+    All,
+}
+
+/// Images that --corrupt damages in each of its ways.
+const DAMAGED: usize = 2000;
+
+pub fn run(args: &EvaluateCommand) -> Result<()> {
+    let model = Model::open(&args.model)?;
+    let images = images(args, &model)?;
+    let float = Scores::new(&model.names, &images.labels, &model.float_probabilities(&images)?);
+    let int8 = Scores::new(&model.names, &images.labels, &model.int8_probabilities(&images)?);
+    let damage = if args.corrupt { damage(args, &model, &images)? } else { Vec::new() };
+    let evaluation = Evaluation {
+        model: model.name.clone(),
+        data: args.data.display().to_string(),
+        part: format!("{:?}", args.part).to_lowercase(),
+        float,
+        int8,
+        damage,
+    };
+    if let Some(path) = &args.json {
+        write_atomically(path, evaluation.json().context("the scores as JSON")?.as_bytes())?;
+    }
+    if let Some(path) = &args.html {
+        write_atomically(path, evaluation.html(&images).as_bytes())?;
+    }
+    let mut text = evaluation.text();
+    for path in args.json.iter().chain(&args.html) {
+        text.push_str(&format!("written: {}\n", path.display()));
+    }
+    console::print(&text);
+    Ok(())
+}
+
+fn images(args: &EvaluateCommand, model: &Model) -> Result<Dataset> {
+    let collection = data::open(&args.data, &args.import.options(args.seed))?;
+    let notes: String = collection.notes.iter().map(|note| format!("data: {note}\n")).collect();
+    console::print(&notes);
+    let mut images = match args.part {
+        Part::Test => collection.test,
+        Part::Train => collection.train,
+        Part::All => both(&collection.train, &collection.test),
+    };
+    model.relabel(&mut images, &collection.names)?;
+    Ok(spaced(&images, args.limit.map_or(usize::MAX, |limit| limit as usize)))
+}
+
+fn both(train: &Dataset, test: &Dataset) -> Dataset {
+    Dataset {
+        images: [&train.images[..], &test.images].concat(),
+        labels: [&train.labels[..], &test.labels].concat(),
+        ..*train
+    }
+}
+
+/// At most `count` images, evenly spaced.
+fn spaced(images: &Dataset, count: usize) -> Dataset {
+    let count = count.min(images.len());
+    let indices: Vec<usize> = (0..count).map(|i| i * images.len() / count.max(1)).collect();
+    images.subset(&indices)
+}
+
+fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec<Damage>> {
+    let images = spaced(images, DAMAGED);
+    ensure!(!images.is_empty(), "{}: no images to damage", args.data.display());
+    let side = images.height.min(images.width);
+    let mut rows = Vec::new();
+    let accuracy = |probabilities: Vec<Vec<f32>>| {
+        Scores::new(&model.names, &images.labels, &probabilities).accuracy
+    };
+    for kind in Corruption::ALL {
+        for strength in kind.strengths(side) {
+            let damaged = kind.apply(&images, strength, args.seed);
+            rows.push(Damage {
+                kind,
+                strength,
+                images: images.len(),
+                float: accuracy(model.float_probabilities(&damaged)?),
+                int8: accuracy(model.int8_probabilities(&damaged)?),
+                example: damaged.subset(&[0]).images,
+            });
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,9 @@
+//! The subcommands: each file has its options and what they start.
+
+pub mod augment;
+pub mod data;
+pub mod evaluate;
+pub mod explain;
+pub mod import;
+pub mod inspect;
+pub mod predict;

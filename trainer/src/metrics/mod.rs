@@ -1,0 +1,11 @@
+//! How good answers are.
+
+mod calibration;
+mod confusion;
+mod interval;
+mod scores;
+
+pub use calibration::{Calibration, calibration};
+pub use confusion::Confusion;
+pub use interval::wilson;
+pub use scores::{ClassScores, Mistake, Scores, answer};
