@@ -26,12 +26,9 @@ pub(crate) struct Tiled<'a, X> {
 }
 
 impl<X: Activation> Tiled<'_, X> {
-    /// The windows at two rows and two columns of the output, unless some may lie on the padding.
+    /// The windows at two rows and two columns of the output, without padding.
     #[inline(always)]
     fn cursor(&self, rows: [usize; 2], columns: [usize; 2]) -> Option<Cursor<'_, X>> {
-        if self.padded {
-            return None;
-        }
         let [_, width, depth] = self.shape.input;
         let Window { kernel, stride, .. } = self.shape.window;
         let (row, pitch) = (kernel[1] * depth, width * depth);
@@ -43,16 +40,17 @@ impl<X: Activation> Tiled<'_, X> {
     /// Sums of products of the windows at two rows and two columns of the output, row by row: one
     /// quadruple per channel.
     #[inline(never)]
-    fn sums(
+    fn sums<const PADDED: bool>(
         &self,
         patch: &mut Patch,
         rows: [usize; 2],
         columns: [usize; 2],
         sums: &mut [[i32; 4]],
     ) {
-        let Some(mut cursor) = self.cursor(rows, columns) else {
+        if PADDED {
             return self.padded_sums(patch, rows, columns, sums);
-        };
+        }
+        let Some(mut cursor) = self.cursor(rows, columns) else { return };
         let taps = self.shape.window.kernel[0] * self.shape.window.kernel[1] * self.shape.input[2];
         sums.fill([0; 4]);
         let mut done = 0;
@@ -109,7 +107,20 @@ impl<X: Activation> Tiled<'_, X> {
     /// Calls `output(index, channel, accumulator)` for every element of the convolution's
     /// output, for some more than once. `sums` has one element per output channel.
     #[inline(always)]
-    pub(crate) fn conv2d(&self, sums: &mut [[i32; 4]], mut output: impl FnMut(usize, usize, i32)) {
+    pub(crate) fn conv2d(&self, sums: &mut [[i32; 4]], output: impl FnMut(usize, usize, i32)) {
+        // Known at compile time where this is inlined: only what the layer needs is linked.
+        match self.padded {
+            false => self.conv2d_of::<false>(sums, output),
+            true => self.conv2d_of::<true>(sums, output),
+        }
+    }
+
+    #[inline(always)]
+    fn conv2d_of<const PADDED: bool>(
+        &self,
+        sums: &mut [[i32; 4]],
+        mut output: impl FnMut(usize, usize, i32),
+    ) {
         let [height, width, depth] = self.shape.output;
         let mut patch = Patch::new();
         for top in (0..height).step_by(2) {
@@ -117,7 +128,7 @@ impl<X: Activation> Tiled<'_, X> {
             let bottom = (top + 1).min(height - 1);
             for left in (0..width).step_by(2) {
                 let right = (left + 1).min(width - 1);
-                self.sums(&mut patch, [top, bottom], [left, right], sums);
+                self.sums::<PADDED>(&mut patch, [top, bottom], [left, right], sums);
                 let positions = [top, bottom].map(|row| [row * width + left, row * width + right]);
                 let channels = sums.iter().zip(self.bias).zip(self.weight_sums).enumerate();
                 for (channel, ((sums, bias), weights)) in channels {
@@ -133,8 +144,25 @@ impl<X: Activation> Tiled<'_, X> {
 
     /// Convolution and max pooling into `y`, `[height][width][channel]`. `sums` has one element
     /// per output channel.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn max_pool2d<Y: Activation, R: Requantize>(
+        &self,
+        pool: &Pool2dShape,
+        requantize: &[R],
+        y: &mut [Y],
+        sums: &mut [[i32; 4]],
+    ) {
+        let fits_tile = pool.window.kernel[0] <= 2 && pool.window.kernel[1] <= 2;
+        match (self.padded, fits_tile) {
+            (false, true) => self.max_pool2d_of::<Y, R, false, true>(pool, requantize, y, sums),
+            (false, false) => self.max_pool2d_of::<Y, R, false, false>(pool, requantize, y, sums),
+            (true, true) => self.max_pool2d_of::<Y, R, true, true>(pool, requantize, y, sums),
+            (true, false) => self.max_pool2d_of::<Y, R, true, false>(pool, requantize, y, sums),
+        }
+    }
+
+    #[inline(never)]
+    fn max_pool2d_of<Y: Activation, R: Requantize, const PADDED: bool, const FITS_TILE: bool>(
         &self,
         pool: &Pool2dShape,
         requantize: &[R],
@@ -147,21 +175,21 @@ impl<X: Activation> Tiled<'_, X> {
             let rows = pool.window.span(Axis::Rows, py, pool.input[0]);
             for (px, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
                 let columns = pool.window.span(Axis::Columns, px, pool.input[1]);
-                if rows.len <= 2 && columns.len <= 2 {
+                if FITS_TILE {
                     let rows = [rows.input, (rows.input + rows.len).saturating_sub(1)];
                     let columns = [columns.input, (columns.input + columns.len).saturating_sub(1)];
                     #[cfg(kernels = "x86_64")]
-                    if let Some(cursor) = self.cursor(rows, columns) {
+                    if let (false, Some(cursor)) = (PADDED, self.cursor(rows, columns)) {
                         if let Some(tile) = Tile::new(&cursor, depth, self.wide_weights) {
                             tile.largest(self.bias, requantize, y);
                             continue;
                         }
                     }
-                    self.sums(&mut patch, rows, columns, sums);
-                    self.largest(sums, requantize, y, false);
+                    self.sums::<PADDED>(&mut patch, rows, columns, sums);
+                    self.largest::<Y, R, false>(sums, requantize, y);
                     continue;
                 }
-                // Several tiles; those at the bottom and at the right may overlap others.
+                // Several tiles; those at the bottom and at the right may repeat pixels.
                 y.fill(Y::MIN);
                 for top in (0..rows.len).step_by(2) {
                     let bottom = (top + 1).min(rows.len - 1);
@@ -169,30 +197,29 @@ impl<X: Activation> Tiled<'_, X> {
                         let right = (left + 1).min(columns.len - 1);
                         let rows = [rows.input + top, rows.input + bottom];
                         let columns = [columns.input + left, columns.input + right];
-                        self.sums(&mut patch, rows, columns, sums);
-                        self.largest(sums, requantize, y, true);
+                        self.sums::<PADDED>(&mut patch, rows, columns, sums);
+                        self.largest::<Y, R, true>(sums, requantize, y);
                     }
                 }
             }
         }
     }
 
-    /// Requantizes the largest of the four sums of every channel; `merge` keeps what is larger in
+    /// Requantizes the largest of the four sums of every channel; `MERGE` keeps what is larger in
     /// `y` already.
     #[inline(never)]
-    fn largest<Y: Activation, R: Requantize>(
+    fn largest<Y: Activation, R: Requantize, const MERGE: bool>(
         &self,
         sums: &[[i32; 4]],
         requantize: &[R],
         y: &mut [Y],
-        merge: bool,
     ) {
         let channels = sums.iter().zip(self.bias).zip(self.weight_sums).zip(requantize);
         for (y, (((sums, bias), weights), requantize)) in y.iter_mut().zip(channels) {
             let [a, b, c, d] = Patch::finish(*sums);
             let largest = a.max(b).max(c.max(d)).wrapping_add(correction::<X>(*weights));
             let largest = Y::saturate(requantize.apply(bias.wrapping_add(largest)));
-            *y = if merge { largest.max(*y) } else { largest };
+            *y = if MERGE { largest.max(*y) } else { largest };
         }
     }
 }
