@@ -53,10 +53,11 @@ mod observer;
 mod requantize;
 #[cfg(kernels)]
 mod tile;
-mod weight;
 mod window;
 
 pub use activation::Activation;
+#[cfg(kernels = "x86_64")]
+pub use arch::target::limit_vectors;
 pub use arena::Arena;
 pub use flatten::flatten;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
@@ -67,5 +68,4 @@ pub use layers::{
 };
 pub use observer::Observer;
 pub use requantize::{Clip, Requantize, Shift};
-pub use weight::{Offset, Weight};
 pub use window::{Window, output_size};

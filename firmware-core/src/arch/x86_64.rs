@@ -206,10 +206,12 @@ enum Isa {
     Vnni = 3,
 }
 
+/// What [`isa`] has found, or 0.
+static FOUND: AtomicU8 = AtomicU8::new(0);
+
 /// The widest vectors that processor and operating system support, found out once.
 #[inline(always)]
 fn isa() -> Isa {
-    static FOUND: AtomicU8 = AtomicU8::new(0);
     match FOUND.load(Ordering::Relaxed) {
         1 => Isa::Sse2,
         2 => Isa::Avx2,
@@ -220,6 +222,19 @@ fn isa() -> Isa {
             isa
         }
     }
+}
+
+/// Uses vectors of at most `bytes` bytes from now on, in the whole process: 16 is SSE2, 32 AVX2 and
+/// 64 AVX-512. Wider ones than the processor has are not used in any case.
+///
+/// For tests and benchmarks of the narrower kernels; the results are the same.
+pub fn limit_vectors(bytes: usize) {
+    let isa = match (bytes, detect()) {
+        (64.., found) => found,
+        (32.., Isa::Avx2 | Isa::Vnni) => Isa::Avx2,
+        _ => Isa::Sse2,
+    };
+    FOUND.store(isa as u8, Ordering::Relaxed);
 }
 
 #[cold]

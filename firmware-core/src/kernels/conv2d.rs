@@ -2,7 +2,7 @@
 
 use super::{Pool2dShape, dot};
 use crate::window::{Axis, Span};
-use crate::{Activation, Requantize, Weight, Window};
+use crate::{Activation, Requantize, Window};
 
 /// The shape of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +31,11 @@ impl Conv2dShape {
 
     /// The sum of products of one window and the weights of one output channel. What lies on the
     /// padding counts zero. One kernel row is contiguous in both, so it is one dot product.
-    fn window_sum<X: Activation, W: Weight>(
+    fn window_sum<X: Activation>(
         &self,
         [rows, columns]: [Span; 2],
         x: &[X],
-        weights: &[W],
+        weights: &[i8],
     ) -> i32 {
         let [_, width, depth] = self.input;
         let [_, kernel_width] = self.window.kernel;
@@ -55,10 +55,10 @@ impl Conv2dShape {
 ///
 /// `x` is `[height][width][in]`, `weights` `[out][kernel row][kernel column][in]`, `bias` and
 /// `requantize` one per output channel, `y` `[height][width][out]`.
-pub fn conv2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
+pub fn conv2d<X: Activation, Y: Activation, R: Requantize>(
     shape: &Conv2dShape,
     x: &[X],
-    weights: &[W],
+    weights: &[i8],
     bias: &[i32],
     requantize: &[R],
     y: &mut [Y],
@@ -78,10 +78,10 @@ pub fn conv2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
 }
 
 /// Convolution that ends a network: `y` receives the accumulators, `[height][width][out]`.
-pub fn conv2d_accumulate<X: Activation, W: Weight>(
+pub fn conv2d_accumulate<X: Activation>(
     shape: &Conv2dShape,
     x: &[X],
-    weights: &[W],
+    weights: &[i8],
     bias: &[i32],
     y: &mut [i32],
 ) {
@@ -106,11 +106,11 @@ pub fn conv2d_accumulate<X: Activation, W: Weight>(
 ///
 /// `pool.input` must be `shape.output`; `y` is `pool.output`.
 #[allow(clippy::too_many_arguments)] // two shapes, five tensors
-pub fn conv2d_max_pool2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
+pub fn conv2d_max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     shape: &Conv2dShape,
     pool: &Pool2dShape,
     x: &[X],
-    weights: &[W],
+    weights: &[i8],
     bias: &[i32],
     requantize: &[R],
     y: &mut [Y],

@@ -2,7 +2,7 @@
 
 use super::Conv2dShape;
 use crate::window::Span;
-use crate::{Activation, Requantize, Weight};
+use crate::{Activation, Requantize};
 
 /// Depthwise convolution, requantized and saturated.
 ///
@@ -12,10 +12,10 @@ use crate::{Activation, Requantize, Weight};
 ///
 /// `x` is `[height][width][in]`, `weights` `[kernel row][kernel column][out]`, `bias` and
 /// `requantize` one per output channel, `y` `[height][width][out]`.
-pub fn depthwise_conv2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
+pub fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
     shape: &Conv2dShape,
     x: &[X],
-    weights: &[W],
+    weights: &[i8],
     bias: &[i32],
     requantize: &[R],
     y: &mut [Y],
@@ -37,12 +37,12 @@ pub fn depthwise_conv2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
 
 /// The sum of products of one window, in channel `from`, and the weights of output channel `to`.
 /// What lies on the padding counts zero.
-fn window_sum<X: Activation, W: Weight>(
+fn window_sum<X: Activation>(
     shape: &Conv2dShape,
     [rows, columns]: [Span; 2],
     [from, to]: [usize; 2],
     x: &[X],
-    weights: &[W],
+    weights: &[i8],
 ) -> i32 {
     let [_, width, depth] = shape.input;
     let [_, kernel_width] = shape.window.kernel;
@@ -54,7 +54,7 @@ fn window_sum<X: Activation, W: Weight>(
         let x = x.get(x_start..).unwrap_or_default().iter().step_by(depth.max(1));
         let weights = weights.get(w_start..).unwrap_or_default().iter().step_by(channels.max(1));
         for (x, weight) in x.zip(weights).take(columns.len) {
-            sum = sum.wrapping_add(x.to_i32() * weight.to_i32());
+            sum = sum.wrapping_add(x.to_i32() * i32::from(*weight));
         }
     }
     sum

@@ -1,14 +1,14 @@
 //! The fully connected layer.
 
 use super::dot;
-use crate::{Activation, Requantize, Weight};
+use crate::{Activation, Requantize};
 
 /// Every output is the requantized and saturated sum of all inputs, weighted.
 ///
 /// `x` is `[in]` (an HWC tensor in that order), `weights` `[out][in]`, `y` `[out]`.
-pub fn fully_connected<X: Activation, W: Weight, Y: Activation, R: Requantize>(
+pub fn fully_connected<X: Activation, Y: Activation, R: Requantize>(
     x: &[X],
-    weights: &[W],
+    weights: &[i8],
     bias: &[i32],
     requantize: &[R],
     y: &mut [Y],
@@ -21,9 +21,9 @@ pub fn fully_connected<X: Activation, W: Weight, Y: Activation, R: Requantize>(
 
 /// The fully connected layer that ends a network: its accumulators are the logits, with one
 /// exponent for all.
-pub fn fully_connected_logits<X: Activation, W: Weight>(
+pub fn fully_connected_logits<X: Activation>(
     x: &[X],
-    weights: &[W],
+    weights: &[i8],
     bias: &[i32],
     logits: &mut [i32],
 ) {

@@ -2,7 +2,7 @@
 
 use super::{Conv2dShape, dot};
 use crate::window::Span;
-use crate::{Activation, Requantize, Weight};
+use crate::{Activation, Requantize};
 
 /// Convolution in `groups` groups, requantized and saturated.
 ///
@@ -11,11 +11,11 @@ use crate::{Activation, Requantize, Weight};
 ///
 /// `x` is `[height][width][in]`, `weights` `[out][kernel row][kernel column][in / groups]`, `bias`
 /// and `requantize` one per output channel, `y` `[height][width][out]`.
-pub fn grouped_conv2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
+pub fn grouped_conv2d<X: Activation, Y: Activation, R: Requantize>(
     shape: &Conv2dShape,
     groups: usize,
     x: &[X],
-    weights: &[W],
+    weights: &[i8],
     bias: &[i32],
     requantize: &[R],
     y: &mut [Y],
@@ -40,12 +40,12 @@ pub fn grouped_conv2d<X: Activation, W: Weight, Y: Activation, R: Requantize>(
 
 /// The sum of products of one window, in `count` channels from `first` on, and the weights of one
 /// output channel. What lies on the padding counts zero.
-fn window_sum<X: Activation, W: Weight>(
+fn window_sum<X: Activation>(
     shape: &Conv2dShape,
     [rows, columns]: [Span; 2],
     [first, count]: [usize; 2],
     x: &[X],
-    weights: &[W],
+    weights: &[i8],
 ) -> i32 {
     let [_, width, depth] = shape.input;
     let [_, kernel_width] = shape.window.kernel;

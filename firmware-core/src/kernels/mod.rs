@@ -39,10 +39,10 @@ pub use leaky_relu::{leaky_relu, leaky_relu_in_place};
 pub use max_pool2d::{Pool2dShape, max_pool2d};
 pub use softmax::softmax;
 
-use crate::{Activation, Weight};
+use crate::Activation;
 
 /// The sum of products of two slices, as far as the shorter one goes.
 #[inline(always)]
-fn dot<X: Activation, W: Weight>(x: &[X], weights: &[W]) -> i32 {
-    x.iter().zip(weights).fold(0, |sum: i32, (x, w)| sum.wrapping_add(x.to_i32() * w.to_i32()))
+fn dot<X: Activation>(x: &[X], weights: &[i8]) -> i32 {
+    x.iter().zip(weights).fold(0, |sum: i32, (x, w)| sum.wrapping_add(x.to_i32() * i32::from(*w)))
 }
