@@ -54,13 +54,16 @@ pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueForma
         .zip(&unsigned)
         .map(|(&peak, &unsigned)| widest_exponent(peak, unsigned))
         .collect();
+    let slopes: Vec<f32> = (0..=count).map(|value| slope_behind(network, value)).collect();
     let mut errors = vec![[0_f64; CANDIDATES]; count + 1];
     // Sums in the order of the images: the same exponents whatever the number of threads.
     for image_errors in parallel::map(calibration.len(), |index| {
         let values = evaluate::values(network, calibration.image(index));
         let of_value = |value: usize| {
             let (widest, unsigned) = (widest[groups.of[value]], unsigned[groups.of[value]]);
-            std::array::from_fn(|i| squared_error(&values[value], widest + i as i32, unsigned))
+            std::array::from_fn(|i| {
+                squared_error(&values[value], widest + i as i32, unsigned, slopes[value])
+            })
         };
         (1..=count).map(of_value).collect::<Vec<[f64; CANDIDATES]>>()
     }) {
@@ -177,14 +180,26 @@ fn widest_exponent(peak: f32, relu: bool) -> i32 {
     exponent.clamp(*EXPONENT_RANGE.start(), EXPONENT_RANGE.end() - CANDIDATES as i32)
 }
 
-/// The squared error of representing `values` at an exponent.
-fn squared_error(values: &[f32], exponent: i32, relu: bool) -> f64 {
-    let (low, high) = if relu { (0.0, 255.0) } else { (-128.0, 127.0) };
+/// The slope by which whatever reads a value shrinks it where it is negative, and its error with
+/// it: 1 unless a leaky ReLU alone reads it.
+fn slope_behind(network: &Network, value: ValueId) -> f32 {
+    let mut readers = network.layers.iter().filter(|layer| layer.inputs.contains(&value));
+    match (readers.next().map(|layer| &layer.op), readers.next()) {
+        (Some(LayerOp::LeakyRelu { slope }), None) => *slope,
+        _ => 1.0,
+    }
+}
+
+/// The squared error of representing `values` at an exponent; of negative ones it counts times
+/// the square of `slope`.
+fn squared_error(values: &[f32], exponent: i32, unsigned: bool, slope: f32) -> f64 {
+    let (low, high) = if unsigned { (0.0, 255.0) } else { (-128.0, 127.0) };
     let (scale, step) = (2_f32.powi(exponent), 2_f32.powi(-exponent));
     values
         .iter()
         .map(|&x| {
             let error = x - (x * scale).round_ties_even().clamp(low, high) * step;
+            let error = if x < 0.0 { error * slope } else { error };
             f64::from(error * error)
         })
         .sum()
