@@ -52,7 +52,7 @@ impl<X: Activation> Tiled<'_, X> {
         }
         let Some(mut cursor) = self.cursor(rows, columns) else { return };
         let taps = self.shape.window.kernel[0] * self.shape.window.kernel[1] * self.shape.input[2];
-        sums.fill([0; 4]);
+        sums.as_flattened_mut().fill(0);
         let mut done = 0;
         while done < taps {
             let chunk = (taps - done).min(Patch::TAPS);
@@ -75,7 +75,7 @@ impl<X: Activation> Tiled<'_, X> {
         let pixels = [[top, left], [top, right], [bottom, left], [bottom, right]];
         let row = self.shape.window.kernel[1] * self.shape.input[2];
         let taps = self.shape.window.kernel[0] * row;
-        sums.fill([0; 4]);
+        sums.as_flattened_mut().fill(0);
         let mut done = 0;
         while done < taps {
             let chunk = (taps - done).min(Patch::TAPS);

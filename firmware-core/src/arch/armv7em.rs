@@ -45,7 +45,7 @@ impl Patch {
     }
 
     /// Sets tap `at` of the four pixels.
-    #[inline(always)]
+    #[inline(never)]
     #[allow(clippy::extra_unused_type_parameters)] // other targets need it
     pub(crate) fn put<X: Activation>(&mut self, at: usize, values: [i32; 4]) {
         if let Some(group) = self.0.get_mut(at / 4) {

@@ -84,13 +84,13 @@ pub(crate) fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
         let x = x.get(py * 2 * width..).unwrap_or_default();
         let strip = words.chunks_exact_mut(pitch).take(kernel_rows + 1);
         for (words, x) in strip.zip(x.chunks_exact(width)) {
-            pack(words, x, |x| x.to_i32(), B, 0);
+            pack(words, x, 0, B);
         }
         let channels = weights.chunks_exact(kernel_rows * kernel_columns).zip(bias).zip(requantize);
         for (channel, ((weights, bias), requantize)) in channels.enumerate() {
             let rows = words.get_mut(packed..).unwrap_or_default().chunks_exact_mut(PAIRS);
             for (words, weights) in rows.zip(weights.chunks_exact(kernel_columns)) {
-                pack(words, weights, |w| i32::from(w), 0, B);
+                pack(words, weights, B, 0);
             }
             let strip = words.as_mut_ptr();
             let mut job = Job {
@@ -117,19 +117,15 @@ pub(crate) fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     }
 }
 
-/// Packs values in pairs: the first of a pair times 2^`first`, the second times 2^`second`, one of
-/// which is 0 and the other `B`.
-#[inline(always)]
-fn pack<T: Copy>(
-    words: &mut [i32],
-    values: &[T],
-    wide: impl Fn(T) -> i32,
-    second: u32,
-    first: u32,
-) {
-    for (word, pair) in words.iter_mut().zip(values.chunks(2)) {
-        let value = |at: usize| pair.get(at).map_or(0, |value| wide(*value));
-        *word = (value(0) << first).wrapping_add(value(1) << second);
+/// Packs values in pairs: the first of a pair times 2^`first`, the second times 2^`second`.
+#[inline(never)] // small, in a model that counts its bytes of flash
+fn pack<T: Activation>(words: &mut [i32], values: &[T], first: u32, second: u32) {
+    let mut values = values.iter().map(|value| value.to_i32());
+    for word in words {
+        let Some(value) = values.next() else { return };
+        *word = value.wrapping_shl(first);
+        let Some(value) = values.next() else { return };
+        *word = word.wrapping_add(value.wrapping_shl(second));
     }
 }
 
