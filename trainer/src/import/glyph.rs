@@ -21,6 +21,11 @@ const FAINTEST: f32 = 16.0;
 /// Ink must stand out from the ground's noise by this factor.
 const SIGNAL: f32 = 6.0;
 
+/// The share of the ink's pixels that is weaker than full ink: nearly all on a clean ground, where
+/// the strongest ink is what was drawn; less on a photo, where noise makes the strongest.
+const CLEAN_CORE: f32 = 0.99;
+const GRAINY_CORE: f32 = 0.8;
+
 /// What part of a picture becomes the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Layout {
@@ -108,7 +113,8 @@ impl Preparation {
             picture: ground.ink.clone(),
         }];
         let threshold = strokes::threshold(&ground.ink);
-        let peak = strokes::peak(&ground.ink, threshold);
+        let core = if ground.even { CLEAN_CORE } else { GRAINY_CORE };
+        let peak = strokes::peak(&ground.ink, threshold, core);
         if peak < FAINTEST.max(SIGNAL * ground.noise) {
             return Err(format!(
                 "is blank: nothing stands out from the ground (contrast {peak:.0} of 255, noise {:.1})",

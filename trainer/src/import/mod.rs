@@ -204,19 +204,22 @@ fn tables(train: &Path, test: Option<&Path>, options: &Options) -> Result<Collec
     };
     let train_table = read(train)?;
     let test_table = test.map(read).transpose()?;
-    let names = table::names(std::iter::once(&train_table).chain(&test_table));
+    let tables = || std::iter::once(&train_table).chain(&test_table);
+    let bad: Vec<BadFile> = tables().flat_map(|table| table.bad.iter().cloned()).collect();
+    if !bad.is_empty() && !options.skip_bad {
+        return Err(ImportError::Bad { path: train.to_path_buf(), bad });
+    }
+    let names = table::names(tables());
     if !(2..=converter::dataset::MAX_CLASSES).contains(&names.len()) {
         return Err(malformed(train, format!("{} different labels; 2 to 256 are possible", names.len())));
     }
     let dataset = train_table.dataset(&names);
-    let mut bad = train_table.bad;
     let mut notes = train_table.notes;
     let mut test_set = dataset.subset(&[]);
     if let Some(table) = test_table {
         test_set = table.dataset(&names);
         dataset.check_twin(&test_set, train)?;
         notes.extend(table.notes.into_iter().map(|note| format!("test: {note}")));
-        bad.extend(table.bad);
     }
     Ok(Collection { train: dataset, test: test_set, test_given: test.is_some(), names, notes, bad, preview: None })
 }

@@ -33,13 +33,13 @@ pub fn threshold(ink: &Plane) -> f32 {
     best as f32 + 1.0
 }
 
-/// How strong the core of the strokes is: four fifths of the pixels above the threshold are weaker.
-pub fn peak(ink: &Plane, threshold: f32) -> f32 {
+/// How strong the core of the strokes is: `share` of the pixels above the threshold are weaker.
+pub fn peak(ink: &Plane, threshold: f32, share: f32) -> f32 {
     let mut strong: Vec<f32> = ink.pixels.iter().copied().filter(|&pixel| pixel >= threshold).collect();
     if strong.is_empty() {
         return 0.0;
     }
-    let place = (strong.len() * 4 / 5).min(strong.len() - 1);
+    let place = ((strong.len() as f32 * share) as usize).min(strong.len() - 1);
     *strong.select_nth_unstable_by(place, f32::total_cmp).1
 }
 

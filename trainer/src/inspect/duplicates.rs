@@ -9,7 +9,7 @@ use super::{Half, Place};
 
 /// Two images are near duplicates if the squared distance between them is at most this share of
 /// the test image's own square.
-pub const NEAR: f32 = 0.05;
+pub const NEAR: f32 = 0.03;
 
 /// Cells per side of the coarse picture that rules most pairs out.
 const CELLS: usize = 4;
