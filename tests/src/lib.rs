@@ -4,6 +4,7 @@
 pub mod dialects;
 pub mod idx;
 pub mod onnxruntime;
+pub mod pictures;
 pub mod structures;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,131 @@
+//! Random changes: repeatable, each at work, none that hides the digit.
+
+use converter::dataset::{Dataset, Split};
+use tests::{mnist, program, root, scratch};
+use trainer::data::{Affine, Augmentation};
+use trainer::model::Model;
+use trainer::random::{Purpose, Random};
+
+const SIZE: [usize; 2] = [28, 28];
+
+fn images(count: usize) -> Dataset {
+    let all = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");
+    all.subset(&(0..count).collect::<Vec<_>>())
+}
+
+fn random(seed: u64, place: u64) -> Random {
+    Random::new(seed, Purpose::Augmentation, place)
+}
+
+fn apply(augmentation: &Augmentation, seed: u64, place: u64, image: &[u8]) -> Vec<f32> {
+    let mut out = vec![f32::NAN; image.len()];
+    augmentation.apply(&mut random(seed, place), image, SIZE, &mut out);
+    out
+}
+
+/// Each change alone, at a strength that is plain to see.
+fn alone() -> Vec<Augmentation> {
+    let off = Augmentation::default;
+    vec![
+        Augmentation { rotation: 15.0, ..off() },
+        Augmentation { scale: 0.15, ..off() },
+        Augmentation { shift: 2.0, ..off() },
+        Augmentation { shear: 0.2, ..off() },
+        Augmentation { elastic: 2.5, ..off() },
+        Augmentation { crop: 0.15, ..off() },
+        Augmentation { noise: 0.15, ..off() },
+        Augmentation { erase: 0.05, ..off() },
+    ]
+}
+
+#[test]
+fn the_affine_part_is_the_affine_map_to_the_bit() {
+    let images = images(50);
+    let augmentation =
+        Augmentation { rotation: 8.0, scale: 0.08, shift: 1.5, ..Augmentation::default() };
+    let affine = Affine { rotation: 8.0, scale: 0.08, shift: 1.5 };
+    for index in 0..images.len() {
+        let mut expected = vec![f32::NAN; 784];
+        affine.apply(&mut random(5, index as u64), images.image(index), SIZE, &mut expected);
+        assert_eq!(apply(&augmentation, 5, index as u64, images.image(index)), expected);
+    }
+}
+
+#[test]
+fn nothing_changes_without_strength() {
+    let images = images(5);
+    for index in 0..images.len() {
+        let expected: Vec<f32> =
+            images.image(index).iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
+        assert_eq!(apply(&Augmentation::default(), 1, 1, images.image(index)), expected);
+    }
+}
+
+#[test]
+fn the_seed_decides_and_every_change_works() {
+    let images = images(20);
+    for augmentation in alone() {
+        for index in 0..images.len() {
+            let image = images.image(index);
+            let first = apply(&augmentation, 1, index as u64, image);
+            // Rounding in the sampler is far below a grey level.
+            assert!(first.iter().all(|pixel| (-0.001..=1.001).contains(pixel)), "{augmentation}");
+            assert_eq!(first, apply(&augmentation, 1, index as u64, image), "{augmentation}");
+            assert_ne!(first, apply(&augmentation, 2, index as u64, image), "{augmentation}");
+        }
+    }
+}
+
+/// What augmentation must not do is change the digit: the trained network still reads it.
+#[test]
+fn a_changed_digit_is_still_the_digit() {
+    let images = images(500);
+    let model = Model::open(&root().join("models/simple")).expect("the model is committed");
+    for augmentation in alone() {
+        let mut changed = images.clone();
+        for index in 0..images.len() {
+            let pixels = apply(&augmentation, 3, index as u64, images.image(index));
+            let target = &mut changed.images[index * 784..(index + 1) * 784];
+            target
+                .iter_mut()
+                .zip(pixels)
+                .for_each(|(byte, pixel)| *byte = (255.0 * pixel).round() as u8);
+        }
+        let logits = model.int8_logits(&changed).expect("it runs");
+        let correct = converter::reference::correct(&logits, &images.labels);
+        println!("{augmentation}: {correct} of 500 right");
+        assert!(correct >= 470, "{augmentation}: {correct} of 500 right");
+    }
+}
+
+#[test]
+fn strengths_out_of_range_are_refused_by_name() {
+    let wrong = Augmentation { erase: 1.5, ..Augmentation::default() };
+    assert!(wrong.check().expect_err("is refused").contains("erase is 1.5"));
+    let wrong = Augmentation { noise: f32::NAN, ..Augmentation::default() };
+    assert!(wrong.check().is_err());
+    assert!(alone().iter().all(|augmentation| augmentation.check().is_ok()));
+}
+
+/// A recipe may leave out what is off, and a word that is none is an error.
+#[test]
+fn it_is_read_from_a_recipe() {
+    let read: Augmentation =
+        serde_json::from_str(r#"{"rotation": 10.0, "elastic": 1.5}"#).expect("is read");
+    assert_eq!(read, Augmentation { rotation: 10.0, elastic: 1.5, ..Augmentation::default() });
+    assert!(serde_json::from_str::<Augmentation>(r#"{"rotatoin": 10.0}"#).is_err());
+}
+
+#[test]
+fn the_command_draws_a_sheet() {
+    let sheet = scratch("augmentation-sheet").join("sheet.png");
+    let output = std::process::Command::new(program("trainer"))
+        .current_dir(root())
+        .args(["augment", "--count", "5", "--elastic", "2", "--preview"])
+        .arg(&sheet)
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let picture = image::open(&sheet).expect("it is a picture");
+    assert_eq!((picture.width(), picture.height()), (6 * 58 + 2, 10 * 58 + 2));
+}

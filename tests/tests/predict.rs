@@ -1,0 +1,150 @@
+//! `trainer predict` and `trainer explain` on pictures as people have them.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use converter::dataset::{Dataset, Split};
+use image::{GrayImage, Luma};
+use tests::pictures::{Paper, on_paper};
+use tests::{mnist, program, root, scratch};
+use trainer::model::Model;
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(program("trainer")).current_dir(root()).args(arguments).output().expect("it runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Digits on grainy paper under light from one side.
+#[test]
+fn photographed_digits_are_recognized() {
+    let images = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");
+    let folder = scratch("predict-photos");
+    let photo = Paper { light: 205.0, ink: 70.0, slope: 0.3, grain: 6.0 };
+    let paths: Vec<String> = (0..30)
+        .map(|index| {
+            let path = folder.join(format!("{index:02}-{}.jpg", images.labels[index]));
+            on_paper(images.image(index), &photo, index as u64).save(&path).expect("written");
+            path.to_str().expect("UTF-8").to_string()
+        })
+        .collect();
+    let mut arguments = vec!["predict", "--brief"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let output = run(&arguments);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", text(&output.stderr));
+    let right = said
+        .lines()
+        .zip(&images.labels)
+        .filter(|(line, label)| line.contains(&format!(".jpg: {label} (")));
+    let right = right.count();
+    println!("{right} of 30 right");
+    assert!(right >= 28, "{right} of 30 right:\n{said}");
+}
+
+/// The steps are told and drawn.
+#[test]
+fn the_preparation_is_shown_step_by_step() {
+    let images = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");
+    let folder = scratch("predict-steps");
+    let picture = folder.join("seven.png");
+    on_paper(images.image(0), &Paper::WHITE, 1).save(&picture).expect("written");
+    let steps = folder.join("steps");
+    let output = run(&[
+        "predict",
+        picture.to_str().expect("UTF-8"),
+        "--steps",
+        steps.to_str().expect("UTF-8"),
+    ]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", text(&output.stderr));
+    for part in ["7 (", "dark ink on a light ground", "box ", "field ", "logits "] {
+        assert!(said.contains(part), "{part:?} is missing in\n{said}");
+    }
+    assert_eq!(fs::read_dir(&steps).expect("written").count(), 4);
+}
+
+/// The integers printed are those that the device computes: the golden logits.
+#[test]
+fn the_logits_are_the_devices() {
+    let images = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");
+    let images = images.subset(&(0..40).collect::<Vec<_>>());
+    let folder = root().join("models/simple");
+    let model = Model::open(&folder).expect("the model is committed");
+    let logits = model.int8_logits(&images).expect("it runs");
+    let golden = fs::read_to_string(folder.join("golden.rs")).expect("it is committed");
+    let found = logits.iter().filter(|logits| {
+        let list: Vec<String> = logits.iter().map(i32::to_string).collect();
+        let [spaced, tight] = [", ", ","].map(|between| list.join(between));
+        golden.contains(&spaced) || golden.contains(&tight)
+    });
+    // Golden images are the first two of each digit of the test set.
+    assert!(found.count() >= 15, "the golden file has other logits");
+    for index in 0..5 {
+        let trace = model.trace(images.image(index)).expect("it runs");
+        assert_eq!(trace.logits, logits[index]);
+        for layer in &trace.layers {
+            assert_eq!(layer.values.len(), layer.shape.iter().product::<usize>(), "{}", layer.name);
+            if let Some(accumulators) = &layer.accumulators {
+                assert_eq!(accumulators.len(), layer.values.len(), "{}", layer.name);
+                // Requantization keeps order and sign.
+                for (value, accumulator) in layer.values.iter().zip(accumulators) {
+                    assert!(*value == 0 || (*value > 0) == (*accumulator > 0), "{}", layer.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_picture_or_blank_is_refused() {
+    let folder = scratch("predict-refusals");
+    let file = |name: &str| folder.join(name).to_str().expect("UTF-8").to_string();
+    fs::write(file("text.png"), "this is no picture").expect("written");
+    fs::write(file("empty.jpg"), "").expect("written");
+    fs::write(file("animation.gif"), b"GIF89a\x01\x00\x01\x00\x00\x00\x00").expect("written");
+    GrayImage::from_pixel(200, 300, Luma([240])).save(file("blank.png")).expect("written");
+    let mut rng = fastrand::Rng::with_seed(1);
+    GrayImage::from_fn(300, 200, |_, _| Luma([180 + rng.u8(0..20)]))
+        .save(file("paper.png"))
+        .expect("written");
+    for (name, part) in [
+        ("text.png", "no picture"),
+        ("empty.jpg", "0 bytes"),
+        ("animation.gif", "PNG, JPEG or BMP"),
+        ("blank.png", "blank"),
+        ("paper.png", "blank"),
+        ("missing.png", "cannot be read"),
+    ] {
+        let output = run(&["predict", &file(name)]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+        assert!(said.contains(part) && said.contains(name), "{name}: {said}");
+        assert!(output.stdout.is_empty(), "{name}: {}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn explain_shows_every_layer() {
+    let images = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");
+    let folder = scratch("predict-explain");
+    let picture = folder.join("two.png");
+    on_paper(images.image(1), &Paper::WHITE, 1).save(&picture).expect("written");
+    let page = folder.join("two.html");
+    let output = run(&[
+        "explain",
+        picture.to_str().expect("UTF-8"),
+        "--html",
+        page.to_str().expect("UTF-8"),
+    ]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", text(&output.stderr));
+    for part in ["answer: 2", "QLinearConv", "MaxPool", "bits", "logits:"] {
+        assert!(said.contains(part), "{part:?} is missing in\n{said}");
+    }
+    let page = fs::read_to_string(page).expect("it is written");
+    assert!(page.contains("feature maps") && page.contains("filters") && page.contains("saliency"));
+    assert!(!page.contains("<script") && !page.contains("http"));
+}
