@@ -98,12 +98,22 @@ impl Evaluation {
 
     /// For a terminal.
     pub fn text(&self) -> String {
-        let mut text = format!("model {} on {} {} images of {}\n\n", self.model, self.int8.images, self.part, self.data);
+        let mut text = format!(
+            "model {} on {} {} images of {}\n\n",
+            self.model, self.int8.images, self.part, self.data
+        );
         let _ = writeln!(text, "{:<20}{:>18}{:>18}", "", "float", "int8");
         for [name, float, int8] in self.overview() {
             let _ = writeln!(text, "{name:<20}{float:>18}{int8:>18}");
         }
-        let width = self.int8.classes.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
+        let width = self
+            .int8
+            .classes
+            .iter()
+            .map(|class| class.name.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(5);
         let _ = writeln!(
             text,
             "\nint8 by class\n{:<width$}{:>9}{:>11}{:>11}{:>11}{:>12}",
@@ -124,10 +134,15 @@ impl Evaluation {
             }
         }
         if let Some(first) = self.damage.first() {
-            let _ = writeln!(text, "\naccuracy on {} damaged images\n{:<22}{:>10}{:>10}", first.images, "", "float", "int8");
+            let _ = writeln!(
+                text,
+                "\naccuracy on {} damaged images\n{:<22}{:>10}{:>10}",
+                first.images, "", "float", "int8"
+            );
             for row in &self.damage {
                 let name = format!("{} {} {}", row.kind.name(), row.strength, row.kind.unit());
-                let _ = writeln!(text, "{name:<22}{:>10}{:>10}", percent(row.float), percent(row.int8));
+                let _ =
+                    writeln!(text, "{name:<22}{:>10}{:>10}", percent(row.float), percent(row.int8));
             }
         }
         text
@@ -141,9 +156,13 @@ impl Evaluation {
         if counts.len() <= 12 {
             text.push_str("\nconfusion matrix of int8: a row per label, a column per answer\n");
             let cell = |name: &str| format!("{:>6}", name.chars().take(5).collect::<String>());
-            let _ = writeln!(text, "      {}", names.iter().map(|name| cell(name)).collect::<String>());
+            let _ =
+                writeln!(text, "      {}", names.iter().map(|name| cell(name)).collect::<String>());
             for (name, row) in names.iter().zip(counts) {
-                let cells: String = row.iter().map(|&count| if count == 0 { cell("·") } else { cell(&count.to_string()) }).collect();
+                let cells: String = row
+                    .iter()
+                    .map(|&count| if count == 0 { cell("·") } else { cell(&count.to_string()) })
+                    .collect();
                 let _ = writeln!(text, "{}{cells}", cell(name));
             }
             return text;
@@ -151,7 +170,9 @@ impl Evaluation {
         let mut pairs: Vec<(usize, usize, usize)> = counts
             .iter()
             .enumerate()
-            .flat_map(|(label, row)| row.iter().enumerate().map(move |(answer, &count)| (count, label, answer)))
+            .flat_map(|(label, row)| {
+                row.iter().enumerate().map(move |(answer, &count)| (count, label, answer))
+            })
             .filter(|(count, label, answer)| *count > 0 && label != answer)
             .collect();
         pairs.sort_by(|a, b| b.0.cmp(&a.0).then(a.cmp(b)));
@@ -186,9 +207,14 @@ impl Evaluation {
         page.raw(&report::reliability(&self.int8.calibration.bins));
         if !self.int8.mistakes.is_empty() {
             page.heading("Worst mistakes (int8)");
-            page.paragraph(&format!("The wrong answers, the surest first: {} of {}.", self.int8.mistakes.len().min(MISTAKES), self.int8.mistakes.len()));
+            page.paragraph(&format!(
+                "The wrong answers, the surest first: {} of {}.",
+                self.int8.mistakes.len().min(MISTAKES),
+                self.int8.mistakes.len()
+            ));
             let picture = |mistake: &Mistake| {
-                let plane = Plane::from_bytes(images.height, images.width, images.image(mistake.image));
+                let plane =
+                    Plane::from_bytes(images.height, images.width, images.image(mistake.image));
                 (plane.picture(), self.mistake(mistake))
             };
             let pictures: Vec<_> = self.int8.mistakes.iter().take(MISTAKES).map(picture).collect();
@@ -201,7 +227,10 @@ impl Evaluation {
     fn damage_html(&self, page: &mut Page, images: &Dataset) {
         let Some(first) = self.damage.first() else { return };
         page.heading("Damaged images");
-        page.paragraph(&format!("Accuracy on {} images under each kind of damage, by strength.", first.images));
+        page.paragraph(&format!(
+            "Accuracy on {} images under each kind of damage, by strength.",
+            first.images
+        ));
         for rows in self.damage.chunk_by(|a, b| a.kind == b.kind) {
             let kind = rows[0].kind;
             page.raw(&format!("<h3>{} ({})</h3>", kind.name(), kind.unit()));
@@ -217,7 +246,12 @@ impl Evaluation {
             page.raw(&report::lines(&ticks, &series, [0.0, 1.0]));
             let example = |row: &Damage| {
                 let plane = Plane::from_bytes(images.height, images.width, &row.example);
-                let caption = format!("{}: float {}, int8 {}", row.strength, percent(row.float), percent(row.int8));
+                let caption = format!(
+                    "{}: float {}, int8 {}",
+                    row.strength,
+                    percent(row.float),
+                    percent(row.int8)
+                );
                 (plane.picture(), caption)
             };
             page.pictures(&rows.iter().map(example).collect::<Vec<_>>(), 3);

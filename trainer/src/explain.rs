@@ -38,7 +38,13 @@ impl<'m> Explanation<'m> {
     pub fn new(model: &'m Model, image: &[u8]) -> Result<Self, ModelError> {
         let dataset = |images: Vec<u8>| {
             let labels = vec![0; images.len() / image.len()];
-            Dataset { images, labels, height: model.height, width: model.width, classes: model.classes() }
+            Dataset {
+                images,
+                labels,
+                height: model.height,
+                width: model.width,
+                classes: model.classes(),
+            }
         };
         let trace = model.trace(image)?;
         let probabilities = model.int8_probabilities(&dataset(image.to_vec()))?.concat();
@@ -73,7 +79,8 @@ impl<'m> Explanation<'m> {
     /// The saliency in grey levels: the largest fall is 255.
     fn saliency_plane(&self) -> Plane {
         let peak = self.saliency.iter().copied().fold(1e-6, f32::max);
-        let pixels = self.saliency.iter().map(|fall| (255.0 * fall / peak).clamp(0.0, 255.0)).collect();
+        let pixels =
+            self.saliency.iter().map(|fall| (255.0 * fall / peak).clamp(0.0, 255.0)).collect();
         Plane { height: self.model.height, width: self.model.width, pixels }
     }
 
@@ -115,7 +122,11 @@ impl<'m> Explanation<'m> {
         text.push_str("\nimage\n");
         text.push_str(&report::text_picture(&self.image, self.model.width, "  "));
         text.push_str("\nwhere a black square lowers the answer's probability most\n");
-        text.push_str(&report::text_picture(&self.saliency_plane().bytes(), self.model.width, "  "));
+        text.push_str(&report::text_picture(
+            &self.saliency_plane().bytes(),
+            self.model.width,
+            "  ",
+        ));
         text
     }
 
@@ -147,7 +158,9 @@ impl<'m> Explanation<'m> {
             value: f64::from(*probability),
             caption: format!("{:.1} %", 100.0 * probability),
         };
-        page.raw(&report::bars(&self.model.names.iter().zip(&self.probabilities).map(bar).collect::<Vec<_>>()));
+        page.raw(&report::bars(
+            &self.model.names.iter().zip(&self.probabilities).map(bar).collect::<Vec<_>>(),
+        ));
         page.table(
             &["class", "logit", "probability"],
             &self
@@ -156,7 +169,9 @@ impl<'m> Explanation<'m> {
                 .iter()
                 .zip(&self.trace.logits)
                 .zip(&self.probabilities)
-                .map(|((name, logit), p)| vec![name.clone(), logit.to_string(), format!("{:.2} %", 100.0 * p)])
+                .map(|((name, logit), p)| {
+                    vec![name.clone(), logit.to_string(), format!("{:.2} %", 100.0 * p)]
+                })
                 .collect::<Vec<_>>(),
         );
         page.heading("Integers of each layer");
@@ -180,21 +195,31 @@ impl<'m> Explanation<'m> {
         page.heading(&format!("{} ({})", layer.name, layer.operator));
         if let Some(filters) = &layer.filters {
             let [count, depth, rows, columns] = filters.shape;
-            if rows * columns > 1 && rows <= 11 {
+            // A kernel that covers its whole input is a fully connected layer.
+            if rows * columns > 1 && height * width > 1 {
                 let size = rows * columns;
                 let picture = |number: usize| {
                     let weights = &filters.weights[number * size..(number + 1) * size];
                     let grey = |weight: &i8| 127.5 + f32::from(*weight);
-                    Plane { height: rows, width: columns, pixels: weights.iter().map(grey).collect() }
+                    Plane {
+                        height: rows,
+                        width: columns,
+                        pixels: weights.iter().map(grey).collect(),
+                    }
                 };
                 let per_row = if depth == 1 { COLUMNS } else { depth };
                 let all: Vec<Plane> = (0..count * depth).map(picture).collect();
                 let rows_of: Vec<Vec<Plane>> = all.chunks(per_row).map(<[Plane]>::to_vec).collect();
                 let caption = match depth {
                     1 => format!("{count} filters; light is positive"),
-                    _ => format!("{count} filters, a row each, a column per input channel; light is positive"),
+                    _ => format!(
+                        "{count} filters, a row each, a column per input channel; light is positive"
+                    ),
                 };
-                page.pictures(&[(sheet(&rows_of, [rows, columns]), caption)], if depth == 1 { 8 } else { 3 });
+                page.pictures(
+                    &[(sheet(&rows_of, [rows, columns]), caption)],
+                    if depth == 1 { 8 } else { 3 },
+                );
             }
         }
         let low = layer.values.iter().copied().min().unwrap_or(0).min(0) as f32;
@@ -202,11 +227,15 @@ impl<'m> Explanation<'m> {
         let grey = |value: &i32| 255.0 * (*value as f32 - low) / (high - low);
         let size = height * width;
         if height > 1 {
-            let map = |values: &[i32]| Plane { height, width, pixels: values.iter().map(grey).collect() };
+            let map =
+                |values: &[i32]| Plane { height, width, pixels: values.iter().map(grey).collect() };
             let maps: Vec<Plane> = layer.values.chunks(size).map(map).collect();
             let rows: Vec<Vec<Plane>> = maps.chunks(COLUMNS).map(<[Plane]>::to_vec).collect();
             let times = (60 / width).clamp(1, 8) as u32;
-            page.pictures(&[(sheet(&rows, [height, width]), format!("{channels} feature maps"))], times);
+            page.pictures(
+                &[(sheet(&rows, [height, width]), format!("{channels} feature maps"))],
+                times,
+            );
         } else {
             let cells: Vec<Plane> = layer
                 .values
@@ -219,27 +248,44 @@ impl<'m> Explanation<'m> {
     }
 }
 
-const HEADER: [&str; 8] =
-    ["layer", "operator", "shape", "values", "zero", "saturated", "largest accumulator", "headroom"];
+const HEADER: [&str; 8] = [
+    "layer",
+    "operator",
+    "shape",
+    "values",
+    "zero",
+    "saturated",
+    "largest accumulator",
+    "headroom",
+];
 
 fn row(layer: &LayerTrace) -> Vec<String> {
     let [channels, height, width] = layer.shape;
-    let (low, high) = (layer.values.iter().min().unwrap_or(&0), layer.values.iter().max().unwrap_or(&0));
+    let (low, high) =
+        (layer.values.iter().min().unwrap_or(&0), layer.values.iter().max().unwrap_or(&0));
     let zeros = layer.values.iter().filter(|&&value| value == 0).count();
     // A u8 at 0 is the ReLU at work and not a loss.
-    let at_limit = |&&value: &&i32| value == layer.range[1] || (layer.range[0] < 0 && value == layer.range[0]);
+    let at_limit =
+        |&&value: &&i32| value == layer.range[1] || (layer.range[0] < 0 && value == layer.range[0]);
     let saturated = layer.values.iter().filter(at_limit).count();
     let wide = layer.range[1] == i32::MAX;
     let accumulators = layer.accumulators.as_ref().or(wide.then_some(&layer.values));
-    let largest = accumulators.map(|values| values.iter().map(|value| value.unsigned_abs()).max().unwrap_or(0));
+    let largest = accumulators
+        .map(|values| values.iter().map(|value| value.unsigned_abs()).max().unwrap_or(0));
     vec![
         layer.name.clone(),
         layer.operator.clone(),
-        if height * channels == 1 { width.to_string() } else { format!("{channels}×{height}×{width}") },
+        if height * channels == 1 {
+            width.to_string()
+        } else {
+            format!("{channels}×{height}×{width}")
+        },
         format!("{low} to {high}"),
         format!("{:.0} %", 100.0 * zeros as f64 / layer.values.len().max(1) as f64),
         if wide { "–".into() } else { saturated.to_string() },
         largest.map_or("–".into(), |largest| largest.to_string()),
-        largest.map_or("–".into(), |largest| format!("{:.1} bits", (BOUND / f64::from(largest.max(1))).log2())),
+        largest.map_or("–".into(), |largest| {
+            format!("{:.1} bits", (BOUND / f64::from(largest.max(1))).log2())
+        }),
     ]
 }

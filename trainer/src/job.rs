@@ -118,14 +118,18 @@ impl Job {
 
     /// Says what was chosen while reading the data, and shows what became of pictures.
     fn tell_of_data(&self, sets: &Sets) -> Result<()> {
-        let mut text: String = sets.notes.iter().map(|note| format!("data:     {note}\n")).collect();
+        let mut text: String =
+            sets.notes.iter().map(|note| format!("data:     {note}\n")).collect();
         for file in &sets.bad {
             text.push_str(&format!("bad:      {}: {}\n", file.path.display(), file.what));
         }
         if let Some(preview) = &sets.preview {
             let path = self.out.join(PREVIEW);
             write_atomically(&path, &report::png(preview))?;
-            text.push_str(&format!("preview:  {}: each picture with its image at the right\n", path.display()));
+            text.push_str(&format!(
+                "preview:  {}: each picture with its image at the right\n",
+                path.display()
+            ));
         }
         console::print(&text);
         Ok(())

@@ -84,9 +84,21 @@ const MODERATE: Augmentation = Augmentation {
 
 impl Strengths {
     fn augmentation(&self) -> Augmentation {
-        let all = [self.rotation, self.scale, self.shift, self.shear, self.elastic, self.crop, self.noise, self.erase];
+        let all = [
+            self.rotation,
+            self.scale,
+            self.shift,
+            self.shear,
+            self.elastic,
+            self.crop,
+            self.noise,
+            self.erase,
+        ];
         if all.iter().all(Option::is_none) {
-            return Augmentation { elastic_spacing: self.elastic_spacing.unwrap_or_default(), ..MODERATE };
+            return Augmentation {
+                elastic_spacing: self.elastic_spacing.unwrap_or_default(),
+                ..MODERATE
+            };
         }
         Augmentation {
             rotation: self.rotation.unwrap_or_default(),
@@ -110,11 +122,14 @@ pub fn run(args: &AugmentCommand) -> Result<()> {
     let size = [train.height, train.width];
     let mut rows = Vec::new();
     for class in 0..train.classes {
-        let Some(index) = train.labels.iter().position(|&label| usize::from(label) == class) else { continue };
+        let Some(index) = train.labels.iter().position(|&label| usize::from(label) == class) else {
+            continue;
+        };
         let image = train.image(index);
         let changed = |epoch: u64| {
             // As the training does: a stream for each epoch and image.
-            let mut random = Random::new(args.seed, Purpose::Augmentation, epoch << 32 | index as u64);
+            let mut random =
+                Random::new(args.seed, Purpose::Augmentation, epoch << 32 | index as u64);
             let mut out = vec![0.0; image.len()];
             augmentation.apply(&mut random, image, size, &mut out);
             let pixels = out.into_iter().map(|pixel| 255.0 * pixel).collect();

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Error, Result};
 use clap::Args;
-use trainer::import::{self, BadFile, Collection, Fill, ImportError, Layout, Options, Polarity, Preparation};
+use trainer::import::{
+    self, BadFile, Collection, Fill, ImportError, Layout, Options, Polarity, Preparation,
+};
 
 /// How pictures and tables become images
 #[derive(Args, Clone)]

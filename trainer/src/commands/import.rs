@@ -86,7 +86,8 @@ fn clean(collection: &mut Collection) -> Result<()> {
     let mut reasons: Vec<&str> = dropped.iter().map(|(_, reason)| *reason).collect();
     reasons.sort_unstable();
     reasons.dedup();
-    let listed: Vec<String> = reasons.iter().map(|reason| format!("{} {reason}", count(reason))).collect();
+    let listed: Vec<String> =
+        reasons.iter().map(|reason| format!("{} {reason}", count(reason))).collect();
     collection.notes.push(match dropped.len() {
         0 => "clean: nothing to leave out".to_string(),
         all => format!("clean: {all} training images left out: {}", listed.join(", ")),

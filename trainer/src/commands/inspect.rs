@@ -52,7 +52,10 @@ pub fn run(args: &InspectCommand) -> Result<()> {
     let answers = model.map(|model| model.names).unwrap_or_default();
     let mut text = inspection.text(&answers);
     if let Some(path) = &args.html {
-        write_atomically(path, inspection.html(&args.data.display().to_string(), &answers).as_bytes())?;
+        write_atomically(
+            path,
+            inspection.html(&args.data.display().to_string(), &answers).as_bytes(),
+        )?;
         text.push_str(&format!("\nwritten: {}\n", path.display()));
     }
     console::print(&text);

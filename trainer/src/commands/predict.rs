@@ -83,7 +83,8 @@ pub fn prepare(
     let picture = read_picture(path)?;
     let prepared = Preparation { size: model.height, layout, polarity }.apply(&picture.plane)?;
     let [height, width] = picture.size;
-    let mut read = format!("{width}×{height} pixels, {}", if picture.colour { "colour" } else { "grey" });
+    let mut read =
+        format!("{width}×{height} pixels, {}", if picture.colour { "colour" } else { "grey" });
     if picture.plane.width != width {
         let _ = write!(read, ", brought down to {}×{}", picture.plane.width, picture.plane.height);
     }
@@ -108,10 +109,12 @@ fn answer(
     let probabilities = model.int8_probabilities(&one)?.concat();
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
     order.sort_by(|&a, &b| logits[b].cmp(&logits[a]).then(a.cmp(&b)));
-    let named = |class: &usize| format!("{} ({:.1} %)", model.names[*class], 100.0 * probabilities[*class]);
+    let named =
+        |class: &usize| format!("{} ({:.1} %)", model.names[*class], 100.0 * probabilities[*class]);
     let rest: Vec<String> = order.iter().skip(1).take(2).map(named).collect();
     let unsure = if probabilities[order[0]] < UNSURE { ", unsure" } else { "" };
-    let mut text = format!("{}: {}{unsure}; then {}\n", path.display(), named(&order[0]), rest.join(", "));
+    let mut text =
+        format!("{}: {}{unsure}; then {}\n", path.display(), named(&order[0]), rest.join(", "));
     if args.brief {
         return Ok(text);
     }

@@ -80,9 +80,10 @@ impl Corruption {
 
     fn damage(self, image: &[u8], size: [usize; 2], strength: f32, random: &mut Random) -> Vec<u8> {
         match self {
-            Corruption::Noise => {
-                image.iter().map(|&pixel| byte(f32::from(pixel) + strength * random.normal())).collect()
-            }
+            Corruption::Noise => image
+                .iter()
+                .map(|&pixel| byte(f32::from(pixel) + strength * random.normal()))
+                .collect(),
             Corruption::Blur => blur(image, size[1], strength),
             Corruption::Shift => {
                 let angle = random.between(0.0, std::f32::consts::TAU);
@@ -119,20 +120,26 @@ fn blur(image: &[u8], width: usize, deviation: f32) -> Vec<u8> {
     let weight = |offset: isize| (-0.5 * (offset as f32 / deviation).powi(2)).exp();
     let total: f32 = (-reach..=reach).map(weight).sum();
     let along = |source: &dyn Fn(isize) -> f32, at: usize| {
-        (-reach..=reach).map(|offset| weight(offset) / total * source(at as isize + offset)).sum::<f32>()
+        (-reach..=reach)
+            .map(|offset| weight(offset) / total * source(at as isize + offset))
+            .sum::<f32>()
     };
     let inside = |at: isize, side: usize| (0..side as isize).contains(&at);
     let mut wide = vec![0.0; image.len()];
     for row in 0..height {
         for column in 0..width {
-            let pixel = |at: isize| if inside(at, width) { f32::from(image[row * width + at as usize]) } else { 0.0 };
+            let pixel = |at: isize| {
+                if inside(at, width) { f32::from(image[row * width + at as usize]) } else { 0.0 }
+            };
             wide[row * width + column] = along(&pixel, column);
         }
     }
     let mut result = vec![0; image.len()];
     for row in 0..height {
         for column in 0..width {
-            let pixel = |at: isize| if inside(at, height) { wide[at as usize * width + column] } else { 0.0 };
+            let pixel = |at: isize| {
+                if inside(at, height) { wide[at as usize * width + column] } else { 0.0 }
+            };
             result[row * width + column] = byte(along(&pixel, row));
         }
     }

@@ -35,7 +35,11 @@ impl<'i> Sampler<'i> {
 
     fn pixel(&self, row: i32, column: i32) -> f32 {
         let inside = (row as usize) < self.height && (column as usize) < self.width;
-        if inside { f32::from(self.image[row as usize * self.width + column as usize]) } else { 0.0 }
+        if inside {
+            f32::from(self.image[row as usize * self.width + column as usize])
+        } else {
+            0.0
+        }
     }
 
     /// Writes the mapped image into `out` as values from 0 to 1. `moved` gives for a place in the
@@ -54,7 +58,8 @@ impl<'i> Sampler<'i> {
             let (top, down) = cell(down + centre[0] + move_down);
             let (left, right) = cell(across + centre[1] + move_across);
             let upper = self.pixel(top, left) * (1.0 - right) + self.pixel(top, left + 1) * right;
-            let lower = self.pixel(top + 1, left) * (1.0 - right) + self.pixel(top + 1, left + 1) * right;
+            let lower =
+                self.pixel(top + 1, left) * (1.0 - right) + self.pixel(top + 1, left + 1) * right;
             *out = (upper * (1.0 - down) + lower * down) / 255.0;
         }
     }

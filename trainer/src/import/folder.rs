@@ -38,11 +38,17 @@ pub fn label_names(dir: &Path) -> Result<Vec<String>, ImportError> {
 }
 
 /// Reads the pictures of `names` in `dir`; a folder of another name is an error.
-pub fn read(dir: &Path, names: &[String], preparation: &Preparation) -> Result<Pictures, ImportError> {
+pub fn read(
+    dir: &Path,
+    names: &[String],
+    preparation: &Preparation,
+) -> Result<Pictures, ImportError> {
     let malformed = |what: String| ImportError::Malformed { path: dir.to_path_buf(), what };
     if !(2..=MAX_CLASSES).contains(&names.len()) {
         let found = names.len();
-        return Err(malformed(format!("{found} folders with pictures; 2 to {MAX_CLASSES} labels are needed")));
+        return Err(malformed(format!(
+            "{found} folders with pictures; 2 to {MAX_CLASSES} labels are needed"
+        )));
     }
     if let Some(other) = label_names(dir)?.into_iter().find(|name| !names.contains(name)) {
         return Err(malformed(format!("label {other:?} is not among the training labels")));
@@ -72,8 +78,13 @@ fn collect(
     preparation: &Preparation,
 ) -> Result<Pictures, ImportError> {
     let size = preparation.size;
-    let mut dataset =
-        Dataset { images: Vec::new(), labels: Vec::new(), height: size, width: size, classes: names.len() };
+    let mut dataset = Dataset {
+        images: Vec::new(),
+        labels: Vec::new(),
+        height: size,
+        width: size,
+        classes: names.len(),
+    };
     let mut pictures = Vec::new();
     let mut bad = Vec::new();
     let mut previews = vec![Vec::new(); names.len()];
@@ -113,7 +124,10 @@ fn notes(pictures: &[([usize; 2], bool, bool)], preparation: &Preparation) -> Ve
             largest[1],
             count - colour
         ),
-        format!("{light} with light ink on dark, {} with dark ink on light: inverted", count - light),
+        format!(
+            "{light} with light ink on dark, {} with dark ink on light: inverted",
+            count - light
+        ),
         format!("converted to {0}×{0}: {1}", preparation.size, preparation.words()),
     ]
 }

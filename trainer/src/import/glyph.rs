@@ -121,10 +121,13 @@ impl Preparation {
                 ground.noise
             ));
         }
-        let floor = if ground.even { ground.noise } else { (4.0 * ground.noise).max(0.5 * threshold) };
+        let floor =
+            if ground.even { ground.noise } else { (4.0 * ground.noise).max(0.5 * threshold) };
         let mut ink = ground.ink;
         let stretch = 255.0 / (peak - floor).max(1.0);
-        ink.pixels.iter_mut().for_each(|pixel| *pixel = ((*pixel - floor) * stretch).clamp(0.0, 255.0));
+        ink.pixels
+            .iter_mut()
+            .for_each(|pixel| *pixel = ((*pixel - floor) * stretch).clamp(0.0, 255.0));
         let mut warnings = Vec::new();
         let fine = plane.height.min(plane.width) >= 2 * self.size;
         let threshold = ((threshold - floor) * stretch).clamp(1.0, 254.0);
@@ -143,7 +146,9 @@ impl Preparation {
         });
         let covered = ink.pixels.iter().filter(|&&pixel| pixel > threshold).count();
         if covered * 2 > ink.pixels.len() {
-            warnings.push("ink covers more than half of the picture: this may be no single character".into());
+            warnings.push(
+                "ink covers more than half of the picture: this may be no single character".into(),
+            );
         }
         let Some((corner, size)) = strokes::bounds(&ink, if fine { 25.0 } else { 0.5 }) else {
             return Err("is blank: nothing is left without specks".into());
@@ -210,9 +215,10 @@ impl Preparation {
             Polarity::Dark => false,
         };
         let upright = |pixel: f32| if dark_ground { pixel } else { 255.0 - pixel };
-        let (low, high) = plane.pixels.iter().fold((255_f32, 0_f32), |(low, high), &pixel| {
-            (low.min(pixel), high.max(pixel))
-        });
+        let (low, high) = plane
+            .pixels
+            .iter()
+            .fold((255_f32, 0_f32), |(low, high), &pixel| (low.min(pixel), high.max(pixel)));
         if high - low < FAINTEST {
             return Err(format!("is blank: all its pixels lie between {low:.0} and {high:.0}"));
         }
@@ -224,7 +230,8 @@ impl Preparation {
         field.pixels.fill(upright(ground.border));
         for row in 0..scaled.height {
             for column in 0..scaled.width {
-                field.pixels[(top + row) * self.size + left + column] = upright(scaled.at(row, column));
+                field.pixels[(top + row) * self.size + left + column] =
+                    upright(scaled.at(row, column));
             }
         }
         let what = format!(
@@ -232,9 +239,18 @@ impl Preparation {
             scaled.height,
             scaled.width,
             self.size,
-            if dark_ground { "brightness as it is (dark border)" } else { "inverted (light border)" }
+            if dark_ground {
+                "brightness as it is (dark border)"
+            } else {
+                "inverted (light border)"
+            }
         );
         let step = Step { name: "field", what, picture: field.clone() };
-        Ok(Prepared { pixels: field.bytes(), light_ink: dark_ground, steps: vec![step], warnings: Vec::new() })
+        Ok(Prepared {
+            pixels: field.bytes(),
+            light_ink: dark_ground,
+            steps: vec![step],
+            warnings: Vec::new(),
+        })
     }
 }

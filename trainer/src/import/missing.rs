@@ -60,7 +60,8 @@ fn interpolate(image: &mut [f32], width: usize) {
     for _ in 0..ROUNDS {
         let mut largest = 0_f32;
         for &at in &missing {
-            let known = around(at).into_iter().flatten().map(|near| image[near]).filter(|x| !x.is_nan());
+            let known =
+                around(at).into_iter().flatten().map(|near| image[near]).filter(|x| !x.is_nan());
             let (sum, count) = known.fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0));
             if count > 0.0 {
                 let before = if image[at].is_nan() { 255.0 } else { image[at] };

@@ -82,7 +82,10 @@ pub fn open(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     let size = options.preparation.size;
     if !(8..=converter::dataset::MAX_SIDE).contains(&size) {
         let most = converter::dataset::MAX_SIDE;
-        return Err(malformed(path, format!("images of size {size} asked for; 8 to {most} are possible")));
+        return Err(malformed(
+            path,
+            format!("images of size {size} asked for; 8 to {most} are possible"),
+        ));
     }
     let mut collection = match form(path)? {
         Form::Idx => idx(path, options)?,
@@ -120,7 +123,8 @@ enum Form {
 }
 
 fn form(path: &Path) -> Result<Form, ImportError> {
-    let is_table = |path: &Path| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    let is_table =
+        |path: &Path| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
     if path.is_file() && is_table(path) {
         return Ok(Form::Table { train: path.to_path_buf(), test: None });
     }
@@ -140,7 +144,8 @@ fn form(path: &Path) -> Result<Form, ImportError> {
     let tables: Vec<&PathBuf> = entries.iter().filter(|entry| is_table(entry)).collect();
     let called = |part: &str| {
         let stem = |path: &&&PathBuf| {
-            path.file_stem().is_some_and(|stem| stem.to_string_lossy().to_lowercase().contains(part))
+            path.file_stem()
+                .is_some_and(|stem| stem.to_string_lossy().to_lowercase().contains(part))
         };
         tables.iter().find(stem).map(|path| path.to_path_buf())
     };
@@ -150,11 +155,18 @@ fn form(path: &Path) -> Result<Form, ImportError> {
         (_, Some(train), test) => return Ok(Form::Table { train, test }),
         (several, None, _) => {
             let count = several.len();
-            return Err(malformed(path, format!("{count} CSV files; name the one to use, or call them train.csv and test.csv")));
+            return Err(malformed(
+                path,
+                format!(
+                    "{count} CSV files; name the one to use, or call them train.csv and test.csv"
+                ),
+            ));
         }
     }
     let (train, test) = (path.join(TRAIN), path.join(TEST));
-    if train.is_dir() && train.read_dir().map_err(failed)?.flatten().any(|entry| entry.path().is_dir()) {
+    if train.is_dir()
+        && train.read_dir().map_err(failed)?.flatten().any(|entry| entry.path().is_dir())
+    {
         return Ok(Form::Pictures { train, test: test.is_dir().then_some(test) });
     }
     if entries.iter().any(|entry| entry.is_dir()) {
@@ -175,7 +187,8 @@ fn idx(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     let names = match labels::read(path).map_err(ImportError::Labels)? {
         Some(names) if names.len() >= train.classes => names,
         Some(names) => {
-            let what = format!("{} names in {} for {} classes", names.len(), labels::FILE, train.classes);
+            let what =
+                format!("{} names in {} for {} classes", names.len(), labels::FILE, train.classes);
             return Err(malformed(path, what));
         }
         None => labels::numbers(train.classes),
@@ -211,7 +224,10 @@ fn tables(train: &Path, test: Option<&Path>, options: &Options) -> Result<Collec
     }
     let names = table::names(tables());
     if !(2..=converter::dataset::MAX_CLASSES).contains(&names.len()) {
-        return Err(malformed(train, format!("{} different labels; 2 to 256 are possible", names.len())));
+        return Err(malformed(
+            train,
+            format!("{} different labels; 2 to 256 are possible", names.len()),
+        ));
     }
     let dataset = train_table.dataset(&names);
     let mut notes = train_table.notes;
@@ -221,7 +237,15 @@ fn tables(train: &Path, test: Option<&Path>, options: &Options) -> Result<Collec
         dataset.check_twin(&test_set, train)?;
         notes.extend(table.notes.into_iter().map(|note| format!("test: {note}")));
     }
-    Ok(Collection { train: dataset, test: test_set, test_given: test.is_some(), names, notes, bad, preview: None })
+    Ok(Collection {
+        train: dataset,
+        test: test_set,
+        test_given: test.is_some(),
+        names,
+        notes,
+        bad,
+        preview: None,
+    })
 }
 
 /// Fills the missing pixels of a table, or refuses it if nobody said how.
@@ -232,10 +256,16 @@ fn fill_table(path: &Path, table: &mut Table, options: &Options) -> Result<(), I
     }
     let Some(how) = options.fill else {
         let size = table.height * table.width;
-        let images = table.pixels.chunks(size).filter(|image| image.iter().any(|pixel| pixel.is_nan())).count();
+        let images = table
+            .pixels
+            .chunks(size)
+            .filter(|image| image.iter().any(|pixel| pixel.is_nan()))
+            .count();
         return Err(malformed(
             path,
-            format!("{missing} pixels are missing, in {images} images; --fill interpolate or --fill mean fills them"),
+            format!(
+                "{missing} pixels are missing, in {images} images; --fill interpolate or --fill mean fills them"
+            ),
         ));
     };
     fill(&mut table.pixels, [table.height, table.width], how);
@@ -243,7 +273,11 @@ fn fill_table(path: &Path, table: &mut Table, options: &Options) -> Result<(), I
     Ok(())
 }
 
-fn pictures(train: &Path, test: Option<&Path>, options: &Options) -> Result<Collection, ImportError> {
+fn pictures(
+    train: &Path,
+    test: Option<&Path>,
+    options: &Options,
+) -> Result<Collection, ImportError> {
     let names = folder::label_names(train)?;
     let read = |dir: &Path| folder::read(dir, &names, &options.preparation);
     let found = read(train)?;
@@ -257,9 +291,13 @@ fn pictures(train: &Path, test: Option<&Path>, options: &Options) -> Result<Coll
         test_set = found.dataset;
     }
     for (label, name) in names.iter().enumerate() {
-        let count = found.dataset.labels.iter().filter(|&&other| usize::from(other) == label).count();
+        let count =
+            found.dataset.labels.iter().filter(|&&other| usize::from(other) == label).count();
         if count == 0 && (options.skip_bad || bad.is_empty()) {
-            return Err(malformed(train, format!("label {name:?} has no picture that can be used")));
+            return Err(malformed(
+                train,
+                format!("label {name:?} has no picture that can be used"),
+            ));
         }
     }
     let preview = preview::before_and_after(&found.previews, options.preparation.size);

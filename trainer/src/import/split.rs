@@ -22,7 +22,8 @@ pub fn divide(dataset: &Dataset, seed: u64) -> (Dataset, Dataset) {
         };
         members[..count].iter().for_each(|&index| is_test[index] = true);
     }
-    let (test, train): (Vec<usize>, Vec<usize>) = (0..dataset.len()).partition(|&index| is_test[index]);
+    let (test, train): (Vec<usize>, Vec<usize>) =
+        (0..dataset.len()).partition(|&index| is_test[index]);
     (dataset.subset(&train), dataset.subset(&test))
 }
 
@@ -36,7 +37,8 @@ mod tests {
         let dataset =
             Dataset { images: (0..72).collect(), labels, height: 1, width: 1, classes: 4 };
         let (train, test) = divide(&dataset, 5);
-        let count = |set: &Dataset, label| set.labels.iter().filter(|&&other| other == label).count();
+        let count =
+            |set: &Dataset, label| set.labels.iter().filter(|&&other| other == label).count();
         assert_eq!([0, 1, 2, 3].map(|label| count(&test, label)), [5, 5, 0, 0]);
         assert_eq!(train.len() + test.len(), 72);
         let mut all: Vec<u8> = train.images.iter().chain(&test.images).copied().collect();

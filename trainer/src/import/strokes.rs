@@ -14,7 +14,8 @@ pub fn threshold(ink: &Plane) -> f32 {
     let mut counts = [0_u32; 256];
     ink.pixels.iter().for_each(|pixel| counts[pixel.clamp(0.0, 255.0) as usize] += 1);
     let total = ink.pixels.len() as f64;
-    let sum: f64 = counts.iter().enumerate().map(|(level, &count)| level as f64 * f64::from(count)).sum();
+    let sum: f64 =
+        counts.iter().enumerate().map(|(level, &count)| level as f64 * f64::from(count)).sum();
     let (mut below, mut below_sum) = (0.0, 0.0);
     let (mut best, mut best_variance) = (0, -1.0);
     for (level, &count) in counts.iter().enumerate() {
@@ -35,7 +36,8 @@ pub fn threshold(ink: &Plane) -> f32 {
 
 /// How strong the core of the strokes is: `share` of the pixels above the threshold are weaker.
 pub fn peak(ink: &Plane, threshold: f32, share: f32) -> f32 {
-    let mut strong: Vec<f32> = ink.pixels.iter().copied().filter(|&pixel| pixel >= threshold).collect();
+    let mut strong: Vec<f32> =
+        ink.pixels.iter().copied().filter(|&pixel| pixel >= threshold).collect();
     if strong.is_empty() {
         return 0.0;
     }

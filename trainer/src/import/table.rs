@@ -59,8 +59,14 @@ pub fn read(path: &Path, missing: Option<f32>) -> Result<Table, ImportError> {
     }
     let [height, width] = sides(&first, header, columns - 1).map_err(malformed)?;
 
-    let mut table =
-        Table { height, width, labels: Vec::new(), pixels: Vec::new(), bad: Vec::new(), notes: Vec::new() };
+    let mut table = Table {
+        height,
+        width,
+        labels: Vec::new(),
+        pixels: Vec::new(),
+        bad: Vec::new(),
+        notes: Vec::new(),
+    };
     let rows = (!header).then_some(Ok(first)).into_iter().chain(records);
     for (index, record) in rows.enumerate() {
         let record = record.map_err(failed)?;
@@ -70,12 +76,17 @@ pub fn read(path: &Path, missing: Option<f32>) -> Result<Table, ImportError> {
             Ok(label) => table.labels.push(label),
             Err(what) => {
                 table.pixels.truncate(before);
-                table.bad.push(BadFile { path: path.to_path_buf(), what: format!("row {line}: {what}") });
+                table.bad.push(BadFile {
+                    path: path.to_path_buf(),
+                    what: format!("row {line}: {what}"),
+                });
             }
         }
     }
     scale(&mut table);
-    table.notes.push(format!("{} rows of {height}×{width} pixels, taken as they are", table.labels.len()));
+    table
+        .notes
+        .push(format!("{} rows of {height}×{width} pixels, taken as they are", table.labels.len()));
     Ok(table)
 }
 
@@ -104,7 +115,9 @@ fn sides(first: &csv::StringRecord, header: bool, pixels: usize) -> Result<[usiz
         }
     };
     if height > MAX_SIDE || width > MAX_SIDE {
-        return Err(format!("images are {height}×{width}; sides from 1 to {MAX_SIDE} are supported"));
+        return Err(format!(
+            "images are {height}×{width}; sides from 1 to {MAX_SIDE} are supported"
+        ));
     }
     Ok([height, width])
 }
@@ -123,7 +136,9 @@ fn row(
     for (column, cell) in record.iter().enumerate().filter(|(column, _)| *column != label_column) {
         let value = match cell {
             "" => f32::NAN,
-            cell => cell.parse().map_err(|_| format!("column {}: {cell:?} is no number", column + 1))?,
+            cell => {
+                cell.parse().map_err(|_| format!("column {}: {cell:?} is no number", column + 1))?
+            }
         };
         let value = if missing == Some(value) { f32::NAN } else { value };
         if !cell.is_empty() && !value.is_nan() && !(0.0..=255.0).contains(&value) {

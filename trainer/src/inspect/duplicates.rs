@@ -54,15 +54,20 @@ impl Duplicates {
                 places.entry(dataset.image(index)).or_default().push(Place { half, index });
             }
         }
-        let mut groups: Vec<Vec<Place>> = places.into_values().filter(|group| group.len() > 1).collect();
+        let mut groups: Vec<Vec<Place>> =
+            places.into_values().filter(|group| group.len() > 1).collect();
         groups.sort();
         let label = |place: &Place| match place.half {
             Half::Train => train.labels[place.index],
             Half::Test => test.labels[place.index],
         };
-        let differ = |group: &&Vec<Place>| group.iter().any(|place| label(place) != label(&group[0]));
-        let contradictions =
-            groups.iter().filter(differ).map(|group| Contradiction { places: group.clone() }).collect();
+        let differ =
+            |group: &&Vec<Place>| group.iter().any(|place| label(place) != label(&group[0]));
+        let contradictions = groups
+            .iter()
+            .filter(differ)
+            .map(|group| Contradiction { places: group.clone() })
+            .collect();
         Self { groups, contradictions, near: Vec::new() }
     }
 
@@ -113,7 +118,11 @@ fn near(train: &Dataset, test: &Dataset) -> Vec<Near> {
                 best = Some((candidate, distance));
             }
         }
-        best.map(|(train, distance)| Near { test: index, train, distance: distance / square.max(1.0) })
+        best.map(|(train, distance)| Near {
+            test: index,
+            train,
+            distance: distance / square.max(1.0),
+        })
     });
     let mut found: Vec<Near> = found.into_iter().flatten().collect();
     found.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.test.cmp(&b.test)));

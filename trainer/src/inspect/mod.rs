@@ -102,7 +102,13 @@ pub fn unclean(collection: &Collection) -> Vec<(usize, &'static str)> {
     found.extend(blanks.map(|index| (index, "blank")));
     let in_train = |place: &&Place| place.half == Half::Train;
     for group in &duplicates.contradictions {
-        found.extend(group.places.iter().filter(in_train).map(|place| (place.index, "copies have different labels")));
+        found.extend(
+            group
+                .places
+                .iter()
+                .filter(in_train)
+                .map(|place| (place.index, "copies have different labels")),
+        );
     }
     for group in &duplicates.groups {
         let in_test = group.iter().any(|place| place.half == Half::Test);

@@ -25,10 +25,19 @@ impl Inspection<'_> {
     fn overview(&self) -> Vec<Vec<String>> {
         let dataset = &self.collection.train;
         let pixels = |s: &Statistics| {
-            format!("mean {:.2}, deviation {:.2} (of 1: {:.4}, {:.4})", s.mean, s.deviation, s.mean / 255.0, s.deviation / 255.0)
+            format!(
+                "mean {:.2}, deviation {:.2} (of 1: {:.4}, {:.4})",
+                s.mean,
+                s.deviation,
+                s.mean / 255.0,
+                s.deviation / 255.0
+            )
         };
         let mut rows = vec![
-            vec!["images".into(), format!("{} training, {} test", self.train.images, self.test.images)],
+            vec![
+                "images".into(),
+                format!("{} training, {} test", self.train.images, self.test.images),
+            ],
             vec!["size".into(), format!("{}×{}, grey", dataset.height, dataset.width)],
             vec!["classes".into(), self.collection.names.len().to_string()],
             vec!["training pixels".into(), pixels(&self.train)],
@@ -56,7 +65,10 @@ impl Inspection<'_> {
             ],
         ];
         if !self.collection.bad.is_empty() {
-            rows.push(vec!["left out".into(), plural(self.collection.bad.len(), "bad file", "bad files")]);
+            rows.push(vec![
+                "left out".into(),
+                plural(self.collection.bad.len(), "bad file", "bad files"),
+            ]);
         }
         rows
     }
@@ -70,7 +82,8 @@ impl Inspection<'_> {
         for row in self.overview() {
             let _ = writeln!(text, "{:<18}{}", row[0], row[1]);
         }
-        let width = self.collection.names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+        let width =
+            self.collection.names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
         let _ = writeln!(text, "\n{:<width$}{:>10}{:>8}", "label", "training", "test");
         let most = self.train.counts.iter().copied().max().unwrap_or(1).max(1);
         for (class, name) in self.collection.names.iter().enumerate() {
@@ -82,8 +95,18 @@ impl Inspection<'_> {
         let _ = writeln!(text, "\nbrightness of the training pixels (bars by logarithm)");
         for (pair, counts) in self.train.histogram.chunks(2).enumerate() {
             let count: usize = counts.iter().sum();
-            let length = if count == 0 { 0 } else { 1 + (29.0 * (count as f64).ln() / most.ln()).max(0.0) as usize };
-            let _ = writeln!(text, "{:>3}–{:<3} {count:>10}  {}", pair * 16, pair * 16 + 15, "#".repeat(length.min(30)));
+            let length = if count == 0 {
+                0
+            } else {
+                1 + (29.0 * (count as f64).ln() / most.ln()).max(0.0) as usize
+            };
+            let _ = writeln!(
+                text,
+                "{:>3}–{:<3} {count:>10}  {}",
+                pair * 16,
+                pair * 16 + 15,
+                "#".repeat(length.min(30))
+            );
         }
         self.findings(&mut text, answers);
         text
@@ -105,12 +128,31 @@ impl Inspection<'_> {
         list("blank images", self.blank.iter().map(place).collect());
         list("equal images", self.duplicates.groups.iter().map(|places| group(places)).collect());
         let contradictions = &self.duplicates.contradictions;
-        list("equal images under different labels", contradictions.iter().map(|c| group(&c.places)).collect());
+        list(
+            "equal images under different labels",
+            contradictions.iter().map(|c| group(&c.places)).collect(),
+        );
         let near = self.duplicates.near.iter();
-        list("near duplicates", near.map(|near| format!("test {} ~ train {}, {:.2} % apart", near.test, near.train, 100.0 * near.distance)).collect());
+        list(
+            "near duplicates",
+            near.map(|near| {
+                format!(
+                    "test {} ~ train {}, {:.2} % apart",
+                    near.test,
+                    near.train,
+                    100.0 * near.distance
+                )
+            })
+            .collect(),
+        );
         if let Some((_, suspects)) = &self.suspects {
             let line = |suspect: &super::Suspect| {
-                format!("{}: the model says {} ({:.2} %)", place(&suspect.place), answers[suspect.answer], 100.0 * suspect.confidence)
+                format!(
+                    "{}: the model says {} ({:.2} %)",
+                    place(&suspect.place),
+                    answers[suspect.answer],
+                    100.0 * suspect.confidence
+                )
             };
             list("doubtful labels", suspects.iter().map(line).collect());
         }
@@ -136,7 +178,11 @@ impl Inspection<'_> {
         page.table(&["", ""], &self.overview());
         page.heading("Images per label");
         let bars = |counts: &[usize]| -> Vec<Bar> {
-            let bar = |(name, &count): (&String, &usize)| Bar { name: name.clone(), value: count as f64, caption: count.to_string() };
+            let bar = |(name, &count): (&String, &usize)| Bar {
+                name: name.clone(),
+                value: count as f64,
+                caption: count.to_string(),
+            };
             self.collection.names.iter().zip(counts).map(bar).collect()
         };
         page.paragraph("Training:");
@@ -146,7 +192,8 @@ impl Inspection<'_> {
         self.brightness(&mut page);
         self.classes(&mut page);
         let captioned = |places: &[Place]| {
-            let caption: Vec<String> = places.iter().map(|place| format!("{place} ({})", self.label(*place))).collect();
+            let caption: Vec<String> =
+                places.iter().map(|place| format!("{place} ({})", self.label(*place))).collect();
             (self.row(places), caption.join(" = "))
         };
         let mut section = |title: &str, text: &str, pictures: Vec<(GrayImage, String)>| {
@@ -156,7 +203,11 @@ impl Inspection<'_> {
                 page.pictures(&pictures, 3);
             }
         };
-        section("Blank images", "Nothing is to be seen on them.", self.blank.iter().take(PICTURES).map(|place| captioned(&[*place])).collect());
+        section(
+            "Blank images",
+            "Nothing is to be seen on them.",
+            self.blank.iter().take(PICTURES).map(|place| captioned(&[*place])).collect(),
+        );
         section(
             "Equal images",
             "The same pixels more than once. A test image that is also in training measures nothing.",
@@ -165,7 +216,12 @@ impl Inspection<'_> {
         section(
             "Equal images under different labels",
             "At least one of the labels is wrong.",
-            self.duplicates.contradictions.iter().take(PICTURES).map(|c| captioned(&c.places)).collect(),
+            self.duplicates
+                .contradictions
+                .iter()
+                .take(PICTURES)
+                .map(|c| captioned(&c.places))
+                .collect(),
         );
         let near = self.duplicates.near.iter().take(PICTURES).map(|near| {
             let places = [
@@ -173,15 +229,31 @@ impl Inspection<'_> {
                 Place { half: super::Half::Train, index: near.train },
             ];
             let (picture, caption) = captioned(&places);
-            (picture, format!("{}, {:.2} % apart", caption.replace(" = ", " ~ "), 100.0 * near.distance))
+            (
+                picture,
+                format!("{}, {:.2} % apart", caption.replace(" = ", " ~ "), 100.0 * near.distance),
+            )
         });
-        section("Near duplicates across training and test", "The nearest pairs first.", near.collect());
+        section(
+            "Near duplicates across training and test",
+            "The nearest pairs first.",
+            near.collect(),
+        );
         if let Some((model, suspects)) = &self.suspects {
             let pictures = suspects.iter().take(PICTURES).map(|suspect| {
                 let (picture, caption) = captioned(&[suspect.place]);
-                (picture, format!("{caption}: {} ({:.2} %)", answers[suspect.answer], 100.0 * suspect.confidence))
+                (
+                    picture,
+                    format!(
+                        "{caption}: {} ({:.2} %)",
+                        answers[suspect.answer],
+                        100.0 * suspect.confidence
+                    ),
+                )
             });
-            let text = format!("Model {model} is sure of another class than the label says; the surest first.");
+            let text = format!(
+                "Model {model} is sure of another class than the label says; the surest first."
+            );
             section("Doubtful labels", &text, pictures.collect());
         }
         page.finish()
@@ -195,7 +267,9 @@ impl Inspection<'_> {
             value: (count as f64 + 1.0).log10(),
             caption: String::new(),
         };
-        page.raw(&report::bars(&self.train.histogram.iter().enumerate().map(bar).collect::<Vec<_>>()));
+        page.raw(&report::bars(
+            &self.train.histogram.iter().enumerate().map(bar).collect::<Vec<_>>(),
+        ));
     }
 
     fn classes(&self, page: &mut Page) {
@@ -208,9 +282,15 @@ impl Inspection<'_> {
                 continue;
             }
             let mean = Plane::from_bytes(size[0], size[1], &self.train.mean_images[class]);
-            let of_class = (0..dataset.len()).filter(|&index| usize::from(dataset.labels[index]) == class);
-            let samples = of_class.take(SAMPLES).map(|index| Plane::from_bytes(size[0], size[1], dataset.image(index)));
-            pictures.push((sheet(&[std::iter::once(mean).chain(samples).collect()], size), format!("{name}: mean, then samples")));
+            let of_class =
+                (0..dataset.len()).filter(|&index| usize::from(dataset.labels[index]) == class);
+            let samples = of_class
+                .take(SAMPLES)
+                .map(|index| Plane::from_bytes(size[0], size[1], dataset.image(index)));
+            pictures.push((
+                sheet(&[std::iter::once(mean).chain(samples).collect()], size),
+                format!("{name}: mean, then samples"),
+            ));
         }
         page.pictures(&pictures, 2);
     }

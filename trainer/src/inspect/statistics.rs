@@ -10,7 +10,8 @@ const BLANK: u8 = 16;
 
 /// Whether nothing is to be seen on an image.
 pub fn blank(image: &[u8]) -> bool {
-    let (low, high) = image.iter().fold((u8::MAX, 0), |(low, high), &pixel| (low.min(pixel), high.max(pixel)));
+    let (low, high) =
+        image.iter().fold((u8::MAX, 0), |(low, high), &pixel| (low.min(pixel), high.max(pixel)));
     high.saturating_sub(low) < BLANK
 }
 
@@ -35,7 +36,11 @@ impl Statistics {
         dataset.images.iter().for_each(|&pixel| levels[usize::from(pixel)] += 1);
         let count = dataset.images.len().max(1) as f64;
         let moment = |power: i32| -> f64 {
-            levels.iter().enumerate().map(|(level, &count)| (level as f64).powi(power) * count as f64).sum()
+            levels
+                .iter()
+                .enumerate()
+                .map(|(level, &count)| (level as f64).powi(power) * count as f64)
+                .sum()
         };
         let mean = moment(1) / count;
         let mut sums = vec![vec![0_u32; dataset.image_size()]; dataset.classes];
@@ -43,7 +48,9 @@ impl Statistics {
         for (index, &label) in dataset.labels.iter().enumerate() {
             counts[usize::from(label)] += 1;
             let sum = &mut sums[usize::from(label)];
-            sum.iter_mut().zip(dataset.image(index)).for_each(|(sum, &pixel)| *sum += u32::from(pixel));
+            sum.iter_mut()
+                .zip(dataset.image(index))
+                .for_each(|(sum, &pixel)| *sum += u32::from(pixel));
         }
         let average = |(sums, &count): (&Vec<u32>, &usize)| match count {
             0 => Vec::new(),

@@ -30,7 +30,9 @@ pub fn calibration(answers: &[(f32, bool)]) -> Calibration {
         .filter(|(.., count)| *count > 0)
         .map(|&(sum, right, count)| (sum / count as f64, right as f64 / count as f64, count))
         .collect();
-    let distances = bins.iter().map(|(confidence, accuracy, count)| (confidence - accuracy).abs() * *count as f64);
+    let distances = bins
+        .iter()
+        .map(|(confidence, accuracy, count)| (confidence - accuracy).abs() * *count as f64);
     let error = distances.sum::<f64>() / answers.len().max(1) as f64;
     Calibration { error, bins }
 }

@@ -74,8 +74,12 @@ impl Scores {
         for (image, (label, probabilities)) in pairs().enumerate() {
             let answer = answer(probabilities);
             // Classes before the label win where they are equally probable, as in `answer`.
-            let better = |(class, p): (usize, &f32)| *p > probabilities[label] || (*p == probabilities[label] && class < label);
-            top2 += usize::from(probabilities.iter().enumerate().filter(|&pair| better(pair)).count() < 2);
+            let better = |(class, p): (usize, &f32)| {
+                *p > probabilities[label] || (*p == probabilities[label] && class < label)
+            };
+            top2 += usize::from(
+                probabilities.iter().enumerate().filter(|&pair| better(pair)).count() < 2,
+            );
             loss -= f64::from(probabilities[label].max(f32::MIN_POSITIVE)).ln();
             confidences.push((probabilities[answer], answer == label));
             if answer != label {

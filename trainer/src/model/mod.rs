@@ -68,9 +68,12 @@ impl Model {
             what: error.to_string(),
         })?;
         let [_, 1, height, width] = dims[..] else {
-            return Err(unusable(format!("takes {dims:?}; grey images [N, 1, height, width] are supported")));
+            return Err(unusable(format!(
+                "takes {dims:?}; grey images [N, 1, height, width] are supported"
+            )));
         };
-        let classes = run::classes(&proto).ok_or_else(|| unusable("has no logits [N, classes]".into()))?;
+        let classes =
+            run::classes(&proto).ok_or_else(|| unusable("has no logits [N, classes]".into()))?;
         let names = match labels::read(folder).map_err(ModelError::Labels)? {
             Some(names) if names.len() == classes => names,
             Some(names) => {
@@ -80,7 +83,8 @@ impl Model {
             }
             None => labels::numbers(classes),
         };
-        let name = folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
+        let name =
+            folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
         let folder = folder.to_path_buf();
         Ok(Self { folder, name, names, height, width, float_onnx, int8_onnx, logit_exponent })
     }
@@ -103,7 +107,8 @@ impl Model {
     /// What the integers' logits mean as probabilities: the softmax of `logit · 2^-exponent`.
     pub fn int8_probabilities(&self, images: &Dataset) -> Result<Probabilities, ModelError> {
         let scale = 2_f32.powi(-self.logit_exponent);
-        let real = |logits: Vec<i32>| logits.iter().map(|&x| x as f32 * scale).collect::<Vec<f32>>();
+        let real =
+            |logits: Vec<i32>| logits.iter().map(|&x| x as f32 * scale).collect::<Vec<f32>>();
         let logits = self.int8_logits(images)?;
         Ok(logits.into_iter().map(|logits| softmax(&real(logits))).collect())
     }

@@ -35,7 +35,8 @@ pub fn text_picture(pixels: &[u8], width: usize, indent: &str) -> String {
     for rows in pixels.chunks(2 * width) {
         let letter = |column: usize| {
             let column = rows.iter().skip(column).step_by(width);
-            let (sum, count) = column.fold((0, 0), |(sum, count), &pixel| (sum + usize::from(pixel), count + 1));
+            let (sum, count) =
+                column.fold((0, 0), |(sum, count), &pixel| (sum + usize::from(pixel), count + 1));
             char::from(SHADES[sum * (SHADES.len() - 1) / (255 * count).max(1)])
         };
         let line: String = (0..width).map(letter).collect();

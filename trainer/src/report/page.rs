@@ -13,7 +13,7 @@ h1{font-size:1.6rem;margin-bottom:.2rem}\
 h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #d6dae2;padding-bottom:.2rem}\
 p{max-width:46rem}\
 table{border-collapse:collapse;margin:.8rem 0}\
-th,td{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #e6e9ef;font-variant-numeric:tabular-nums}\
+th,td{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #e6e9ef;white-space:nowrap;font-variant-numeric:tabular-nums}\
 th{font-weight:600;background:#f4f6f9}\
 th:first-child,td:first-child{text-align:left}\
 table.heat td,table.heat th{padding:.15rem .4rem;text-align:center;border:1px solid #fff}\
@@ -62,7 +62,11 @@ impl Page {
         };
         let _ = writeln!(self.body, "<table><tr>{}</tr>", cells("th", &mut header.iter().copied()));
         for row in rows {
-            let _ = writeln!(self.body, "<tr>{}</tr>", cells("td", &mut row.iter().map(String::as_str)));
+            let _ = writeln!(
+                self.body,
+                "<tr>{}</tr>",
+                cells("td", &mut row.iter().map(String::as_str))
+            );
         }
         self.body.push_str("</table>\n");
     }

@@ -19,7 +19,10 @@ pub fn bars(bars: &[Bar]) -> String {
     let width = (640.0 / bars.len().max(1) as f64).clamp(2.5, 60.0);
     let peak = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
     let total = width * bars.len() as f64;
-    let mut svg = format!("<svg viewBox=\"0 0 {:.0} 180\" width=\"{0:.0}\" height=\"180\" role=\"img\">", total + 10.0);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {:.0} 180\" width=\"{0:.0}\" height=\"180\" role=\"img\">",
+        total + 10.0
+    );
     for (index, bar) in bars.iter().enumerate() {
         let height = 130.0 * bar.value / peak;
         let (left, top) = (5.0 + width * index as f64, 155.0 - height);
@@ -67,10 +70,13 @@ pub fn heat_table(corner: &str, names: &[String], counts: &[Vec<usize>]) -> Stri
         for (column, &count) in counts.iter().enumerate() {
             let (colour, strength) = match row == column {
                 true => ("47,109,181", 0.55 * count as f64 / all),
-                false => ("217,80,43", if count > 0 { 0.12 + 0.7 * count as f64 / worst } else { 0.0 }),
+                false => {
+                    ("217,80,43", if count > 0 { 0.12 + 0.7 * count as f64 / worst } else { 0.0 })
+                }
             };
             let text = if count > 0 { count.to_string() } else { String::new() };
-            let _ = write!(html, "<td style=\"background:rgba({colour},{strength:.2})\">{text}</td>");
+            let _ =
+                write!(html, "<td style=\"background:rgba({colour},{strength:.2})\">{text}</td>");
         }
         html.push_str("</tr>");
     }
@@ -84,8 +90,10 @@ pub fn lines(ticks: &[String], series: &[(String, Vec<f64>)], [low, high]: [f64;
     const HEIGHT: f64 = 180.0;
     let steps = ticks.len().saturating_sub(1).max(1) as f64;
     let x = |index: usize| LEFT + WIDTH * index as f64 / steps;
-    let y = |value: f64| 10.0 + HEIGHT * (1.0 - (value - low) / (high - low).max(f64::MIN_POSITIVE));
-    let mut svg = String::from("<svg viewBox=\"0 0 620 225\" width=\"620\" height=\"225\" role=\"img\">");
+    let y =
+        |value: f64| 10.0 + HEIGHT * (1.0 - (value - low) / (high - low).max(f64::MIN_POSITIVE));
+    let mut svg =
+        String::from("<svg viewBox=\"0 0 620 225\" width=\"620\" height=\"225\" role=\"img\">");
     for part in 0..=4 {
         let value = low + (high - low) * f64::from(part) / 4.0;
         let at = y(value);
@@ -100,12 +108,20 @@ pub fn lines(ticks: &[String], series: &[(String, Vec<f64>)], [low, high]: [f64;
         );
     }
     for (index, tick) in ticks.iter().enumerate() {
-        let _ = write!(svg, "<text x=\"{:.1}\" y=\"210\" text-anchor=\"middle\">{}</text>", x(index), escape(tick));
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"210\" text-anchor=\"middle\">{}</text>",
+            x(index),
+            escape(tick)
+        );
     }
     for (number, (name, values)) in series.iter().enumerate() {
         let colour = COLOURS[number % COLOURS.len()];
-        let points: Vec<String> =
-            values.iter().enumerate().map(|(index, &value)| format!("{:.1},{:.1}", x(index), y(value))).collect();
+        let points: Vec<String> = values
+            .iter()
+            .enumerate()
+            .map(|(index, &value)| format!("{:.1},{:.1}", x(index), y(value)))
+            .collect();
         let dash = if number % 2 == 1 { " stroke-dasharray=\"5 4\"" } else { "" };
         let _ = write!(
             svg,
@@ -125,7 +141,8 @@ pub fn reliability(bins: &[(f64, f64, usize)]) -> String {
     const SIDE: f64 = 220.0;
     let most = bins.iter().map(|bin| bin.2).max().unwrap_or(1).max(1) as f64;
     let (x, y) = (|value: f64| 40.0 + SIDE * value, |value: f64| 10.0 + SIDE * (1.0 - value));
-    let mut svg = String::from("<svg viewBox=\"0 0 300 270\" width=\"300\" height=\"270\" role=\"img\">");
+    let mut svg =
+        String::from("<svg viewBox=\"0 0 300 270\" width=\"300\" height=\"270\" role=\"img\">");
     let _ = write!(
         svg,
         "<rect x=\"40\" y=\"10\" width=\"{SIDE}\" height=\"{SIDE}\" fill=\"#f7f9fb\"/>\

@@ -25,7 +25,9 @@ pub fn moves(
     }
     let mut moves = Vec::with_capacity(height * width);
     for (first, weights) in &rows {
-        moves.extend((0..width).map(|column| weigh(&wide[first * width + column..], width, weights)));
+        moves.extend(
+            (0..width).map(|column| weigh(&wide[first * width + column..], width, weights)),
+        );
     }
     moves
 }
@@ -70,7 +72,9 @@ mod tests {
         assert!(moves.iter().flatten().all(|step| step.abs() <= 3.0));
         assert!(moves.iter().flatten().any(|step| step.abs() > 0.3));
         for row in moves.chunks_exact(20) {
-            let jump = |pair: &[[f32; 2]]| (pair[0][0] - pair[1][0]).abs().max((pair[0][1] - pair[1][1]).abs());
+            let jump = |pair: &[[f32; 2]]| {
+                (pair[0][0] - pair[1][0]).abs().max((pair[0][1] - pair[1][1]).abs())
+            };
             assert!(row.windows(2).all(|pair| jump(pair) < 1.0));
         }
     }

@@ -55,7 +55,9 @@ impl Augmentation {
             ("erase", self.erase, 0.9),
         ] {
             if !(0.0..=most).contains(&value) {
-                return Err(format!("augmentation: {name} is {value}, but must be from 0 to {most}"));
+                return Err(format!(
+                    "augmentation: {name} is {value}, but must be from 0 to {most}"
+                ));
             }
         }
         if self.elastic_spacing > 0.0 && self.elastic_spacing < 2.0 {
@@ -123,7 +125,8 @@ impl Augmentation {
         // From three times as high as wide to three times as wide as high, evenly on both sides.
         let aspect = 3_f32.powf(random.between(-1.0, 1.0));
         let side = |length: f32, most: usize| (length.round() as usize).min(most);
-        let (rows, columns) = (side((area * aspect).sqrt(), height), side((area / aspect).sqrt(), width));
+        let (rows, columns) =
+            (side((area * aspect).sqrt(), height), side((area / aspect).sqrt(), width));
         let top = random.below((height - rows) as u32 + 1) as usize;
         let left = random.below((width - columns) as u32 + 1) as usize;
         let grey = random.unit();
@@ -151,6 +154,10 @@ impl fmt::Display for Augmentation {
         part(self.crop, format!("crop up to {}", self.crop));
         part(self.noise, format!("noise up to {}", self.noise));
         part(self.erase, format!("erasing up to {}", self.erase));
-        f.write_str(&if parts.is_empty() { "no augmentation".to_string() } else { parts.join(", ") })
+        f.write_str(&if parts.is_empty() {
+            "no augmentation".to_string()
+        } else {
+            parts.join(", ")
+        })
     }
 }
