@@ -1,7 +1,7 @@
 /* Counts guest instructions between marker instructions: a plugin for QEMU's TCG (plugin interface
  * version 4, QEMU 9.2 and newer).
  *
- *   qemu-system-arm ... -plugin libicount.so,out=FILE[,symbols=on][,mnemonics=on]
+ *   qemu-system-arm ... -plugin libicount.so,out=FILE[,symbols=on][,mnemonics=on][,stack=LOW-HIGH]
  *
  * A region begins at one marker and ends at the other:
  *
@@ -13,11 +13,17 @@
  * counted, and neither is anything outside a region. The count is exact and the same in every run
  * of the same binary on the same input.
  *
+ * `stack` names the RAM from the end of the statics to the top of the stack, in hexadecimal; the
+ * plugin then watches every store into it, from reset on. It sees what painting the stack would show,
+ * and needs nothing from the firmware.
+ *
  * FILE gets one line `region N instructions COUNT` as each region ends, and at the exit of QEMU
- * `symbol NAME COUNT` and `mnemonic NAME COUNT`, summed over all regions, largest first.
+ * `stack BYTES`, from the lowest byte stored to the top, and `symbol NAME COUNT` and `mnemonic NAME
+ * COUNT`, summed over all regions, largest first.
  *
  * The few entry points used are declared here, so that neither QEMU's nor GLib's headers are needed.
  */
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,13 +53,15 @@ extern char *qemu_plugin_insn_disas(const struct qemu_plugin_insn *);
 extern const char *qemu_plugin_insn_symbol(const struct qemu_plugin_insn *);
 extern void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned, void *), int, void *);
 extern void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *, int, counter, uint64_t);
+extern void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *,
+    void (*)(unsigned, uint32_t, uint64_t, void *), int, int, void *);
 extern struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t);
 extern uint64_t qemu_plugin_u64_get(counter, unsigned);
 extern int qemu_plugin_num_vcpus(void);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 4;
 
-enum { NO_REGISTERS = 0, ADD_U64 = 0, CPU = 0 };
+enum { NO_REGISTERS = 0, ADD_U64 = 0, STORES = 2, CPU = 0 };
 enum { CAPACITY = 2048 };
 
 /* A histogram: names seen so far, each with its own counter in the scoreboard after the total's. */
@@ -71,6 +79,7 @@ static struct histogram mnemonics = { .label = "mnemonic", .first_slot = 1 + CAP
 static bool riscv, in_region;
 static uint64_t total_at_begin;
 static unsigned long regions;
+static uint64_t stack_low, stack_high, lowest_store;
 static FILE *out;
 
 static counter slot(int index) {
@@ -119,6 +128,11 @@ static void end(unsigned cpu, void *unused) {
     histogram_end(&mnemonics);
 }
 
+static void store(unsigned cpu, uint32_t info, uint64_t address, void *unused) {
+    (void)cpu, (void)info, (void)unused;
+    if (address >= stack_low && address < lowest_store) lowest_store = address;
+}
+
 static void count(struct qemu_plugin_insn *insn, int index) {
     qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, ADD_U64, slot(index), 1);
 }
@@ -130,6 +144,7 @@ static void translate(plugin_id id, struct qemu_plugin_tb *tb) {
         size_t size = qemu_plugin_insn_size(insn);
         uint32_t word = 0;
         qemu_plugin_insn_data(insn, &word, size < sizeof word ? size : sizeof word);
+        if (stack_high) qemu_plugin_register_vcpu_mem_cb(insn, store, NO_REGISTERS, STORES, NULL);
         bool is_begin = riscv ? word == 0x00a02013 : size == 2 && word == 0x46d2;
         bool is_end = riscv ? word == 0x00b02013 : size == 2 && word == 0x46db;
         if (is_begin || is_end) {
@@ -171,6 +186,7 @@ static void print(const struct histogram *h) {
 static void finish(plugin_id id, void *unused) {
     (void)id, (void)unused;
     if (qemu_plugin_num_vcpus()) {
+        if (stack_high) fprintf(out, "stack %llu\n", (unsigned long long)(stack_high - lowest_store));
         print(&symbols);
         print(&mnemonics);
     }
@@ -183,8 +199,9 @@ __attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, con
         if (!strncmp(argv[i], "out=", 4)) out = fopen(argv[i] + 4, "w");
         else if (!strcmp(argv[i], "symbols=on")) symbols.enabled = true;
         else if (!strcmp(argv[i], "mnemonics=on")) mnemonics.enabled = true;
+        else if (sscanf(argv[i], "stack=%" SCNx64 "-%" SCNx64, &stack_low, &stack_high) == 2) lowest_store = stack_high;
         else {
-            fprintf(stderr, "icount: unknown argument '%s'; known: out=FILE, symbols=on, mnemonics=on\n", argv[i]);
+            fprintf(stderr, "icount: unknown argument '%s'; known: out=FILE, symbols=on, mnemonics=on, stack=LOW-HIGH\n", argv[i]);
             return 1;
         }
     }

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use converter::console;
 use converter::dataset::{Dataset, DatasetError, Split};
 use converter::passes::PixelScale;
+use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, prove, reference};
 
 /// How far the network as read may be from tract's result on the file, relative to the largest
@@ -34,7 +35,10 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    /// Sends a test set to a device and compares every logit with the host's
+    Verify(VerifyArgs),
+}
 
 /// The main job: MODEL.onnx to model.rs, int8.onnx, golden.rs and a model card.
 #[derive(Args)]
@@ -66,10 +70,20 @@ struct ConvertArgs {
 pub fn run() -> Result<()> {
     let cli = Cli::parse();
     match (cli.command, cli.convert) {
-        (Some(command), _) => match command {},
+        (Some(command), _) => match command {
+            Command::Verify(args) => verify(&args),
+        },
         (None, Some(args)) => convert(&args),
         (None, None) => bail!("no model given; see --help"),
     }
+}
+
+fn verify(args: &VerifyArgs) -> Result<()> {
+    let verification = verify::run(args)?;
+    console::print(&verification.report());
+    let wrong = verification.mismatches;
+    ensure!(wrong == 0, "{wrong} logits differ from the host's; the device does not compute what was verified");
+    Ok(())
 }
 
 fn convert(args: &ConvertArgs) -> Result<()> {

@@ -29,5 +29,6 @@ pub mod quantize;
 pub mod quantized;
 pub mod read;
 pub mod reference;
+pub mod verify;
 
 pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter};

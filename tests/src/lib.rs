@@ -3,6 +3,7 @@
 
 pub mod dialects;
 pub mod idx;
+pub mod mcu;
 pub mod onnxruntime;
 pub mod pictures;
 pub mod structures;

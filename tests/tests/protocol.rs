@@ -81,7 +81,7 @@ impl<const REQUEST: usize> Bench<REQUEST> {
                 };
                 let (header, body) = frame.expect("the device sends whole frames");
                 assert_eq!(header.version, VERSION);
-                answers.push(match postcard::from_bytes(body).expect("the device sends replies") {
+                answers.push(match Reply::from_bytes(body).expect("the device sends replies") {
                     Reply::Info(info) => {
                         assert_eq!(info, self.model.info());
                         Answer::Info

@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use serial2::SerialPort;
+
 /// A line opened for reading and writing, with a limit on how long a read waits.
 pub trait Port: Read + Write + Send {
     /// Makes a read that finds nothing fail after `timeout`, with [`io::ErrorKind::TimedOut`] or
@@ -17,27 +19,9 @@ impl Port for TcpStream {
     }
 }
 
-struct Serial(Box<dyn serialport::SerialPort>);
-
-impl Read for Serial {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl Write for Serial {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.0.write(buffer)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Port for Serial {
+impl Port for SerialPort {
     fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        self.0.set_timeout(timeout).map_err(io::Error::from)
+        self.set_read_timeout(timeout)
     }
 }
 
@@ -49,7 +33,7 @@ pub enum PortError {
     #[error("--port {name}: write tcp:HOST:PORT, for example tcp:127.0.0.1:4444")]
     TcpName { name: String },
     #[error("--port {name}: cannot be opened ({error}); {known}")]
-    Serial { name: String, error: serialport::Error, known: String },
+    Serial { name: String, error: io::Error, known: String },
 }
 
 /// Opens `name`: `tcp:HOST:PORT`, or a serial port at `baud`, 8 data bits, no parity, 1 stop bit.
@@ -57,8 +41,8 @@ pub fn open(name: &str, baud: u32) -> Result<Box<dyn Port>, PortError> {
     if let Some(address) = name.strip_prefix("tcp:") {
         return connect(name, address);
     }
-    match serialport::new(name, baud).timeout(Duration::from_secs(1)).open() {
-        Ok(port) => Ok(Box::new(Serial(port))),
+    match SerialPort::open(name, baud) {
+        Ok(port) => Ok(Box::new(port)),
         Err(error) => Err(PortError::Serial { name: name.into(), error, known: known_ports() }),
     }
 }
@@ -84,9 +68,9 @@ fn connect(name: &str, address: &str) -> Result<Box<dyn Port>, PortError> {
 }
 
 fn known_ports() -> String {
-    match serialport::available_ports() {
+    match SerialPort::available_ports() {
         Ok(ports) if !ports.is_empty() => {
-            let names: Vec<_> = ports.into_iter().map(|port| port.port_name).collect();
+            let names: Vec<_> = ports.iter().map(|port| port.display().to_string()).collect();
             format!("this machine has {}", names.join(", "))
         }
         _ => "this machine shows no serial port; is the board plugged in?".into(),

@@ -29,6 +29,13 @@ pub enum Reply<'a> {
     Error(Error),
 }
 
+impl<'a> Reply<'a> {
+    /// Reads the message of a frame; `None` when it is no reply of this version.
+    pub fn from_bytes(message: &'a [u8]) -> Option<Self> {
+        postcard::from_bytes(message).ok()
+    }
+}
+
 /// A device and the model it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info<'a> {

@@ -13,17 +13,28 @@ use crate::Board;
 
 /// Infers image after image, the whole inference in one counted region.
 pub fn run(board: &mut impl Board) -> ! {
-    serve(board, |image, arena| {
-        markers::begin();
-        let logits = black_box(model::infer(image, arena));
-        markers::end();
-        logits
-    })
+    serve(board, infer)
 }
 
 /// Infers image after image, each layer in a counted region of its own.
 pub fn run_layers(board: &mut impl Board) -> ! {
-    serve(board, |image, arena| model::infer_observed(image, arena, &mut EachLayer))
+    serve(board, infer_layers)
+}
+
+// Functions of their own in the program, compiled here with this crate's optimization and not with the
+// board's, so that no panic path is left in them and their size can be read from the symbols.
+
+#[inline(never)]
+fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {
+    markers::begin();
+    let logits = black_box(model::infer(image, arena));
+    markers::end();
+    logits
+}
+
+#[inline(never)]
+fn infer_layers(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {
+    model::infer_observed(image, arena, &mut EachLayer)
 }
 
 #[inline(always)]

@@ -14,6 +14,12 @@ pub struct Model<'b, B> {
     pub logits: model::Logits,
 }
 
+/// Compiled with this crate's optimization and not with the board's.
+#[inline(never)]
+fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> model::Logits {
+    model::infer(image, arena)
+}
+
 /// One inference.
 pub struct Timed {
     pub class: u16,
@@ -24,7 +30,7 @@ pub struct Timed {
 impl<B: Board> Model<'_, B> {
     pub fn run(&mut self, image: &Image) -> Timed {
         let start = self.board.ticks();
-        self.logits = model::infer(image, &mut self.arena);
+        self.logits = infer(image, &mut self.arena);
         let cycles = self.board.ticks().wrapping_sub(start);
         Timed {
             class: argmax(&self.logits) as u16,

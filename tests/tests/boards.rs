@@ -1,0 +1,141 @@
+//! The firmware that is flashed, in QEMU: every logit of every test image over the real protocol, and
+//! a device that nothing on the line stops.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::thread;
+
+use common::frames;
+use converter::dataset::{Dataset, Split};
+use converter::verify::{self, VerifyArgs, VerifyError};
+use inkling_protocol::{Error, FrameReader, Reply, reply_len};
+use tests::mcu::{Board, HIFIVE1, MICROBIT, Program, Qemu, STM32F100, STM32F405, Toolchain, expected};
+
+fn start(board: &Board, what: &str) -> Option<Qemu> {
+    let toolchain = Toolchain::or_skip(&format!("{what} on {}", board.title))?;
+    Some(Qemu::start(board, &toolchain.build(board, Program::Demo), &[]))
+}
+
+fn arguments(qemu: &Qemu) -> VerifyArgs {
+    VerifyArgs {
+        port: qemu.port(),
+        data: tests::mnist(),
+        model: tests::root().join("models/simple"),
+        images: None,
+        baud: 115_200,
+        timeout: 60.0,
+    }
+}
+
+fn all_logits_of_all_test_images(board: &Board) {
+    let Some(qemu) = start(board, "all logits of all 10,000 test images") else { return };
+    let result = verify::run(&arguments(&qemu)).expect("the device answers");
+    println!("{}", result.report());
+    assert_eq!((result.images, result.mismatches, result.repeats), (10_000, 0, 0));
+    assert!(result.correct >= 9_900, "{} of 10,000 are right", result.correct);
+    assert_eq!(result.cycles.len(), 10_000);
+    assert_eq!(result.device.board, board.title);
+}
+
+#[test]
+fn cortex_m0_computes_every_logit() {
+    all_logits_of_all_test_images(&MICROBIT);
+}
+
+#[test]
+fn cortex_m3_computes_every_logit() {
+    all_logits_of_all_test_images(&STM32F100);
+}
+
+#[test]
+fn cortex_m4f_computes_every_logit() {
+    all_logits_of_all_test_images(&STM32F405);
+}
+
+#[test]
+fn rv32_computes_every_logit() {
+    all_logits_of_all_test_images(&HIFIVE1);
+}
+
+#[test]
+fn a_board_says_what_it_tested_at_boot() {
+    for board in &tests::mcu::BOARDS {
+        let Some(qemu) = start(board, "the self-test") else { return };
+        let mut line = qemu.connect();
+        let mut text = String::new();
+        let mut byte = [0];
+        while !text.ends_with("self-test passed\r\n") {
+            assert!(!text.contains("FAILED") && text.len() < 10_000, "{text}");
+            line.read_exact(&mut byte).expect("the board goes on talking");
+            text.push(char::from(byte[0]));
+        }
+        assert!(text.contains(&format!("inkling on {}", board.title)), "{text}");
+        assert!(text.contains("self-test: 20 images, 0 wrong, at most "), "{text}");
+        assert_eq!(text.matches(", right\r\n").count(), 20, "{text}");
+    }
+}
+
+/// 10,000 spoiled frames, most of them short so that an emulated serial port has a chance; then the
+/// device still computes.
+#[test]
+fn spoiled_frames_do_not_stop_a_board() {
+    const FRAMES: usize = 10_000;
+    let board = &MICROBIT;
+    let Some(qemu) = start(board, "10,000 spoiled frames") else { return };
+    let mut line = qemu.connect();
+    let mut listening = line.try_clone().expect("a socket can be shared");
+
+    // What follows the attack: a greeting and an image, with numbers that no answer before can have
+    // by chance in this order.
+    let images = Dataset::load(&tests::mnist(), Split::Test).expect("MNIST is committed");
+    let image = images.image(7).to_vec();
+    let good = [frames::hello(40_000), frames::infer(40_001, &image)].concat();
+    let attack = thread::spawn(move || {
+        let mut rng = fastrand::Rng::with_seed(3);
+        for frame in 0..FRAMES {
+            let size = if frame % 100 == 0 { 784 } else { 24 };
+            line.write_all(&frames::spoiled(&mut rng, size)).expect("the device reads");
+        }
+        line.write_all(&good).expect("the device reads");
+        line
+    });
+
+    let mut reader = FrameReader::<{ reply_len(10) }>::new();
+    let (mut refused, mut answered) = (0, 0);
+    let mut buffer = [0; 4096];
+    'all: loop {
+        let count = listening.read(&mut buffer).expect("the device goes on answering");
+        assert!(count > 0, "the emulator ended");
+        for &byte in &buffer[..count] {
+            let Some(Ok((header, body))) = reader.feed(byte) else { continue };
+            match Reply::from_bytes(body).expect("the device sends replies") {
+                Reply::Error(error) => {
+                    assert_ne!(error, Error::Internal);
+                    refused += 1;
+                }
+                Reply::Inference(inference) if header.sequence == 40_001 => {
+                    let logits: Vec<i32> = inference.logits.iter().collect();
+                    assert_eq!(logits, expected(&image));
+                    break 'all;
+                }
+                Reply::Info(_) | Reply::Inference(_) => answered += 1,
+            }
+        }
+    }
+    drop(attack.join().expect("everything was sent"));
+    println!("{FRAMES} frames: {refused} refused, {answered} answered");
+    assert!(refused > FRAMES / 2, "{refused} refused");
+}
+
+#[test]
+fn a_board_with_another_model_is_refused() {
+    let Some(qemu) = start(&STM32F405, "a board with another model") else { return };
+    let folder = tests::scratch("other-model");
+    let model = tests::root().join("models/simple");
+    std::fs::copy(model.join("int8.onnx"), folder.join("int8.onnx")).expect("a file can be copied");
+    std::fs::write(folder.join("float.onnx"), "another").expect("a file can be written");
+    let error = verify::run(&VerifyArgs { model: folder, ..arguments(&qemu) }).expect_err("is refused");
+    assert!(matches!(error, VerifyError::OtherModel { .. }), "{error}");
+    assert!(error.to_string().contains("another model: 'simple'"), "{error}");
+}
