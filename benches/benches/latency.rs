@@ -25,18 +25,24 @@ fn latency(criterion: &mut Criterion) {
     let mut turn = move || next.next().unwrap_or_default();
 
     let mut group = criterion.benchmark_group("simple");
-    group.sample_size(50).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    group
+        .sample_size(50)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3));
 
     let mut arena = Arena::new();
     group.bench_function("firmware-core", |b| {
         b.iter(|| simple::infer(&images[turn()], &mut arena));
     });
-    let signed: Vec<Vec<i8>> =
-        integers.iter().map(|pixels| pixels.iter().map(|&pixel| (pixel / 2) as i8).collect()).collect();
+    let signed: Vec<Vec<i8>> = integers
+        .iter()
+        .map(|pixels| pixels.iter().map(|&pixel| (pixel / 2) as i8).collect())
+        .collect();
     let mut embedded_nn = EmbeddedNn::default();
     group.bench_function("embedded-nn", |b| b.iter(|| embedded_nn.run(&signed[turn()])));
     let microflow = Microflow::default();
-    group.bench_function("microflow-without-pooling", |b| b.iter(|| microflow.run(&signed[turn()])));
+    group
+        .bench_function("microflow-without-pooling", |b| b.iter(|| microflow.run(&signed[turn()])));
     let tract = Tract::load(SIMPLE_FLOAT, f32::datum_type());
     group.bench_function("tract-f32", |b| b.iter(|| tract.run(&floats[turn()])));
     let tract = Tract::load(SIMPLE_INT8, u8::datum_type());

@@ -42,7 +42,8 @@ fn main() {
     let rounds = if trial { 1 } else { ROUNDS };
     let epoch = if trial { 640 } else { EPOCH };
 
-    let mut peers: Vec<Peer> = ["onnxruntime", "tract"].iter().filter_map(|name| Peer::ours(name)).collect();
+    let mut peers: Vec<Peer> =
+        ["onnxruntime", "tract"].iter().filter_map(|name| Peer::ours(name)).collect();
     if !trial {
         peers.extend(Peer::pytorch());
     }
@@ -55,16 +56,22 @@ fn main() {
         }
     }
     let best = |seconds: &[f64]| seconds.iter().copied().fold(f64::INFINITY, f64::min);
-    let reference = peers.iter().position(|peer| peer.name == "pytorch").map(|at| best(&seconds[at]));
-    println!("\n| runtime | best of {rounds}, seconds per epoch of {epoch} images | against PyTorch |\n|---|--:|--:|");
+    let reference =
+        peers.iter().position(|peer| peer.name == "pytorch").map(|at| best(&seconds[at]));
+    println!(
+        "\n| runtime | best of {rounds}, seconds per epoch of {epoch} images | against PyTorch |\n|---|--:|--:|"
+    );
     for (peer, seconds) in peers.iter().zip(&seconds) {
-        let ratio = reference.map_or("–".into(), |reference| format!("{:.2}×", best(seconds) / reference));
+        let ratio = reference
+            .map_or("–".into(), |reference| format!("{:.2}×", best(seconds) / reference));
         println!("| {} | {:.2} | {ratio} |", peer.version, best(seconds));
     }
     if trial {
         return;
     }
-    println!("\n| images | runtime | seconds | µs per image | peak memory |\n|--:|---|--:|--:|--:|");
+    println!(
+        "\n| images | runtime | seconds | µs per image | peak memory |\n|--:|---|--:|--:|--:|"
+    );
     for images in GROWTH {
         for peer in peers.iter_mut().filter(|peer| peer.name != "pytorch") {
             let (took, memory) = peer.epoch(images);
@@ -100,7 +107,8 @@ impl Peer {
 
     /// Starts the process and waits until it is ready; `None`, and a word, if it does not get there.
     fn start(name: &'static str, mut command: Command, remedy: &str) -> Option<Self> {
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let started = child.ok().and_then(|mut process| {
             let input = process.stdin.take()?;
             let mut output = BufReader::new(process.stdout.take()?);
@@ -118,7 +126,8 @@ impl Peer {
     /// Runs an epoch and returns its seconds and what else the process says.
     fn epoch(&mut self, images: usize) -> (f64, String) {
         let mut line = String::new();
-        let answered = writeln!(self.input, "{images}").and_then(|()| self.output.read_line(&mut line));
+        let answered =
+            writeln!(self.input, "{images}").and_then(|()| self.output.read_line(&mut line));
         let mut words = line.split_whitespace();
         let seconds = words.next().and_then(|word| word.parse().ok());
         match (answered, seconds) {

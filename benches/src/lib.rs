@@ -11,6 +11,7 @@ use trainer::backend::Backend;
 
 pub mod peers;
 
+#[rustfmt::skip] // generated
 #[path = "../../models/simple/model.rs"]
 pub mod simple;
 
@@ -83,7 +84,8 @@ impl OnnxRuntime {
     {
         let shape = [pixels.len() / 784, 1, 28, 28];
         let input = TensorRef::from_array_view((shape, pixels)).expect("whole images");
-        let outputs = self.0.run(ort::inputs!["image" => input]).expect("ONNX Runtime runs the model");
+        let outputs =
+            self.0.run(ort::inputs!["image" => input]).expect("ONNX Runtime runs the model");
         std::hint::black_box(&outputs);
     }
 }

@@ -82,7 +82,10 @@ fn verify(args: &VerifyArgs) -> Result<()> {
     let verification = verify::run(args)?;
     console::print(&verification.report());
     let wrong = verification.mismatches;
-    ensure!(wrong == 0, "{wrong} logits differ from the host's; the device does not compute what was verified");
+    ensure!(
+        wrong == 0,
+        "{wrong} logits differ from the host's; the device does not compute what was verified"
+    );
     Ok(())
 }
 

@@ -32,7 +32,10 @@ fn main() {
     let mut accumulator = BIAS[0];
     for row in 0..3 {
         let products = (0..3).map(|column| {
-            let (x, w) = (i32::from(IMAGE[(row + 1) * 5 + column + 1]), i32::from(WEIGHTS[row * 3 + column]));
+            let (x, w) = (
+                i32::from(IMAGE[(row + 1) * 5 + column + 1]),
+                i32::from(WEIGHTS[row * 3 + column]),
+            );
             accumulator += x * w;
             format!("{x}·{w}")
         });

@@ -10,7 +10,9 @@ use common::frames;
 use converter::dataset::{Dataset, Split};
 use converter::verify::{self, VerifyArgs, VerifyError};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
-use tests::mcu::{Board, HIFIVE1, MICROBIT, Program, Qemu, STM32F100, STM32F405, Toolchain, expected};
+use tests::mcu::{
+    Board, HIFIVE1, MICROBIT, Program, Qemu, STM32F100, STM32F405, Toolchain, expected,
+};
 
 fn start(board: &Board, what: &str) -> Option<Qemu> {
     let toolchain = Toolchain::or_skip(&format!("{what} on {}", board.title))?;
@@ -135,7 +137,8 @@ fn a_board_with_another_model_is_refused() {
     let model = tests::root().join("models/simple");
     std::fs::copy(model.join("int8.onnx"), folder.join("int8.onnx")).expect("a file can be copied");
     std::fs::write(folder.join("float.onnx"), "another").expect("a file can be written");
-    let error = verify::run(&VerifyArgs { model: folder, ..arguments(&qemu) }).expect_err("is refused");
+    let error =
+        verify::run(&VerifyArgs { model: folder, ..arguments(&qemu) }).expect_err("is refused");
     assert!(matches!(error, VerifyError::OtherModel { .. }), "{error}");
     assert!(error.to_string().contains("another model: 'simple'"), "{error}");
 }

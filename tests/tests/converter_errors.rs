@@ -57,7 +57,10 @@ fn what_is_not_supported_is_said_at_its_node() {
         (pool(("dilations", Attribute::Ints(vec![2, 2]))), ["'the_node' (MaxPool)", "dilations"]),
         (pool(("pads", Attribute::Ints(vec![2, 2, 2, 2]))), ["'the_node' (MaxPool)", "padding"]),
         (pool(("strides", Attribute::Ints(vec![0, 1]))), ["'the_node' (MaxPool)", "strides"]),
-        (one_node("Transpose", &[("perm", Attribute::Ints(vec![3, 2, 1, 0]))]), ["'the_node' (Transpose)", "perm"]),
+        (
+            one_node("Transpose", &[("perm", Attribute::Ints(vec![3, 2, 1, 0]))]),
+            ["'the_node' (Transpose)", "perm"],
+        ),
         (one_node("Gemm", &[]), ["'the_node' (Gemm)", "input 1"]),
         (network(1, &Dialect { opset: 9, ..PLAIN }), ["opset 9", "11 to 21"]),
     ] {
@@ -71,7 +74,8 @@ fn what_is_not_supported_is_said_at_its_node() {
 #[test]
 fn a_network_without_a_classifier_is_refused() {
     let onnx = one_node("Relu", &[]);
-    let error = converter::Converter::new("net", &onnx).lower().err().expect("is refused").to_string();
+    let error =
+        converter::Converter::new("net", &onnx).lower().err().expect("is refused").to_string();
     assert!(error.contains("must end in a fully connected layer"), "{error}");
 }
 

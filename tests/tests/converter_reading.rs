@@ -28,14 +28,20 @@ fn dialects() -> Vec<Dialect> {
 #[test]
 fn every_dialect_is_the_same_network() {
     let images = random_images(1, 40, SIDE, SIDE, CLASSES);
-    let expected = Converter::new("plain", &network(7, &PLAIN)).lower().expect("the plain form is read");
+    let expected =
+        Converter::new("plain", &network(7, &PLAIN)).lower().expect("the plain form is read");
     for dialect in dialects() {
         let onnx = network(7, &dialect);
-        let read = Converter::new("other", &onnx).lower().unwrap_or_else(|e| panic!("{dialect:?}: {e}"));
+        let read =
+            Converter::new("other", &onnx).lower().unwrap_or_else(|e| panic!("{dialect:?}: {e}"));
         assert_eq!(read.layers.len(), expected.layers.len(), "{dialect:?}");
         for index in 0..images.len() {
             let image = images.image(index);
-            assert_eq!(evaluate::logits(&read, image), evaluate::logits(&expected, image), "{dialect:?}");
+            assert_eq!(
+                evaluate::logits(&read, image),
+                evaluate::logits(&expected, image),
+                "{dialect:?}"
+            );
         }
     }
 }
@@ -70,8 +76,9 @@ fn integers_equal_tract_in_every_dialect() {
         for dialect in [PLAIN, Dialect { batch_norm: true, channels_last: true, ..PLAIN }] {
             let onnx = network(seed, &dialect);
             let conversion = Converter::new("net", &onnx).convert(&images).expect("is converted");
-            let agreement = prove::against_tract(&conversion.network, &conversion.int8_onnx(), &images)
-                .expect("tract runs the int8.onnx");
+            let agreement =
+                prove::against_tract(&conversion.network, &conversion.int8_onnx(), &images)
+                    .expect("tract runs the int8.onnx");
             assert_eq!(agreement.logits, images.len() * CLASSES);
             assert_eq!(agreement.mismatches, 0, "seed {seed}, {dialect:?}");
         }

@@ -9,8 +9,10 @@ use converter::{Conversion, Converter, parallel, prove, reference};
 use firmware_core::Arena;
 use tests::onnxruntime;
 
+#[rustfmt::skip] // generated
 #[path = "../../models/simple/model.rs"]
 mod simple;
+#[rustfmt::skip] // generated
 #[path = "../../models/simple/golden.rs"]
 mod simple_golden;
 
@@ -39,10 +41,13 @@ fn as_image(pixels: &[u8]) -> simple::Image {
 /// How many of the logits differ.
 fn mismatches(ours: &[Vec<i32>], theirs: &[Vec<i32>]) -> usize {
     assert_eq!((ours.len(), theirs.len()), (TEST.len(), TEST.len()));
-    ours.iter().zip(theirs).map(|(a, b)| {
-        assert_eq!((a.len(), b.len()), (10, 10));
-        a.iter().zip(b).filter(|(a, b)| a != b).count()
-    }).sum()
+    ours.iter()
+        .zip(theirs)
+        .map(|(a, b)| {
+            assert_eq!((a.len(), b.len()), (10, 10));
+            a.iter().zip(b).filter(|(a, b)| a != b).count()
+        })
+        .sum()
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! measured in QEMU.
 
 use converter::dataset::{Dataset, Split};
-use tests::mcu::{BOARDS, Board, Elf, FLASH_BUDGET, Program, RAM_BUDGET, Toolchain, measure, read_elf};
+use tests::mcu::{
+    BOARDS, Board, Elf, FLASH_BUDGET, Program, RAM_BUDGET, Toolchain, measure, read_elf,
+};
 
 /// Panicking, by any way that `core` has.
 const PANIC: [&str; 5] =
@@ -14,8 +16,22 @@ const ALLOCATOR: [&str; 6] =
 
 /// Arithmetic on floats in software: the run-time's names, by the ABI of Arm and by GCC's.
 const FLOAT: [&str; 16] = [
-    "__aeabi_f", "__aeabi_d", "__aeabi_i2f", "__aeabi_ui2f", "__aeabi_i2d", "__aeabi_ui2d", "addsf3", "subsf3",
-    "mulsf3", "divsf3", "adddf3", "muldf3", "floatsisf", "floatunsisf", "fixsfsi", "micromath",
+    "__aeabi_f",
+    "__aeabi_d",
+    "__aeabi_i2f",
+    "__aeabi_ui2f",
+    "__aeabi_i2d",
+    "__aeabi_ui2d",
+    "addsf3",
+    "subsf3",
+    "mulsf3",
+    "divsf3",
+    "adddf3",
+    "muldf3",
+    "floatsisf",
+    "floatunsisf",
+    "fixsfsi",
+    "micromath",
 ];
 
 fn elf(toolchain: &Toolchain, board: &Board, program: Program) -> Elf {
@@ -33,7 +49,11 @@ fn inference_links_no_panic_no_allocator_and_no_float() {
     for board in &BOARDS {
         for program in [Program::Infer, Program::Layers] {
             let elf = elf(&toolchain, board, program);
-            assert!(elf.symbols.len() > 50, "{}: a firmware without symbols proves nothing", board.title);
+            assert!(
+                elf.symbols.len() > 50,
+                "{}: a firmware without symbols proves nothing",
+                board.title
+            );
             for parts in [&PANIC[..], &ALLOCATOR, &FLOAT] {
                 let found = forbidden(&elf, parts);
                 assert!(found.is_empty(), "{} {program:?} links {found:?}", board.title);
@@ -75,7 +95,9 @@ fn forbidden_symbols_are_recognized() {
 
 #[test]
 fn inference_fits_28_kb_of_flash_and_4_kb_of_ram() {
-    let Some(toolchain) = Toolchain::or_skip("flash and RAM of the inference firmware") else { return };
+    let Some(toolchain) = Toolchain::or_skip("flash and RAM of the inference firmware") else {
+        return;
+    };
     let images = Dataset::load(&tests::mnist(), Split::Test).expect("MNIST is committed");
     let mut over = Vec::new();
     for board in &BOARDS {

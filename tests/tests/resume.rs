@@ -54,7 +54,10 @@ fn killed_and_resumed_runs_give_the_same_bytes() {
     succeed(&mut trainer(&program, &data, &folder.join("whole")));
     let expected = files(&folder.join("whole"));
     let names: Vec<&str> = expected.keys().map(String::as_str).collect();
-    assert_eq!(names, ["MODEL_CARD.md", "float.onnx", "golden.rs", "int8.onnx", "model.rs"]);
+    assert_eq!(
+        names,
+        ["MODEL_CARD.md", "float.onnx", "golden.rs", "int8.onnx", "labels.txt", "model.rs"]
+    );
 
     let mut rng = fastrand::Rng::new();
     let seed = rng.get_seed();

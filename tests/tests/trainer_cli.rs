@@ -33,7 +33,8 @@ fn data(folder: &Path) -> PathBuf {
     data
 }
 
-const FILES: [&str; 5] = ["float.onnx", "int8.onnx", "model.rs", "golden.rs", "MODEL_CARD.md"];
+const FILES: [&str; 6] =
+    ["float.onnx", "int8.onnx", "model.rs", "golden.rs", "MODEL_CARD.md", "labels.txt"];
 
 fn contents(out: &Path) -> Vec<Vec<u8>> {
     FILES.map(|name| fs::read(out.join(name)).expect("a result is there")).into()
@@ -123,7 +124,7 @@ fn bad_data_is_refused_in_one_line() {
         [Split::Train, Split::Test].map(Split::file_names);
     let refused = |data: &Path, parts: &[&str]| refused(&program, data, &out, &[], parts);
 
-    refused(Path::new("/no/such/folder"), &["/no/such/folder", images]);
+    refused(Path::new("/no/such/folder"), &["/no/such/folder", "--data"]);
     refused(&data.join(images), &[images]);
 
     let spoil = |name: &str, change: &dyn Fn(&mut Vec<u8>), parts: &[&str]| {

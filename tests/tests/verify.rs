@@ -123,8 +123,13 @@ fn serve(line: TcpStream, fault: Fault) {
 fn a_good_device_passes() {
     let result = verify_against(Fault::None, 300).expect("it answers");
     let test = Dataset::load(&tests::mnist(), Split::Test).expect("MNIST is committed");
-    let right = (0..300).filter(|&i| argmax(&expected(test.image(i))) == usize::from(test.labels[i])).count();
-    assert_eq!((result.images, result.correct, result.mismatches, result.repeats), (300, right, 0, 0));
+    let right = (0..300)
+        .filter(|&i| argmax(&expected(test.image(i))) == usize::from(test.labels[i]))
+        .count();
+    assert_eq!(
+        (result.images, result.correct, result.mismatches, result.repeats),
+        (300, right, 0, 0)
+    );
     assert_eq!(result.cycles, vec![7; 300]);
     assert!(result.report().contains("mismatches  0 of 3000 logits"), "{}", result.report());
 }
@@ -147,7 +152,10 @@ fn a_silent_device_is_given_up() {
     let error = verify_against(Fault::SilentFrom(0), 5).expect_err("nobody answers");
     assert!(matches!(error, VerifyError::Session(SessionError::NoAnswer(_))), "{error}");
     let error = verify_against(Fault::SilentFrom(4), 10).expect_err("it falls silent");
-    assert!(matches!(error, VerifyError::Session(SessionError::Silent { image: 4, .. })), "{error}");
+    assert!(
+        matches!(error, VerifyError::Session(SessionError::Silent { image: 4, .. })),
+        "{error}"
+    );
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl Evaluation {
     /// For a terminal.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "model {} on {} {} images of {}\n\n",
+            "model {} on {} images ({}) of {}\n\n",
             self.model, self.int8.images, self.part, self.data
         );
         let _ = writeln!(text, "{:<20}{:>18}{:>18}", "", "float", "int8");
@@ -187,7 +187,7 @@ impl Evaluation {
     pub fn html(&self, images: &Dataset) -> String {
         let mut page = Page::new(&format!("Model {}: evaluation", self.model));
         page.paragraph(&format!(
-            "{} {} images of {}. float is float.onnx; int8 is int8.onnx, whose integers a device computes bit for bit.",
+            "{} images ({}) of {}. float is float.onnx; int8 is int8.onnx, whose integers a device computes bit for bit.",
             self.int8.images, self.part, self.data
         ));
         let overview: Vec<Vec<String>> = self.overview().into_iter().map(Vec::from).collect();

@@ -56,7 +56,9 @@ mod tests {
         let names = ["float.onnx", "checkpoint.bin"];
         assert!(is_unfinished(".float.onnx.123.tmp", &names));
         assert!(is_unfinished(".checkpoint.bin.7.tmp", &names));
-        for other in ["float.onnx", ".float.onnx", ".notes.tmp", ".notes.1.tmp", ".float.onnx.a.tmp"] {
+        for other in
+            ["float.onnx", ".float.onnx", ".notes.tmp", ".notes.1.tmp", ".float.onnx.a.tmp"]
+        {
             assert!(!is_unfinished(other, &names), "{other}");
         }
     }

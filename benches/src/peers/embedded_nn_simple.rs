@@ -24,7 +24,8 @@ pub struct EmbeddedNn {
 impl Default for EmbeddedNn {
     fn default() -> Self {
         let weights = [250, 5000, 16_000, 500].map(|count| (0..count).map(weight).collect());
-        let values = [24 * 24 * 10, 12 * 12 * 10, 8 * 8 * 20, 4 * 4 * 20, 50, 10].map(|count| vec![0; count]);
+        let values = [24 * 24 * 10, 12 * 12 * 10, 8 * 8 * 20, 4 * 4 * 20, 50, 10]
+            .map(|count| vec![0; count]);
         Self { weights, values }
     }
 }
@@ -53,7 +54,13 @@ fn channels(count: usize) -> PerChannelQuantParams<'static> {
 }
 
 /// A 5×5 convolution between square tensors, given as side and depth.
-fn convolve([side, depth]: [usize; 2], [out_side, out]: [usize; 2], x: &[i8], weights: &[i8], y: &mut [i8]) {
+fn convolve(
+    [side, depth]: [usize; 2],
+    [out_side, out]: [usize; 2],
+    x: &[i8],
+    weights: &[i8],
+    y: &mut [i8],
+) {
     let params = ConvParams {
         input_offset: 0,
         output_offset: 0,
@@ -62,8 +69,10 @@ fn convolve([side, depth]: [usize; 2], [out_side, out]: [usize; 2], x: &[i8], we
         dilation: Tile::new(1, 1),
         activation: RELU,
     };
-    let dims = |n: usize, side: usize, c: usize| Dims::new(n as i32, side as i32, side as i32, c as i32);
-    let (input, filter, output) = (dims(1, side, depth), dims(out, 5, depth), dims(1, out_side, out));
+    let dims =
+        |n: usize, side: usize, c: usize| Dims::new(n as i32, side as i32, side as i32, c as i32);
+    let (input, filter, output) =
+        (dims(1, side, depth), dims(out, 5, depth), dims(1, out_side, out));
     let bias = Some(&BIAS[..out]);
     convolve_per_channel_s8(&params, &channels(out), &input, x, &filter, weights, bias, &output, y)
         .expect("embedded-nn takes a 5×5 convolution");
@@ -86,6 +95,16 @@ fn connect(x: &[i8], weights: &[i8], activation: Activation, y: &mut [i8]) {
     let filter = Dims::new(x.len() as i32, 1, 1, y.len() as i32);
     let bias = Some(&BIAS[..y.len()]);
     let (input, output) = (vector(x.len()), vector(y.len()));
-    fully_connected_per_channel_s8(&params, &channels(y.len()), &input, x, &filter, weights, bias, &output, y)
-        .expect("embedded-nn takes a fully connected layer");
+    fully_connected_per_channel_s8(
+        &params,
+        &channels(y.len()),
+        &input,
+        x,
+        &filter,
+        weights,
+        bias,
+        &output,
+        y,
+    )
+    .expect("embedded-nn takes a fully connected layer");
 }

@@ -25,11 +25,15 @@ pub struct Microflow {
 
 impl Default for Microflow {
     fn default() -> Self {
-        let filter1 = std::array::from_fn(|o| Buffer2D::from_fn(|r, c| [weight(o * 25 + r * 5 + c)]));
+        let filter1 =
+            std::array::from_fn(|o| Buffer2D::from_fn(|r, c| [weight(o * 25 + r * 5 + c)]));
         let filter2 = std::array::from_fn(|o| {
-            Buffer2D::from_fn(|r, c| std::array::from_fn(|i| weight(((o * 5 + r) * 5 + c) * 10 + i)))
+            Buffer2D::from_fn(|r, c| {
+                std::array::from_fn(|i| weight(((o * 5 + r) * 5 + c) * 10 + i))
+            })
         });
-        let pooled1 = Buffer2D::from_fn(|r, c| std::array::from_fn(|i| weight(r * 120 + c * 10 + i)));
+        let pooled1 =
+            Buffer2D::from_fn(|r, c| std::array::from_fn(|i| weight(r * 120 + c * 10 + i)));
         Self {
             conv1: Tensor4D::new(filter1, [1.0], [0]),
             conv2: Tensor4D::new(filter2, [1.0], [0]),
@@ -44,7 +48,8 @@ impl Default for Microflow {
 impl Microflow {
     /// Runs the layers for one image.
     pub fn run(&self, image: &[i8]) {
-        let pixels: Buffer2D<[i8; 1], 28, 28> = Buffer2D::from_fn(|row, column| [image[row * 28 + column]]);
+        let pixels: Buffer2D<[i8; 1], 28, 28> =
+            Buffer2D::from_fn(|row, column| [image[row * 28 + column]]);
         let image = Tensor4D::new([pixels], [1.0], [0]);
         let options = || Conv2DOptions {
             fused_activation: FusedActivation::Relu,
@@ -56,13 +61,25 @@ impl Microflow {
             conv_2d(image, &self.conv1, [1.0], [0], options(), constants1);
         black_box(y);
         let constants2 = (Buffer2D::from_element(0.5), Buffer2D::from_element(SCALE));
-        let y: Tensor4D<i8, 1, 8, 8, 20, 1> =
-            conv_2d(Tensor4D::new(self.pooled1.clone(), [1.0], [0]), &self.conv2, [1.0], [0], options(), constants2);
+        let y: Tensor4D<i8, 1, 8, 8, 20, 1> = conv_2d(
+            Tensor4D::new(self.pooled1.clone(), [1.0], [0]),
+            &self.conv2,
+            [1.0],
+            [0],
+            options(),
+            constants2,
+        );
         black_box(y);
         let relu = FullyConnectedOptions { fused_activation: FusedActivation::Relu };
         let constants = (Buffer2D::from_element(0.5), SCALE, Buffer2D::from_element(0), 0);
-        let hidden: Tensor2D<i8, 1, 50, 1> =
-            fully_connected(Tensor2D::new(self.pooled2.clone(), [1.0], [0]), &self.hidden, [1.0], [0], relu, constants);
+        let hidden: Tensor2D<i8, 1, 50, 1> = fully_connected(
+            Tensor2D::new(self.pooled2.clone(), [1.0], [0]),
+            &self.hidden,
+            [1.0],
+            [0],
+            relu,
+            constants,
+        );
         let none = FullyConnectedOptions { fused_activation: FusedActivation::None };
         let constants = (Buffer2D::from_element(0.5), SCALE, Buffer2D::from_element(0), 0);
         let logits: Tensor2D<i8, 1, 10, 1> =

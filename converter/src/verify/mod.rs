@@ -73,7 +73,9 @@ pub struct Verification {
 pub enum VerifyError {
     #[error(transparent)]
     Data(#[from] DatasetError),
-    #[error("{path}: cannot be read ({error}); --model needs a folder with float.onnx and int8.onnx")]
+    #[error(
+        "{path}: cannot be read ({error}); --model needs a folder with float.onnx and int8.onnx"
+    )]
     Model { path: String, error: io::Error },
     #[error("{path}: tract cannot run it: {error}")]
     Reference { path: String, error: String },
@@ -110,7 +112,8 @@ pub fn run(args: &VerifyArgs) -> std::result::Result<Verification, VerifyError> 
     }
     let read = |file: &str| {
         let path = args.model.join(file);
-        fs::read(&path).map_err(|error| VerifyError::Model { path: path.display().to_string(), error })
+        fs::read(&path)
+            .map_err(|error| VerifyError::Model { path: path.display().to_string(), error })
     };
     let (float, int8) = (read("float.onnx")?, read("int8.onnx")?);
 
@@ -163,7 +166,16 @@ fn check(
     }
     let folder = args.data.display().to_string();
     let (ours, classes) = ((images.height, images.width), images.classes);
-    Err(VerifyError::OtherImages(height, width, channels, device.classes, folder, ours.0, ours.1, classes))
+    Err(VerifyError::OtherImages(
+        height,
+        width,
+        channels,
+        device.classes,
+        folder,
+        ours.0,
+        ours.1,
+        classes,
+    ))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -213,13 +225,15 @@ impl Progress {
         let bar = io::stderr().is_terminal().then(|| {
             let template = "{pos}/{len} images [{bar:30}] {per_sec}, {eta} left{msg}";
             let style = ProgressStyle::with_template(template);
-            ProgressBar::new(images as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            ProgressBar::new(images as u64)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
         Self { bar, images }
     }
 
     fn step(&self, done: usize, mismatches: usize) {
-        let wrong = if mismatches > 0 { format!(", {mismatches} logits differ") } else { String::new() };
+        let wrong =
+            if mismatches > 0 { format!(", {mismatches} logits differ") } else { String::new() };
         match &self.bar {
             Some(bar) => {
                 bar.set_message(wrong);

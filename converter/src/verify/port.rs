@@ -28,7 +28,9 @@ impl Port for SerialPort {
 /// Why a port could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    #[error("--port {name}: cannot connect ({error}); is the emulator running, with its serial port as a server?")]
+    #[error(
+        "--port {name}: cannot connect ({error}); is the emulator running, with its serial port as a server?"
+    )]
     Tcp { name: String, error: io::Error },
     #[error("--port {name}: write tcp:HOST:PORT, for example tcp:127.0.0.1:4444")]
     TcpName { name: String },

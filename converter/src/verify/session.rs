@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use inkling_protocol::{
-    Error as Refusal, FrameReader, Packed, Reply, Request, VERSION, encode, encoded_len, packed_len, reply_len,
-    request_len,
+    Error as Refusal, FrameReader, Packed, Reply, Request, VERSION, encode, encoded_len,
+    packed_len, reply_len, request_len,
 };
 
 use super::port::Port;
@@ -41,17 +41,25 @@ pub struct Answer {
 /// Why a conversation ended.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    #[error("the device does not answer (waited {0:.1} s); is it running this project's firmware, at this baud rate?")]
+    #[error(
+        "the device does not answer (waited {0:.1} s); is it running this project's firmware, at this baud rate?"
+    )]
     NoAnswer(f64),
-    #[error("the device fell silent at image {image} (waited {waited:.1} s); it was reset, unplugged or hangs")]
+    #[error(
+        "the device fell silent at image {image} (waited {waited:.1} s); it was reset, unplugged or hangs"
+    )]
     Silent { image: usize, waited: f64 },
     #[error("the device was reset at image {image}: it does not remember the session; start again")]
     Reset { image: usize },
-    #[error("the device speaks version {0} of the protocol and this program version {VERSION}; flash the device again")]
+    #[error(
+        "the device speaks version {0} of the protocol and this program version {VERSION}; flash the device again"
+    )]
     Version(u8),
     #[error("the device refuses image {image}: {refusal:?}")]
     Refused { image: usize, refusal: Refusal },
-    #[error("the line damages what is sent: image {image} did not get through in {REPEATS} tries; try a lower --baud or another cable")]
+    #[error(
+        "the line damages what is sent: image {image} did not get through in {REPEATS} tries; try a lower --baud or another cable"
+    )]
     Line { image: usize },
     #[error("the line to the device broke at image {image}: {error}")]
     Io { image: usize, error: io::Error },
@@ -98,7 +106,8 @@ impl Session {
         };
         let reader = Box::new(FrameReader::new());
         let (unread, device) = (Vec::new(), nobody);
-        let mut session = Self { port, timeout, reader, unread, sequence: 0, image: 0, repeats: 0, device };
+        let mut session =
+            Self { port, timeout, reader, unread, sequence: 0, image: 0, repeats: 0, device };
         match session.ask(&Request::Hello, 0)? {
             Received::Info(device) => session.device = device,
             _ => return Err(SessionError::NoAnswer(timeout.as_secs_f64())),
@@ -148,7 +157,8 @@ impl Session {
             self.send(line)?;
             // A device that is just starting misses what comes early, and a damaged end of a frame
             // makes it wait: then the same request is sent again before the time is over.
-            let patience = if greeting { self.timeout.min(Duration::from_secs(1)) } else { self.timeout / 2 };
+            let patience =
+                if greeting { self.timeout.min(Duration::from_secs(1)) } else { self.timeout / 2 };
             match self.receive(patience, greeting)? {
                 None => self.repeats += 1,
                 Some(Received::Refused(Refusal::Corrupt | Refusal::TooLong)) => {
@@ -196,7 +206,8 @@ impl Session {
                     return Ok(Some(received));
                 }
             }
-            let Some(left) = patience.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
+            let Some(left) = patience.checked_sub(start.elapsed()).filter(|left| !left.is_zero())
+            else {
                 return Ok(None);
             };
             self.read(left)?;
@@ -208,7 +219,8 @@ impl Session {
         let read = self.port.set_timeout(timeout).and_then(|()| self.port.read(&mut buffer));
         match read {
             Ok(0) => {
-                let error = io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the other side");
+                let error =
+                    io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the other side");
                 Err(SessionError::Io { image: self.image, error })
             }
             Ok(count) => {

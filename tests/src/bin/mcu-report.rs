@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use converter::dataset::{Dataset, Split};
 use firmware_core::argmax;
-use tests::mcu::{BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple};
+use tests::mcu::{
+    BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple,
+};
 
 const HELP: &str = "\
 Builds the inference firmware of every board that QEMU emulates, runs it on 100 test images there, and
@@ -33,7 +35,8 @@ fn main() -> ExitCode {
 }
 
 fn report() -> Result<(), String> {
-    let toolchain = Toolchain::find().map_err(|missing| format!("{missing}; run tools/mcu-toolchain"))?;
+    let toolchain =
+        Toolchain::find().map_err(|missing| format!("{missing}; run tools/mcu-toolchain"))?;
     let images = Dataset::load(&tests::mnist(), Split::Test).map_err(|error| error.to_string())?;
     let measured = BOARDS.map(|board| {
         eprintln!("measuring {}", board.title);
@@ -41,12 +44,21 @@ fn report() -> Result<(), String> {
     });
 
     println!("`simple`, {}, QEMU:\n", toolchain.version());
-    println!("| board | core | flash | weights | kernels | rest | RAM | arena | image | statics | stack |");
+    println!(
+        "| board | core | flash | weights | kernels | rest | RAM | arena | image | statics | stack |"
+    );
     println!("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for (board, Measurement { flash, ram, .. }) in BOARDS.iter().zip(&measured) {
         let bytes = [
-            flash.total(), flash.weights, flash.kernels, flash.rest,
-            ram.total(), ram.arena, ram.image, ram.statics, ram.stack,
+            flash.total(),
+            flash.weights,
+            flash.kernels,
+            flash.rest,
+            ram.total(),
+            ram.arena,
+            ram.image,
+            ram.statics,
+            ram.stack,
         ];
         println!("| {} | {} | {} |", board.title, board.core, bytes.map(thousands).join(" | "));
     }
@@ -58,15 +70,25 @@ fn report() -> Result<(), String> {
     println!("|---|--:|{}", "--:|".repeat(layers.len()));
     for (board, measured) in BOARDS.iter().zip(&measured) {
         let by_layer: Vec<_> = measured.layers.iter().copied().map(thousands).collect();
-        println!("| {} | {} | {} |", board.core, thousands(measured.instructions), by_layer.join(" | "));
+        println!(
+            "| {} | {} | {} |",
+            board.core,
+            thousands(measured.instructions),
+            by_layer.join(" | ")
+        );
     }
     println!("\nGuest instructions, the worst of the first 100 test images.\n");
 
     let correct = (0..images.len())
-        .filter(|&index| argmax(&expected(images.image(index))) == usize::from(images.labels[index]))
+        .filter(|&index| {
+            argmax(&expected(images.image(index))) == usize::from(images.labels[index])
+        })
         .count();
     let accuracy = 100.0 * correct as f64 / images.len() as f64;
-    println!("Accuracy on the {} test images: {accuracy:.2} %, on every core: the logits are the same.", images.len());
+    println!(
+        "Accuracy on the {} test images: {accuracy:.2} %, on every core: the logits are the same.",
+        images.len()
+    );
     for (board, Measurement { flash, ram, .. }) in BOARDS.iter().zip(&measured) {
         if flash.total() > FLASH_BUDGET || ram.total() > RAM_BUDGET {
             return Err(format!("{} is over its budget", board.title));

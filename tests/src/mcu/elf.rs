@@ -28,7 +28,8 @@ impl Elf {
     pub fn read(bytes: &[u8]) -> Result<Self, object::read::Error> {
         let file = ElfFile32::<Endianness>::parse(bytes)?;
         let endian = file.endian();
-        let load = file.elf_program_headers().iter().filter(|header| header.p_type(endian) == PT_LOAD);
+        let load =
+            file.elf_program_headers().iter().filter(|header| header.p_type(endian) == PT_LOAD);
         let flash = load.map(|header| u64::from(header.p_filesz(endian))).sum();
         let symbols: Vec<_> = file
             .symbols()

@@ -71,7 +71,9 @@ pub fn measure(toolchain: &Toolchain, board: &Board, images: &Dataset) -> Measur
     let elf = read_elf(&program);
     let weights = elf.size_of(|name| name.contains("inkling_app5model"));
     let kernels = elf.size_of(|name| {
-        name.contains("firmware_core") || name.contains("bare5infer") || name.starts_with("inkling_")
+        name.contains("firmware_core")
+            || name.contains("bare5infer")
+            || name.starts_with("inkling_")
     });
     let low = elf.statics_end().expect("the linker script names the end of the statics");
     let high = elf.address("_stack_start").expect("the linker script names the top of the stack");
@@ -100,13 +102,23 @@ struct Counts {
 impl Counts {
     /// The largest count of each of the `per_image` regions of an image.
     fn worst(&self, per_image: usize) -> Vec<u64> {
-        assert_eq!(self.regions.len(), IMAGES * per_image, "one count for each region of each image");
+        assert_eq!(
+            self.regions.len(),
+            IMAGES * per_image,
+            "one count for each region of each image"
+        );
         let of = |region| self.regions.iter().skip(region).step_by(per_image);
         (0..per_image).map(|region| of(region).copied().max().unwrap_or(0)).collect()
     }
 }
 
-fn count(toolchain: &Toolchain, board: &Board, program: &Path, images: &Dataset, options: &str) -> Counts {
+fn count(
+    toolchain: &Toolchain,
+    board: &Board,
+    program: &Path,
+    images: &Dataset,
+    options: &str,
+) -> Counts {
     let scratch = crate::scratch(&format!("count-{}-{:?}", board.name, program.file_stem()));
     let out = scratch.join("counts");
     let plugin = format!("{},out={}{options}", toolchain.plugin.display(), out.display());
@@ -120,7 +132,8 @@ fn count(toolchain: &Toolchain, board: &Board, program: &Path, images: &Dataset,
     qemu.stop();
     let text = fs::read_to_string(&out).expect("the plugin wrote its counts");
     let _ = fs::remove_dir_all(&scratch);
-    let field = |line: &str, label: &str| line.strip_prefix(label)?.rsplit(' ').next()?.parse().ok();
+    let field =
+        |line: &str, label: &str| line.strip_prefix(label)?.rsplit(' ').next()?.parse().ok();
     Counts {
         regions: text.lines().filter_map(|line| field(line, "region ")).collect(),
         stack: text.lines().find_map(|line| field(line, "stack ")),

@@ -14,6 +14,7 @@ pub use qemu::Qemu;
 
 /// The committed model, as the boards carry it.
 #[allow(dead_code)]
+#[rustfmt::skip] // generated
 #[path = "../../../models/simple/model.rs"]
 pub mod simple;
 
@@ -89,7 +90,8 @@ impl Toolchain {
     /// The toolchain, or what is missing.
     pub fn find() -> Result<Self, String> {
         let folder = crate::root().join("target/mcu");
-        let toolchain = Self { rustc: folder.join("bin/rustc"), plugin: folder.join("libicount.so") };
+        let toolchain =
+            Self { rustc: folder.join("bin/rustc"), plugin: folder.join("libicount.so") };
         for file in [&toolchain.rustc, &toolchain.plugin] {
             if !file.is_file() {
                 return Err(format!("there is no {}", file.display()));
@@ -117,7 +119,8 @@ impl Toolchain {
                 let required = std::env::var("INKLING_REQUIRE_MCU").is_ok_and(|value| value == "1");
                 assert!(!required, "INKLING_REQUIRE_MCU=1, but {missing}; run tools/mcu-toolchain");
                 // Past the test harness's capture, which would hide it when the test passes.
-                let line = format!("SKIPPED: {what}: {missing} - enable with: tools/mcu-toolchain\n");
+                let line =
+                    format!("SKIPPED: {what}: {missing} - enable with: tools/mcu-toolchain\n");
                 let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
                 None
             }
@@ -127,7 +130,8 @@ impl Toolchain {
     /// The compiler's version, as it names itself.
     pub fn version(&self) -> String {
         let output = Command::new(&self.rustc).arg("-V").output();
-        output.map_or_else(|_| "unknown".into(), |o| String::from_utf8_lossy(&o.stdout).trim().into())
+        output
+            .map_or_else(|_| "unknown".into(), |o| String::from_utf8_lossy(&o.stdout).trim().into())
     }
 
     /// Builds a board's programs and returns the path of one.

@@ -52,7 +52,9 @@ impl Qemu {
     /// The serial port.
     pub fn connect(&self) -> TcpStream {
         let line = TcpStream::connect(("127.0.0.1", self.port)).expect("QEMU listens");
-        line.set_nodelay(true).and_then(|()| line.set_read_timeout(Some(PATIENCE))).expect("socket options");
+        line.set_nodelay(true)
+            .and_then(|()| line.set_read_timeout(Some(PATIENCE)))
+            .expect("socket options");
         line
     }
 
@@ -74,7 +76,8 @@ impl Qemu {
         let address = format!("0100007F:{:04X} 00000000:0000 0A", self.port);
         while start.elapsed() < PATIENCE {
             assert!(self.is_running(), "QEMU ended at once; does this one know the board?");
-            if std::fs::read_to_string("/proc/net/tcp").is_ok_and(|table| table.contains(&address)) {
+            if std::fs::read_to_string("/proc/net/tcp").is_ok_and(|table| table.contains(&address))
+            {
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));

@@ -317,7 +317,7 @@ fn pictures(
 pub enum ImportError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    #[error("{}: cannot be read: {error}", path.display())]
+    #[error("{}: cannot be read: {error}; --data takes a folder of images or IDX files, or a CSV file", path.display())]
     Read { path: PathBuf, error: io::Error },
     #[error("{}: {what}", path.display())]
     Malformed { path: PathBuf, what: String },

@@ -100,7 +100,7 @@ fn label_column(first: &csv::StringRecord, header: bool) -> Option<usize> {
 
 /// Height and width: from titles such as `28x28`, or those of a square.
 fn sides(first: &csv::StringRecord, header: bool, pixels: usize) -> Result<[usize; 2], String> {
-    let titled = first.iter().last().and_then(|title| {
+    let titled = first.iter().next_back().and_then(|title| {
         let (height, width) = title.split_once('x')?;
         Some([height.parse().ok()?, width.parse().ok()?])
     });
