@@ -265,7 +265,7 @@ fn depthwise_layer<
     array.as_flattened_mut().as_flattened_mut().copy_from_slice(&weights);
     let mut y = hwc::<Y, OH, OW, OC>(&vec![untouched(); OH * OW * OC]);
     DepthwiseConv2d::<OC, KH, KW, G>::new(array, bias, shifts)
-        .forward(&*hwc::<X, IH, IW, IC>(&x), &mut y);
+        .forward(&hwc::<X, IH, IW, IC>(&x), &mut y);
     assert!(y.as_flattened().as_flattened() == want);
 }
 
@@ -295,7 +295,7 @@ fn grouped_layer<
     kernels::grouped_conv2d(&shape, IC / GC, &x, &weights, &bias, &shifts, &mut want);
     let mut y = hwc::<Y, OH, OW, OC>(&vec![untouched(); OH * OW * OC]);
     let layer = GroupedConv2d::<OC, KH, KW, GC, G>::new(ohwi(&weights), bias, shifts);
-    layer.forward(&*hwc::<X, IH, IW, IC>(&x), &mut y);
+    layer.forward(&hwc::<X, IH, IW, IC>(&x), &mut y);
     assert!(y.as_flattened().as_flattened() == want);
 }
 
@@ -320,7 +320,7 @@ fn average_layer<
     let mut want = vec![untouched::<Y>(); OH * OW * C];
     kernels::average_pool2d(&shape, &x, shift, &mut want);
     let mut y = hwc::<Y, OH, OW, C>(&vec![untouched(); OH * OW * C]);
-    AveragePool2d::<KH, KW, G>::new(shift).forward(&*hwc::<X, IH, IW, C>(&x), &mut y);
+    AveragePool2d::<KH, KW, G>::new(shift).forward(&hwc::<X, IH, IW, C>(&x), &mut y);
     assert!(y.as_flattened().as_flattened() == want);
 }
 

@@ -62,7 +62,7 @@ impl Microflow {
         black_box(y);
         let constants2 = (Buffer2D::from_element(0.5), Buffer2D::from_element(SCALE));
         let y: Tensor4D<i8, 1, 8, 8, 20, 1> = conv_2d(
-            Tensor4D::new(self.pooled1.clone(), [1.0], [0]),
+            Tensor4D::new(self.pooled1, [1.0], [0]),
             &self.conv2,
             [1.0],
             [0],
@@ -73,7 +73,7 @@ impl Microflow {
         let relu = FullyConnectedOptions { fused_activation: FusedActivation::Relu };
         let constants = (Buffer2D::from_element(0.5), SCALE, Buffer2D::from_element(0), 0);
         let hidden: Tensor2D<i8, 1, 50, 1> = fully_connected(
-            Tensor2D::new(self.pooled2.clone(), [1.0], [0]),
+            Tensor2D::new(self.pooled2, [1.0], [0]),
             &self.hidden,
             [1.0],
             [0],

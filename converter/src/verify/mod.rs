@@ -239,7 +239,7 @@ impl Progress {
                 bar.set_message(wrong);
                 bar.set_position(done as u64);
             }
-            None if done % self.images.div_ceil(10) == 0 => {
+            None if done.is_multiple_of(self.images.div_ceil(10)) => {
                 eprintln!("{done} of {} images{wrong}", self.images);
             }
             None => {}
