@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use converter::dataset::Dataset;
 
@@ -119,7 +120,10 @@ fn count(
     images: &Dataset,
     options: &str,
 ) -> Counts {
-    let scratch = crate::scratch(&format!("count-{}-{:?}", board.name, program.file_stem()));
+    // Tests of one process measure the same board at the same time.
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let scratch = crate::scratch(&format!("count-{run}-{}", board.name));
     let out = scratch.join("counts");
     let plugin = format!("{},out={}{options}", toolchain.plugin.display(), out.display());
     let qemu = Qemu::start(board, program, &["-plugin".into(), plugin]);
