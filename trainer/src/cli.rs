@@ -49,8 +49,9 @@ struct TrainArgs {
     data: PathBuf,
     #[command(flatten)]
     import: ImportArgs,
-    /// How to train: "default", or "article" for plain SGD with rate 0.01 and batch 64
-    #[arg(long, default_value = Recipe::NAMES[0])]
+    /// How to train: a recipe's name, such as "default", or "article" for plain SGD with rate 0.01
+    /// and batch 64; or a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     recipe: String,
     /// Passes over the training images [default: the recipe's]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -99,7 +100,7 @@ fn train(args: TrainArgs) -> Result<()> {
         "--name {:?}: use 1 to 32 letters, digits, '-' and '_'",
         args.name
     );
-    let mut recipe = Recipe::named(&args.recipe)?;
+    let mut recipe = Recipe::open(&args.recipe)?;
     if let Some(epochs) = args.epochs {
         recipe.epochs = epochs as usize;
     }

@@ -16,7 +16,7 @@ use crate::network::{self, Network};
 use crate::progress::Display;
 use crate::recipe::Recipe;
 use crate::summary::{Summary, about};
-use crate::training::{Checkpoint, Identity, Run, Trained, exported_predictions};
+use crate::training::{Checkpoint, History, Identity, Run, Trained, exported_predictions};
 use crate::{export, files, report};
 
 /// More threads than this make parts of a batch too small to be worth their own thread.
@@ -26,8 +26,11 @@ const MOST_THREADS: usize = 8;
 const CHECKPOINT: &str = "checkpoint.bin";
 
 /// All files that a run writes.
-const FILES: [&str; 8] = [
+const FILES: [&str; 11] = [
     CHECKPOINT,
+    RECIPE,
+    HISTORY,
+    CURVES,
     "float.onnx",
     "int8.onnx",
     "model.rs",
@@ -36,6 +39,13 @@ const FILES: [&str; 8] = [
     labels::FILE,
     PREVIEW,
 ];
+
+/// The recipe that was used, for `--recipe`.
+const RECIPE: &str = "recipe.toml";
+
+/// What every epoch came to, and the same as a page with plots.
+const HISTORY: &str = "history.json";
+const CURVES: &str = "learning.html";
 
 /// The sheet of pictures and what became of them.
 const PREVIEW: &str = "preview.png";
@@ -91,13 +101,25 @@ impl Job {
         let float_onnx = export::float_onnx(&network, &trained.parameters);
         let conversion = Converter::new(&self.name, &float_onnx).convert(&sets.images)?;
 
+        let sample_images = self.sample(&sets).len();
         let test = sets.test.open();
         let float = exported_predictions(&backend, &float_onnx, &test)?;
         let float = confusion(&test, float);
         let (int8, logits) = prove_integers(&conversion, &test)?;
         let validation_correct =
-            trained.history.last().map_or(0, |record| record.validation_correct);
+            trained.history.get(trained.epoch - 1).map_or(0, |record| record.validation_correct);
+        let recipe = self.recipe.to_string();
+        let history = History {
+            model: &self.name,
+            recipe: &recipe,
+            sample_images,
+            validation_images: sets.validation.len(),
+            epoch: trained.epoch,
+            epochs: &trained.history,
+        };
         let summary = Summary {
+            gap: history.gap(),
+            epoch: trained.epoch,
             float,
             int8,
             logits,
@@ -111,6 +133,11 @@ impl Job {
         };
         conversion.write(&self.out, &test, &about(&summary))?;
         labels::write(&self.out, &sets.names)?;
+        let write =
+            |file: &str, text: String| write_atomically(&self.out.join(file), text.as_bytes());
+        write(RECIPE, self.recipe.to_toml())?;
+        write(HISTORY, history.json().context("the learning curves as JSON")?)?;
+        write(CURVES, history.html())?;
         files::remove(&self.checkpoint_path())?;
         console::print(&summary.table(&self.out, training_time, begun.elapsed()));
         Ok(())
@@ -147,14 +174,16 @@ impl Job {
         workers: usize,
     ) -> Result<(Trained, Duration)> {
         let begun = Instant::now();
-        let feed = Feed::new(
-            sets.images.clone(),
-            sets.training.clone(),
-            self.recipe.augmentation.clone(),
-            self.seed,
-            self.recipe.batch,
+        let feed = Feed {
+            dataset: sets.images.clone(),
+            indices: sets.training.clone(),
+            augmentation: self.recipe.augmentation.clone(),
+            label_smoothing: self.recipe.label_smoothing,
+            seed: self.seed,
+            batch: self.recipe.batch,
             workers,
-        );
+        };
+        let sample = self.sample(sets);
         let identity = Identity {
             network: network.to_string(),
             recipe: self.recipe.to_string(),
@@ -173,12 +202,19 @@ impl Job {
             network,
             recipe: &self.recipe,
             feed: &feed,
+            sample: &sample,
             validation: &sets.validation,
             identity,
             workers,
         };
         let trained = run.train(start, &path, &mut display)?;
         Ok((trained, begun.elapsed()))
+    }
+
+    /// Training images to compare with those of validation: as many, and no more work than that.
+    fn sample(&self, sets: &Sets) -> Dataset {
+        let count = sets.validation.len().min(sets.training.len());
+        sets.images.subset(&sets.training[..count])
     }
 
     /// The checkpoint to go on from, if there is one and it is wanted.
