@@ -1,31 +1,12 @@
 //! The gradient graph against finite differences of an independent forward pass: naive loops in
 //! f64, written down here from the definitions. On both backends, each in a process of its own.
 
-use std::process::Command;
-
-use tests::onnxruntime;
+use tests::{in_own_process, onnxruntime};
 use trainer::backend::{Backend, Choice};
 use trainer::network::{
     Conv2d, Flatten, FullyConnected, Layer, MaxPool2d, Network, Relu, Window, simple,
 };
 use trainer::step::{gradient_graph, inference_graph};
-
-/// Says which backend a test's own process is for.
-const PROCESS: &str = "INKLING_TEST_PROCESS";
-
-/// Runs `work` in a process of its own: a backend is for the whole process.
-fn in_own_process(test: &str, work: impl FnOnce()) {
-    if std::env::var_os(PROCESS).is_some() {
-        return work();
-    }
-    let program = std::env::current_exe().expect("a test knows its own path");
-    let status = Command::new(program)
-        .args(["--exact", test, "--nocapture"])
-        .env(PROCESS, test)
-        .status()
-        .expect("a test can start itself");
-    assert!(status.success(), "{test} failed in its own process; see above");
-}
 
 #[test]
 fn on_tract() {
