@@ -58,7 +58,7 @@ impl Spec {
     fn build(self) -> Box<dyn Layer> {
         match self {
             Spec::Conv(out_channels, kernel, stride, padding) => {
-                Box::new(Conv2d { out_channels, window: Window { kernel, stride, padding } })
+                Box::new(Conv2d::dense(out_channels, Window { kernel, stride, padding }))
             }
             Spec::Relu => Box::new(Relu),
             Spec::Pool(kernel, stride) => {
@@ -72,7 +72,7 @@ impl Spec {
 
 fn network(input: [usize; 3], specs: &[Spec]) -> Network {
     let layers = specs.iter().enumerate().map(|(i, spec)| (format!("layer{i}"), spec.build()));
-    Network::new("checked", input, layers.collect()).expect("the test's network is valid")
+    Network::chain("checked", input, layers.collect()).expect("the test's network is valid")
 }
 
 const SIMPLE: [Spec; 10] = [

@@ -12,7 +12,7 @@ use crate::backend::{Backend, Choice};
 use crate::data::{Feed, Sets};
 use crate::import::{self, labels};
 use crate::metrics::Confusion;
-use crate::network::{self, Network};
+use crate::network::{Description, Network};
 use crate::progress::Display;
 use crate::recipe::Recipe;
 use crate::summary::{Summary, about};
@@ -48,6 +48,7 @@ pub struct Job {
     pub import: import::Options,
     /// Name of the network in what is written.
     pub name: String,
+    pub network: Description,
     pub recipe: Recipe,
     pub seed: u64,
     /// Folder for the results.
@@ -68,9 +69,12 @@ impl Job {
         let begun = Instant::now();
         let sets = Sets::load(&self.data, &self.import, self.seed)?;
         let input = [1, sets.images.height, sets.images.width];
-        let mut network = network::simple(input, sets.images.classes)
-            .with_context(|| format!("{}: network simple", self.data.display()))?;
+        let mut network = self
+            .network
+            .build(input, sets.images.classes)
+            .with_context(|| self.data.display().to_string())?;
         network.name.clone_from(&self.name);
+        self.check_convertible(&network)?;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
         files::prepare_folder(&self.out, &FILES)?;
         let threads = self.threads.unwrap_or_else(usable_threads).min(self.recipe.batch);
@@ -104,6 +108,7 @@ impl Job {
             conversion: &conversion,
             names: &sets.names,
             validation: (validation_correct, sets.validation.len()),
+            network: &self.network.source,
             recipe: &self.recipe,
             seed: self.seed,
             threads,
@@ -114,6 +119,15 @@ impl Job {
         files::remove(&self.checkpoint_path())?;
         console::print(&summary.table(&self.out, training_time, begun.elapsed()));
         Ok(())
+    }
+
+    /// Finds out before the training whether there are integers for a network of this structure.
+    fn check_convertible(&self, network: &Network) -> Result<()> {
+        let untrained = export::float_onnx(network, &network.initial_parameters(self.seed));
+        let lowered = Converter::new(&self.name, &untrained).lower();
+        lowered.map(|_| ()).with_context(|| {
+            format!("network {}: the converter has no integers for it", self.network.source)
+        })
     }
 
     /// Says what was chosen while reading the data, and shows what became of pictures.
@@ -154,7 +168,8 @@ impl Job {
             self.seed,
             self.recipe.batch,
             workers,
-        );
+        )
+        .with_noise(network.noise());
         let identity = Identity {
             network: network.to_string(),
             recipe: self.recipe.to_string(),

@@ -18,6 +18,9 @@ pub struct Part {
     pub images: Vec<f32>,
     /// `[classes, part size]`: 1 / (images in the batch) at each image's label.
     pub targets: Vec<f32>,
+    /// Uniform in [0, 1), `[random numbers per image, part size]`: what dropout is decided by. It
+    /// depends on seed, epoch and image alone, not on who computes what.
+    pub noise: Vec<f32>,
 }
 
 /// The parts of one batch, one per worker.
@@ -37,6 +40,8 @@ pub struct Feed {
     /// Images per step.
     batch: usize,
     workers: usize,
+    /// Random numbers per image.
+    noise: usize,
 }
 
 impl Feed {
@@ -48,7 +53,12 @@ impl Feed {
         batch: usize,
         workers: usize,
     ) -> Self {
-        Self { dataset, indices, augmentation, seed, batch, workers }
+        Self { dataset, indices, augmentation, seed, batch, workers, noise: 0 }
+    }
+
+    /// With so many random numbers per image, as the network asks for.
+    pub fn with_noise(self, noise: usize) -> Self {
+        Self { noise, ..self }
     }
 
     /// Steps per epoch.
@@ -73,6 +83,7 @@ impl Feed {
             batch: self.batch,
             part_size: self.part_size(),
             workers: self.workers,
+            noise: self.noise,
         };
         thread::spawn(move || preparation.run(&sender));
         receiver
@@ -88,6 +99,7 @@ struct Preparation {
     batch: usize,
     part_size: usize,
     workers: usize,
+    noise: usize,
 }
 
 impl Preparation {
@@ -110,6 +122,7 @@ impl Preparation {
         let pixels = dataset.image_size();
         let mut images = vec![0.0; pixels * size];
         let mut targets = vec![0.0; dataset.classes * size];
+        let mut noise = vec![0.0; self.noise * size];
         let mut image = vec![0.0; pixels];
         for (column, &index) in indices.iter().enumerate() {
             self.prepare(index, &mut image);
@@ -117,15 +130,22 @@ impl Preparation {
                 images[row * size + column] = pixel;
             }
             targets[usize::from(dataset.labels[index]) * size + column] = weight;
+            let mut random = Random::new(self.seed, Purpose::Dropout, self.place(index));
+            noise.iter_mut().skip(column).step_by(size).for_each(|value| *value = random.unit());
         }
-        Part { images, targets }
+        Part { images, targets, noise }
+    }
+
+    /// Where an image stands in the run, for random numbers of its own.
+    fn place(&self, index: usize) -> u64 {
+        (self.epoch as u64) << 32 | index as u64
     }
 
     fn prepare(&self, index: usize, out: &mut [f32]) {
         let dataset = &*self.dataset;
         match &self.augmentation {
             Some(affine) => {
-                let place = (self.epoch as u64) << 32 | index as u64;
+                let place = self.place(index);
                 let mut random = Random::new(self.seed, Purpose::Augmentation, place);
                 let size = [dataset.height, dataset.width];
                 affine.apply(&mut random, dataset.image(index), size, out);
