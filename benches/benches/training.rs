@@ -173,6 +173,7 @@ fn worker(backend: &str) {
         seed: 0,
         batch: BATCH,
         workers: THREADS,
+        noise: 0,
     };
     for batch in feed(BATCH).epoch(0) {
         engine.step(batch, 0.01).expect("a step runs");

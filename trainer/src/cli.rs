@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use trainer::backend::Choice;
 use trainer::job::Job;
+use trainer::network::{Description, PRESETS};
 use trainer::recipe::Recipe;
 
 use crate::commands::augment::AugmentCommand;
@@ -49,6 +50,10 @@ struct TrainArgs {
     data: PathBuf,
     #[command(flatten)]
     import: ImportArgs,
+    /// What to train: "simple", "tiny", "separable", "resnet-mini", "dense-mini", or a TOML file that
+    /// describes a network
+    #[arg(long, value_name = "NAME|FILE", default_value = PRESETS[0].0)]
+    network: String,
     /// How to train: a recipe's name, such as "default", or "article" for plain SGD with rate 0.01
     /// and batch 64; or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
@@ -59,9 +64,9 @@ struct TrainArgs {
     /// Decides initial weights, validation images, order and augmentation
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Name of the network in the files
-    #[arg(long, default_value = "simple")]
-    name: String,
+    /// Name of the network in the files [default: the network's own]
+    #[arg(long)]
+    name: Option<String>,
     /// Folder for the results and the checkpoint [default: target/inkling/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -95,20 +100,22 @@ pub fn run() -> Result<()> {
 
 fn train(args: TrainArgs) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let network = Description::named(&args.network)?;
+    let name = args.name.unwrap_or_else(|| network.name.clone());
     ensure!(
-        (1..=32).contains(&args.name.len()) && args.name.chars().all(fits),
-        "--name {:?}: use 1 to 32 letters, digits, '-' and '_'",
-        args.name
+        (1..=32).contains(&name.len()) && name.chars().all(fits),
+        "--name {name:?}: use 1 to 32 letters, digits, '-' and '_'"
     );
     let mut recipe = Recipe::open(&args.recipe)?;
     if let Some(epochs) = args.epochs {
         recipe.epochs = epochs as usize;
     }
     let job = Job {
-        out: args.out.unwrap_or_else(|| PathBuf::from("target/inkling").join(&args.name)),
+        out: args.out.unwrap_or_else(|| PathBuf::from("target/inkling").join(&name)),
         import: args.import.options(args.seed),
         data: args.data,
-        name: args.name,
+        name,
+        network,
         recipe,
         seed: args.seed,
         resume: args.resume,

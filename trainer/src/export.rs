@@ -5,7 +5,10 @@
 
 use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 
-use crate::network::{Network, Parameter};
+use crate::network::{IMAGE, Network, Parameter};
+
+/// The name of the output.
+const LOGITS: &str = "logits";
 
 /// A model being exported, as the layer whose turn it is sees it.
 pub struct Export {
@@ -15,10 +18,15 @@ pub struct Export {
 }
 
 impl Export {
-    /// Adds a trained tensor of this layer and returns its name.
-    pub fn parameter(&mut self, parameter: &Parameter, values: &[f32]) -> String {
-        let name = format!("{}.{}", self.layer, parameter.name);
-        self.model.initializer(&name, &parameter.shape, values)
+    /// Adds the tensors of this layer and returns their names.
+    pub fn parameters(&mut self, parameters: &[Parameter], values: &[&[f32]]) -> Vec<String> {
+        let tensor = |(p, values): (&Parameter, &&[f32])| self.tensor(p.name, &p.shape, values);
+        parameters.iter().zip(values).map(tensor).collect()
+    }
+
+    /// Adds a constant tensor under the layer's name and its own, and returns that.
+    pub fn tensor(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
+        self.model.initializer(&format!("{}.{name}", self.layer), shape, values)
     }
 
     /// Adds the node that gives this layer's output and returns the output's name.
@@ -31,6 +39,15 @@ impl Export {
         let outputs = [self.output.as_str()];
         self.model.node_with_outputs(operator, &self.layer, inputs, &outputs, attributes);
         self.output.clone()
+    }
+
+    /// Adds node `index` of those that this layer needs before [`Export::node`] and returns its
+    /// output's name.
+    pub fn partial_node(&mut self, operator: &str, index: usize, inputs: &[&str]) -> String {
+        let name = format!("{}.{index}", self.layer);
+        let output = format!("{name}.output");
+        self.model.node_with_outputs(operator, &name, inputs, &[&output], &[]);
+        output
     }
 }
 
@@ -48,15 +65,21 @@ pub fn float_onnx(network: &Network, parameters: &[f32]) -> Vec<u8> {
     let [channels, height, width] = network.input;
     let batch = Dim::Symbol("N");
     let image = [batch.clone(), channels.into(), height.into(), width.into()];
-    let mut x = model.input("image", ElementType::F32, &image);
+    let mut names = vec![model.input(IMAGE, ElementType::F32, &image)];
     let mut export = Export { model, layer: String::new(), output: String::new() };
     for (index, placed) in network.layers.iter().enumerate() {
         let last = index + 1 == network.layers.len();
         export.layer.clone_from(&placed.name);
-        export.output = if last { "logits".to_string() } else { format!("{}.output", placed.name) };
+        export.output = if last { LOGITS.to_string() } else { format!("{}.output", placed.name) };
         let values = network.cut(placed, parameters);
-        x = placed.layer.export(&mut export, &x, &values, placed.input);
+        let inputs: Vec<&str> = placed.inputs.iter().map(|&value| names[value].as_str()).collect();
+        let mut name = placed.layer.export(&mut export, &inputs, &values, &placed.shapes);
+        if last && name != LOGITS {
+            // The layer left nothing behind that could bear the name.
+            name = export.node("Identity", &[&name], &[]);
+        }
+        names.push(name);
     }
-    export.model.output(&x, ElementType::F32, &[batch, network.classes().into()]);
+    export.model.output(LOGITS, ElementType::F32, &[batch, network.classes().into()]);
     export.model.finish()
 }

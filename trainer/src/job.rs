@@ -12,7 +12,7 @@ use crate::backend::{Backend, Choice};
 use crate::data::{Feed, Sets};
 use crate::import::{self, labels};
 use crate::metrics::Confusion;
-use crate::network::{self, Network};
+use crate::network::{Description, Network};
 use crate::progress::Display;
 use crate::recipe::Recipe;
 use crate::summary::{Summary, about};
@@ -58,6 +58,7 @@ pub struct Job {
     pub import: import::Options,
     /// Name of the network in what is written.
     pub name: String,
+    pub network: Description,
     pub recipe: Recipe,
     pub seed: u64,
     /// Folder for the results.
@@ -78,9 +79,12 @@ impl Job {
         let begun = Instant::now();
         let sets = Sets::load(&self.data, &self.import, self.seed)?;
         let input = [1, sets.images.height, sets.images.width];
-        let mut network = network::simple(input, sets.images.classes)
-            .with_context(|| format!("{}: network simple", self.data.display()))?;
+        let mut network = self
+            .network
+            .build(input, sets.images.classes)
+            .with_context(|| self.data.display().to_string())?;
         network.name.clone_from(&self.name);
+        self.check_convertible(&network)?;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
         files::prepare_folder(&self.out, &FILES)?;
         let threads = self.threads.unwrap_or_else(usable_threads).min(self.recipe.batch);
@@ -126,6 +130,7 @@ impl Job {
             conversion: &conversion,
             names: &sets.names,
             validation: (validation_correct, sets.validation.len()),
+            network: &self.network.source,
             recipe: &self.recipe,
             seed: self.seed,
             threads,
@@ -141,6 +146,15 @@ impl Job {
         files::remove(&self.checkpoint_path())?;
         console::print(&summary.table(&self.out, training_time, begun.elapsed()));
         Ok(())
+    }
+
+    /// Finds out before the training whether there are integers for a network of this structure.
+    fn check_convertible(&self, network: &Network) -> Result<()> {
+        let untrained = export::float_onnx(network, &network.initial_parameters(self.seed));
+        let lowered = Converter::new(&self.name, &untrained).lower();
+        lowered.map(|_| ()).with_context(|| {
+            format!("network {}: the converter has no integers for it", self.network.source)
+        })
     }
 
     /// Says what was chosen while reading the data, and shows what became of pictures.
@@ -182,6 +196,7 @@ impl Job {
             seed: self.seed,
             batch: self.recipe.batch,
             workers,
+            noise: network.noise(),
         };
         let sample = self.sample(sets);
         let identity = Identity {

@@ -19,6 +19,8 @@ pub enum Purpose {
     Calibration = 4,
     /// Damage done to test images on purpose.
     Corruption = 5,
+    /// What dropout leaves out of an image in an epoch.
+    Dropout = 6,
 }
 
 /// A stream of random numbers.

@@ -9,37 +9,62 @@
 //! All parameters travel as one flat vector, and so do the gradient and each vector of the state.
 
 use crate::graph::{Graph, Value};
-use crate::network::{Backward, Network, Placed};
+use crate::network::{
+    Backward, Context, ImageWeights, Network, Placed, Role, STATISTIC_RATE, Shape,
+};
 use crate::optimizer::{Inputs, Optimizer};
 
 /// The gradient graph for parts of `batch` images.
 ///
-/// Inputs: `parameters [P]`, `images [C·H·W, batch]` (pixel / 255), `targets [classes, batch]`.
-/// Outputs: `loss [1]`, `gradient [P]`.
+/// Inputs: `parameters [P]`, `images [C·H·W, batch]` (pixel / 255), `targets [classes, batch]`, and
+/// if the network has dropout `noise [N, batch]`, uniform in [0, 1), where `N` is
+/// [`Network::noise`]. Outputs: `loss [1]`, `gradient [P]`.
 ///
 /// A column of `targets` is the wanted probability of each class times the weight of the image in
 /// the loss. One column per image adding up to 1 / (images in the whole batch) makes the loss the
-/// mean of the cross-entropy when the parts are summed; a column of zeros leaves an image out.
+/// mean of the cross-entropy when the parts are summed; a column of zeros leaves an image out, of
+/// the loss and of batch norm's mean and variance.
+///
+/// A running statistic ([`Role::Statistic`]) has no gradient: in its place stands how far it is from
+/// the part's own, times the part's share of the batch.
 pub fn gradient_graph(network: &Network, batch: usize) -> Vec<u8> {
     let mut graph = Graph::new("gradient", batch);
-    let (logits, tape) = forward(&mut graph, network);
+    let inputs = inputs(&mut graph, network);
     let targets = graph.input("targets", &[network.classes(), batch]);
-    let (loss, mut dy) = cross_entropy(&mut graph, &logits, &targets);
+    let noise = match network.noise() {
+        0 => None,
+        rows => Some(graph.input("noise", &[rows, batch])),
+    };
+    let weights = network.has_statistics().then(|| image_weights(&mut graph, &targets));
+    let training = Training { weights, noise };
+    let (logits, tape) = forward(&mut graph, network, inputs, Some(&training));
+    let (loss, dy) = cross_entropy(&mut graph, &logits, &targets);
 
+    // For each value whether a trained parameter decides it, and its gradient so far.
+    let mut trained = vec![false; network.layers.len() + 1];
+    for step in &tape {
+        let Step { placed, inputs, output, .. } = &step.step;
+        trained[*output] = placed.is_trained() || inputs.iter().any(|&value| trained[value]);
+    }
+    let mut of_values: Vec<Option<Value>> = vec![None; network.layers.len() + 1];
+    of_values[network.layers.len()] = Some(dy);
     let mut gradients: Vec<(usize, Vec<Value>)> = Vec::new();
-    let first_trained = tape.iter().position(|step| !step.placed.parameters.is_empty());
-    for (index, step) in tape.into_iter().enumerate().rev() {
-        if Some(index) < first_trained || first_trained.is_none() {
-            break;
+    for TapeStep { step, backward } in tape.into_iter().rev() {
+        if !trained[step.output] {
+            continue;
         }
-        let wants_input = Some(index) != first_trained;
-        let layer = (step.backward)(&mut graph, &dy, wants_input);
+        let dy = of_values[step.output].take().expect("every layer is read");
+        let wanted: Vec<bool> = step.inputs.iter().map(|&value| trained[value]).collect();
+        let layer = backward(&mut graph, &dy, &wanted);
         if !layer.parameters.is_empty() {
             gradients.push((step.placed.offset, layer.parameters));
         }
-        match layer.input {
-            Some(input) => dy = input,
-            None => break,
+        for (&value, gradient) in step.inputs.iter().zip(layer.inputs) {
+            let Some(gradient) = gradient else { continue };
+            of_values[value] = Some(match of_values[value].take() {
+                Some(sum) => graph.add(&sum, &gradient),
+                None => gradient,
+            });
         }
     }
     gradients.sort_by_key(|(offset, _)| *offset);
@@ -60,7 +85,8 @@ pub fn gradient_graph(network: &Network, batch: usize) -> Vec<u8> {
 /// batch]`.
 pub fn inference_graph(network: &Network, batch: usize) -> Vec<u8> {
     let mut graph = Graph::new("inference", batch);
-    let (logits, _) = forward(&mut graph, network);
+    let inputs = inputs(&mut graph, network);
+    let (logits, _) = forward(&mut graph, network, inputs, None);
     graph.output("logits", &logits);
     graph.finish()
 }
@@ -105,7 +131,7 @@ pub fn update_graph(network: &Network, rule: &UpdateRule) -> Vec<u8> {
     let mut graph = Graph::new("update", 0);
     let count = network.parameter_count();
     let parameters = graph.input("parameters", &[count]);
-    let mut gradient = graph.input("gradient", &[count]);
+    let gradient = graph.input("gradient", &[count]);
     let rate = graph.input("rate", &[1]);
     let factors: Vec<Value> = (0..rule.optimizer.factors(1).len())
         .map(|index| graph.input(&format!("factor{index}"), &[1]))
@@ -114,8 +140,9 @@ pub fn update_graph(network: &Network, rule: &UpdateRule) -> Vec<u8> {
     let state: Vec<Value> = names.iter().map(|name| graph.input(name, &[count])).collect();
     let decays: Vec<f32> = network
         .parameters()
-        .flat_map(|(_, p)| std::iter::repeat_n(f32::from(u8::from(p.decays)), p.elements()))
+        .flat_map(|(_, p)| std::iter::repeat_n(f32::from(u8::from(p.decays())), p.elements()))
         .collect();
+    let (mut gradient, change) = split_statistics(&mut graph, network, gradient);
     if rule.clip_norm > 0.0 {
         gradient = clip(&mut graph, &gradient, rule.clip_norm);
     }
@@ -133,6 +160,9 @@ pub fn update_graph(network: &Network, rule: &UpdateRule) -> Vec<u8> {
         let change = graph.sub(&update.parameters, &parameters);
         let change = graph.mul(&change, &factors);
         update.parameters = graph.add(&parameters, &change);
+    }
+    if let Some(change) = change {
+        update.parameters = graph.sub(&update.parameters, &change);
     }
     if rule.average > 0.0 {
         let average = &state[state.len() - 1];
@@ -160,40 +190,123 @@ fn clip(graph: &mut Graph, gradient: &Value, longest: f32) -> Value {
     graph.mul(gradient, &factor)
 }
 
+/// The gradient `[P]` with zeros in the places of running statistics, and what they change by,
+/// `[P]`, zero elsewhere; `None` if there are none.
+fn split_statistics(
+    graph: &mut Graph,
+    network: &Network,
+    gradient: Value,
+) -> (Value, Option<Value>) {
+    if !network.has_statistics() {
+        return (gradient, None);
+    }
+    let factors = |of: &dyn Fn(Role) -> f32| -> Vec<f32> {
+        let runs = network.parameters().map(|(_, p)| std::iter::repeat_n(of(p.role), p.elements()));
+        runs.flatten().collect()
+    };
+    let trained = factors(&|role| if role == Role::Statistic { 0.0 } else { 1.0 });
+    let moved = factors(&|role| if role == Role::Statistic { STATISTIC_RATE } else { 0.0 });
+    let [trained, moved] = [trained, moved].map(|f| graph.constant(&[f.len()], &f));
+    let change = graph.mul(&gradient, &moved);
+    (graph.mul(&gradient, &trained), Some(change))
+}
+
+/// What training gives to layers beside their inputs.
+struct Training {
+    weights: Option<ImageWeights>,
+    /// Of all layers, one after the other.
+    noise: Option<Value>,
+}
+
+/// How much each image counts, from the weights that `targets` gives it in the loss.
+fn image_weights(graph: &mut Graph, targets: &Value) -> ImageWeights {
+    let weights = graph.reduce_sum(targets, 0);
+    let part = graph.reduce_sum(&weights, 1);
+    // Lost in rounding beside any weight; where all are zero it makes them equal, for zeros in all
+    // places would leave nothing to divide by.
+    let least = graph.constant(&[1, 1], &[1e-30f32]);
+    let images = graph.add(&weights, &least);
+    let sum = graph.reduce_sum(&images, 1);
+    ImageWeights { images: graph.div(&images, &sum), part }
+}
+
 struct TapeStep<'a> {
-    placed: &'a Placed,
+    step: Step<'a>,
     backward: Backward<'a>,
 }
 
-fn forward<'a>(graph: &mut Graph, network: &'a Network) -> (Value, Vec<TapeStep<'a>>) {
-    let pixels = network.input.iter().product();
+/// The inputs that all graphs of a network have: parameters and images.
+fn inputs(graph: &mut Graph, network: &Network) -> [Value; 2] {
     let parameters = graph.input("parameters", &[network.parameter_count()]);
-    let mut x = graph.input("images", &[pixels, graph.batch()]);
-    let mut tape = Vec::new();
-    for placed in in_training_order(network) {
-        let mut offset = placed.0.offset;
-        let mut values = Vec::new();
-        for parameter in &placed.0.parameters {
-            let flat = graph.slice(&parameters, offset..offset + parameter.elements());
-            values.push(graph.reshape(&flat, &parameter.shape));
-            offset += parameter.elements();
-        }
-        let (y, backward) = placed.0.layer.forward(graph, &x, placed.1, &values);
-        tape.push(TapeStep { placed: placed.0, backward });
-        x = y;
-    }
-    (x, tape)
+    let pixels = network.input.iter().product();
+    [parameters, graph.input("images", &[pixels, graph.batch()])]
 }
 
-/// The layers with the input shape of each, max pooling moved before an element-wise monotonic
-/// layer: the same bits, and the other layer has less to do.
-fn in_training_order(network: &Network) -> Vec<(&Placed, crate::network::Shape)> {
-    let mut order: Vec<_> = network.layers.iter().map(|placed| (placed, placed.input)).collect();
-    for index in 1..order.len() {
-        let (before, after) = (order[index - 1].0, order[index].0);
-        if before.layer.is_monotonic_elementwise() && after.layer.takes_maxima() {
-            order[index - 1] = (after, before.input);
-            order[index] = (before, after.output);
+fn forward<'a>(
+    graph: &mut Graph,
+    network: &'a Network,
+    [parameters, images]: [Value; 2],
+    training: Option<&Training>,
+) -> (Value, Vec<TapeStep<'a>>) {
+    let mut values: Vec<Option<Value>> = vec![None; network.layers.len() + 1];
+    values[0] = Some(images);
+    let mut tape = Vec::new();
+    for step in in_training_order(network) {
+        let placed = step.placed;
+        let mut offset = placed.offset;
+        let mut tensors = Vec::new();
+        for parameter in &placed.parameters {
+            let flat = graph.slice(&parameters, offset..offset + parameter.elements());
+            tensors.push(graph.reshape(&flat, &parameter.shape));
+            offset += parameter.elements();
+        }
+        let noise = training.and_then(|training| training.noise.as_ref());
+        let noise = noise.filter(|_| placed.noise() > 0).map(|noise| {
+            graph.slice(noise, placed.noise_offset..placed.noise_offset + placed.noise())
+        });
+        let read = |&value: &usize| values[value].clone().expect("comes before its readers");
+        let inputs: Vec<Value> = step.inputs.iter().map(read).collect();
+        let context = Context {
+            inputs: &inputs,
+            shapes: &step.shapes,
+            parameters: &tensors,
+            image_weights: training.and_then(|training| training.weights.as_ref()),
+            noise,
+        };
+        let (y, backward) = placed.layer.forward(graph, &context);
+        values[step.output] = Some(y);
+        tape.push(TapeStep { step, backward });
+    }
+    let logits = values.pop().flatten().expect("a network has layers");
+    (logits, tape)
+}
+
+/// A layer in its turn: the values that it reads and their shapes, and the value that it gives.
+struct Step<'a> {
+    placed: &'a Placed,
+    inputs: Vec<usize>,
+    shapes: Vec<Shape>,
+    output: usize,
+}
+
+/// The layers in the order in which training runs them, max pooling moved before an element-wise
+/// monotonic layer that nothing else reads: the same bits, and the other layer has less to do.
+fn in_training_order(network: &Network) -> Vec<Step<'_>> {
+    let mut order: Vec<Step> = Vec::new();
+    for (index, placed) in network.layers.iter().enumerate() {
+        let (inputs, shapes) = (placed.inputs.clone(), placed.shapes.clone());
+        order.push(Step { placed, inputs, shapes, output: index + 1 });
+    }
+    for after in 0..order.len() {
+        // Value `i + 1` is that of the step in place `i`, whichever layer that is.
+        let Some(before) = order[after].inputs[0].checked_sub(1) else { continue };
+        let exchanged = order[before].placed.layer.is_monotonic_elementwise()
+            && order[after].placed.layer.takes_maxima()
+            && network.readers(before + 1) == 1;
+        if exchanged {
+            let (pool, other) = (order[after].placed, order[before].placed);
+            (order[before].placed, order[after].placed) = (pool, other);
+            order[after].shapes = vec![pool.output];
         }
     }
     order

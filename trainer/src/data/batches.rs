@@ -19,6 +19,9 @@ pub struct Part {
     /// `[classes, part size]`: the probability that each image should have in each class, over the
     /// images in the batch.
     pub targets: Vec<f32>,
+    /// Uniform in [0, 1), `[random numbers per image, part size]`: what dropout is decided by. It
+    /// depends on seed, epoch and image alone, not on who computes what.
+    pub noise: Vec<f32>,
 }
 
 /// The parts of one batch, one per worker.
@@ -40,6 +43,8 @@ pub struct Feed {
     /// Images per step.
     pub batch: usize,
     pub workers: usize,
+    /// Random numbers per image, as the network asks for.
+    pub noise: usize,
 }
 
 impl Feed {
@@ -66,6 +71,7 @@ impl Feed {
             batch: self.batch,
             part_size: self.part_size(),
             workers: self.workers,
+            noise: self.noise,
         };
         thread::spawn(move || preparation.run(&sender));
         receiver
@@ -82,6 +88,7 @@ struct Preparation {
     batch: usize,
     part_size: usize,
     workers: usize,
+    noise: usize,
 }
 
 impl Preparation {
@@ -104,6 +111,7 @@ impl Preparation {
         let pixels = dataset.image_size();
         let mut images = vec![0.0; pixels * size];
         let mut targets = vec![0.0; dataset.classes * size];
+        let mut noise = vec![0.0; self.noise * size];
         let mut image = vec![0.0; pixels];
         for (column, &index) in indices.iter().enumerate() {
             self.prepare(index, &mut image);
@@ -116,15 +124,22 @@ impl Preparation {
             }
             let label = usize::from(dataset.labels[index]);
             targets[label * size + column] += weight * (1.0 - self.label_smoothing);
+            let mut random = Random::new(self.seed, Purpose::Dropout, self.place(index));
+            noise.iter_mut().skip(column).step_by(size).for_each(|value| *value = random.unit());
         }
-        Part { images, targets }
+        Part { images, targets, noise }
+    }
+
+    /// Where an image stands in the run, for random numbers of its own.
+    fn place(&self, index: usize) -> u64 {
+        (self.epoch as u64) << 32 | index as u64
     }
 
     fn prepare(&self, index: usize, out: &mut [f32]) {
         let dataset = &*self.dataset;
         match &self.augmentation {
             Some(augmentation) => {
-                let place = (self.epoch as u64) << 32 | index as u64;
+                let place = self.place(index);
                 let mut random = Random::new(self.seed, Purpose::Augmentation, place);
                 let size = [dataset.height, dataset.width];
                 augmentation.apply(&mut random, dataset.image(index), size, out);

@@ -131,6 +131,29 @@ impl Graph {
         self.binary("Max", a, b)
     }
 
+    pub fn min(&mut self, a: &Value, b: &Value) -> Value {
+        self.binary("Min", a, b)
+    }
+
+    /// The products of two runs of matrices, `[n, rows, inner]` and `[n, inner, columns]`.
+    pub fn matmul(&mut self, a: &Value, b: &Value) -> Value {
+        let (&[count, rows, inner], &[count_b, inner_b, columns]) = (&a.shape[..], &b.shape[..])
+        else {
+            panic!("matmul of {a:?} and {b:?}: not runs of matrices");
+        };
+        assert_eq!((count, inner), (count_b, inner_b), "matmul of {a:?} and {b:?}");
+        self.node("MatMul", &[a, b], &[], vec![count, rows, columns])
+    }
+
+    /// Every matrix of `x: [n, rows, columns]` transposed.
+    pub fn transpose_last(&mut self, x: &Value) -> Value {
+        let &[count, rows, columns] = &x.shape[..] else {
+            panic!("transpose of {x:?}: not a run of matrices");
+        };
+        let order = ("perm", Attribute::Ints(vec![0, 2, 1]));
+        self.node("Transpose", &[x], &[order], vec![count, columns, rows])
+    }
+
     /// 1 where `x ≥ 2⁻¹²⁶`, the smallest normal number, 0 where `x ≤ 0`, and between in between.
     ///
     /// Neither a comparison, whose bools have to be cast, nor Sign: those are slow in tract.
@@ -139,7 +162,7 @@ impl Graph {
         let factor = self.constant(&[1, 1], &[2f32.powi(126)]);
         let lifted = self.mul(&positive, &factor);
         let one = self.constant(&[1, 1], &[1f32]);
-        self.binary("Min", &lifted, &one)
+        self.min(&lifted, &one)
     }
 
     /// An operator that keeps the shape, such as `Exp`, `Log`, `Neg` or `Relu`.

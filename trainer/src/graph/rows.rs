@@ -23,6 +23,13 @@ impl RowSums {
         Self { terms }
     }
 
+    /// Places counted from 0 again after every `rows`: for tables of several runs of which all were
+    /// copied to the same places.
+    pub fn modulo(mut self, rows: usize) -> Self {
+        self.terms.iter_mut().flatten().for_each(|place| *place %= rows);
+        self
+    }
+
     /// Whether every sum has the same number of terms, and at least one.
     pub fn is_even(&self) -> bool {
         let terms = self.terms.first().map_or(0, Vec::len);

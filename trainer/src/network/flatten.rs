@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Backward, Gradients, Layer, Shape};
+use super::{Backward, Context, Gradients, Layer, Shape};
 use crate::export::{Export, int};
 use crate::graph::{Graph, Value};
 
@@ -11,32 +11,24 @@ use crate::graph::{Graph, Value};
 pub struct Flatten;
 
 impl Layer for Flatten {
-    fn output_shape(&self, input: Shape) -> Result<Shape, String> {
-        Ok(Shape::Flat(input.elements()))
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(Shape::Flat(inputs[0].elements()))
     }
 
-    fn forward<'a>(
-        &'a self,
-        _graph: &mut Graph,
-        x: &Value,
-        _input: Shape,
-        _parameters: &[Value],
-    ) -> (Value, Backward<'a>) {
-        let backward: Backward<'a> = Box::new(|_graph, dy, wants_input| Gradients {
-            input: wants_input.then(|| dy.clone()),
-            parameters: Vec::new(),
-        });
-        (x.clone(), backward)
+    fn forward<'a>(&'a self, _graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
+        let backward: Backward<'a> =
+            Box::new(|_graph, dy, wanted| Gradients::of_input(wanted[0].then(|| dy.clone())));
+        (context.inputs[0].clone(), backward)
     }
 
     fn export(
         &self,
         export: &mut Export,
-        x: &str,
+        inputs: &[&str],
         _parameters: &[&[f32]],
-        _input: Shape,
+        _shapes: &[Shape],
     ) -> String {
-        export.node("Flatten", &[x], &[("axis", int(1))])
+        export.node("Flatten", inputs, &[("axis", int(1))])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Backward, Gradients, Layer, Parameter, Shape};
+use super::{Backward, Context, Gradients, Layer, Parameter, Shape};
 use crate::export::{Export, int};
 use crate::graph::{Graph, Value};
 
@@ -13,55 +13,48 @@ pub struct FullyConnected {
 }
 
 impl Layer for FullyConnected {
-    fn output_shape(&self, input: Shape) -> Result<Shape, String> {
-        match input {
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        match inputs[0] {
             _ if self.outputs == 0 => Err("needs at least one output".to_string()),
             Shape::Flat(_) => Ok(Shape::Flat(self.outputs)),
-            Shape::Image(_) => Err(format!(
-                "needs flat values, but gets an image of {input}; put flatten before it"
+            image => Err(format!(
+                "needs flat values, but gets an image of {image}; put flatten before it"
             )),
         }
     }
 
-    fn parameters(&self, input: Shape) -> Vec<Parameter> {
-        let (inputs, outputs) = (input.elements(), self.outputs);
+    fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
+        let inputs = inputs[0].elements();
         vec![
-            Parameter {
-                name: "weight",
-                shape: vec![outputs, inputs],
-                fan_in: inputs,
-                decays: true,
-            },
-            Parameter { name: "bias", shape: vec![outputs], fan_in: inputs, decays: false },
+            Parameter::weight(&[self.outputs, inputs], inputs),
+            Parameter::bias(self.outputs, inputs),
         ]
     }
 
-    fn forward<'a>(
-        &'a self,
-        graph: &mut Graph,
-        x: &Value,
-        _input: Shape,
-        parameters: &[Value],
-    ) -> (Value, Backward<'a>) {
-        let weight = parameters[0].clone();
-        let bias = graph.reshape(&parameters[1], &[self.outputs, 1]);
-        let y = graph.gemm((&weight, false), (x, false), Some(&bias));
-        let x = x.clone();
-        let backward: Backward<'a> = Box::new(move |graph, dy, wants_input| {
+    fn forward<'a>(&'a self, graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
+        let x = context.inputs[0].clone();
+        let weight = context.parameters[0].clone();
+        let bias = graph.reshape(&context.parameters[1], &[self.outputs, 1]);
+        let y = graph.gemm((&weight, false), (&x, false), Some(&bias));
+        let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
             let d_weight = graph.gemm((dy, false), (&x, true), None);
             let d_bias = graph.reduce_sum(dy, 1);
             let d_bias = graph.reshape(&d_bias, &[self.outputs]);
-            let input = wants_input.then(|| graph.gemm((&weight, true), (dy, false), None));
-            Gradients { input, parameters: vec![d_weight, d_bias] }
+            let input = wanted[0].then(|| graph.gemm((&weight, true), (dy, false), None));
+            Gradients { inputs: vec![input], parameters: vec![d_weight, d_bias] }
         });
         (y, backward)
     }
 
-    fn export(&self, export: &mut Export, x: &str, parameters: &[&[f32]], input: Shape) -> String {
-        let shapes = self.parameters(input);
-        let weight = export.parameter(&shapes[0], parameters[0]);
-        let bias = export.parameter(&shapes[1], parameters[1]);
-        export.node("Gemm", &[x, &weight, &bias], &[("transB", int(1))])
+    fn export(
+        &self,
+        export: &mut Export,
+        inputs: &[&str],
+        parameters: &[&[f32]],
+        shapes: &[Shape],
+    ) -> String {
+        let tensors = export.parameters(&self.parameters(shapes), parameters);
+        export.node("Gemm", &[inputs[0], &tensors[0], &tensors[1]], &[("transB", int(1))])
     }
 }
 

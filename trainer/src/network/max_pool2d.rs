@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Backward, Gradients, Layer, Shape, Window};
+use super::{Backward, Context, Gradients, Layer, Shape, Window};
 use crate::export::{Export, ints};
 use crate::graph::{Graph, RowSums, Value};
 
@@ -10,39 +10,6 @@ use crate::graph::{Graph, RowSums, Value};
 #[derive(Clone, Debug)]
 pub struct MaxPool2d {
     pub window: Window,
-}
-
-impl MaxPool2d {
-    fn sizes(&self, input: Shape) -> Result<([usize; 3], [usize; 2]), String> {
-        if self.window.padding != [0, 0] {
-            return Err("max pooling takes no padding".to_string());
-        }
-        let image = Window::image(input)?;
-        Ok((image, self.window.output_size(image[1], image[2])?))
-    }
-
-    /// For every element of the window, for every output, the input row that it looks at.
-    fn table(
-        &self,
-        [channels, height, width]: [usize; 3],
-        output: [usize; 2],
-    ) -> Vec<Option<usize>> {
-        let mut table = Vec::new();
-        for row in 0..self.window.kernel[0] {
-            for column in 0..self.window.kernel[1] {
-                for channel in 0..channels {
-                    for y in 0..output[0] {
-                        for x in 0..output[1] {
-                            let y = self.window.along(0, y, row, height);
-                            let x = self.window.along(1, x, column, width);
-                            table.push(y.zip(x).map(|(y, x)| (channel * height + y) * width + x));
-                        }
-                    }
-                }
-            }
-        }
-        table
-    }
 }
 
 /// The maximum of a run of candidates as a tree of pairwise maxima.
@@ -83,26 +50,22 @@ fn distribute(graph: &mut Graph, tree: Tree, dy: &Value, out: &mut Vec<Value>) {
 }
 
 impl Layer for MaxPool2d {
-    fn output_shape(&self, input: Shape) -> Result<Shape, String> {
-        let ([channels, ..], [height, width]) = self.sizes(input)?;
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let ([channels, ..], [height, width]) = self.window.pooled(inputs[0])?;
         Ok(Shape::Image([channels, height, width]))
     }
 
-    fn forward<'a>(
-        &'a self,
-        graph: &mut Graph,
-        x: &Value,
-        input: Shape,
-        _parameters: &[Value],
-    ) -> (Value, Backward<'a>) {
-        let (image, output) = self.sizes(input).expect("checked by output_shape");
+    fn forward<'a>(&'a self, graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
+        let (image, output) = self.window.pooled(context.shapes[0]).expect("has been checked");
         let rows = image[0] * output[0] * output[1];
-        let table = self.table(image, output);
-        let candidates: Vec<Value> =
-            table.chunks(rows).map(|element| graph.gather_rows(x, element)).collect();
+        let table = self.window.pooling_table(image, output);
+        let candidates: Vec<Value> = table
+            .chunks(rows)
+            .map(|element| graph.gather_rows(&context.inputs[0], element))
+            .collect();
         let (y, tree) = maximum(graph, &candidates);
-        let backward: Backward<'a> = Box::new(move |graph, dy, wants_input| {
-            let input = wants_input.then(|| {
+        let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
+            Gradients::of_input(wanted[0].then(|| {
                 let mut parts = Vec::new();
                 distribute(graph, tree, dy, &mut parts);
                 let parts = graph.concat(&parts);
@@ -112,8 +75,7 @@ impl Layer for MaxPool2d {
                 }
                 let parts = graph.with_zero_row(&parts);
                 graph.sum_rows(&parts, &sums, table.len())
-            });
-            Gradients { input, parameters: Vec::new() }
+            }))
         });
         (y, backward)
     }
@@ -121,13 +83,13 @@ impl Layer for MaxPool2d {
     fn export(
         &self,
         export: &mut Export,
-        x: &str,
+        inputs: &[&str],
         _parameters: &[&[f32]],
-        _input: Shape,
+        _shapes: &[Shape],
     ) -> String {
         let attributes =
             [("kernel_shape", ints(&self.window.kernel)), ("strides", ints(&self.window.stride))];
-        export.node("MaxPool", &[x], &attributes)
+        export.node("MaxPool", inputs, &attributes)
     }
 
     fn takes_maxima(&self) -> bool {
@@ -137,11 +99,6 @@ impl Layer for MaxPool2d {
 
 impl fmt::Display for MaxPool2d {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Window { kernel, stride, .. } = self.window;
-        write!(f, "max_pool2d {}×{}", kernel[0], kernel[1])?;
-        if stride != kernel {
-            write!(f, " stride {}×{}", stride[0], stride[1])?;
-        }
-        Ok(())
+        write!(f, "max_pool2d {}", self.window.shown_as_pooling())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Backward, Gradients, Layer, Shape};
+use super::{Backward, Context, Gradients, Layer, Shape};
 use crate::export::Export;
 use crate::graph::{Graph, Value};
 
@@ -11,25 +11,18 @@ use crate::graph::{Graph, Value};
 pub struct Relu;
 
 impl Layer for Relu {
-    fn output_shape(&self, input: Shape) -> Result<Shape, String> {
-        Ok(input)
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
     }
 
-    fn forward<'a>(
-        &'a self,
-        graph: &mut Graph,
-        x: &Value,
-        _input: Shape,
-        _parameters: &[Value],
-    ) -> (Value, Backward<'a>) {
-        let y = graph.unary("Relu", x);
+    fn forward<'a>(&'a self, graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
+        let y = graph.unary("Relu", &context.inputs[0]);
         let saved = y.clone();
-        let backward: Backward<'a> = Box::new(move |graph, dy, wants_input| {
-            let input = wants_input.then(|| {
+        let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
+            Gradients::of_input(wanted[0].then(|| {
                 let passed = graph.is_positive(&saved);
                 graph.mul(dy, &passed)
-            });
-            Gradients { input, parameters: Vec::new() }
+            }))
         });
         (y, backward)
     }
@@ -37,11 +30,11 @@ impl Layer for Relu {
     fn export(
         &self,
         export: &mut Export,
-        x: &str,
+        inputs: &[&str],
         _parameters: &[&[f32]],
-        _input: Shape,
+        _shapes: &[Shape],
     ) -> String {
-        export.node("Relu", &[x], &[])
+        export.node("Relu", inputs, &[])
     }
 
     fn is_monotonic_elementwise(&self) -> bool {

@@ -58,6 +58,52 @@ impl Window {
         }
     }
 
+    /// The image's sizes, and height and width of what pooling leaves of it.
+    ///
+    /// # Errors
+    ///
+    /// Padding, flat values, or a window that does not fit.
+    pub fn pooled(&self, input: Shape) -> Result<([usize; 3], [usize; 2]), String> {
+        if self.padding != [0, 0] {
+            return Err("pooling takes no padding".to_string());
+        }
+        let image = Self::image(input)?;
+        Ok((image, self.output_size(image[1], image[2])?))
+    }
+
+    /// For every element of the window, for every channel and output position, the row of
+    /// `[C·H·W, B]` that it looks at.
+    pub fn pooling_table(
+        &self,
+        [channels, height, width]: [usize; 3],
+        output: [usize; 2],
+    ) -> Vec<Option<usize>> {
+        let mut table = Vec::new();
+        for row in 0..self.kernel[0] {
+            for column in 0..self.kernel[1] {
+                for channel in 0..channels {
+                    for y in 0..output[0] {
+                        for x in 0..output[1] {
+                            let y = self.along(0, y, row, height);
+                            let x = self.along(1, x, column, width);
+                            table.push(y.zip(x).map(|(y, x)| (channel * height + y) * width + x));
+                        }
+                    }
+                }
+            }
+        }
+        table
+    }
+
+    /// Kernel and stride as a pooling layer shows them: a stride of the kernel goes without saying.
+    pub fn shown_as_pooling(&self) -> String {
+        let Window { kernel, stride, .. } = self;
+        match kernel == stride {
+            true => format!("{}×{}", kernel[0], kernel[1]),
+            false => format!("{}×{} stride {}×{}", kernel[0], kernel[1], stride[0], stride[1]),
+        }
+    }
+
     /// Along one axis (0 vertical, 1 horizontal): the input position under element `element` of
     /// the window at output `output`, or `None` in the padding.
     pub fn along(&self, axis: usize, output: usize, element: usize, size: usize) -> Option<usize> {

@@ -7,7 +7,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
-use crate::backend::{Backend, BackendError, Session};
+use crate::backend::{Backend, BackendError, Input, Session};
 use crate::data::{Batch, Part};
 use crate::network::Network;
 use crate::step::{AVERAGE, UpdateRule, gradient_graph, update_graph};
@@ -61,6 +61,7 @@ impl Engine {
                 session: backend.session(&gradient)?,
                 pixels: network.input.iter().product(),
                 classes: network.classes(),
+                noise: network.noise(),
                 part_size,
             })
         };
@@ -131,16 +132,24 @@ struct Worker {
     session: Session,
     pixels: usize,
     classes: usize,
+    /// Random numbers per image.
+    noise: usize,
     part_size: usize,
 }
 
 impl Worker {
     fn run(&mut self, parameters: &[f32], part: &Part) -> Outcome {
-        let outputs = self.session.run(&[
-            ("parameters", &[parameters.len()], parameters),
-            ("images", &[self.pixels, self.part_size], &part.images),
-            ("targets", &[self.classes, self.part_size], &part.targets),
-        ])?;
+        let count = [parameters.len()];
+        let shapes = [self.pixels, self.classes, self.noise].map(|rows| [rows, self.part_size]);
+        let mut inputs: Vec<Input<'_>> = vec![
+            ("parameters", &count, parameters),
+            ("images", &shapes[0], &part.images),
+            ("targets", &shapes[1], &part.targets),
+        ];
+        if self.noise > 0 {
+            inputs.push(("noise", &shapes[2], &part.noise));
+        }
+        let outputs = self.session.run(&inputs)?;
         let [loss, gradient]: [Vec<f32>; 2] =
             outputs.try_into().expect("the gradient graph has two outputs");
         Ok((loss[0], gradient))
