@@ -163,7 +163,7 @@ fn worker(backend: &str) {
         factors: None,
     };
     let start = State::first(network.initial_parameters(0), &rule);
-    let mut engine = Engine::new(&backend, &network, rule, BATCH / THREADS, THREADS, start)
+    let mut engine = Engine::new(&backend, &network, None, rule, BATCH / THREADS, THREADS, start)
         .expect("the graphs load");
     let feed = |count: usize| Feed {
         dataset: Arc::clone(&images),

@@ -406,7 +406,7 @@ fn part(network: &Network, rng: &mut fastrand::Rng) -> Part {
 
 fn run(backend: &Backend, network: &Network, parameters: &[f32], part: &Part) -> (f32, Vec<f32>) {
     let pixels = network.input.iter().product();
-    let mut session = backend.session(&gradient_graph(network, part.batch)).expect("loads");
+    let mut session = backend.session(&gradient_graph(network, None, part.batch)).expect("loads");
     let shapes = [pixels, network.classes(), network.noise()].map(|rows| [rows, part.batch]);
     let count = [parameters.len()];
     let mut inputs: Vec<(&str, &[usize], &[f32])> = vec![
@@ -502,7 +502,7 @@ fn check_large_logits(backend: &Backend) {
     assert_eq!(loss, 80_000.0);
     assert_eq!(gradient, [vec![1.0; 4], vec![-1.0; 4], vec![1.0, -1.0]].concat());
 
-    let mut session = backend.session(&inference_graph(&network, 1)).expect("loads");
+    let mut session = backend.session(&inference_graph(&network, None, 1)).expect("loads");
     let inputs: [(&str, &[usize], &[f32]); 2] =
         [("parameters", &[10], &parameters), ("images", &[4, 1], &part.images)];
     assert_eq!(session.run(&inputs).expect("runs"), [[40_000.0, -40_000.0]]);
@@ -613,7 +613,7 @@ fn check_statistics(backend: &Backend) {
         }
     }
 
-    let mut session = backend.session(&inference_graph(&network, part.batch)).expect("loads");
+    let mut session = backend.session(&inference_graph(&network, None, part.batch)).expect("loads");
     let logits = |session: &mut trainer::backend::Session, parameters: &[f32]| {
         let inputs: [(&str, &[usize], &[f32]); 2] = [
             ("parameters", &[parameters.len()], parameters),

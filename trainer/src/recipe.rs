@@ -47,6 +47,19 @@ pub struct Recipe {
     pub optimizer: OptimizerChoice,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<Augmentation>,
+    /// Epochs with integers, after the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<Quantization>,
+}
+
+/// Quantization-aware training: more epochs in which the network computes with the integers that
+/// the converter chose; see [`crate::quantization`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantization {
+    pub epochs: usize,
+    /// The highest learning rate; it falls to zero along half a cosine.
+    pub rate: f64,
 }
 
 impl Recipe {
@@ -91,6 +104,19 @@ impl Recipe {
         toml::to_string(self).unwrap_or_else(|error| format!("# cannot be written: {error}\n"))
     }
 
+    /// How the epochs with integers are trained: as the others but for their number and rate, and
+    /// to their end.
+    pub fn with_integers(&self) -> Option<Self> {
+        self.quantization.as_ref().map(|quantization| Self {
+            epochs: quantization.epochs,
+            rate: quantization.rate,
+            schedule: Schedule::Cosine { warmup: 0.0 },
+            patience: 0,
+            quantization: None,
+            ..self.clone()
+        })
+    }
+
     /// Checks that every value makes sense.
     ///
     /// # Errors
@@ -109,6 +135,10 @@ impl Recipe {
         within("label_smoothing", self.label_smoothing.into(), 0.0, 0.9)?;
         within("clip_norm", self.clip_norm.into(), 0.0, 1e6)?;
         within("average", self.average.into(), 0.0, 0.999_999)?;
+        if let Some(quantization) = &self.quantization {
+            within("quantization.epochs", quantization.epochs as f64, 1.0, 10_000.0)?;
+            within("quantization.rate", quantization.rate, 0.0, 100.0)?;
+        }
         self.schedule.check()?;
         self.optimizer.check()?;
         self.augmentation.as_ref().map_or(Ok(()), Augmentation::check)
@@ -133,8 +163,14 @@ impl fmt::Display for Recipe {
             write!(f, ", stops after {} epochs without progress", self.patience)?;
         }
         match &self.augmentation {
-            Some(augmentation) => write!(f, ", {augmentation}"),
-            None => write!(f, ", no augmentation"),
+            Some(augmentation) => write!(f, ", {augmentation}")?,
+            None => write!(f, ", no augmentation")?,
+        }
+        match &self.quantization {
+            Some(Quantization { epochs, rate }) => {
+                write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")
+            }
+            None => Ok(()),
         }
     }
 }

@@ -10,9 +10,10 @@
 
 use crate::graph::{Graph, Value};
 use crate::network::{
-    Backward, Context, ImageWeights, Network, Placed, Role, STATISTIC_RATE, Shape,
+    Backward, Context, Gradients, ImageWeights, Network, Placed, Role, STATISTIC_RATE, Shape,
 };
 use crate::optimizer::{Inputs, Optimizer};
+use crate::quantization::Plan;
 
 /// The gradient graph for parts of `batch` images.
 ///
@@ -27,7 +28,9 @@ use crate::optimizer::{Inputs, Optimizer};
 ///
 /// A running statistic ([`Role::Statistic`]) has no gradient: in its place stands how far it is from
 /// the part's own, times the part's share of the batch.
-pub fn gradient_graph(network: &Network, batch: usize) -> Vec<u8> {
+///
+/// With a `plan` it computes with integers; see [`crate::quantization`].
+pub fn gradient_graph(network: &Network, plan: Option<&Plan>, batch: usize) -> Vec<u8> {
     let mut graph = Graph::new("gradient", batch);
     let inputs = inputs(&mut graph, network);
     let targets = graph.input("targets", &[network.classes(), batch]);
@@ -37,7 +40,7 @@ pub fn gradient_graph(network: &Network, batch: usize) -> Vec<u8> {
     };
     let weights = network.has_statistics().then(|| image_weights(&mut graph, &targets));
     let training = Training { weights, noise };
-    let (logits, tape) = forward(&mut graph, network, inputs, Some(&training));
+    let (logits, tape) = forward(&mut graph, network, plan, inputs, Some(&training));
     let (loss, dy) = cross_entropy(&mut graph, &logits, &targets);
 
     // For each value whether a trained parameter decides it, and its gradient so far.
@@ -82,11 +85,11 @@ pub fn gradient_graph(network: &Network, batch: usize) -> Vec<u8> {
 /// The inference graph for `batch` images.
 ///
 /// Inputs: `parameters [P]`, `images [C·H·W, batch]` (pixel / 255). Output: `logits [classes,
-/// batch]`.
-pub fn inference_graph(network: &Network, batch: usize) -> Vec<u8> {
+/// batch]`. With a `plan` these are the device's logits, as the numbers that its integers stand for.
+pub fn inference_graph(network: &Network, plan: Option<&Plan>, batch: usize) -> Vec<u8> {
     let mut graph = Graph::new("inference", batch);
     let inputs = inputs(&mut graph, network);
-    let (logits, _) = forward(&mut graph, network, inputs, None);
+    let (logits, _) = forward(&mut graph, network, plan, inputs, None);
     graph.output("logits", &logits);
     graph.finish()
 }
@@ -245,11 +248,15 @@ fn inputs(graph: &mut Graph, network: &Network) -> [Value; 2] {
 fn forward<'a>(
     graph: &mut Graph,
     network: &'a Network,
+    plan: Option<&'a Plan>,
     [parameters, images]: [Value; 2],
     training: Option<&Training>,
 ) -> (Value, Vec<TapeStep<'a>>) {
     let mut values: Vec<Option<Value>> = vec![None; network.layers.len() + 1];
-    values[0] = Some(images);
+    values[0] = Some(match plan.and_then(|plan| plan.activation(0)) {
+        Some(grid) => grid.forward(graph, &images).0,
+        None => images,
+    });
     let mut tape = Vec::new();
     for step in in_training_order(network) {
         let placed = step.placed;
@@ -259,6 +266,12 @@ fn forward<'a>(
             let flat = graph.slice(&parameters, offset..offset + parameter.elements());
             tensors.push(graph.reshape(&flat, &parameter.shape));
             offset += parameter.elements();
+        }
+        // Max pooling changes places with layers that have no weights, so the value's number tells
+        // the layer.
+        let weights = plan.and_then(|plan| plan.weights(step.output - 1));
+        if let (Some(grid), [weight, bias]) = (weights, &tensors[..]) {
+            tensors = grid.forward(graph, weight, bias).to_vec();
         }
         let noise = training.and_then(|training| training.noise.as_ref());
         let noise = noise.filter(|_| placed.noise() > 0).map(|noise| {
@@ -273,7 +286,21 @@ fn forward<'a>(
             image_weights: training.and_then(|training| training.weights.as_ref()),
             noise,
         };
-        let (y, backward) = placed.layer.forward(graph, &context);
+        let (mut y, mut backward) = placed.layer.forward(graph, &context);
+        if let Some(grid) = weights {
+            backward = Box::new(move |graph, dy, wanted| {
+                let Gradients { inputs, parameters } = backward(graph, dy, wanted);
+                Gradients { inputs, parameters: grid.backward(graph, parameters) }
+            });
+        }
+        if let Some(grid) = plan.and_then(|plan| plan.activation(step.output)) {
+            let (on_grid, rounded) = grid.forward(graph, &y);
+            y = on_grid;
+            backward = Box::new(move |graph, dy, wanted| {
+                let dy = grid.backward(graph, &rounded, dy);
+                backward(graph, &dy, wanted)
+            });
+        }
         values[step.output] = Some(y);
         tape.push(TapeStep { step, backward });
     }

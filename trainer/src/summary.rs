@@ -22,6 +22,9 @@ pub struct Summary<'s> {
     pub names: &'s [String],
     /// Right answers and images of the validation set.
     pub validation: (usize, usize),
+    /// With epochs with integers: right answers of the integers among the validation images before
+    /// them.
+    pub before_integers: Option<usize>,
     /// How much better training images are answered than validation images, 0 to 1.
     pub gap: f64,
     /// The epoch that the parameters are of, counted from 1.
@@ -59,6 +62,10 @@ impl Summary<'_> {
             "validation accuracy",
             format!("{:.2} %", percent(self.validation.0, self.validation.1)),
         );
+        if let Some(before) = self.before_integers {
+            let before = percent(before, self.validation.1);
+            row("  before integers", format!("{before:.2} %, as the integers then were"));
+        }
         row("over-fitting gap", format!("{:+.2} points, training to validation", 100.0 * self.gap));
         row("exactness", format!("all {} int8 logits equal tract's on int8.onnx", self.logits));
         row("weights and biases", format!("{} bytes", report.weight_bytes));

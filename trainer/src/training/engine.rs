@@ -10,6 +10,7 @@ use super::TrainingError;
 use crate::backend::{Backend, BackendError, Input, Session};
 use crate::data::{Batch, Part};
 use crate::network::Network;
+use crate::quantization::Plan;
 use crate::step::{AVERAGE, UpdateRule, gradient_graph, update_graph};
 
 /// The loss and the gradient `[P]` of one part.
@@ -50,12 +51,13 @@ impl Engine {
     pub fn new(
         backend: &Backend,
         network: &Network,
+        plan: Option<&Plan>,
         rule: UpdateRule,
         part_size: usize,
         workers: usize,
         start: State,
     ) -> Result<Self, BackendError> {
-        let gradient = gradient_graph(network, part_size);
+        let gradient = gradient_graph(network, plan, part_size);
         let worker = || {
             Ok::<_, BackendError>(Worker {
                 session: backend.session(&gradient)?,

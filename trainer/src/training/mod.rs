@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::backend::{Backend, BackendError};
 use crate::data::Feed;
 use crate::network::Network;
+use crate::quantization::Plan;
 use crate::recipe::Recipe;
 use crate::step::UpdateRule;
 
@@ -48,6 +49,14 @@ pub trait Progress {
 pub struct Run<'r> {
     pub backend: &'r Backend,
     pub network: &'r Network,
+    /// To compute with integers.
+    pub plan: Option<&'r Plan>,
+    /// The parameters to begin with.
+    pub parameters: Vec<f32>,
+    /// Factors for their changes; see [`UpdateRule::factors`].
+    pub factors: Option<Vec<f32>>,
+    /// Epochs that other runs on the same data had before, so that no random number is drawn twice.
+    pub first_epoch: usize,
     pub recipe: &'r Recipe,
     pub feed: &'r Feed,
     /// Training images as they are: what they are answered better than `validation` is learned by
@@ -68,8 +77,7 @@ pub struct Trained {
 
 impl Run<'_> {
     /// Trains until the recipe's last epoch, or until it says that there is no more progress, from
-    /// `start` or from the seed's initial parameters, writing the checkpoint to `path` after every
-    /// epoch.
+    /// `start` or from the first parameters, writing the checkpoint to `path` after every epoch.
     pub fn train(
         &self,
         start: Option<Checkpoint>,
@@ -79,7 +87,7 @@ impl Run<'_> {
         let recipe = self.recipe;
         let mut checkpoint = start.unwrap_or_else(|| Checkpoint {
             identity: self.identity.clone(),
-            state: State::first(self.first_parameters(), &self.rule()),
+            state: State::first(self.parameters.clone(), &self.rule()),
             best: None,
             history: Vec::new(),
         });
@@ -87,19 +95,20 @@ impl Run<'_> {
         let mut engine = Engine::new(
             self.backend,
             self.network,
+            self.plan,
             self.rule(),
             part,
             self.workers,
             checkpoint.state,
         )?;
-        let mut evaluator = Evaluator::new(self.backend, self.network)?;
+        let mut evaluator = Evaluator::new(self.backend, self.network, self.plan)?;
         for epoch in checkpoint.history.len()..recipe.epochs {
             if self.is_stuck(&checkpoint.history) {
                 break;
             }
             let begun = Instant::now();
             let mut loss_sum = 0.0;
-            for (step, batch) in self.feed.epoch(epoch).into_iter().enumerate() {
+            for (step, batch) in self.feed.epoch(self.first_epoch + epoch).into_iter().enumerate() {
                 let done = epoch * steps + step;
                 let rate = recipe.schedule.rate(recipe.rate, done, steps, recipe.epochs);
                 let loss = f64::from(engine.step(batch, rate as f32)?);
@@ -142,12 +151,8 @@ impl Run<'_> {
             optimizer: self.recipe.optimizer.build(),
             clip_norm: self.recipe.clip_norm,
             average: self.recipe.average,
-            factors: None,
+            factors: self.factors.clone(),
         }
-    }
-
-    fn first_parameters(&self) -> Vec<f32> {
-        self.network.initial_parameters(self.identity.seed)
     }
 
     /// Whether the last epochs, as many as the recipe has patience for, brought no lower validation

@@ -1,7 +1,9 @@
 //! The main job: data set → training → export → integers → proof → summary.
 
+mod line;
+
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use converter::dataset::Dataset;
@@ -9,25 +11,26 @@ use converter::files::write_atomically;
 use converter::{Conversion, Converter, console, prove};
 
 use crate::backend::{Backend, Choice};
-use crate::data::{Feed, Sets};
+use crate::data::Sets;
 use crate::import::{self, labels};
 use crate::metrics::Confusion;
 use crate::network::{Description, Network};
-use crate::progress::Display;
 use crate::recipe::Recipe;
 use crate::summary::{Summary, about};
-use crate::training::{Checkpoint, History, Identity, Run, Trained, exported_predictions};
+use crate::training::{Checkpoint, History, Identity, exported_predictions};
 use crate::{export, files, report};
+use line::{Beginning, Finished, Line, sample};
 
 /// More threads than this make parts of a batch too small to be worth their own thread.
 const MOST_THREADS: usize = 8;
 
-/// The checkpoint's name in the output folder.
-const CHECKPOINT: &str = "checkpoint.bin";
+/// The checkpoints in the output folder: of the epochs in floating point, and of those with integers.
+const CHECKPOINTS: [&str; 2] = ["checkpoint.bin", "checkpoint-integers.bin"];
 
 /// All files that a run writes.
-const FILES: [&str; 11] = [
-    CHECKPOINT,
+const FILES: [&str; 12] = [
+    CHECKPOINTS[0],
+    CHECKPOINTS[1],
     RECIPE,
     HISTORY,
     CURVES,
@@ -78,13 +81,9 @@ impl Job {
     pub fn run(self) -> Result<()> {
         let begun = Instant::now();
         let sets = Sets::load(&self.data, &self.import, self.seed)?;
-        let input = [1, sets.images.height, sets.images.width];
-        let mut network = self
-            .network
-            .build(input, sets.images.classes)
-            .with_context(|| self.data.display().to_string())?;
-        network.name.clone_from(&self.name);
-        self.check_convertible(&network)?;
+        let beginning = self.beginning(&sets)?;
+        let network = &beginning.network;
+        self.check_convertible(network)?;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
         files::prepare_folder(&self.out, &FILES)?;
         let threads = self.threads.unwrap_or_else(usable_threads).min(self.recipe.batch);
@@ -101,11 +100,13 @@ impl Job {
         ));
 
         self.tell_of_data(&sets)?;
-        let (trained, training_time) = self.train(&backend, &network, &sets, threads)?;
-        let float_onnx = export::float_onnx(&network, &trained.parameters);
-        let conversion = Converter::new(&self.name, &float_onnx).convert(&sets.images)?;
+        let training = Instant::now();
+        let line = Line { job: &self, backend: &backend, sets: &sets, threads };
+        let finished = line.train(beginning)?;
+        let training = training.elapsed();
+        let Finished { float_onnx, conversion, trained, before_integers } = finished;
 
-        let sample_images = self.sample(&sets).len();
+        let sample_images = sample(&sets).len();
         let test = sets.test.open();
         let float = exported_predictions(&backend, &float_onnx, &test)?;
         let float = confusion(&test, float);
@@ -130,6 +131,7 @@ impl Job {
             conversion: &conversion,
             names: &sets.names,
             validation: (validation_correct, sets.validation.len()),
+            before_integers,
             network: &self.network.source,
             recipe: &self.recipe,
             seed: self.seed,
@@ -143,14 +145,16 @@ impl Job {
         write(RECIPE, self.recipe.to_toml())?;
         write(HISTORY, history.json().context("the learning curves as JSON")?)?;
         write(CURVES, history.html())?;
-        files::remove(&self.checkpoint_path())?;
-        console::print(&summary.table(&self.out, training_time, begun.elapsed()));
+        for checkpoint in CHECKPOINTS {
+            files::remove(&self.out.join(checkpoint))?;
+        }
+        console::print(&summary.table(&self.out, training, begun.elapsed()));
         Ok(())
     }
 
     /// Finds out before the training whether there are integers for a network of this structure.
     fn check_convertible(&self, network: &Network) -> Result<()> {
-        let untrained = export::float_onnx(network, &network.initial_parameters(self.seed));
+        let untrained = export::float_onnx(network, &network.initial_parameters(self.seed), None);
         let lowered = Converter::new(&self.name, &untrained).lower();
         lowered.map(|_| ()).with_context(|| {
             format!("network {}: the converter has no integers for it", self.network.source)
@@ -176,60 +180,16 @@ impl Job {
         Ok(())
     }
 
-    fn checkpoint_path(&self) -> PathBuf {
-        self.out.join(CHECKPOINT)
-    }
-
-    fn train(
-        &self,
-        backend: &Backend,
-        network: &Network,
-        sets: &Sets,
-        workers: usize,
-    ) -> Result<(Trained, Duration)> {
-        let begun = Instant::now();
-        let feed = Feed {
-            dataset: sets.images.clone(),
-            indices: sets.training.clone(),
-            augmentation: self.recipe.augmentation.clone(),
-            label_smoothing: self.recipe.label_smoothing,
-            seed: self.seed,
-            batch: self.recipe.batch,
-            workers,
-            noise: network.noise(),
-        };
-        let sample = self.sample(sets);
-        let identity = Identity {
-            network: network.to_string(),
-            recipe: self.recipe.to_string(),
-            seed: self.seed,
-            dataset: sets.fingerprint.clone(),
-            backend: backend.identity().to_string(),
-            threads: workers,
-        };
-        let path = self.checkpoint_path();
-        let start = self.start(&path, &identity)?;
-        let done = start.as_ref().map_or(0, |checkpoint| checkpoint.history.len());
-        let mut display =
-            Display::new(self.recipe.epochs, done, feed.steps(), sets.validation.len());
-        let run = Run {
-            backend,
-            network,
-            recipe: &self.recipe,
-            feed: &feed,
-            sample: &sample,
-            validation: &sets.validation,
-            identity,
-            workers,
-        };
-        let trained = run.train(start, &path, &mut display)?;
-        Ok((trained, begun.elapsed()))
-    }
-
-    /// Training images to compare with those of validation: as many, and no more work than that.
-    fn sample(&self, sets: &Sets) -> Dataset {
-        let count = sets.validation.len().min(sets.training.len());
-        sets.images.subset(&sets.training[..count])
+    /// The network and what it starts from.
+    fn beginning(&self, sets: &Sets) -> Result<Beginning> {
+        let input = [1, sets.images.height, sets.images.width];
+        let mut network = self
+            .network
+            .build(input, sets.images.classes)
+            .with_context(|| self.data.display().to_string())?;
+        network.name.clone_from(&self.name);
+        let parameters = network.initial_parameters(self.seed);
+        Ok(Beginning { network, parameters, factors: None })
     }
 
     /// The checkpoint to go on from, if there is one and it is wanted.
