@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use converter::Conversion;
 
+use crate::job::Source;
 use crate::metrics::Confusion;
 use crate::network::PRESETS;
 use crate::recipe::Recipe;
@@ -29,8 +30,7 @@ pub struct Summary<'s> {
     pub gap: f64,
     /// The epoch that the parameters are of, counted from 1.
     pub epoch: usize,
-    /// What names the network: a preset or a file.
-    pub network: &'s str,
+    pub source: &'s Source,
     pub recipe: &'s Recipe,
     pub seed: u64,
     pub threads: usize,
@@ -110,12 +110,13 @@ impl Summary<'_> {
 pub fn about(summary: &Summary) -> String {
     let Summary { recipe, seed, threads, backend, .. } = summary;
     let name = &summary.conversion.origin.name;
-    let network = match summary.network {
-        network if network == PRESETS[0].0 => String::new(),
-        network => format!("--network {network} "),
+    let command = match summary.source {
+        Source::Description(network) if network.source == PRESETS[0].0 => String::new(),
+        Source::Description(network) => format!("--network {} ", network.source),
+        Source::Model(model) => format!("finetune {} ", model.path.display()),
     };
     format!(
-        "Trained by `cargo run -p trainer -- {network}--name {name} --recipe {} --epochs {} --seed {seed} \
+        "Trained by `cargo run -p trainer -- {command}--name {name} --recipe {} --epochs {} --seed {seed} \
          --threads {threads}` with {backend}.\n\n\
          - Recipe: {recipe}\n\
          - Validation accuracy after epoch {}: {:.2} % of {} images; training images are answered \

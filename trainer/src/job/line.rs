@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use converter::dataset::Dataset;
 use converter::{Conversion, Converter, console};
 
-use super::{CHECKPOINTS, Job};
+use super::{CHECKPOINTS, Job, Rates};
 use crate::backend::Backend;
 use crate::data::{Feed, Sets};
 use crate::export;
@@ -18,8 +18,8 @@ use crate::training::{Evaluator, Identity, Run, Trained};
 pub(super) struct Beginning {
     pub network: Network,
     pub parameters: Vec<f32>,
-    /// See [`crate::step::UpdateRule::factors`].
-    pub factors: Option<Vec<f32>>,
+    /// How fast each layer learns, if not all alike.
+    pub rates: Option<Rates>,
 }
 
 /// A network after its training.
@@ -56,6 +56,7 @@ impl Line<'_> {
         let recipe = &self.job.recipe;
         let float =
             Stage { kind: "", checkpoint: CHECKPOINTS[0], recipe, plan: None, first_epoch: 0 };
+        let rates = beginning.rates;
         let trained = self.stage(&float, &beginning)?;
         let float_onnx = export::float_onnx(&beginning.network, &trained.parameters, None);
         let conversion = self.convert(&float_onnx)?;
@@ -82,7 +83,7 @@ impl Line<'_> {
             self.sets.validation.len()
         ));
         let beginning =
-            Beginning { network: readout.network, parameters: readout.parameters, factors: None };
+            Beginning { network: readout.network, parameters: readout.parameters, rates };
         let mut with_integers = self.stage(&integers, &beginning)?;
         let parameters = plan.round(&beginning.network, &with_integers.parameters);
         let float_onnx = export::float_onnx(&beginning.network, &parameters, Some(&plan));
@@ -115,7 +116,7 @@ impl Line<'_> {
             noise: network.noise(),
         };
         let identity = Identity {
-            network: format!("{network}{}", stage.kind),
+            network: job.identify(beginning) + stage.kind,
             recipe: job.recipe.to_string(),
             seed: job.seed,
             dataset: sets.fingerprint.clone(),
@@ -132,7 +133,7 @@ impl Line<'_> {
             network,
             plan: stage.plan,
             parameters: beginning.parameters.clone(),
-            factors: beginning.factors.clone(),
+            factors: beginning.rates.map(|rates| rates.factors(network)),
             first_epoch: stage.first_epoch,
             recipe: stage.recipe,
             feed: &feed,

@@ -1,7 +1,9 @@
 //! The main job: data set → training → export → integers → proof → summary.
 
 mod line;
+mod pretrained;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -17,9 +19,11 @@ use crate::metrics::Confusion;
 use crate::network::{Description, Network};
 use crate::recipe::Recipe;
 use crate::summary::{Summary, about};
-use crate::training::{Checkpoint, History, Identity, exported_predictions};
+use crate::training::{Checkpoint, History, Identity, exported_predictions, fingerprint};
 use crate::{export, files, report};
 use line::{Beginning, Finished, Line, sample};
+
+pub use pretrained::{Pretrained, Rates};
 
 /// More threads than this make parts of a batch too small to be worth their own thread.
 const MOST_THREADS: usize = 8;
@@ -53,15 +57,35 @@ const CURVES: &str = "learning.html";
 /// The sheet of pictures and what became of them.
 const PREVIEW: &str = "preview.png";
 
+/// Where the network comes from.
+pub enum Source {
+    /// A description: it starts from random weights.
+    Description(Description),
+    /// A trained model: it goes on from its weights.
+    Model(Pretrained),
+}
+
+impl fmt::Display for Source {
+    /// The name or the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Description(description) => f.write_str(&description.source),
+            Source::Model(pretrained) => write!(f, "{}", pretrained.path.display()),
+        }
+    }
+}
+
 /// What to do.
 pub struct Job {
     /// The data set: IDX files, a CSV file or a folder per label with pictures.
     pub data: PathBuf,
     /// How pictures and tables become images.
     pub import: import::Options,
+    /// Train on at most so many images of each class.
+    pub per_class: Option<usize>,
     /// Name of the network in what is written.
     pub name: String,
-    pub network: Description,
+    pub source: Source,
     pub recipe: Recipe,
     pub seed: u64,
     /// Folder for the results.
@@ -80,7 +104,10 @@ impl Job {
     /// usable; results are written only once the integers are proven.
     pub fn run(self) -> Result<()> {
         let begun = Instant::now();
-        let sets = Sets::load(&self.data, &self.import, self.seed)?;
+        let mut sets = Sets::load(&self.data, &self.import, self.seed)?;
+        if let Some(count) = self.per_class {
+            sets.keep_per_class(count);
+        }
         let beginning = self.beginning(&sets)?;
         let network = &beginning.network;
         self.check_convertible(network)?;
@@ -132,7 +159,7 @@ impl Job {
             names: &sets.names,
             validation: (validation_correct, sets.validation.len()),
             before_integers,
-            network: &self.network.source,
+            source: &self.source,
             recipe: &self.recipe,
             seed: self.seed,
             threads,
@@ -157,7 +184,7 @@ impl Job {
         let untrained = export::float_onnx(network, &network.initial_parameters(self.seed), None);
         let lowered = Converter::new(&self.name, &untrained).lower();
         lowered.map(|_| ()).with_context(|| {
-            format!("network {}: the converter has no integers for it", self.network.source)
+            format!("network {}: the converter has no integers for it", self.source)
         })
     }
 
@@ -182,14 +209,36 @@ impl Job {
 
     /// The network and what it starts from.
     fn beginning(&self, sets: &Sets) -> Result<Beginning> {
-        let input = [1, sets.images.height, sets.images.width];
-        let mut network = self
-            .network
-            .build(input, sets.images.classes)
-            .with_context(|| self.data.display().to_string())?;
-        network.name.clone_from(&self.name);
-        let parameters = network.initial_parameters(self.seed);
-        Ok(Beginning { network, parameters, factors: None })
+        let mut beginning = match &self.source {
+            Source::Description(description) => {
+                let input = [1, sets.images.height, sets.images.width];
+                let network = description
+                    .build(input, sets.images.classes)
+                    .with_context(|| self.data.display().to_string())?;
+                let parameters = network.initial_parameters(self.seed);
+                Beginning { network, parameters, rates: None }
+            }
+            Source::Model(pretrained) => pretrained.beginning(&sets.images, self.seed)?,
+        };
+        beginning.network.name.clone_from(&self.name);
+        Ok(beginning)
+    }
+
+    /// What tells this network and its start from others, beside the seed.
+    fn identify(&self, beginning: &Beginning) -> String {
+        let mut text = beginning.network.to_string();
+        if let Source::Model(_) = self.source {
+            let bytes: Vec<u8> =
+                beginning.parameters.iter().flat_map(|value| value.to_le_bytes()).collect();
+            text.push_str(&format!(", from parameters with sha256 {}", fingerprint([&bytes[..]])));
+        }
+        if let Some(rates) = beginning.rates {
+            text.push_str(&format!(", {rates}"));
+        }
+        if let Some(count) = self.per_class {
+            text.push_str(&format!(", {count} images per class"));
+        }
+        text
     }
 
     /// The checkpoint to go on from, if there is one and it is wanted.
