@@ -42,7 +42,7 @@ fn train(backend: &Backend, network: &Network, images: &Arc<Dataset>) -> Vec<f32
 fn presets_go_through_the_whole_line() {
     let backend = Backend::start(Choice::Tract, None).expect("tract is built in");
     let load = |split| Dataset::load(&mnist(), split).expect("MNIST is committed");
-    let training = Arc::new(load(Split::Train).subset(&(0..3200).collect::<Vec<_>>()));
+    let training = Arc::new(load(Split::Train).subset(&(0..2400).collect::<Vec<_>>()));
     let test = load(Split::Test).subset(&(0..500).collect::<Vec<_>>());
     for (name, _) in PRESETS {
         let network = Description::named(name)

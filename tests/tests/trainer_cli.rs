@@ -133,9 +133,9 @@ fn a_network_may_come_from_a_file() {
         refused(&["--network", file], &[&[file], parts].concat());
     };
     spoiled(
-        "\"fully_connected\"",
-        "\"fully_connected\"\n[[layer]]\nkind = \"relu\"",
-        &["the converter has no integers for it", "must end in a fully connected layer"],
+        "name = \"forked\"",
+        "name = \"forked\"\n[[layer]]\nkind = \"batch_norm\"",
+        &["the converter has no integers for it", "shifts the input of a padded convolution"],
     );
     spoiled("kernel = 3", "kernel = 3\ncolour = 1", &["layer conv2d1", "colour"]);
     refused(&["--network", "nothing"], &["nothing", "simple, tiny", ".toml"]);
