@@ -97,6 +97,60 @@ fn killed_and_resumed_runs_give_the_same_bytes() {
     let _ = fs::remove_dir_all(folder);
 }
 
+/// Running statistics are among the parameters of a checkpoint, and dropout draws anew what it would
+/// have drawn.
+#[test]
+fn batch_norm_and_dropout_resume() {
+    let folder = scratch("resume-network");
+    let (data, program) = (data(&folder), program("trainer"));
+    let network = folder.join("normed.toml");
+    fs::write(&network, NORMED).expect("a test can write");
+    let run = |out: &str| {
+        let mut command = trainer(&program, &data, &folder.join(out));
+        command.arg("--network").arg(&network);
+        command
+    };
+    succeed(&mut run("whole"));
+    let expected = files(&folder.join("whole"));
+    let mut child = run("killed").spawn().expect("the trainer starts");
+    wait_for_epoch(&mut child, 3);
+    let _ = child.kill();
+    child.wait().expect("a child can be waited for");
+    assert!(folder.join("killed/checkpoint.bin").exists(), "it was not killed on its way");
+    let output = succeed(run("killed").arg("--resume"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("resume:   after epoch"), "{text}");
+    assert!(files(&folder.join("killed")) == expected, "other bytes after a kill");
+
+    // Without dropout it is another run.
+    fs::write(&network, NORMED.replace("rate = 0.5", "rate = 0.25")).expect("a test can write");
+    succeed(&mut run("other"));
+    assert!(files(&folder.join("other"))["float.onnx"] != expected["float.onnx"]);
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// A small network with running statistics and dropout.
+const NORMED: &str = r#"
+name = "normed"
+[[layer]]
+kind = "conv2d"
+channels = 4
+kernel = 3
+stride = 2
+bias = false
+[[layer]]
+kind = "batch_norm"
+[[layer]]
+kind = "relu"
+[[layer]]
+kind = "dropout"
+rate = 0.5
+[[layer]]
+kind = "flatten"
+[[layer]]
+kind = "fully_connected"
+"#;
+
 /// Reads what the trainer prints until it is through with `epoch` (counted from 1) or ends.
 fn wait_for_epoch(child: &mut Child, epoch: usize) {
     let stdout = child.stdout.take().expect("the output is piped");

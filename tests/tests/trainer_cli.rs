@@ -112,6 +112,72 @@ fn options_do_what_they_say() {
     let _ = fs::remove_dir_all(folder);
 }
 
+/// A network from a file goes through the whole line under its own name, and the card says how to
+/// get it again.
+#[test]
+fn a_network_may_come_from_a_file() {
+    let folder = scratch("cli-network");
+    let (program, data) = (program("trainer"), data(&folder));
+    let file = folder.join("forked.toml");
+    fs::write(&file, FORKED).expect("a test can write");
+    let file = file.to_str().expect("a plain path");
+    let out = folder.join("out");
+    let text = stdout(&run(&program, &data, &out, &["--backend", "tract", "--network", file]));
+    for part in [
+        "network:  forked: 1×20×18 · conv2d1 = conv2d 3 3×3 padding 1×1",
+        "all 150 int8 logits equal tract's",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+    let card = fs::read_to_string(out.join("MODEL_CARD.md")).expect("a card is there");
+    assert!(card.contains("# Model `forked`"), "{card}");
+    assert!(card.contains(&format!("--network {file} --name forked --recipe")), "{card}");
+    assert_eq!(contents(&out).len(), FILES.len());
+
+    // Before anything is trained: what has no integers, and what is no network.
+    let refused =
+        |more: &[&str], parts: &[&str]| refused(&program, &data, &folder.join("no"), more, parts);
+    let spoiled = |from: &str, to: &str, parts: &[&str]| {
+        fs::write(file, FORKED.replace(from, to)).expect("a test can write");
+        refused(&["--network", file], &[&[file], parts].concat());
+    };
+    spoiled(
+        "name = \"forked\"",
+        "name = \"forked\"\n[[layer]]\nkind = \"batch_norm\"",
+        &["the converter has no integers for it", "shifts the input of a padded convolution"],
+    );
+    spoiled("kernel = 3", "kernel = 3\ncolour = 1", &["layer conv2d1", "colour"]);
+    refused(&["--network", "nothing"], &["nothing", "simple, tiny", ".toml"]);
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// A residual block beside a pooled image.
+const FORKED: &str = r#"
+name = "forked"
+[[layer]]
+kind = "conv2d"
+channels = 3
+kernel = 3
+padding = 1
+[[layer]]
+kind = "batch_norm"
+[[layer]]
+kind = "relu6"
+[[layer]]
+kind = "add"
+inputs = ["relu61", "conv2d1"]
+[[layer]]
+kind = "concat"
+inputs = ["add1", "image"]
+[[layer]]
+kind = "average_pool2d"
+kernel = 4
+[[layer]]
+kind = "flatten"
+[[layer]]
+kind = "fully_connected"
+"#;
+
 /// Runs with bad input: exit code 1, one line that says `parts`, nothing written.
 fn refused(program: &Path, data: &Path, out: &Path, more: &[&str], parts: &[&str]) {
     let output = run(program, data, out, &[&["--backend", "tract"], more].concat());

@@ -225,9 +225,10 @@ struct Training {
 fn image_weights(graph: &mut Graph, targets: &Value) -> ImageWeights {
     let weights = graph.reduce_sum(targets, 0);
     let part = graph.reduce_sum(&weights, 1);
-    // Lost in rounding beside any weight; where all are zero it makes them equal, for zeros in all
-    // places would leave nothing to divide by.
-    let least = graph.constant(&[1, 1], &[1e-30f32]);
+    // Where no image has weight all get the same: there would be nothing to divide by.
+    let any = graph.is_positive(&part);
+    let one = graph.constant(&[1, 1], &[1f32]);
+    let least = graph.sub(&one, &any);
     let images = graph.add(&weights, &least);
     let sum = graph.reduce_sum(&images, 1);
     ImageWeights { images: graph.div(&images, &sum), part }

@@ -181,7 +181,10 @@ impl Job {
 
     /// Finds out before the training whether there are integers for a network of this structure.
     fn check_convertible(&self, network: &Network) -> Result<()> {
-        let untrained = export::float_onnx(network, &network.initial_parameters(self.seed), None);
+        // Not as batch norm starts, with a mean and a shift of 0, which would fold into anything.
+        let parameters: Vec<f32> =
+            network.initial_parameters(self.seed).iter().map(|value| value + 0.0625).collect();
+        let untrained = export::float_onnx(network, &parameters, None);
         let lowered = Converter::new(&self.name, &untrained).lower();
         lowered.map(|_| ()).with_context(|| {
             format!("network {}: the converter has no integers for it", self.source)

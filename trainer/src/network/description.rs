@@ -161,7 +161,7 @@ fn parse(source: &str, text: &str) -> Result<Description, String> {
     let file: File = toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| 1 + text[..span.start].matches('\n').count());
         let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        format!("{place}{}", one_line(error.message()))
+        format!("{place}{}", plain(error.message()))
     })?;
     check_name(&file.name).map_err(|what| format!("the network's name {what}"))?;
     if file.layer.is_empty() {
@@ -229,7 +229,7 @@ fn check_name(name: &str) -> Result<(), String> {
 fn layer(kind: &str, attributes: &Table, classes: Option<usize>) -> Result<Box<dyn Layer>, String> {
     fn read<T: DeserializeOwned>(attributes: &Table) -> Result<T, String> {
         let read = attributes.clone().try_into();
-        read.map_err(|error: toml::de::Error| one_line(error.message()))
+        read.map_err(|error: toml::de::Error| plain(error.message()))
     }
     let none = |layer: Box<dyn Layer>| match attributes.keys().next() {
         None => Ok(layer),
@@ -358,8 +358,14 @@ impl<'de> Deserialize<'de> for Pair {
     }
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// An error of the TOML reader on one line, with words for Rust's types.
+fn plain(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| match word {
+        "usize" => "a whole number from 0 up",
+        "f32" => "a number",
+        word => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Why there is no network.
