@@ -79,6 +79,14 @@ fn report() -> Result<(), String> {
     }
     println!("\nGuest instructions, the worst of the first 100 test images.\n");
 
+    println!("| core | bytes of code of each function that computes |\n|---|---|");
+    for (board, measured) in BOARDS.iter().zip(&measured) {
+        let functions: Vec<String> =
+            measured.kernels.iter().map(|(name, bytes)| format!("`{name}` {bytes}")).collect();
+        println!("| {} | {} |", board.core, functions.join(", "));
+    }
+    println!();
+
     let correct = (0..images.len())
         .filter(|&index| {
             argmax(&expected(images.image(index))) == usize::from(images.labels[index])

@@ -74,4 +74,49 @@ impl Elf {
         chosen.dedup_by_key(|(address, _)| *address);
         chosen.iter().map(|(_, size)| size).sum()
     }
+    /// The symbols that `which` chooses with their sizes, each address once, under their last two
+    /// names; the largest first.
+    pub fn functions(&self, which: impl Fn(&str) -> bool) -> Vec<(String, u64)> {
+        let mut chosen: Vec<&Symbol> =
+            self.symbols.iter().filter(|symbol| symbol.size > 0 && which(&symbol.name)).collect();
+        chosen.sort_by_key(|symbol| symbol.address);
+        chosen.dedup_by_key(|symbol| symbol.address);
+        let mut functions: Vec<(String, u64)> =
+            chosen.iter().map(|symbol| (short_name(&symbol.name), symbol.size)).collect();
+        functions.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        functions
+    }
+}
+
+/// The last two names of a path that the compiler mangled in its older way, `_ZN` and each name
+/// behind its length, with a hash at the end; other symbols as they are.
+fn short_name(symbol: &str) -> String {
+    let Some(mut rest) = symbol.strip_prefix("_ZN") else { return symbol.to_string() };
+    let mut names = Vec::new();
+    while let Some(digits) = rest.find(|c: char| !c.is_ascii_digit()).filter(|&digits| digits > 0) {
+        let (length, tail) = rest.split_at(digits);
+        let length = length.parse().unwrap_or(0);
+        let Some((name, tail)) = tail.split_at_checked(length) else { break };
+        names.push(name.replace("$LT$", "<").replace("$GT$", ">"));
+        rest = tail;
+    }
+    names.pop_if(|last| last.len() == 17 && last.starts_with('h'));
+    names[names.len().saturating_sub(2)..].join("::")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_name;
+
+    #[test]
+    fn names_are_short() {
+        for (symbol, name) in [
+            ("_ZN13firmware_core4arch4rows10max_pool2d17h73e297e136c41233E", "rows::max_pool2d"),
+            ("_ZN13firmware_core4tile14Tiled$LT$X$GT$4sums17h8f7f8d8aa6033df9E", "Tiled<X>::sums"),
+            ("inkling_rows", "inkling_rows"),
+            ("_ZN99short", ""),
+        ] {
+            assert_eq!(short_name(symbol), name);
+        }
+    }
 }

@@ -27,6 +27,8 @@ pub struct Measurement {
     pub instructions: u64,
     /// The same for each layer, in order. Their sum is a little more: the worst images differ.
     pub layers: Vec<u64>,
+    /// Bytes of code of each function that computes, the largest first.
+    pub kernels: Vec<(String, u64)>,
 }
 
 /// Bytes of flash by part.
@@ -71,11 +73,7 @@ pub fn measure(toolchain: &Toolchain, board: &Board, images: &Dataset) -> Measur
     let program = toolchain.build(board, Program::Infer);
     let elf = read_elf(&program);
     let weights = elf.size_of(|name| name.contains("inkling_app5model"));
-    let kernels = elf.size_of(|name| {
-        name.contains("firmware_core")
-            || name.contains("bare5infer")
-            || name.starts_with("inkling_")
-    });
+    let kernels = elf.size_of(is_kernel);
     let low = elf.statics_end().expect("the linker script names the end of the statics");
     let high = elf.address("_stack_start").expect("the linker script names the top of the stack");
 
@@ -91,7 +89,13 @@ pub fn measure(toolchain: &Toolchain, board: &Board, images: &Dataset) -> Measur
         ram: Ram { arena, image, statics: elf.statics, stack: depth - arena - image },
         instructions: whole.worst(1)[0],
         layers: by_layer.worst(layers),
+        kernels: elf.functions(is_kernel),
     }
+}
+
+/// Whether a symbol, as the compiler writes it, is a function that computes.
+fn is_kernel(name: &str) -> bool {
+    name.contains("firmware_core") || name.contains("bare5infer") || name.starts_with("inkling_")
 }
 
 /// What the plugin wrote.
