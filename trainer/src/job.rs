@@ -74,7 +74,6 @@ impl Job {
             .build(input, sets.images.classes)
             .with_context(|| self.data.display().to_string())?;
         network.name.clone_from(&self.name);
-        self.check_convertible(&network)?;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
         files::prepare_folder(&self.out, &FILES)?;
         let threads = self.threads.unwrap_or_else(usable_threads).min(self.recipe.batch);
@@ -119,18 +118,6 @@ impl Job {
         files::remove(&self.checkpoint_path())?;
         console::print(&summary.table(&self.out, training_time, begun.elapsed()));
         Ok(())
-    }
-
-    /// Finds out before the training whether there are integers for a network of this structure.
-    fn check_convertible(&self, network: &Network) -> Result<()> {
-        // Not as batch norm starts, with a mean and a shift of 0, which would fold into anything.
-        let parameters: Vec<f32> =
-            network.initial_parameters(self.seed).iter().map(|value| value + 0.0625).collect();
-        let untrained = export::float_onnx(network, &parameters);
-        let lowered = Converter::new(&self.name, &untrained).lower();
-        lowered.map(|_| ()).with_context(|| {
-            format!("network {}: the converter has no integers for it", self.network.source)
-        })
     }
 
     /// Says what was chosen while reading the data, and shows what became of pictures.
