@@ -20,8 +20,9 @@ use converter::dataset::{Dataset, Split};
 use trainer::backend::{Backend, Choice};
 use trainer::data::Feed;
 use trainer::network;
-use trainer::optimizer::{Optimizer, Sgd};
-use trainer::training::Engine;
+use trainer::optimizer::Sgd;
+use trainer::step::UpdateRule;
+use trainer::training::{Engine, State};
 
 /// Epochs of each runtime, taken in turn.
 const ROUNDS: usize = 3;
@@ -155,15 +156,24 @@ fn worker(backend: &str) {
     let Ok(backend) = Backend::start(choice, None) else { return };
     let images = Arc::new(Dataset::load(&mnist(), Split::Train).expect("MNIST is committed"));
     let network = network::simple([1, 28, 28], 10).expect("simple fits MNIST");
-    let optimizer = Sgd { momentum: 0.9, weight_decay: 1e-4 };
-    let parameters = network.initial_parameters(0);
-    let state = vec![vec![0.0; parameters.len()]; optimizer.state().len()];
-    let start = (parameters, state);
-    let mut engine = Engine::new(&backend, &network, &optimizer, BATCH / THREADS, THREADS, start)
+    let rule = UpdateRule {
+        optimizer: Box::new(Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 }),
+        clip_norm: 0.0,
+        average: 0.0,
+        factors: None,
+    };
+    let start = State::first(network.initial_parameters(0), &rule);
+    let mut engine = Engine::new(&backend, &network, None, rule, BATCH / THREADS, THREADS, start)
         .expect("the graphs load");
-    let feed = |count: usize| {
-        let indices = (0..count).map(|index| index % images.len()).collect();
-        Feed::new(Arc::clone(&images), indices, None, 0, BATCH, THREADS)
+    let feed = |count: usize| Feed {
+        dataset: Arc::clone(&images),
+        indices: (0..count).map(|index| index % images.len()).collect(),
+        augmentation: None,
+        label_smoothing: 0.0,
+        seed: 0,
+        batch: BATCH,
+        workers: THREADS,
+        noise: 0,
     };
     for batch in feed(BATCH).epoch(0) {
         engine.step(batch, 0.01).expect("a step runs");

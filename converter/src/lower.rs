@@ -5,6 +5,8 @@
 //! requantization of the largest accumulator is enough. A ReLU that no layer can take becomes a
 //! depthwise convolution that passes every value on.
 
+use std::collections::BTreeMap;
+
 use firmware_core::Window;
 
 use crate::graph::{Graph, Head, Operator, Shape, ValueId};
@@ -65,6 +67,8 @@ pub struct Network {
     pub layers: Vec<Layer>,
     /// What the source does with the logits; the integers leave it out.
     pub head: Head,
+    /// Exponents that the file gives for the results of layers, by the layers' names.
+    pub exponents: BTreeMap<String, i32>,
 }
 
 impl Network {
@@ -124,7 +128,12 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
     if output.height * output.width != 1 {
         return refused(format!("the output has the shape {output}; expected one logit per class"));
     }
-    Ok(Network { input: graph.input, layers: lowering.layers, head: graph.head })
+    Ok(Network {
+        input: graph.input,
+        layers: lowering.layers,
+        head: graph.head,
+        exponents: graph.exponents,
+    })
 }
 
 const NO_CLASSIFIER: &str = "the network must end in a fully connected layer or a convolution without ReLU: its \

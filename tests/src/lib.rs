@@ -62,3 +62,21 @@ pub fn program(package: &str) -> PathBuf {
     let profile = test.parent().and_then(Path::parent).expect("tests lie in the profile's folder");
     profile.join(format!("{package}{}", std::env::consts::EXE_SUFFIX))
 }
+
+/// Says which test a process of its own is for.
+const PROCESS: &str = "INKLING_TEST_PROCESS";
+
+/// Runs `work` of the test called `test` in a process of its own: a backend is for the whole
+/// process.
+pub fn in_own_process(test: &str, work: impl FnOnce()) {
+    if std::env::var_os(PROCESS).is_some() {
+        return work();
+    }
+    let program = std::env::current_exe().expect("a test knows its own path");
+    let status = std::process::Command::new(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(PROCESS, test)
+        .status()
+        .expect("a test can start itself");
+    assert!(status.success(), "{test} failed in its own process; see above");
+}

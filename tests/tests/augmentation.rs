@@ -2,7 +2,7 @@
 
 use converter::dataset::{Dataset, Split};
 use tests::{mnist, program, root, scratch};
-use trainer::data::{Affine, Augmentation};
+use trainer::data::Augmentation;
 use trainer::model::Model;
 use trainer::random::{Purpose, Random};
 
@@ -36,19 +36,6 @@ fn alone() -> Vec<Augmentation> {
         Augmentation { noise: 0.15, ..off() },
         Augmentation { erase: 0.05, ..off() },
     ]
-}
-
-#[test]
-fn the_affine_part_is_the_affine_map_to_the_bit() {
-    let images = images(50);
-    let augmentation =
-        Augmentation { rotation: 8.0, scale: 0.08, shift: 1.5, ..Augmentation::default() };
-    let affine = Affine { rotation: 8.0, scale: 0.08, shift: 1.5 };
-    for index in 0..images.len() {
-        let mut expected = vec![f32::NAN; 784];
-        affine.apply(&mut random(5, index as u64), images.image(index), SIZE, &mut expected);
-        assert_eq!(apply(&augmentation, 5, index as u64, images.image(index)), expected);
-    }
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! The gradient graph against finite differences of an independent forward pass: naive loops in
 //! f64, written down here from the definitions. On both backends, each in a process of its own.
 
-use std::process::Command;
-
-use tests::onnxruntime;
+use tests::{in_own_process, onnxruntime};
 use trainer::backend::{Backend, Choice};
 use trainer::network::{
     Add, AveragePool2d, BatchNorm, Concat, Conv2d, Dropout, Flatten, FullyConnected,
@@ -11,24 +9,7 @@ use trainer::network::{
     STATISTIC_RATE, Window, simple,
 };
 use trainer::optimizer::Sgd;
-use trainer::step::{gradient_graph, inference_graph, update_graph};
-
-/// Says which backend a test's own process is for.
-const PROCESS: &str = "INKLING_TEST_PROCESS";
-
-/// Runs `work` in a process of its own: a backend is for the whole process.
-fn in_own_process(test: &str, work: impl FnOnce()) {
-    if std::env::var_os(PROCESS).is_some() {
-        return work();
-    }
-    let program = std::env::current_exe().expect("a test knows its own path");
-    let status = Command::new(program)
-        .args(["--exact", test, "--nocapture"])
-        .env(PROCESS, test)
-        .status()
-        .expect("a test can start itself");
-    assert!(status.success(), "{test} failed in its own process; see above");
-}
+use trainer::step::{UpdateRule, gradient_graph, inference_graph, update_graph};
 
 #[test]
 fn on_tract() {
@@ -425,7 +406,7 @@ fn part(network: &Network, rng: &mut fastrand::Rng) -> Part {
 
 fn run(backend: &Backend, network: &Network, parameters: &[f32], part: &Part) -> (f32, Vec<f32>) {
     let pixels = network.input.iter().product();
-    let mut session = backend.session(&gradient_graph(network, part.batch)).expect("loads");
+    let mut session = backend.session(&gradient_graph(network, None, part.batch)).expect("loads");
     let shapes = [pixels, network.classes(), network.noise()].map(|rows| [rows, part.batch]);
     let count = [parameters.len()];
     let mut inputs: Vec<(&str, &[usize], &[f32])> = vec![
@@ -521,7 +502,7 @@ fn check_large_logits(backend: &Backend) {
     assert_eq!(loss, 80_000.0);
     assert_eq!(gradient, [vec![1.0; 4], vec![-1.0; 4], vec![1.0, -1.0]].concat());
 
-    let mut session = backend.session(&inference_graph(&network, 1)).expect("loads");
+    let mut session = backend.session(&inference_graph(&network, None, 1)).expect("loads");
     let inputs: [(&str, &[usize], &[f32]); 2] =
         [("parameters", &[10], &parameters), ("images", &[4, 1], &part.images)];
     assert_eq!(session.run(&inputs).expect("runs"), [[40_000.0, -40_000.0]]);
@@ -597,8 +578,13 @@ fn check_statistics(backend: &Backend) {
     let weight = |p: &Parameter| std::iter::repeat_n(p.name == "weight", p.elements());
     let decays: Vec<bool> = network.parameters().flat_map(|(_, p)| weight(p)).collect();
     for (momentum, rate) in [(0.0, 0.1f32), (0.9, 0.5)] {
-        let sgd = Sgd { momentum, weight_decay: 0.3 };
-        let mut session = backend.session(&update_graph(&network, &sgd)).expect("loads");
+        let rule = UpdateRule {
+            optimizer: Box::new(Sgd { momentum, nesterov: false, weight_decay: 0.3 }),
+            clip_norm: 0.0,
+            average: 0.0,
+            factors: None,
+        };
+        let mut session = backend.session(&update_graph(&network, &rule)).expect("loads");
         let count = [parameters.len()];
         let velocity: Vec<f32> = vec![0.0; parameters.len()];
         let rate = [rate];
@@ -627,7 +613,7 @@ fn check_statistics(backend: &Backend) {
         }
     }
 
-    let mut session = backend.session(&inference_graph(&network, part.batch)).expect("loads");
+    let mut session = backend.session(&inference_graph(&network, None, part.batch)).expect("loads");
     let logits = |session: &mut trainer::backend::Session, parameters: &[f32]| {
         let inputs: [(&str, &[usize], &[f32]); 2] = [
             ("parameters", &[parameters.len()], parameters),

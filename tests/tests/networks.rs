@@ -11,7 +11,8 @@ use trainer::data::Feed;
 use trainer::export::float_onnx;
 use trainer::network::{Description, Network, PRESETS, Role};
 use trainer::optimizer::Sgd;
-use trainer::training::{Engine, Evaluator, exported_predictions};
+use trainer::step::UpdateRule;
+use trainer::training::{Engine, Evaluator, State, exported_predictions};
 
 const WORKERS: usize = 2;
 const BATCH: usize = 32;
@@ -20,20 +21,31 @@ const BATCH: usize = 32;
 fn train(backend: &Backend, network: &Network, images: &Arc<Dataset>) -> Vec<f32> {
     // Not a multiple of the batch: the last one is short, and one of its parts empty.
     let count = images.len() / BATCH * BATCH - BATCH + 7;
-    let feed = Feed::new(Arc::clone(images), (0..count).collect(), None, 1, BATCH, WORKERS)
-        .with_noise(network.noise());
-    let sgd = Sgd { momentum: 0.9, weight_decay: 1e-4 };
-    let parameters = network.initial_parameters(1);
-    let state = vec![vec![0.0; parameters.len()]];
-    let start = (parameters, state);
-    let mut engine = Engine::new(backend, network, &sgd, BATCH / WORKERS, WORKERS, start)
+    let feed = Feed {
+        dataset: Arc::clone(images),
+        indices: (0..count).collect(),
+        augmentation: None,
+        label_smoothing: 0.0,
+        seed: 1,
+        batch: BATCH,
+        workers: WORKERS,
+        noise: network.noise(),
+    };
+    let rule = UpdateRule {
+        optimizer: Box::new(Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 }),
+        clip_norm: 0.0,
+        average: 0.0,
+        factors: None,
+    };
+    let start = State::first(network.initial_parameters(1), &rule);
+    let mut engine = Engine::new(backend, network, None, rule, BATCH / WORKERS, WORKERS, start)
         .expect("the graphs load");
     for (step, batch) in feed.epoch(0).into_iter().enumerate() {
         let rate = 0.05 * (1.0 - step as f32 / feed.steps() as f32);
         let loss = engine.step(batch, rate).expect("a step runs");
         assert!(loss.is_finite(), "{network}: the loss is {loss}");
     }
-    engine.snapshot().0
+    engine.result().to_vec()
 }
 
 /// Every preset learns, its exported file says what its graphs say, and its integers are those of
@@ -51,9 +63,9 @@ fn presets_go_through_the_whole_line() {
         let parameters = train(&backend, &network, &training);
         assert!(parameters.iter().all(|p| p.is_finite()), "{name}");
 
-        let mut evaluator = Evaluator::new(&backend, &network).expect("the graph loads");
+        let mut evaluator = Evaluator::new(&backend, &network, None).expect("the graph loads");
         let evaluation = evaluator.evaluate(&parameters, &test).expect("the graph runs");
-        let onnx = float_onnx(&network, &parameters);
+        let onnx = float_onnx(&network, &parameters, None);
         let exported = exported_predictions(&backend, &onnx, &test).expect("tract reads the file");
         let right = |predictions: &[usize]| {
             let labels = test.labels.iter().map(|&label| usize::from(label));
@@ -93,7 +105,7 @@ fn presets_are_what_they_are_said_to_be() {
         let statistics = network.parameters().filter(|(_, p)| p.role == Role::Statistic);
         let statistics: usize = statistics.map(|(_, p)| p.elements()).sum();
         assert_eq!(network.parameter_count(), trained + statistics, "{name}");
-        let onnx = float_onnx(&network, &network.initial_parameters(0));
+        let onnx = float_onnx(&network, &network.initial_parameters(0), None);
         let lowered = Converter::new(name, &onnx).lower().expect("it lowers");
         let alone = lowered.layers.iter().filter(|layer| layer.name.contains("norm")).count();
         assert_eq!(alone, 0, "{name}: batch norm was not folded");

@@ -56,7 +56,17 @@ fn killed_and_resumed_runs_give_the_same_bytes() {
     let names: Vec<&str> = expected.keys().map(String::as_str).collect();
     assert_eq!(
         names,
-        ["MODEL_CARD.md", "float.onnx", "golden.rs", "int8.onnx", "labels.txt", "model.rs"]
+        [
+            "MODEL_CARD.md",
+            "float.onnx",
+            "golden.rs",
+            "history.json",
+            "int8.onnx",
+            "labels.txt",
+            "learning.html",
+            "model.rs",
+            "recipe.toml"
+        ]
     );
 
     let mut rng = fastrand::Rng::new();

@@ -33,8 +33,17 @@ fn data(folder: &Path) -> PathBuf {
     data
 }
 
-const FILES: [&str; 6] =
-    ["float.onnx", "int8.onnx", "model.rs", "golden.rs", "MODEL_CARD.md", "labels.txt"];
+const FILES: [&str; 9] = [
+    "float.onnx",
+    "int8.onnx",
+    "model.rs",
+    "golden.rs",
+    "MODEL_CARD.md",
+    "labels.txt",
+    "recipe.toml",
+    "history.json",
+    "learning.html",
+];
 
 fn contents(out: &Path) -> Vec<Vec<u8>> {
     FILES.map(|name| fs::read(out.join(name)).expect("a result is there")).into()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use trainer::backend::Choice;
-use trainer::job::Job;
+use trainer::job::{Job, Source};
 use trainer::network::{Description, PRESETS};
 use trainer::recipe::Recipe;
 
@@ -13,10 +13,11 @@ use crate::commands::augment::AugmentCommand;
 use crate::commands::data::ImportArgs;
 use crate::commands::evaluate::EvaluateCommand;
 use crate::commands::explain::ExplainCommand;
+use crate::commands::finetune::FinetuneCommand;
 use crate::commands::import::ImportCommand;
 use crate::commands::inspect::InspectCommand;
 use crate::commands::predict::PredictCommand;
-use crate::commands::{augment, data, evaluate, explain, import, inspect, predict};
+use crate::commands::{augment, data, evaluate, explain, finetune, import, inspect, predict};
 
 /// Trains an image classifier and turns it into exact integers for a microcontroller.
 ///
@@ -37,6 +38,7 @@ enum Command {
     Augment(AugmentCommand),
     Evaluate(EvaluateCommand),
     Explain(ExplainCommand),
+    Finetune(FinetuneCommand),
     Import(ImportCommand),
     Inspect(InspectCommand),
     Predict(PredictCommand),
@@ -44,18 +46,29 @@ enum Command {
 
 #[derive(Args)]
 struct TrainArgs {
+    /// What to train: "simple", "tiny", "separable", "resnet-mini", "dense-mini", or a TOML file that
+    /// describes a network
+    #[arg(long, value_name = "NAME|FILE", default_value = PRESETS[0].0)]
+    network: String,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// The options of every run that trains
+#[derive(Args)]
+pub struct RunArgs {
     /// The data set: IDX files named as MNIST's, raw or .gz; a CSV file of label,pixel,…; or a
     /// folder per label with PNG, JPEG or BMP files
     #[arg(long, value_name = "DATA", default_value = "data/mnist")]
     data: PathBuf,
     #[command(flatten)]
     import: ImportArgs,
-    /// What to train: "simple", "tiny", "separable", "resnet-mini", "dense-mini", or a TOML file that
-    /// describes a network
-    #[arg(long, value_name = "NAME|FILE", default_value = PRESETS[0].0)]
-    network: String,
-    /// How to train: "default", or "article" for plain SGD with rate 0.01 and batch 64
-    #[arg(long, default_value = Recipe::NAMES[0])]
+    /// Train on at most so many images of each class
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    per_class: Option<u32>,
+    /// How to train: a recipe's name, such as "default", or "article" for plain SGD with rate 0.01
+    /// and batch 64; or a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     recipe: String,
     /// Passes over the training images [default: the recipe's]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -63,7 +76,7 @@ struct TrainArgs {
     /// Decides initial weights, validation images, order and augmentation
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Name of the network in the files [default: the network's own]
+    /// Name of the network in the files [default: the network's own, or "finetuned"]
     #[arg(long)]
     name: Option<String>,
     /// Folder for the results and the checkpoint [default: target/inkling/NAME]
@@ -90,6 +103,7 @@ pub fn run() -> Result<()> {
         Some(Command::Augment(args)) => augment::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Finetune(args)) => finetune::run(args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
@@ -98,33 +112,42 @@ pub fn run() -> Result<()> {
 }
 
 fn train(args: TrainArgs) -> Result<()> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let network = Description::named(&args.network)?;
-    let name = args.name.unwrap_or_else(|| network.name.clone());
-    ensure!(
-        (1..=32).contains(&name.len()) && name.chars().all(fits),
-        "--name {name:?}: use 1 to 32 letters, digits, '-' and '_'"
-    );
-    let mut recipe = Recipe::named(&args.recipe)?;
-    if let Some(epochs) = args.epochs {
-        recipe.epochs = epochs as usize;
+    let name = network.name.clone();
+    args.run.start(Source::Description(network), &name)
+}
+
+impl RunArgs {
+    /// Runs the job; `name` is the network's unless the command line says another.
+    pub fn start(self, source: Source, name: &str) -> Result<()> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let name = self.name.unwrap_or_else(|| name.to_string());
+        ensure!(
+            (1..=32).contains(&name.len()) && name.chars().all(fits),
+            "--name {name:?}: use 1 to 32 letters, digits, '-' and '_'"
+        );
+        let mut recipe = Recipe::open(&self.recipe)?;
+        if let Some(epochs) = self.epochs {
+            recipe.epochs = epochs as usize;
+        }
+        let job = Job {
+            out: self.out.unwrap_or_else(|| PathBuf::from("target/inkling").join(&name)),
+            import: self.import.options(self.seed),
+            data: self.data,
+            per_class: self.per_class.map(|count| count as usize),
+            name,
+            source,
+            recipe,
+            seed: self.seed,
+            resume: self.resume,
+            threads: self.threads.map(usize::from),
+            backend: self.backend,
+            ort_lib: self.ort_lib,
+        };
+        let result = job.run();
+        if let Err(error) = &result {
+            data::list_bad(error);
+        }
+        result
     }
-    let job = Job {
-        out: args.out.unwrap_or_else(|| PathBuf::from("target/inkling").join(&name)),
-        import: args.import.options(args.seed),
-        data: args.data,
-        name,
-        network,
-        recipe,
-        seed: args.seed,
-        resume: args.resume,
-        threads: args.threads.map(usize::from),
-        backend: args.backend,
-        ort_lib: args.ort_lib,
-    };
-    let result = job.run();
-    if let Err(error) = &result {
-        data::list_bad(error);
-    }
-    result
 }

@@ -243,7 +243,9 @@ impl Evaluation {
                 line("float", self.float.accuracy, |row| row.float),
                 line("int8", self.int8.accuracy, |row| row.int8),
             ];
-            page.raw(&report::lines(&ticks, &series, [0.0, 1.0]));
+            page.raw(&report::lines(&ticks, &series, [0.0, 1.0], |share| {
+                format!("{:.0} %", 100.0 * share)
+            }));
             let example = |row: &Damage| {
                 let plane = Plane::from_bytes(images.height, images.width, &row.example);
                 let caption = format!(

@@ -4,8 +4,10 @@
 //! batch `N` is symbolic. The same network and parameters give the same bytes.
 
 use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
+use converter::read::exponents;
 
 use crate::network::{IMAGE, Network, Parameter};
+use crate::quantization::Plan;
 
 /// The name of the output.
 const LOGITS: &str = "logits";
@@ -59,9 +61,13 @@ pub fn ints(values: &[usize]) -> Attribute {
     Attribute::Ints(values.iter().map(|&value| value as i64).collect())
 }
 
-/// The ONNX file of `network` with `parameters`, the flat vector in the network's order.
-pub fn float_onnx(network: &Network, parameters: &[f32]) -> Vec<u8> {
+/// The ONNX file of `network` with `parameters`, the flat vector in the network's order. With a
+/// `plan` it also says which exponents the network was trained for.
+pub fn float_onnx(network: &Network, parameters: &[f32], plan: Option<&Plan>) -> Vec<u8> {
     let mut model = ModelBuilder::new(&network.name);
+    if let Some(plan) = plan {
+        model.metadata(exponents::ENTRY, &exponents::write(plan.exponents()));
+    }
     let [channels, height, width] = network.input;
     let batch = Dim::Symbol("N");
     let image = [batch.clone(), channels.into(), height.into(), width.into()];

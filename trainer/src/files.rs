@@ -1,4 +1,4 @@
-//! The folder that results go to.
+//! The folder that results go to, and what is wrong with a file that a person wrote.
 
 use std::fs::{self, File};
 use std::io;
@@ -36,6 +36,18 @@ pub fn remove(path: &Path) -> Result<(), WriteError> {
             Err(WriteError { path: path.to_path_buf(), error })
         }
         _ => Ok(()),
+    }
+}
+
+/// What is wrong with a TOML file, in one line that begins with the line of the text.
+pub fn toml_error(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    match error.span() {
+        Some(span) => {
+            let line = text[..span.start.min(text.len())].lines().count().max(1);
+            format!("line {line}: {message}")
+        }
+        None => message,
     }
 }
 

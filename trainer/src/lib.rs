@@ -26,6 +26,7 @@ pub mod model;
 pub mod network;
 pub mod optimizer;
 pub mod progress;
+pub mod quantization;
 pub mod random;
 pub mod recipe;
 pub mod report;

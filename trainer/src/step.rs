@@ -2,18 +2,18 @@
 //!
 //! - The gradient graph takes the parameters and a part of a batch and gives the loss and the
 //!   gradient. Every worker thread runs one on its own part, and the parts are added up.
-//! - The update graph takes parameters, optimizer state, gradient and learning rate, and gives new
-//!   parameters and new state.
+//! - The update graph takes parameters, state, gradient and learning rate, and gives new parameters
+//!   and new state.
 //! - The inference graph takes parameters and images and gives logits: the evaluation's.
 //!
-//! All parameters travel as one flat vector, and so do the gradient and each vector of the
-//! optimizer's state.
+//! All parameters travel as one flat vector, and so do the gradient and each vector of the state.
 
 use crate::graph::{Graph, Value};
 use crate::network::{
-    Backward, Context, ImageWeights, Network, Placed, Role, STATISTIC_RATE, Shape,
+    Backward, Context, Gradients, ImageWeights, Network, Placed, Role, STATISTIC_RATE, Shape,
 };
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Inputs, Optimizer};
+use crate::quantization::Plan;
 
 /// The gradient graph for parts of `batch` images.
 ///
@@ -28,7 +28,9 @@ use crate::optimizer::Optimizer;
 ///
 /// A running statistic ([`Role::Statistic`]) has no gradient: in its place stands how far it is from
 /// the part's own, times the part's share of the batch.
-pub fn gradient_graph(network: &Network, batch: usize) -> Vec<u8> {
+///
+/// With a `plan` it computes with integers; see [`crate::quantization`].
+pub fn gradient_graph(network: &Network, plan: Option<&Plan>, batch: usize) -> Vec<u8> {
     let mut graph = Graph::new("gradient", batch);
     let inputs = inputs(&mut graph, network);
     let targets = graph.input("targets", &[network.classes(), batch]);
@@ -38,7 +40,7 @@ pub fn gradient_graph(network: &Network, batch: usize) -> Vec<u8> {
     };
     let weights = network.has_statistics().then(|| image_weights(&mut graph, &targets));
     let training = Training { weights, noise };
-    let (logits, tape) = forward(&mut graph, network, inputs, Some(&training));
+    let (logits, tape) = forward(&mut graph, network, plan, inputs, Some(&training));
     let (loss, dy) = cross_entropy(&mut graph, &logits, &targets);
 
     // For each value whether a trained parameter decides it, and its gradient so far.
@@ -83,41 +85,112 @@ pub fn gradient_graph(network: &Network, batch: usize) -> Vec<u8> {
 /// The inference graph for `batch` images.
 ///
 /// Inputs: `parameters [P]`, `images [C·H·W, batch]` (pixel / 255). Output: `logits [classes,
-/// batch]`.
-pub fn inference_graph(network: &Network, batch: usize) -> Vec<u8> {
+/// batch]`. With a `plan` these are the device's logits, as the numbers that its integers stand for.
+pub fn inference_graph(network: &Network, plan: Option<&Plan>, batch: usize) -> Vec<u8> {
     let mut graph = Graph::new("inference", batch);
     let inputs = inputs(&mut graph, network);
-    let (logits, _) = forward(&mut graph, network, inputs, None);
+    let (logits, _) = forward(&mut graph, network, plan, inputs, None);
     graph.output("logits", &logits);
     graph.finish()
 }
 
+/// How gradients change the parameters.
+#[derive(Debug)]
+pub struct UpdateRule {
+    pub optimizer: Box<dyn Optimizer>,
+    /// The longest gradient (Euclidean norm); 0 for no limit.
+    pub clip_norm: f32,
+    /// What stays of the moving average of the parameters in each step; 0 for none.
+    pub average: f32,
+    /// A factor for the change of each parameter, `[P]`: 0 freezes it.
+    pub factors: Option<Vec<f32>>,
+}
+
+/// The state vector that holds the moving average of the parameters.
+pub const AVERAGE: &str = "average";
+
+impl UpdateRule {
+    /// Names of the state vectors, each `[P]`.
+    pub fn state(&self) -> Vec<&'static str> {
+        let average = (self.average > 0.0).then_some(AVERAGE);
+        self.optimizer.state().iter().copied().chain(average).collect()
+    }
+
+    /// The state vectors to begin with: the average is that of the first parameters alone.
+    pub fn initial_state(&self, parameters: &[f32]) -> Vec<Vec<f32>> {
+        let first = |name: &str| {
+            if name == AVERAGE { parameters.to_vec() } else { vec![0.0; parameters.len()] }
+        };
+        self.state().into_iter().map(first).collect()
+    }
+}
+
 /// The update graph.
 ///
-/// Inputs: `parameters [P]`, `gradient [P]`, `rate [1]`, then each state vector `[P]` under its
-/// name. Outputs: `new_parameters [P]`, then each new state vector under `new_` and its name.
-pub fn update_graph(network: &Network, optimizer: &dyn Optimizer) -> Vec<u8> {
+/// Inputs: `parameters [P]`, `gradient [P]`, `rate [1]`, `factor0 [1]` and so on for the numbers of
+/// [`Optimizer::factors`], then each state vector `[P]` under its name. Outputs: `new_parameters
+/// [P]`, then each new state vector under `new_` and its name.
+pub fn update_graph(network: &Network, rule: &UpdateRule) -> Vec<u8> {
     let mut graph = Graph::new("update", 0);
     let count = network.parameter_count();
     let parameters = graph.input("parameters", &[count]);
     let gradient = graph.input("gradient", &[count]);
     let rate = graph.input("rate", &[1]);
-    let names = optimizer.state();
+    let factors: Vec<Value> = (0..rule.optimizer.factors(1).len())
+        .map(|index| graph.input(&format!("factor{index}"), &[1]))
+        .collect();
+    let names = rule.state();
     let state: Vec<Value> = names.iter().map(|name| graph.input(name, &[count])).collect();
     let decays: Vec<f32> = network
         .parameters()
         .flat_map(|(_, p)| std::iter::repeat_n(f32::from(u8::from(p.decays())), p.elements()))
         .collect();
-    let (gradient, change) = split_statistics(&mut graph, network, gradient);
-    let mut update = optimizer.emit(&mut graph, &parameters, &gradient, &rate, &state, &decays);
+    let (mut gradient, change) = split_statistics(&mut graph, network, gradient);
+    if rule.clip_norm > 0.0 {
+        gradient = clip(&mut graph, &gradient, rule.clip_norm);
+    }
+    let inputs = Inputs {
+        parameters: &parameters,
+        gradient: &gradient,
+        rate: &rate,
+        state: &state[..rule.optimizer.state().len()],
+        factors: &factors,
+        decays: &decays,
+    };
+    let mut update = rule.optimizer.emit(&mut graph, &inputs);
+    if let Some(factors) = &rule.factors {
+        let factors = graph.constant(&[count], factors);
+        let change = graph.sub(&update.parameters, &parameters);
+        let change = graph.mul(&change, &factors);
+        update.parameters = graph.add(&parameters, &change);
+    }
     if let Some(change) = change {
         update.parameters = graph.sub(&update.parameters, &change);
+    }
+    if rule.average > 0.0 {
+        let average = &state[state.len() - 1];
+        let lead = graph.sub(&update.parameters, average);
+        let take = graph.constant(&[1], &[1.0 - rule.average]);
+        let step = graph.mul(&lead, &take);
+        update.state.push(graph.add(average, &step));
     }
     graph.output("new_parameters", &update.parameters);
     for (name, value) in names.iter().zip(&update.state) {
         graph.output(&format!("new_{name}"), value);
     }
     graph.finish()
+}
+
+/// The gradient, shortened to `longest` if its Euclidean norm is above.
+fn clip(graph: &mut Graph, gradient: &Value, longest: f32) -> Value {
+    let row = graph.reshape(gradient, &[1, gradient.elements()]);
+    let square = graph.gemm((&row, false), (&row, true), None);
+    let square = graph.reshape(&square, &[1]);
+    let norm = graph.unary("Sqrt", &square);
+    let longest = graph.constant(&[1], &[longest]);
+    let norm = graph.max(&norm, &longest);
+    let factor = graph.div(&longest, &norm);
+    graph.mul(gradient, &factor)
 }
 
 /// The gradient `[P]` with zeros in the places of running statistics, and what they change by,
@@ -176,11 +249,15 @@ fn inputs(graph: &mut Graph, network: &Network) -> [Value; 2] {
 fn forward<'a>(
     graph: &mut Graph,
     network: &'a Network,
+    plan: Option<&'a Plan>,
     [parameters, images]: [Value; 2],
     training: Option<&Training>,
 ) -> (Value, Vec<TapeStep<'a>>) {
     let mut values: Vec<Option<Value>> = vec![None; network.layers.len() + 1];
-    values[0] = Some(images);
+    values[0] = Some(match plan.and_then(|plan| plan.activation(0)) {
+        Some(grid) => grid.forward(graph, &images).0,
+        None => images,
+    });
     let mut tape = Vec::new();
     for step in in_training_order(network) {
         let placed = step.placed;
@@ -190,6 +267,12 @@ fn forward<'a>(
             let flat = graph.slice(&parameters, offset..offset + parameter.elements());
             tensors.push(graph.reshape(&flat, &parameter.shape));
             offset += parameter.elements();
+        }
+        // Max pooling changes places with layers that have no weights, so the value's number tells
+        // the layer.
+        let weights = plan.and_then(|plan| plan.weights(step.output - 1));
+        if let (Some(grid), [weight, bias]) = (weights, &tensors[..]) {
+            tensors = grid.forward(graph, weight, bias).to_vec();
         }
         let noise = training.and_then(|training| training.noise.as_ref());
         let noise = noise.filter(|_| placed.noise() > 0).map(|noise| {
@@ -204,7 +287,21 @@ fn forward<'a>(
             image_weights: training.and_then(|training| training.weights.as_ref()),
             noise,
         };
-        let (y, backward) = placed.layer.forward(graph, &context);
+        let (mut y, mut backward) = placed.layer.forward(graph, &context);
+        if let Some(grid) = weights {
+            backward = Box::new(move |graph, dy, wanted| {
+                let Gradients { inputs, parameters } = backward(graph, dy, wanted);
+                Gradients { inputs, parameters: grid.backward(graph, parameters) }
+            });
+        }
+        if let Some(grid) = plan.and_then(|plan| plan.activation(step.output)) {
+            let (on_grid, rounded) = grid.forward(graph, &y);
+            y = on_grid;
+            backward = Box::new(move |graph, dy, wanted| {
+                let dy = grid.backward(graph, &rounded, dy);
+                backward(graph, &dy, wanted)
+            });
+        }
         values[step.output] = Some(y);
         tape.push(TapeStep { step, backward });
     }

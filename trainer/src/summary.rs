@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use converter::Conversion;
 
+use crate::job::Source;
 use crate::metrics::Confusion;
 use crate::network::PRESETS;
 use crate::recipe::Recipe;
@@ -20,10 +21,16 @@ pub struct Summary<'s> {
     pub conversion: &'s Conversion,
     /// Names of the classes.
     pub names: &'s [String],
-    /// Right answers and images of the validation set after the last epoch.
+    /// Right answers and images of the validation set.
     pub validation: (usize, usize),
-    /// What names the network: a preset or a file.
-    pub network: &'s str,
+    /// With epochs with integers: right answers of the integers among the validation images before
+    /// them.
+    pub before_integers: Option<usize>,
+    /// How much better training images are answered than validation images, 0 to 1.
+    pub gap: f64,
+    /// The epoch that the parameters are of, counted from 1.
+    pub epoch: usize,
+    pub source: &'s Source,
     pub recipe: &'s Recipe,
     pub seed: u64,
     pub threads: usize,
@@ -55,6 +62,11 @@ impl Summary<'_> {
             "validation accuracy",
             format!("{:.2} %", percent(self.validation.0, self.validation.1)),
         );
+        if let Some(before) = self.before_integers {
+            let before = percent(before, self.validation.1);
+            row("  before integers", format!("{before:.2} %, as the integers then were"));
+        }
+        row("over-fitting gap", format!("{:+.2} points, training to validation", 100.0 * self.gap));
         row("exactness", format!("all {} int8 logits equal tract's on int8.onnx", self.logits));
         row("weights and biases", format!("{} bytes", report.weight_bytes));
         row("arena", format!("{} bytes", report.arena_bytes));
@@ -63,7 +75,10 @@ impl Summary<'_> {
         row("altogether", format!("{:.1} s", total.as_secs_f64()));
         row(
             "files",
-            format!("{}: float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md", out.display()),
+            format!(
+                "{}: float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md, learning.html …",
+                out.display()
+            ),
         );
         let _ =
             writeln!(text, "\nint8 on the test set\n{}", self.classes(|cells| cells.join("  ")));
@@ -95,22 +110,26 @@ impl Summary<'_> {
 pub fn about(summary: &Summary) -> String {
     let Summary { recipe, seed, threads, backend, .. } = summary;
     let name = &summary.conversion.origin.name;
-    let network = match summary.network {
-        network if network == PRESETS[0].0 => String::new(),
-        network => format!("--network {network} "),
+    let command = match summary.source {
+        Source::Description(network) if network.source == PRESETS[0].0 => String::new(),
+        Source::Description(network) => format!("--network {} ", network.source),
+        Source::Model(model) => format!("finetune {} ", model.path.display()),
     };
     format!(
-        "Trained by `cargo run -p trainer -- {network}--name {name} --recipe {} --epochs {} --seed {seed} \
+        "Trained by `cargo run -p trainer -- {command}--name {name} --recipe {} --epochs {} --seed {seed} \
          --threads {threads}` with {backend}.\n\n\
          - Recipe: {recipe}\n\
-         - Validation accuracy after the last epoch: {:.2} % of {} images\n\
+         - Validation accuracy after epoch {}: {:.2} % of {} images; training images are answered \
+         {:+.2} points better\n\
          - Test accuracy: {:.2} % in float, {:.2} % in int8, of {} images\n\
          - All {} int8 logits on the test set equal tract's on `int8.onnx`, with no tolerance\n\n\
          ## int8 on the test set, by class\n\n{}",
-        recipe.name,
+        if Recipe::names().any(|name| name == recipe.name) { &recipe.name } else { "recipe.toml" },
         recipe.epochs,
+        summary.epoch,
         percent(summary.validation.0, summary.validation.1),
         summary.validation.1,
+        100.0 * summary.gap,
         accuracy(&summary.float),
         accuracy(&summary.int8),
         summary.int8.total(),

@@ -1,4 +1,5 @@
-//! Chooses one format per value between layers, by the squared error on calibration images.
+//! Chooses one format per value between layers, by the squared error on calibration images. An
+//! exponent that the file gives is taken instead.
 //!
 //! Values that a kernel only copies share a format with their copies: the choice is made for the
 //! whole group, on the errors of all its members. A group is unsigned if none of them is ever
@@ -80,6 +81,11 @@ pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueForma
             widest[group] + best.unwrap_or(0) as i32
         })
         .collect();
+    for (value, layer) in (1..).zip(&network.layers) {
+        if let Some(&given) = network.exponents.get(&layer.name) {
+            exponents[groups.of[value]] = given;
+        }
+    }
     exponents[groups.of[0]] = INPUT_EXPONENT;
     limit(network, &groups, &mut exponents)?;
     let format = |value: ValueId| {

@@ -144,7 +144,7 @@ fn clip(layer: &Layer, format: ValueFormat) -> Option<[i32; 2]> {
 
 /// A slope from 0 to 1 as `m · 2^-bits` with at most 16 significant bits: a product with an
 /// activation is then exact in f32.
-fn fixed_point(slope: f32) -> (u16, u8) {
+pub fn fixed_point(slope: f32) -> (u16, u8) {
     let slope = f64::from(slope);
     let mut bits = 31;
     while bits > 0 && slope * 2_f64.powi(bits) > f64::from(u16::MAX) {

@@ -5,6 +5,7 @@
 //! Concat, …) are evaluated while reading.
 
 mod constant;
+pub mod exponents;
 mod operators;
 mod view;
 
@@ -75,6 +76,8 @@ pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
         return Err(ReadError::Opset { found: opset });
     }
 
+    let exponents = exponents::read(&model.metadata_props)?;
+
     let mut known = HashMap::new();
     for tensor in &graph.initializer {
         known.insert(tensor.name.clone(), Known::Constant(Constant::from_proto(tensor)?));
@@ -112,8 +115,13 @@ pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
             )));
         }
     };
-    let mut graph =
-        Graph { input: reader.input, nodes: reader.nodes, output: logits, head: Head::Logits };
+    let mut graph = Graph {
+        input: reader.input,
+        nodes: reader.nodes,
+        output: logits,
+        head: Head::Logits,
+        exponents,
+    };
     graph.drop_unused();
     Ok(graph)
 }

@@ -67,6 +67,9 @@ struct Strengths {
     /// Fraction of the area that is covered
     #[arg(long, value_name = "FRACTION")]
     erase: Option<f32>,
+    /// How often the image is mirrored left to right
+    #[arg(long, value_name = "FRACTION")]
+    mirror: Option<f32>,
 }
 
 /// What is shown if nothing is asked for.
@@ -80,6 +83,7 @@ const MODERATE: Augmentation = Augmentation {
     crop: 0.1,
     noise: 0.1,
     erase: 0.08,
+    mirror: 0.0,
 };
 
 impl Strengths {
@@ -93,6 +97,7 @@ impl Strengths {
             self.crop,
             self.noise,
             self.erase,
+            self.mirror,
         ];
         if all.iter().all(Option::is_none) {
             return Augmentation {
@@ -110,6 +115,7 @@ impl Strengths {
             crop: self.crop.unwrap_or_default(),
             noise: self.noise.unwrap_or_default(),
             erase: self.erase.unwrap_or_default(),
+            mirror: self.mirror.unwrap_or_default(),
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod augment;
 pub mod data;
 pub mod evaluate;
 pub mod explain;
+pub mod finetune;
 pub mod import;
 pub mod inspect;
 pub mod predict;

@@ -6,7 +6,7 @@ use std::thread;
 
 use converter::dataset::Dataset;
 
-use super::Affine;
+use super::Augmentation;
 use crate::random::{Purpose, Random};
 
 /// Batches that may wait ahead of the step.
@@ -16,7 +16,8 @@ const AHEAD: usize = 4;
 pub struct Part {
     /// Pixel / 255, `[pixels, part size]`.
     pub images: Vec<f32>,
-    /// `[classes, part size]`: 1 / (images in the batch) at each image's label.
+    /// `[classes, part size]`: the probability that each image should have in each class, over the
+    /// images in the batch.
     pub targets: Vec<f32>,
     /// Uniform in [0, 1), `[random numbers per image, part size]`: what dropout is decided by. It
     /// depends on seed, epoch and image alone, not on who computes what.
@@ -32,35 +33,21 @@ pub type Batch = Vec<Part>;
 /// places it does not fill are images of zeros with no weight in the loss, so the loss stays the
 /// mean over the images that are there.
 pub struct Feed {
-    dataset: Arc<Dataset>,
+    pub dataset: Arc<Dataset>,
     /// Which of the images take part.
-    indices: Vec<usize>,
-    augmentation: Option<Affine>,
-    seed: u64,
+    pub indices: Vec<usize>,
+    pub augmentation: Option<Augmentation>,
+    /// Part of the wanted probability that is spread evenly over all classes.
+    pub label_smoothing: f32,
+    pub seed: u64,
     /// Images per step.
-    batch: usize,
-    workers: usize,
-    /// Random numbers per image.
-    noise: usize,
+    pub batch: usize,
+    pub workers: usize,
+    /// Random numbers per image, as the network asks for.
+    pub noise: usize,
 }
 
 impl Feed {
-    pub fn new(
-        dataset: Arc<Dataset>,
-        indices: Vec<usize>,
-        augmentation: Option<Affine>,
-        seed: u64,
-        batch: usize,
-        workers: usize,
-    ) -> Self {
-        Self { dataset, indices, augmentation, seed, batch, workers, noise: 0 }
-    }
-
-    /// With so many random numbers per image, as the network asks for.
-    pub fn with_noise(self, noise: usize) -> Self {
-        Self { noise, ..self }
-    }
-
     /// Steps per epoch.
     pub fn steps(&self) -> usize {
         self.indices.len().div_ceil(self.batch)
@@ -78,6 +65,7 @@ impl Feed {
             dataset: Arc::clone(&self.dataset),
             order: self.indices.clone(),
             augmentation: self.augmentation.clone(),
+            label_smoothing: self.label_smoothing,
             seed: self.seed,
             epoch,
             batch: self.batch,
@@ -93,7 +81,8 @@ impl Feed {
 struct Preparation {
     dataset: Arc<Dataset>,
     order: Vec<usize>,
-    augmentation: Option<Affine>,
+    augmentation: Option<Augmentation>,
+    label_smoothing: f32,
     seed: u64,
     epoch: usize,
     batch: usize,
@@ -129,7 +118,12 @@ impl Preparation {
             for (row, &pixel) in image.iter().enumerate() {
                 images[row * size + column] = pixel;
             }
-            targets[usize::from(dataset.labels[index]) * size + column] = weight;
+            if self.label_smoothing > 0.0 {
+                let share = weight * self.label_smoothing / dataset.classes as f32;
+                targets[column..].iter_mut().step_by(size).for_each(|target| *target = share);
+            }
+            let label = usize::from(dataset.labels[index]);
+            targets[label * size + column] += weight * (1.0 - self.label_smoothing);
             let mut random = Random::new(self.seed, Purpose::Dropout, self.place(index));
             noise.iter_mut().skip(column).step_by(size).for_each(|value| *value = random.unit());
         }
@@ -144,11 +138,11 @@ impl Preparation {
     fn prepare(&self, index: usize, out: &mut [f32]) {
         let dataset = &*self.dataset;
         match &self.augmentation {
-            Some(affine) => {
+            Some(augmentation) => {
                 let place = self.place(index);
                 let mut random = Random::new(self.seed, Purpose::Augmentation, place);
                 let size = [dataset.height, dataset.width];
-                affine.apply(&mut random, dataset.image(index), size, out);
+                augmentation.apply(&mut random, dataset.image(index), size, out);
             }
             None => pixels(dataset.image(index), out),
         }

@@ -1,12 +1,10 @@
 //! What happens to the images between the files and the graphs.
 
-mod affine;
 mod augment;
 mod batches;
 mod split;
 mod warp;
 
-pub use affine::Affine;
 pub use augment::Augmentation;
 pub(crate) use batches::columns;
 pub use batches::{Batch, Feed, Part};

@@ -85,4 +85,15 @@ impl Sets {
             preview: collection.preview,
         })
     }
+    /// Leaves at most `count` images of each class to train on, those that come first in the random
+    /// order.
+    pub fn keep_per_class(&mut self, count: usize) {
+        let mut kept = vec![0; self.images.classes];
+        let labels = &self.images.labels;
+        self.training.retain(|&index| {
+            let kept = &mut kept[usize::from(labels[index])];
+            *kept += 1;
+            *kept <= count
+        });
+    }
 }

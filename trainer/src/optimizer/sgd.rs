@@ -2,14 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, Update};
-use crate::graph::{Graph, Value};
+use super::{Inputs, Optimizer, Update};
+use crate::graph::Graph;
 
-/// `v ← momentum · v + gradient + weight_decay · p`, then `p ← p − rate · v`, as PyTorch defines it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// With `g` the gradient + `weight_decay · p`: `v ← momentum · v + g`, then `p ← p − rate · v`, or
+/// with Nesterov's look ahead `p ← p − rate · (g + momentum · v)`, as PyTorch defines them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sgd {
     /// 0 is plain gradient descent, which keeps no state.
     pub momentum: f32,
+    pub nesterov: bool,
     pub weight_decay: f32,
 }
 
@@ -18,30 +21,25 @@ impl Optimizer for Sgd {
         if self.momentum == 0.0 { &[] } else { &["velocity"] }
     }
 
-    fn emit(
-        &self,
-        graph: &mut Graph,
-        parameters: &Value,
-        gradient: &Value,
-        rate: &Value,
-        state: &[Value],
-        decays: &[f32],
-    ) -> Update {
-        let mut direction = gradient.clone();
-        if self.weight_decay != 0.0 {
-            let decays: Vec<f32> = decays.iter().map(|decay| decay * self.weight_decay).collect();
-            let decays = graph.constant(&[decays.len()], &decays);
-            let pull = graph.mul(parameters, &decays);
+    fn emit(&self, graph: &mut Graph, inputs: &Inputs) -> Update {
+        let mut direction = inputs.gradient.clone();
+        if let Some(pull) = inputs.pull(graph, self.weight_decay) {
             direction = graph.add(&direction, &pull);
         }
-        if let [velocity] = state {
+        let mut state = Vec::new();
+        if let [velocity] = inputs.state {
             let momentum = graph.constant(&[1], &[self.momentum]);
             let kept = graph.mul(velocity, &momentum);
-            direction = graph.add(&kept, &direction);
+            let velocity = graph.add(&kept, &direction);
+            direction = if self.nesterov {
+                let ahead = graph.mul(&velocity, &momentum);
+                graph.add(&direction, &ahead)
+            } else {
+                velocity.clone()
+            };
+            state.push(velocity);
         }
-        let change = graph.mul(&direction, rate);
-        let parameters = graph.sub(parameters, &change);
-        let state = state.iter().map(|_| direction.clone()).collect();
-        Update { parameters, state }
+        let change = graph.mul(&direction, inputs.rate);
+        Update { parameters: graph.sub(inputs.parameters, &change), state }
     }
 }

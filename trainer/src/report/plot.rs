@@ -83,8 +83,13 @@ pub fn heat_table(corner: &str, names: &[String], counts: &[Vec<usize>]) -> Stri
     html + "</table>"
 }
 
-/// Lines over numbered steps; `low` and `high` bound the values.
-pub fn lines(ticks: &[String], series: &[(String, Vec<f64>)], [low, high]: [f64; 2]) -> String {
+/// Lines over numbered steps; `low` and `high` bound the values, which `label` writes.
+pub fn lines(
+    ticks: &[String],
+    series: &[(String, Vec<f64>)],
+    [low, high]: [f64; 2],
+    label: impl Fn(f64) -> String,
+) -> String {
     const LEFT: f64 = 50.0;
     const WIDTH: f64 = 420.0;
     const HEIGHT: f64 = 180.0;
@@ -100,11 +105,11 @@ pub fn lines(ticks: &[String], series: &[(String, Vec<f64>)], [low, high]: [f64;
         let _ = write!(
             svg,
             "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#e1e5ec\"/>\
-             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{:.0} %</text>",
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             LEFT + WIDTH,
             LEFT - 6.0,
             at + 4.0,
-            100.0 * value
+            escape(&label(value))
         );
     }
     for (index, tick) in ticks.iter().enumerate() {

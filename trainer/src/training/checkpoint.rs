@@ -9,11 +9,11 @@ use converter::files::write_atomically;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::EpochRecord;
+use super::{EpochRecord, State};
 
 /// Begins every checkpoint. The number is the version of the layout: raise it with any change to
 /// [`Checkpoint`] or to what it contains.
-const MAGIC: &[u8; 16] = b"INKLING-CKPT-001";
+const MAGIC: &[u8; 16] = b"INKLING-CKPT-002";
 
 /// What a run is: two runs with equal identities give equal bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +48,9 @@ impl Identity {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     pub identity: Identity,
-    pub parameters: Vec<f32>,
-    /// The optimizer's state vectors.
-    pub state: Vec<Vec<f32>>,
+    pub state: State,
+    /// The parameters of the epoch with the lowest validation loss, if they may be wanted.
+    pub best: Option<Vec<f32>>,
     /// One record per finished epoch: the next epoch's number is its length.
     pub history: Vec<EpochRecord>,
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use serde::{Deserialize, Serialize};
+
 use super::TrainingError;
 use crate::backend::{Backend, BackendError, Input, Session};
 use crate::data::{Batch, Part};
 use crate::network::Network;
-use crate::optimizer::Optimizer;
-use crate::step::{gradient_graph, update_graph};
+use crate::quantization::Plan;
+use crate::step::{AVERAGE, UpdateRule, gradient_graph, update_graph};
 
 /// The loss and the gradient `[P]` of one part.
 type Outcome = Result<(f32, Vec<f32>), BackendError>;
@@ -20,22 +22,42 @@ pub struct Engine {
     first: Worker,
     others: Vec<Remote>,
     update: Session,
+    rule: UpdateRule,
     parameters: Arc<Vec<f32>>,
-    /// The optimizer's vectors with their names.
+    /// The vectors of [`UpdateRule::state`] with their names.
     state: Vec<(&'static str, Vec<f32>)>,
+    /// Steps taken.
+    steps: usize,
+}
+
+/// What a step changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    pub parameters: Vec<f32>,
+    /// The vectors of [`UpdateRule::state`].
+    pub vectors: Vec<Vec<f32>>,
+    /// Steps taken so far.
+    pub steps: usize,
+}
+
+impl State {
+    /// The state before the first step.
+    pub fn first(parameters: Vec<f32>, rule: &UpdateRule) -> Self {
+        Self { vectors: rule.initial_state(&parameters), parameters, steps: 0 }
+    }
 }
 
 impl Engine {
-    /// `start` holds the parameters and the optimizer's state vectors.
     pub fn new(
         backend: &Backend,
         network: &Network,
-        optimizer: &dyn Optimizer,
+        plan: Option<&Plan>,
+        rule: UpdateRule,
         part_size: usize,
         workers: usize,
-        start: (Vec<f32>, Vec<Vec<f32>>),
+        start: State,
     ) -> Result<Self, BackendError> {
-        let gradient = gradient_graph(network, part_size);
+        let gradient = gradient_graph(network, plan, part_size);
         let worker = || {
             Ok::<_, BackendError>(Worker {
                 session: backend.session(&gradient)?,
@@ -46,13 +68,14 @@ impl Engine {
             })
         };
         let others = (1..workers).map(|_| Ok(Remote::start(worker()?))).collect::<Result<_, _>>();
-        let (parameters, state) = start;
         Ok(Self {
             first: worker()?,
             others: others.map_err(|error: BackendError| error)?,
-            update: backend.session(&update_graph(network, optimizer))?,
-            parameters: Arc::new(parameters),
-            state: optimizer.state().iter().copied().zip(state).collect(),
+            update: backend.session(&update_graph(network, &rule))?,
+            parameters: Arc::new(start.parameters),
+            state: rule.state().into_iter().zip(start.vectors).collect(),
+            steps: start.steps,
+            rule,
         })
     }
 
@@ -76,13 +99,17 @@ impl Engine {
     }
 
     fn apply(&mut self, gradient: &[f32], rate: f32) -> Result<(), TrainingError> {
+        self.steps += 1;
         let shape = [gradient.len()];
         let rate = [rate];
+        let factors = self.rule.optimizer.factors(self.steps);
+        let names: Vec<String> = (0..factors.len()).map(|index| format!("factor{index}")).collect();
         let mut inputs: Vec<(&str, &[usize], &[f32])> = vec![
             ("parameters", &shape, &self.parameters),
             ("gradient", &shape, gradient),
             ("rate", &[1], &rate),
         ];
+        inputs.extend(names.iter().zip(factors.chunks(1)).map(|(n, f)| (&n[..], &[1][..], f)));
         inputs.extend(self.state.iter().map(|(name, values)| (*name, &shape[..], &values[..])));
         let mut outputs = self.update.run(&inputs)?.into_iter();
         self.parameters = Arc::new(outputs.next().ok_or(TrainingError::WorkerLost)?);
@@ -90,10 +117,16 @@ impl Engine {
         Ok(())
     }
 
-    /// The parameters and the optimizer's state vectors as they are now.
-    pub fn snapshot(&self) -> (Vec<f32>, Vec<Vec<f32>>) {
-        let state = self.state.iter().map(|(_, values)| values.clone()).collect();
-        (self.parameters.to_vec(), state)
+    /// Everything that steps change, as it is now.
+    pub fn state(&self) -> State {
+        let vectors = self.state.iter().map(|(_, values)| values.clone()).collect();
+        State { parameters: self.parameters.to_vec(), vectors, steps: self.steps }
+    }
+
+    /// The parameters to use: their moving average if there is one.
+    pub fn result(&self) -> &[f32] {
+        let average = self.state.iter().find(|(name, _)| *name == AVERAGE);
+        average.map_or(&self.parameters, |(_, values)| values)
     }
 }
 

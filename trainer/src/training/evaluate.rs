@@ -5,6 +5,7 @@ use converter::dataset::Dataset;
 use crate::backend::{Backend, BackendError, Session};
 use crate::data::columns;
 use crate::network::Network;
+use crate::quantization::Plan;
 use crate::step::inference_graph;
 
 /// Images per run of the inference graph.
@@ -25,8 +26,13 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    pub fn new(backend: &Backend, network: &Network) -> Result<Self, BackendError> {
-        let session = backend.session(&inference_graph(network, BATCH))?;
+    /// With a `plan`, as its integers answer.
+    pub fn new(
+        backend: &Backend,
+        network: &Network,
+        plan: Option<&Plan>,
+    ) -> Result<Self, BackendError> {
+        let session = backend.session(&inference_graph(network, plan, BATCH))?;
         Ok(Self { session, pixels: network.input.iter().product() })
     }
 

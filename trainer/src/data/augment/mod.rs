@@ -31,6 +31,8 @@ pub struct Augmentation {
     pub noise: f32,
     /// Fraction of the image's area that a random rectangle may cover with one random grey.
     pub erase: f32,
+    /// How often, 0 to 1, an image is mirrored left to right. Not for digits.
+    pub mirror: f32,
 }
 
 /// Spacing of the points of the elastic map unless given, in pixels.
@@ -53,6 +55,7 @@ impl Augmentation {
             ("crop", self.crop, 0.9),
             ("noise", self.noise, 1.0),
             ("erase", self.erase, 0.9),
+            ("mirror", self.mirror, 1.0),
         ] {
             if !(0.0..=most).contains(&value) {
                 return Err(format!(
@@ -69,8 +72,7 @@ impl Augmentation {
     /// Writes a randomly changed `image` (`height × width`, 0 to 255) into `out` as values from 0
     /// to 1. The same stream of random numbers gives the same result.
     ///
-    /// All that moves pixels is one map, sampled once, so that strengths do not add blur. With
-    /// rotation, scale and shift alone the result is that of [`super::Affine`], bit for bit.
+    /// All that moves pixels is one map, sampled once, so that strengths do not add blur.
     pub fn apply(
         &self,
         random: &mut Random,
@@ -109,6 +111,9 @@ impl Augmentation {
                 let room = 0.5 * (1.0 - kept) * side as f32 / kept;
                 shift[axis] += random.between(-room, room);
             }
+        }
+        if self.mirror > 0.0 && random.unit() < self.mirror {
+            scale[1] = -scale[1];
         }
         Matrix { angle, scale, shift, shear }
     }
@@ -154,6 +159,7 @@ impl fmt::Display for Augmentation {
         part(self.crop, format!("crop up to {}", self.crop));
         part(self.noise, format!("noise up to {}", self.noise));
         part(self.erase, format!("erasing up to {}", self.erase));
+        part(self.mirror, format!("mirrored {} of the time", self.mirror));
         f.write_str(&if parts.is_empty() {
             "no augmentation".to_string()
         } else {

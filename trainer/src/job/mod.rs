@@ -1,7 +1,11 @@
 //! The main job: data set → training → export → integers → proof → summary.
 
+mod line;
+mod pretrained;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use converter::dataset::Dataset;
@@ -9,25 +13,31 @@ use converter::files::write_atomically;
 use converter::{Conversion, Converter, console, prove};
 
 use crate::backend::{Backend, Choice};
-use crate::data::{Feed, Sets};
+use crate::data::Sets;
 use crate::import::{self, labels};
 use crate::metrics::Confusion;
 use crate::network::{Description, Network};
-use crate::progress::Display;
 use crate::recipe::Recipe;
 use crate::summary::{Summary, about};
-use crate::training::{Checkpoint, Identity, Run, Trained, exported_predictions};
+use crate::training::{Checkpoint, History, Identity, exported_predictions, fingerprint};
 use crate::{export, files, report};
+use line::{Beginning, Finished, Line, sample};
+
+pub use pretrained::{Pretrained, Rates};
 
 /// More threads than this make parts of a batch too small to be worth their own thread.
 const MOST_THREADS: usize = 8;
 
-/// The checkpoint's name in the output folder.
-const CHECKPOINT: &str = "checkpoint.bin";
+/// The checkpoints in the output folder: of the epochs in floating point, and of those with integers.
+const CHECKPOINTS: [&str; 2] = ["checkpoint.bin", "checkpoint-integers.bin"];
 
 /// All files that a run writes.
-const FILES: [&str; 8] = [
-    CHECKPOINT,
+const FILES: [&str; 12] = [
+    CHECKPOINTS[0],
+    CHECKPOINTS[1],
+    RECIPE,
+    HISTORY,
+    CURVES,
     "float.onnx",
     "int8.onnx",
     "model.rs",
@@ -37,8 +47,33 @@ const FILES: [&str; 8] = [
     PREVIEW,
 ];
 
+/// The recipe that was used, for `--recipe`.
+const RECIPE: &str = "recipe.toml";
+
+/// What every epoch came to, and the same as a page with plots.
+const HISTORY: &str = "history.json";
+const CURVES: &str = "learning.html";
+
 /// The sheet of pictures and what became of them.
 const PREVIEW: &str = "preview.png";
+
+/// Where the network comes from.
+pub enum Source {
+    /// A description: it starts from random weights.
+    Description(Description),
+    /// A trained model: it goes on from its weights.
+    Model(Pretrained),
+}
+
+impl fmt::Display for Source {
+    /// The name or the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Description(description) => f.write_str(&description.source),
+            Source::Model(pretrained) => write!(f, "{}", pretrained.path.display()),
+        }
+    }
+}
 
 /// What to do.
 pub struct Job {
@@ -46,9 +81,11 @@ pub struct Job {
     pub data: PathBuf,
     /// How pictures and tables become images.
     pub import: import::Options,
+    /// Train on at most so many images of each class.
+    pub per_class: Option<usize>,
     /// Name of the network in what is written.
     pub name: String,
-    pub network: Description,
+    pub source: Source,
     pub recipe: Recipe,
     pub seed: u64,
     /// Folder for the results.
@@ -67,13 +104,13 @@ impl Job {
     /// usable; results are written only once the integers are proven.
     pub fn run(self) -> Result<()> {
         let begun = Instant::now();
-        let sets = Sets::load(&self.data, &self.import, self.seed)?;
-        let input = [1, sets.images.height, sets.images.width];
-        let mut network = self
-            .network
-            .build(input, sets.images.classes)
-            .with_context(|| self.data.display().to_string())?;
-        network.name.clone_from(&self.name);
+        let mut sets = Sets::load(&self.data, &self.import, self.seed)?;
+        if let Some(count) = self.per_class {
+            sets.keep_per_class(count);
+        }
+        let beginning = self.beginning(&sets)?;
+        let network = &beginning.network;
+        self.check_convertible(network)?;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
         files::prepare_folder(&self.out, &FILES)?;
         let threads = self.threads.unwrap_or_else(usable_threads).min(self.recipe.batch);
@@ -90,24 +127,39 @@ impl Job {
         ));
 
         self.tell_of_data(&sets)?;
-        let (trained, training_time) = self.train(&backend, &network, &sets, threads)?;
-        let float_onnx = export::float_onnx(&network, &trained.parameters);
-        let conversion = Converter::new(&self.name, &float_onnx).convert(&sets.images)?;
+        let training = Instant::now();
+        let line = Line { job: &self, backend: &backend, sets: &sets, threads };
+        let finished = line.train(beginning)?;
+        let training = training.elapsed();
+        let Finished { float_onnx, conversion, trained, before_integers } = finished;
 
+        let sample_images = sample(&sets).len();
         let test = sets.test.open();
         let float = exported_predictions(&backend, &float_onnx, &test)?;
         let float = confusion(&test, float);
         let (int8, logits) = prove_integers(&conversion, &test)?;
         let validation_correct =
-            trained.history.last().map_or(0, |record| record.validation_correct);
+            trained.history.get(trained.epoch - 1).map_or(0, |record| record.validation_correct);
+        let recipe = self.recipe.to_string();
+        let history = History {
+            model: &self.name,
+            recipe: &recipe,
+            sample_images,
+            validation_images: sets.validation.len(),
+            epoch: trained.epoch,
+            epochs: &trained.history,
+        };
         let summary = Summary {
+            gap: history.gap(),
+            epoch: trained.epoch,
             float,
             int8,
             logits,
             conversion: &conversion,
             names: &sets.names,
             validation: (validation_correct, sets.validation.len()),
-            network: &self.network.source,
+            before_integers,
+            source: &self.source,
             recipe: &self.recipe,
             seed: self.seed,
             threads,
@@ -115,9 +167,28 @@ impl Job {
         };
         conversion.write(&self.out, &test, &about(&summary))?;
         labels::write(&self.out, &sets.names)?;
-        files::remove(&self.checkpoint_path())?;
-        console::print(&summary.table(&self.out, training_time, begun.elapsed()));
+        let write =
+            |file: &str, text: String| write_atomically(&self.out.join(file), text.as_bytes());
+        write(RECIPE, self.recipe.to_toml())?;
+        write(HISTORY, history.json().context("the learning curves as JSON")?)?;
+        write(CURVES, history.html())?;
+        for checkpoint in CHECKPOINTS {
+            files::remove(&self.out.join(checkpoint))?;
+        }
+        console::print(&summary.table(&self.out, training, begun.elapsed()));
         Ok(())
+    }
+
+    /// Finds out before the training whether there are integers for a network of this structure.
+    fn check_convertible(&self, network: &Network) -> Result<()> {
+        // Not as batch norm starts, with a mean and a shift of 0, which would fold into anything.
+        let parameters: Vec<f32> =
+            network.initial_parameters(self.seed).iter().map(|value| value + 0.0625).collect();
+        let untrained = export::float_onnx(network, &parameters, None);
+        let lowered = Converter::new(&self.name, &untrained).lower();
+        lowered.map(|_| ()).with_context(|| {
+            format!("network {}: the converter has no integers for it", self.source)
+        })
     }
 
     /// Says what was chosen while reading the data, and shows what became of pictures.
@@ -139,51 +210,38 @@ impl Job {
         Ok(())
     }
 
-    fn checkpoint_path(&self) -> PathBuf {
-        self.out.join(CHECKPOINT)
+    /// The network and what it starts from.
+    fn beginning(&self, sets: &Sets) -> Result<Beginning> {
+        let mut beginning = match &self.source {
+            Source::Description(description) => {
+                let input = [1, sets.images.height, sets.images.width];
+                let network = description
+                    .build(input, sets.images.classes)
+                    .with_context(|| self.data.display().to_string())?;
+                let parameters = network.initial_parameters(self.seed);
+                Beginning { network, parameters, rates: None }
+            }
+            Source::Model(pretrained) => pretrained.beginning(&sets.images, self.seed)?,
+        };
+        beginning.network.name.clone_from(&self.name);
+        Ok(beginning)
     }
 
-    fn train(
-        &self,
-        backend: &Backend,
-        network: &Network,
-        sets: &Sets,
-        workers: usize,
-    ) -> Result<(Trained, Duration)> {
-        let begun = Instant::now();
-        let feed = Feed::new(
-            sets.images.clone(),
-            sets.training.clone(),
-            self.recipe.augmentation.clone(),
-            self.seed,
-            self.recipe.batch,
-            workers,
-        )
-        .with_noise(network.noise());
-        let identity = Identity {
-            network: network.to_string(),
-            recipe: self.recipe.to_string(),
-            seed: self.seed,
-            dataset: sets.fingerprint.clone(),
-            backend: backend.identity().to_string(),
-            threads: workers,
-        };
-        let path = self.checkpoint_path();
-        let start = self.start(&path, &identity)?;
-        let done = start.as_ref().map_or(0, |checkpoint| checkpoint.history.len());
-        let mut display =
-            Display::new(self.recipe.epochs, done, feed.steps(), sets.validation.len());
-        let run = Run {
-            backend,
-            network,
-            recipe: &self.recipe,
-            feed: &feed,
-            validation: &sets.validation,
-            identity,
-            workers,
-        };
-        let trained = run.train(start, &path, &mut display)?;
-        Ok((trained, begun.elapsed()))
+    /// What tells this network and its start from others, beside the seed.
+    fn identify(&self, beginning: &Beginning) -> String {
+        let mut text = beginning.network.to_string();
+        if let Source::Model(_) = self.source {
+            let bytes: Vec<u8> =
+                beginning.parameters.iter().flat_map(|value| value.to_le_bytes()).collect();
+            text.push_str(&format!(", from parameters with sha256 {}", fingerprint([&bytes[..]])));
+        }
+        if let Some(rates) = beginning.rates {
+            text.push_str(&format!(", {rates}"));
+        }
+        if let Some(count) = self.per_class {
+            text.push_str(&format!(", {count} images per class"));
+        }
+        text
     }
 
     /// The checkpoint to go on from, if there is one and it is wanted.

@@ -1,0 +1,257 @@
+//! A network as the converter reads it from an ONNX file, made trainable: batch norm is folded, and
+//! what exporters write in many ways has one form.
+
+use converter::graph::Shape as LoweredShape;
+use converter::lower::{Layer as LoweredLayer, LayerOp, Network as LoweredNetwork};
+use converter::passes::INPUT_EXPONENT;
+use converter::quantize::fixed_point;
+
+use super::{
+    Add, AveragePool2d, Concat, Conv2d, Flatten, FullyConnected, Layer, LeakyRelu, MaxPool2d,
+    Network, NetworkError, Node, Relu, Relu6, Shape, Window,
+};
+
+/// A lowered network as one that can be trained.
+#[derive(Debug)]
+pub struct Readout {
+    pub network: Network,
+    /// The flat vector of its parameters.
+    pub parameters: Vec<f32>,
+    /// For each value of the lowered network, the value of `network` that holds it, and
+    pub values: Vec<usize>,
+    /// what that one must be multiplied by to give it. The image is `pixel / 255` here and
+    /// `pixel / 256` there, and the mean of a window has a power of two as its divisor there.
+    pub factors: Vec<f32>,
+    /// For each layer of the lowered network that has weights, the layer of `network` that has
+    /// them.
+    pub weighted: Vec<Option<usize>>,
+}
+
+/// Why a lowered network cannot be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadoutError {
+    #[error("layer '{layer}': {what}")]
+    Layer { layer: String, what: String },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+/// Reads the layers of `lowered` as a network called `name`.
+///
+/// # Errors
+///
+/// Names the first layer that has no trainable form.
+pub fn read(name: &str, lowered: &LoweredNetwork) -> Result<Readout, ReadoutError> {
+    let input = lowered.input;
+    let mut reading = Reading {
+        lowered,
+        nodes: Vec::new(),
+        shapes: vec![Shape::Image([input.channels, input.height, input.width])],
+        parameters: Vec::new(),
+        values: vec![0],
+        // q / 256 from q / 255.
+        factors: vec![255.0 / 2f32.powi(INPUT_EXPONENT)],
+        weighted: Vec::new(),
+    };
+    for layer in &lowered.layers {
+        reading.layer(layer)?;
+    }
+    let last = reading.nodes.len();
+    if matches!(reading.shapes[last], Shape::Image(_)) {
+        let name = reading.fresh("flatten");
+        reading.push(name, Box::new(Flatten), vec![last])?;
+    }
+    let Reading { nodes, parameters, values, factors, weighted, .. } = reading;
+    let network = Network::new(name, [input.channels, input.height, input.width], nodes)?;
+    Ok(Readout { network, parameters, values, factors, weighted })
+}
+
+struct Reading<'l> {
+    lowered: &'l LoweredNetwork,
+    nodes: Vec<Node>,
+    /// Of the values of the network that is read.
+    shapes: Vec<Shape>,
+    parameters: Vec<f32>,
+    values: Vec<usize>,
+    factors: Vec<f32>,
+    weighted: Vec<Option<usize>>,
+}
+
+impl Reading<'_> {
+    fn push(
+        &mut self,
+        name: String,
+        layer: Box<dyn Layer>,
+        inputs: Vec<usize>,
+    ) -> Result<usize, ReadoutError> {
+        let shapes: Vec<Shape> = inputs.iter().map(|&value| self.shapes[value]).collect();
+        match layer.output_shape(&shapes) {
+            Ok(shape) => self.shapes.push(shape),
+            Err(what) => return Err(ReadoutError::Layer { layer: name, what }),
+        }
+        self.nodes.push(Node { name, layer, inputs });
+        Ok(self.nodes.len())
+    }
+
+    /// A name that no layer has.
+    fn fresh(&self, stem: &str) -> String {
+        let taken = |name: &str| self.nodes.iter().any(|node| node.name == name);
+        let numbered = (2..).map(|number| format!("{stem}{number}"));
+        let mut names = std::iter::once(stem.to_string()).chain(numbered);
+        names.find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    fn never_negative(&self, value: usize) -> bool {
+        value == 0 || self.lowered.layers[value - 1].relu
+    }
+
+    fn layer(&mut self, layer: &LoweredLayer) -> Result<(), ReadoutError> {
+        let refused =
+            |what: &str| ReadoutError::Layer { layer: layer.name.clone(), what: what.into() };
+        let inputs: Vec<usize> = layer.inputs.iter().map(|&value| self.values[value]).collect();
+        let shape = self.lowered.shape(layer.inputs[0]);
+        let input_factor = self.factors[layer.inputs[0]];
+        let same_factor = || {
+            let same = layer.inputs.iter().all(|&value| self.factors[value] == input_factor);
+            let what = "joins values of different scales, such as a mean over a window whose size \
+                        is no power of two";
+            if same { Ok(input_factor) } else { Err(refused(what)) }
+        };
+        let never_negative = layer.inputs.iter().all(|&value| self.never_negative(value));
+        let mut weighted = None;
+        // Whether a ReLU is part of the layer, rather than nothing negative can come out.
+        let mut activation = layer.relu;
+        let name = self.fresh(&layer.name);
+        let (mut value, factor) = match &layer.op {
+            LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => {
+                let window = window_of(window.kernel, window.stride, window.padding);
+                if window.output_size(shape.height, shape.width)
+                    != Ok([convolved.height, convolved.width])
+                {
+                    return Err(refused(
+                        "its padding differs between top and bottom or left and right, which \
+                         training does not do",
+                    ));
+                }
+                let conv = Conv2d {
+                    out_channels: convolved.channels,
+                    window,
+                    groups: *groups,
+                    bias: true,
+                };
+                weighted = Some(self.nodes.len());
+                let inner = shape.channels / groups;
+                let taps = window.area();
+                // From [out][position][in] to [out][in][position].
+                for filter in weights.chunks(inner * taps) {
+                    let tap = |index: usize| filter[index % taps * inner + index / taps];
+                    self.parameters.extend((0..inner * taps).map(|i| tap(i) * input_factor));
+                }
+                self.parameters.extend(bias);
+                let mut value = self.push(name.clone(), Box::new(conv), inputs)?;
+                if layer.relu {
+                    value = self.activation(layer, value)?;
+                    activation = false;
+                }
+                if let Some(pool) = pool {
+                    let name = self.fresh(&format!("{name}.pool"));
+                    let pool =
+                        MaxPool2d { window: window_of(pool.kernel, pool.stride, pool.padding) };
+                    value = self.push(name, Box::new(pool), vec![value])?;
+                }
+                (value, 1.0)
+            }
+            LayerOp::FullyConnected { weights, bias } => {
+                let mut input = inputs[0];
+                if matches!(self.shapes[input], Shape::Image(_)) {
+                    let flatten = self.fresh(&format!("{name}.flatten"));
+                    input = self.push(flatten, Box::new(Flatten), vec![input])?;
+                }
+                weighted = Some(self.nodes.len());
+                let positions = shape.height * shape.width;
+                // From height, width, channel to channel, height, width.
+                for row in weights.chunks(shape.size()) {
+                    let weight =
+                        |index: usize| row[index % positions * shape.channels + index / positions];
+                    self.parameters.extend((0..row.len()).map(|i| weight(i) * input_factor));
+                }
+                self.parameters.extend(bias);
+                let layer = FullyConnected { outputs: bias.len() };
+                (self.push(name, Box::new(layer), vec![input])?, 1.0)
+            }
+            LayerOp::MaxPool2d { window } => {
+                activation = false;
+                let window = window_of(window.kernel, window.stride, window.padding);
+                let pool = MaxPool2d { window };
+                self.check_pool(layer, &pool.window, shape)?;
+                (self.push(name, Box::new(pool), inputs)?, input_factor)
+            }
+            LayerOp::AveragePool2d { window, bits } => {
+                activation &= !never_negative;
+                let window = window_of(window.kernel, window.stride, window.padding);
+                self.check_pool(layer, &window, shape)?;
+                let factor = input_factor * window.area() as f32 * 2f32.powi(-(*bits as i32));
+                (self.push(name, Box::new(AveragePool2d { window }), inputs)?, factor)
+            }
+            LayerOp::Add => {
+                activation &= !never_negative;
+                let factor = same_factor()?;
+                (self.push(name, Box::new(Add), inputs)?, factor)
+            }
+            LayerOp::Concat => {
+                activation = false;
+                let factor = same_factor()?;
+                (self.push(name, Box::new(Concat), inputs)?, factor)
+            }
+            LayerOp::LeakyRelu { slope } => {
+                activation = false;
+                // As the integers have it.
+                let (integer, bits) = fixed_point(*slope);
+                let leaky = LeakyRelu { slope: f32::from(integer) * 2f32.powi(-i32::from(bits)) };
+                (self.push(name, Box::new(leaky), inputs)?, input_factor)
+            }
+        };
+        if activation {
+            if layer.ceiling.is_some() && factor != 1.0 {
+                return Err(refused("its upper bound lies behind a mean over a window"));
+            }
+            value = self.activation(layer, value)?;
+        }
+        self.values.push(value);
+        self.factors.push(factor);
+        self.weighted.push(weighted);
+        Ok(())
+    }
+
+    fn activation(&mut self, layer: &LoweredLayer, value: usize) -> Result<usize, ReadoutError> {
+        let name = self.fresh(&format!("{}.relu", layer.name));
+        match layer.ceiling {
+            None => self.push(name, Box::new(Relu), vec![value]),
+            Some(6.0) => self.push(name, Box::new(Relu6), vec![value]),
+            Some(ceiling) => Err(ReadoutError::Layer {
+                layer: layer.name.clone(),
+                what: format!("is bounded by {ceiling}; training knows ReLU and ReLU6"),
+            }),
+        }
+    }
+
+    fn check_pool(
+        &self,
+        layer: &LoweredLayer,
+        window: &Window,
+        shape: LoweredShape,
+    ) -> Result<(), ReadoutError> {
+        let fits = window.padding == [0, 0]
+            && window.output_size(shape.height, shape.width)
+                == Ok([layer.output.height, layer.output.width]);
+        if fits {
+            return Ok(());
+        }
+        let what = "is a pooling with padding, which training does not do".to_string();
+        Err(ReadoutError::Layer { layer: layer.name.clone(), what })
+    }
+}
+
+fn window_of(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Window {
+    Window { kernel, stride, padding }
+}
