@@ -55,7 +55,7 @@ fn presets_go_through_the_whole_line() {
     let backend = Backend::start(Choice::Tract, None).expect("tract is built in");
     let load = |split| Dataset::load(&mnist(), split).expect("MNIST is committed");
     let training = Arc::new(load(Split::Train).subset(&(0..2400).collect::<Vec<_>>()));
-    let test = load(Split::Test).subset(&(0..500).collect::<Vec<_>>());
+    let test = load(Split::Test).subset(&(0..300).collect::<Vec<_>>());
     for (name, _) in PRESETS {
         let network = Description::named(name)
             .and_then(|description| description.build([1, 28, 28], 10))
@@ -73,20 +73,20 @@ fn presets_go_through_the_whole_line() {
         };
         println!("{name}: {} of {} right", evaluation.correct, test.len());
         // A hundred small steps; guessing gives a tenth.
-        assert!(evaluation.correct > test.len() / 2, "{name}: {} right", evaluation.correct);
+        assert!(evaluation.correct > test.len() / 3, "{name}: {} right", evaluation.correct);
         // The same computation with its sums in another order: a tie may be decided otherwise.
         assert!(right(&exported).abs_diff(evaluation.correct) <= 1, "{name}");
 
         let conversion = Converter::new(name, &onnx).convert(&training).expect("it converts");
         let agreement = prove::against_tract(&conversion.network, &conversion.int8_onnx(), &test)
             .expect("tract runs it");
-        assert_eq!((agreement.logits, agreement.mismatches), (5000, 0), "{name}");
+        assert_eq!((agreement.logits, agreement.mismatches), (3000, 0), "{name}");
         let largest = |logits: &Vec<i32>| {
             let largest = logits.iter().max();
             logits.iter().position(|logit| Some(logit) == largest).unwrap_or(0)
         };
         let int8 = right(&agreement.ours.iter().map(largest).collect::<Vec<_>>());
-        assert!(int8.abs_diff(evaluation.correct) <= 15, "{name}: {int8} right with integers");
+        assert!(int8.abs_diff(evaluation.correct) <= 10, "{name}: {int8} right with integers");
     }
 }
 
@@ -250,6 +250,8 @@ fn wrong_files_are_refused_in_one_line() {
     for text in ["", "name = \"mine\"", "layer = 3", "\u{0}", "name = \"mine\"\nlayer = []"] {
         assert!(line(text, [1, 12, 11]).contains("mine.toml"));
     }
+    let untrained = "name = \"mine\"\n[[layer]]\nkind = \"flatten\"";
+    assert!(line(untrained, [1, 1, 3]).contains("no layer has anything to train"));
     assert!(line(GOOD, [1, 2, 2]).contains("on images of 1×2×2"));
 }
 

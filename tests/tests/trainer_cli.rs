@@ -134,18 +134,13 @@ fn a_network_may_come_from_a_file() {
     assert!(card.contains(&format!("--network {file} --name forked --recipe")), "{card}");
     assert_eq!(contents(&out).len(), FILES.len());
 
-    // Before anything is trained: what has no integers, and what is no network.
+    // Before anything is trained: what is no network.
     let refused =
         |more: &[&str], parts: &[&str]| refused(&program, &data, &folder.join("no"), more, parts);
     let spoiled = |from: &str, to: &str, parts: &[&str]| {
         fs::write(file, FORKED.replace(from, to)).expect("a test can write");
         refused(&["--network", file], &[&[file], parts].concat());
     };
-    spoiled(
-        "name = \"forked\"",
-        "name = \"forked\"\n[[layer]]\nkind = \"batch_norm\"",
-        &["the converter has no integers for it", "shifts the input of a padded convolution"],
-    );
     spoiled("kernel = 3", "kernel = 3\ncolour = 1", &["layer conv2d1", "colour"]);
     refused(&["--network", "nothing"], &["nothing", "simple, tiny", ".toml"]);
     let _ = fs::remove_dir_all(folder);

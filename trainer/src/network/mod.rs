@@ -337,6 +337,7 @@ impl Network {
             }
         }
         match shapes.last() {
+            Some(Shape::Flat(2..)) if network.trained_count() == 0 => Err(NetworkError::Untrained),
             Some(Shape::Flat(2..)) => Ok(network),
             Some(&shape) if !network.layers.is_empty() => Err(NetworkError::Output { shape }),
             _ => Err(NetworkError::Empty),
@@ -445,6 +446,8 @@ pub enum NetworkError {
          end it with fully_connected"
     )]
     Output { shape: Shape },
+    #[error("no layer has anything to train; end it with fully_connected")]
+    Untrained,
     #[error("there is no layer; end it with fully_connected")]
     Empty,
 }
