@@ -1,12 +1,14 @@
 //! Time per image, one image at a time on one thread, for every runtime in the same run.
 //!
-//! Results are named `<network>/<runtime>`. ONNX Runtime is left out, with a word, where no
-//! library of it is found.
+//! Results are named `<network>/<runtime>`, and the last lines are a table of the fastest samples.
+//! ONNX Runtime is left out, with a word, where no library of it is found.
 
 use std::time::Duration;
 
 use benches::peers::{EmbeddedNn, Microflow};
-use benches::{OnnxRuntime, SIMPLE_FLOAT, SIMPLE_INT8, Tract, as_image, simple, test_images};
+use benches::{
+    OnnxRuntime, SIMPLE_FLOAT, SIMPLE_INT8, Table, Tract, as_image, simple, test_images,
+};
 use criterion::{Criterion, criterion_group, criterion_main};
 use firmware_core::Arena;
 use tract_onnx::prelude::*;
@@ -30,34 +32,33 @@ fn latency(criterion: &mut Criterion) {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3));
 
+    let mut table = Table::default();
     let mut arena = Arena::new();
-    group.bench_function("firmware-core", |b| {
-        b.iter(|| simple::infer(&images[turn()], &mut arena));
-    });
+    table.bench(&mut group, "firmware-core", || simple::infer(&images[turn()], &mut arena));
     let signed: Vec<Vec<i8>> = integers
         .iter()
         .map(|pixels| pixels.iter().map(|&pixel| (pixel / 2) as i8).collect())
         .collect();
     let mut embedded_nn = EmbeddedNn::default();
-    group.bench_function("embedded-nn", |b| b.iter(|| embedded_nn.run(&signed[turn()])));
+    table.bench(&mut group, "embedded-nn", || embedded_nn.run(&signed[turn()]));
     let microflow = Microflow::default();
-    group
-        .bench_function("microflow-without-pooling", |b| b.iter(|| microflow.run(&signed[turn()])));
+    table.bench(&mut group, "microflow-without-pooling", || microflow.run(&signed[turn()]));
     let tract = Tract::load(SIMPLE_FLOAT, f32::datum_type());
-    group.bench_function("tract-f32", |b| b.iter(|| tract.run(&floats[turn()])));
+    table.bench(&mut group, "tract-f32", || tract.run(&floats[turn()]));
     let tract = Tract::load(SIMPLE_INT8, u8::datum_type());
-    group.bench_function("tract-int8", |b| b.iter(|| tract.run(&integers[turn()])));
+    table.bench(&mut group, "tract-int8", || tract.run(&integers[turn()]));
 
     match Backend::start(Choice::Onnxruntime, None) {
         Ok(backend) => {
-            let mut float = OnnxRuntime::load(&backend, SIMPLE_FLOAT);
-            group.bench_function("onnxruntime-f32", |b| b.iter(|| float.run(&floats[turn()])));
-            let mut int8 = OnnxRuntime::load(&backend, SIMPLE_INT8);
-            group.bench_function("onnxruntime-int8", |b| b.iter(|| int8.run(&integers[turn()])));
+            let mut float = OnnxRuntime::load(&backend, SIMPLE_FLOAT, 1);
+            table.bench(&mut group, "onnxruntime-f32", || float.run(&floats[turn()]));
+            let mut int8 = OnnxRuntime::load(&backend, SIMPLE_INT8, 1);
+            table.bench(&mut group, "onnxruntime-int8", || int8.run(&integers[turn()]));
         }
         Err(error) => eprintln!("SKIPPED: onnxruntime-f32, onnxruntime-int8 - {error}"),
     }
     group.finish();
+    table.print(1);
 }
 
 criterion_group!(benches, latency);
