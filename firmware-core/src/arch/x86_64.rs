@@ -1,9 +1,10 @@
 //! The host: SSE2, which every x86-64 has, and AVX2 or AVX-512 with VNNI where they are found at
 //! run time.
 //!
-//! Values are widened to 16 bits, and one instruction multiplies them with as many weights and
-//! adds the products in pairs: 8, 16 or 32 multiply-accumulates. Two channels share the loads of
-//! four pixels.
+//! A convolution with max pooling keeps a pixel in each lane of a vector (`lanes`, over what `panel`
+//! packs): 64, 16 or 8 multiply-accumulates to an instruction, and nothing is added across lanes.
+//! Other convolutions widen values to 16 bits in a [`Patch`], and two channels share the loads of
+//! four pixels. What differs between the extensions is in a file for each.
 
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
 #![allow(clippy::incompatible_msrv)]
@@ -18,6 +19,8 @@ use crate::{Activation, Requantize};
 mod avx2;
 #[path = "x86_64_lanes.rs"]
 mod lanes;
+#[path = "x86_64_panel.rs"]
+mod panel;
 #[path = "x86_64_sse2.rs"]
 mod sse2;
 #[path = "x86_64_vectors.rs"]
@@ -162,6 +165,25 @@ pub(crate) fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
             Isa::Sse2 => layer.run::<Sse2, Y, 2>(y),
         }
     }
+}
+
+/// A fully connected layer, or false where [`dot4`] is as good: one of few outputs, or a processor
+/// without the widest vectors.
+#[inline(always)]
+pub(crate) fn fully_connected<X: Activation, Y: Activation, R: Requantize>(
+    x: &[X],
+    weights: &[i8],
+    bias: &[i32],
+    requantize: &[R],
+    y: &mut [Y],
+) -> bool {
+    let fits = y.len() >= vnni::ROWS && weights.len() == x.len() * y.len();
+    if !X::UNSIGNED || isa() != Isa::Vnni || !fits {
+        return false;
+    }
+    // SAFETY: `isa` found the extensions; there are 16 rows of weights and more, as long as `x`.
+    unsafe { vnni::fully_connected(bytemuck::must_cast_slice(x), weights, bias, requantize, y) };
+    true
 }
 
 /// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.

@@ -7,18 +7,10 @@
 
 use core::mem::MaybeUninit;
 
+use super::panel::{Block, PIXELS, Panel, Plan, QUADS};
 use super::vectors::Lanes;
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
-
-/// Bytes of a panel: what fits a first-level cache beside the weights.
-const PANEL: usize = 32 * 1024;
-
-/// Pixels of the widest vector.
-const PIXELS: usize = 16;
-
-/// Times four pixels.
-pub(super) const QUADS: usize = PIXELS / 4;
 
 /// Room for as many words as there are weights: there are no more groups of taps than taps.
 type Words<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
@@ -74,22 +66,6 @@ pub(crate) struct Pooled<'a, X, R> {
     pub requantize: &'a [R],
 }
 
-/// Where things are, in values of the input and vectors of the panel.
-struct Plan {
-    /// From one pooled pixel to the one below, and to the one on the right.
-    step: [usize; 2],
-    /// From the left pixels under a pooled one to the right ones, and input rows from the upper
-    /// ones to the lower ones.
-    side: usize,
-    below: usize,
-    /// Rows of the input under a pooled pixel, and from one row to the next.
-    rows: usize,
-    pitch: usize,
-    /// Values in a kernel row, and groups of them.
-    row: usize,
-    groups: usize,
-}
-
 impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
     /// `None` where a window needs padding or is pooled with more than 2 x 2 others, where a
     /// panel does not fit, or where a slice is not as long as its shape says.
@@ -118,8 +94,10 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let last = (height - 1) * plan.step[0] + (right - 1) * plan.step[1];
         let end = last + (plan.rows - 1) * pitch + plan.side + plan.row;
         let words = channels * kernel_rows * plan.groups;
-        let fits = end <= self.x.len()
-            && plan.rows * 2 * plan.groups * vector <= PANEL
+        // A window that would reach beyond the right side asks for padding there.
+        let fits = (right - 1) * plan.step[1] + plan.side + plan.row <= pitch
+            && end <= self.x.len()
+            && plan.rows * 2 * plan.groups * vector <= size_of::<Panel>()
             && self.weights[usize::from(taps == 2)].len() >= words
             && self.bias.len() >= channels
             && self.requantize.len() >= channels
@@ -139,31 +117,30 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
     ) -> bool {
         let Some(plan) = self.plan(V::TAPS, size_of::<V>(), y.len()) else { return false };
         let [height, width, depth] = self.pool.output;
+        let order = plan.order::<X, V>();
         let mut panel = MaybeUninit::<Panel>::uninit();
         let panel: *mut V = panel.as_mut_ptr().cast();
-        let mut block = Block { at: [0; QUADS], y: [0; QUADS], count: [0; QUADS] };
+        let mut block = Block::default();
         let mut quads = 0;
         for row in 0..height {
             for column in (0..width).step_by(4) {
-                block.at[quads] = row * plan.step[0] + column * plan.step[1];
-                block.y[quads] = row * width + column;
-                block.count[quads] = width - column;
+                let at = row * plan.step[0] + column * plan.step[1];
+                block.set(quads, at, row * width + column, width - column);
                 quads += 1;
                 let last = row + 1 == height && column + 4 >= width;
                 if quads < V::PIXELS / 4 && !last {
                     continue;
                 }
                 // Lanes that are left over repeat the last ones.
-                for i in quads..QUADS {
-                    block.at[i] = block.at[quads - 1];
-                    block.count[i] = 0;
+                for quad in quads..QUADS {
+                    block.set(quad, at, 0, 0);
                 }
                 quads = 0;
                 // SAFETY: `plan` has checked that every window is part of `x`, that the panel has
                 // room, and that there are weights, biases, requantizations and outputs for every
                 // channel of every pixel.
                 unsafe {
-                    self.pack(&plan, &block, panel);
+                    plan.pack(self.x, &order, &block, panel);
                     let mut channel = 0;
                     while channel < depth {
                         channel += match depth - channel {
@@ -178,71 +155,6 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
             }
         }
         true
-    }
-
-    /// Fills the panel, `[left or right][row][group]`, for the pixels of `block`.
-    ///
-    /// # Safety
-    ///
-    /// As in `run`.
-    #[inline(always)]
-    unsafe fn pack<V: Lanes>(&self, plan: &Plan, block: &Block, panel: *mut V) {
-        let end = self.x.as_ptr_range().end as usize;
-        let last = block.at[QUADS - 1];
-        let step = plan.step[1];
-        if V::SPREADS && X::UNSIGNED && 3 * step + plan.side + plan.groups * V::TAPS <= 16 {
-            // All that the windows of four pixels cover is in one load.
-            let mut order = [[[0; 4]; 8]; 2];
-            for (right, order) in order.iter_mut().enumerate() {
-                for (group, order) in order.iter_mut().enumerate() {
-                    for (pixel, word) in order.iter_mut().enumerate() {
-                        let first = right * plan.side + pixel * step + group * V::TAPS;
-                        *word = V::ORDER.wrapping_add(first as u32 * V::ORDER_STEP);
-                    }
-                }
-            }
-            for row in 0..plan.rows {
-                // SAFETY: windows are part of `x`, and the panel has room for all groups.
-                unsafe {
-                    let x = self.x.as_ptr().add(row * plan.pitch);
-                    let values = if x.add(last) as usize + 16 <= end {
-                        V::load(x.cast(), &block.at)
-                    } else {
-                        let copy = Copied::new(x, &block.at, 0, end);
-                        V::load(copy.0.as_ptr().cast(), &Copied::<X>::QUADS)
-                    };
-                    for (right, order) in order.iter().enumerate() {
-                        let to = panel.add((right * plan.rows + row) * plan.groups);
-                        for (group, order) in order.iter().enumerate().take(plan.groups) {
-                            to.add(group).write(V::spread(values, order));
-                        }
-                    }
-                }
-            }
-            return;
-        }
-        let mut to = panel;
-        for side in [0, plan.side] {
-            for row in 0..plan.rows {
-                // SAFETY: as above.
-                unsafe {
-                    let x = self.x.as_ptr().add(row * plan.pitch + side);
-                    for group in (0..plan.groups).step_by(4) {
-                        let x = x.add(group * V::TAPS);
-                        let columns = if x.add(last + 3 * step) as usize + 4 * V::TAPS <= end {
-                            V::columns(x, &block.at, step)
-                        } else {
-                            let copy = Copied::new(x, &block.at, step, end);
-                            V::columns(copy.0.as_ptr(), &Copied::<X>::QUADS, PIXELS)
-                        };
-                        for column in columns.into_iter().take(plan.groups - group) {
-                            to.write(column);
-                            to = to.add(1);
-                        }
-                    }
-                }
-            }
-        }
     }
 
     /// `N` channels of the pixels in the panel; returns `N`.
@@ -314,42 +226,3 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         N
     }
 }
-
-/// Some pixels of the output, in fours that lie side by side.
-struct Block {
-    /// Where the window of each four's first pixel begins in the input.
-    at: [usize; QUADS],
-    /// Each four's first pixel in the output.
-    y: [usize; QUADS],
-    /// How many of each four, if not more, are part of the output.
-    count: [usize; QUADS],
-}
-
-/// What 16 pixels need of the very end of the input; what lies behind it counts zero.
-struct Copied<X>([X; PIXELS * PIXELS]);
-
-impl<X: Activation> Copied<X> {
-    /// Where the first of each four pixels is.
-    const QUADS: [usize; QUADS] = [0, 4 * PIXELS, 8 * PIXELS, 12 * PIXELS];
-
-    /// 16 values from `x` plus one of `at` plus none to three times `step` on.
-    ///
-    /// # Safety
-    ///
-    /// The input must have all values from `x` to `end`.
-    #[cold]
-    unsafe fn new(x: *const X, at: &[usize; QUADS], step: usize, end: usize) -> Self {
-        let mut copy = [X::saturate(0); PIXELS * PIXELS];
-        for (i, copy) in copy.chunks_exact_mut(PIXELS).enumerate() {
-            let x = x.wrapping_add(at[i / 4] + i % 4 * step);
-            let len = end.saturating_sub(x as usize).min(PIXELS);
-            // SAFETY: `len` values from `x` on are part of the input, and the copy has 16.
-            unsafe { x.copy_to_nonoverlapping(copy.as_mut_ptr(), len) };
-        }
-        Self(copy)
-    }
-}
-
-/// Memory for the panel, aligned for every vector.
-#[repr(C, align(64))]
-struct Panel([u8; PANEL]);

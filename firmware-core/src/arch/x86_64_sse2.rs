@@ -4,7 +4,7 @@
 
 use core::arch::x86_64::*;
 
-use super::lanes::QUADS;
+use super::panel::QUADS;
 use super::vectors::{Lanes, Vector};
 use crate::Activation;
 

@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::__m128i;
 
-use super::lanes::QUADS;
+use super::panel::QUADS;
 use crate::Activation;
 
 /// Values of the widest vector.
