@@ -1,4 +1,4 @@
-//! What criterion measured as a table, so that one command prints the figures and their ratios.
+//! What was measured as a table, so that one command prints the figures and their ratios.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -37,6 +37,25 @@ impl Table {
         }
     }
 
+    /// Measures each for `turn` seconds once more, in turn for so many rounds: ratios then do not
+    /// depend on what else the machine did while criterion measured one of them.
+    pub fn turns(&mut self, rounds: usize, turn: f64, runs: &mut [(&str, Box<dyn FnMut() + '_>)]) {
+        if !measuring() {
+            return;
+        }
+        for _ in 0..rounds {
+            for (name, fastest) in &mut self.0 {
+                let Some((_, run)) = runs.iter_mut().find(|(run, _)| run == name) else { continue };
+                let calls = (turn / *fastest).ceil();
+                let start = Instant::now();
+                for _ in 0..calls as usize {
+                    run();
+                }
+                *fastest = fastest.min(start.elapsed().as_secs_f64() / calls);
+            }
+        }
+    }
+
     /// The fastest row of each of these groups, of which names begin so.
     pub fn best(&self, groups: &[&str]) -> Self {
         let best = |group: &&str| {
@@ -48,9 +67,8 @@ impl Table {
 
     /// Prints the table, per image of `images` in a call, with ratios to the first runtime.
     pub fn print(&self, images: usize) {
-        // Only `cargo bench` says `--bench`; `cargo test` runs everything once and measures nothing.
         let [(first, least), ..] = self.0.as_slice() else { return };
-        if !std::env::args().any(|argument| argument == "--bench") {
+        if !measuring() {
             return;
         }
         println!("| runtime | µs per image | images per second | ratio to {first} |");
@@ -62,4 +80,9 @@ impl Table {
         }
         println!();
     }
+}
+
+/// Only `cargo bench` says `--bench`; `cargo test` runs everything once and measures nothing.
+fn measuring() -> bool {
+    std::env::args().any(|argument| argument == "--bench")
 }
