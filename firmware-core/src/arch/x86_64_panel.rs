@@ -149,15 +149,16 @@ impl<X: Activation> Copied<X> {
     #[cold]
     unsafe fn new(x: *const X, at: &[usize; QUADS], step: usize, end: usize) -> Self {
         let mut copy = [X::saturate(0); PIXELS * PIXELS];
-        for (i, copy) in copy.chunks_exact_mut(PIXELS).enumerate() {
+        for (i, copy) in copy.as_chunks_mut::<PIXELS>().0.iter_mut().enumerate() {
             let x = x.wrapping_add(at[i / 4] + i % 4 * step);
-            let len = end.saturating_sub(x as usize).min(PIXELS);
-            // SAFETY: `len` values from `x` on are part of the input, and the copy has 16. That all
-            // are there is nearly always so, and known lengths are copied at once.
+            let len = end.saturating_sub(x as usize);
+            // SAFETY: `len` values from `x` on are part of the input. Nearly always all 16 are, and
+            // that many are copied without a call.
             unsafe {
-                match len {
-                    PIXELS => x.copy_to_nonoverlapping(copy.as_mut_ptr(), PIXELS),
-                    _ => x.copy_to_nonoverlapping(copy.as_mut_ptr(), len),
+                if len >= PIXELS {
+                    *copy = x.cast::<[X; PIXELS]>().read_unaligned();
+                } else {
+                    x.copy_to_nonoverlapping(copy.as_mut_ptr(), len);
                 }
             }
         }
