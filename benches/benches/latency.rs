@@ -1,12 +1,17 @@
 //! Time per image, one image at a time on one thread, for every runtime in the same run.
 //!
-//! Results are named `<network>/<runtime>`. ONNX Runtime is left out, with a word, where no
-//! library of it is found.
+//! Results are named `<network>/<runtime>`. The last lines are a table of the fastest samples, among
+//! which are some that the runtimes take in turn.
+//! ONNX Runtime is left out, with a word, where no library of it is found.
 
+use std::cell::Cell;
+use std::hint::black_box;
 use std::time::Duration;
 
 use benches::peers::{EmbeddedNn, Microflow};
-use benches::{OnnxRuntime, SIMPLE_FLOAT, SIMPLE_INT8, Tract, as_image, simple, test_images};
+use benches::{
+    OnnxRuntime, SIMPLE_FLOAT, SIMPLE_INT8, Table, Tract, as_image, simple, test_images,
+};
 use criterion::{Criterion, criterion_group, criterion_main};
 use firmware_core::Arena;
 use tract_onnx::prelude::*;
@@ -14,6 +19,9 @@ use trainer::backend::{Backend, Choice};
 
 /// Images that a runtime goes through in turn, so that none is remembered.
 const IMAGES: usize = 100;
+/// How often all runtimes take their turn, and for how many seconds.
+const ROUNDS: usize = 50;
+const TURN: f64 = 0.01;
 
 fn latency(criterion: &mut Criterion) {
     let test = test_images();
@@ -21,8 +29,8 @@ fn latency(criterion: &mut Criterion) {
     let scale = |pixels: &Vec<u8>| pixels.iter().map(|&p| f32::from(p) / 255.0).collect();
     let floats: Vec<Vec<f32>> = integers.iter().map(scale).collect();
     let images: Vec<simple::Image> = integers.iter().map(|pixels| as_image(pixels)).collect();
-    let mut next = (0..IMAGES).cycle();
-    let mut turn = move || next.next().unwrap_or_default();
+    let next = Cell::new(0);
+    let turn = || next.replace((next.get() + 1) % IMAGES);
 
     let mut group = criterion.benchmark_group("simple");
     group
@@ -30,34 +38,38 @@ fn latency(criterion: &mut Criterion) {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3));
 
-    let mut arena = Arena::new();
-    group.bench_function("firmware-core", |b| {
-        b.iter(|| simple::infer(&images[turn()], &mut arena));
-    });
     let signed: Vec<Vec<i8>> = integers
         .iter()
         .map(|pixels| pixels.iter().map(|&pixel| (pixel / 2) as i8).collect())
         .collect();
+    let mut arena = Arena::new();
     let mut embedded_nn = EmbeddedNn::default();
-    group.bench_function("embedded-nn", |b| b.iter(|| embedded_nn.run(&signed[turn()])));
     let microflow = Microflow::default();
-    group
-        .bench_function("microflow-without-pooling", |b| b.iter(|| microflow.run(&signed[turn()])));
-    let tract = Tract::load(SIMPLE_FLOAT, f32::datum_type());
-    group.bench_function("tract-f32", |b| b.iter(|| tract.run(&floats[turn()])));
-    let tract = Tract::load(SIMPLE_INT8, u8::datum_type());
-    group.bench_function("tract-int8", |b| b.iter(|| tract.run(&integers[turn()])));
+    let tract_float = Tract::load(SIMPLE_FLOAT, f32::datum_type());
+    let tract_int8 = Tract::load(SIMPLE_INT8, u8::datum_type());
+    let mut sessions = Backend::start(Choice::Onnxruntime, None)
+        .map(|backend| [SIMPLE_FLOAT, SIMPLE_INT8].map(|onnx| OnnxRuntime::load(&backend, onnx, 1)))
+        .map_err(|error| eprintln!("SKIPPED: onnxruntime-f32, onnxruntime-int8 - {error}"))
+        .ok();
+    let mut runs: Vec<(&str, Box<dyn FnMut() + '_>)> = vec![
+        ("firmware-core", Box::new(|| _ = black_box(simple::infer(&images[turn()], &mut arena)))),
+        ("embedded-nn", Box::new(|| embedded_nn.run(&signed[turn()]))),
+        ("microflow-without-pooling", Box::new(|| microflow.run(&signed[turn()]))),
+        ("tract-f32", Box::new(|| tract_float.run(&floats[turn()]))),
+        ("tract-int8", Box::new(|| tract_int8.run(&integers[turn()]))),
+    ];
+    if let Some([float, int8]) = &mut sessions {
+        runs.push(("onnxruntime-f32", Box::new(|| float.run(&floats[turn()]))));
+        runs.push(("onnxruntime-int8", Box::new(|| int8.run(&integers[turn()]))));
+    }
 
-    match Backend::start(Choice::Onnxruntime, None) {
-        Ok(backend) => {
-            let mut float = OnnxRuntime::load(&backend, SIMPLE_FLOAT);
-            group.bench_function("onnxruntime-f32", |b| b.iter(|| float.run(&floats[turn()])));
-            let mut int8 = OnnxRuntime::load(&backend, SIMPLE_INT8);
-            group.bench_function("onnxruntime-int8", |b| b.iter(|| int8.run(&integers[turn()])));
-        }
-        Err(error) => eprintln!("SKIPPED: onnxruntime-f32, onnxruntime-int8 - {error}"),
+    let mut table = Table::default();
+    for (name, run) in &mut runs {
+        table.bench(&mut group, name, run);
     }
     group.finish();
+    table.turns(ROUNDS, TURN, &mut runs);
+    table.print(1);
 }
 
 criterion_group!(benches, latency);

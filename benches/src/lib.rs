@@ -1,5 +1,4 @@
-//! Runtimes that compute one image at a time on one thread, all behind the same function, so that
-//! a benchmark compares like with like.
+//! Runtimes behind the same function, so that a benchmark compares like with like.
 
 use std::sync::Arc;
 
@@ -10,6 +9,9 @@ use tract_onnx::prelude::*;
 use trainer::backend::Backend;
 
 pub mod peers;
+mod table;
+
+pub use table::Table;
 
 #[rustfmt::skip] // generated
 #[path = "../../models/simple/model.rs"]
@@ -61,16 +63,18 @@ impl Tract {
     }
 }
 
-/// ONNX Runtime's session for a model, on the calling thread alone.
+/// ONNX Runtime's session for a model.
 pub struct OnnxRuntime(Session);
 
 impl OnnxRuntime {
+    /// A session that computes on `threads` threads; one is the calling thread alone.
+    ///
     /// # Panics
     ///
     /// If ONNX Runtime does not load the committed model.
-    pub fn load(backend: &Backend, onnx: &[u8]) -> Self {
+    pub fn load(backend: &Backend, onnx: &[u8], threads: usize) -> Self {
         let session = Session::builder(backend.environment())
-            .and_then(|builder| Ok(builder.with_intra_threads(1)?))
+            .and_then(|builder| Ok(builder.with_intra_threads(threads)?))
             .and_then(|builder| Ok(builder.with_inter_threads(1)?))
             .and_then(|builder| Ok(builder.with_config_entry("session.x64quantprecision", "1")?))
             .and_then(|mut builder| builder.commit_from_memory(onnx));

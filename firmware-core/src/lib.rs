@@ -26,7 +26,7 @@
 //! - Nothing here panics for any image, any arena content and any weights, and a release build
 //!   links no panic routine. What can be wrong about a model is a compile error.
 //! - Nothing here allocates, recurses or keeps state: an inference's RAM is the arena and a
-//!   bounded stack.
+//!   bounded stack. On a host the feature `std` adds `infer_batch`, which starts threads.
 //!
 //! # Names
 //!
@@ -38,13 +38,15 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 mod activation;
 #[allow(unsafe_code)]
 mod arch;
 mod arena;
+#[cfg(any(test, feature = "std"))]
+mod batch;
 mod flatten;
 mod info;
 pub mod kernels;
@@ -59,6 +61,8 @@ pub use activation::Activation;
 #[cfg(kernels = "x86_64")]
 pub use arch::target::limit_vectors;
 pub use arena::Arena;
+#[cfg(any(test, feature = "std"))]
+pub use batch::infer_batch;
 pub use flatten::flatten;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};

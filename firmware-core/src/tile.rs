@@ -5,9 +5,9 @@
 //! window has more than 2 x 2 pixels. Shapes are known at run time here, so that all layers of a
 //! model share this code.
 
-#[cfg(kernels = "x86_64")]
-use crate::arch::target::Tile;
 use crate::arch::target::{Patch, WeightSum, correction};
+#[cfg(kernels = "x86_64")]
+use crate::arch::target::{Pooled, max_pool2d};
 use crate::arch::{Cursor, LayerBytes};
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::window::{Axis, Window};
@@ -21,7 +21,7 @@ pub(crate) struct Tiled<'a, X> {
     pub weight_sums: &'a [WeightSum],
     pub bias: &'a [i32],
     #[cfg(kernels = "x86_64")]
-    pub wide_weights: &'a [i8],
+    pub wide_weights: [&'a [i32]; 2],
     pub x: &'a [X],
 }
 
@@ -152,6 +152,20 @@ impl<X: Activation> Tiled<'_, X> {
         y: &mut [Y],
         sums: &mut [[i32; 4]],
     ) {
+        #[cfg(kernels = "x86_64")]
+        if max_pool2d(
+            &Pooled {
+                shape: &self.shape,
+                pool,
+                x: self.x,
+                weights: self.wide_weights,
+                bias: self.bias,
+                requantize,
+            },
+            y,
+        ) {
+            return;
+        }
         let fits_tile = pool.window.kernel[0] <= 2 && pool.window.kernel[1] <= 2;
         match (self.padded, fits_tile) {
             (false, true) => self.max_pool2d_of::<Y, R, false, true>(pool, requantize, y, sums),
@@ -178,13 +192,6 @@ impl<X: Activation> Tiled<'_, X> {
                 if FITS_TILE {
                     let rows = [rows.input, (rows.input + rows.len).saturating_sub(1)];
                     let columns = [columns.input, (columns.input + columns.len).saturating_sub(1)];
-                    #[cfg(kernels = "x86_64")]
-                    if let (false, Some(cursor)) = (PADDED, self.cursor(rows, columns)) {
-                        if let Some(tile) = Tile::new(&cursor, depth, self.wide_weights) {
-                            tile.largest(self.bias, requantize, y);
-                            continue;
-                        }
-                    }
                     self.sums::<PADDED>(&mut patch, rows, columns, sums);
                     self.largest::<Y, R, false>(sums, requantize, y);
                     continue;

@@ -290,6 +290,19 @@ proptest! {
         fused_layer::<11, 2, 2, 3, Unit, 3, 3, Strided<3, 3>, 7, 10, 2, 3>(source);
         fused_layer::<5, 3, 3, 6, Unit, 2, 2, Strided<1, 1>, 6, 6, 3, 3>(source);
         fused_layer::<4, 4, 4, 4, Unit, 3, 2, Strided<2, 2, 1, 0>, 9, 9, 3, 3>(source);
+        // Windows of four pooled pixels in one load, or not quite; rows that leave lanes over.
+        fused_layer::<7, 3, 3, 1, Unit, 2, 2, Strided<2, 2>, 12, 14, 5, 6>(source);
+        fused_layer::<5, 5, 7, 1, Unit, 2, 1, Strided<2, 1>, 9, 15, 2, 9>(source);
+        fused_layer::<3, 2, 7, 1, Unit, 2, 2, Strided<2, 2>, 5, 15, 2, 4>(source);
+        fused_layer::<9, 3, 4, 2, Unit, 1, 2, Strided<1, 2>, 7, 21, 5, 9>(source);
+        fused_layer::<6, 1, 2, 3, Strided<1, 2>, 2, 2, Strided<1, 1>, 5, 28, 4, 13>(source);
+        fused_layer::<8, 4, 5, 4, Unit, 2, 2, Strided<2, 2>, 22, 14, 9, 5>(source);
+        // Padding at the bottom or at the right alone.
+        fused_layer::<4, 3, 3, 2, Strided<1, 1, 0, 0, 1, 0>, 2, 2, Strided<2, 2>, 7, 8, 3, 3>(source);
+        fused_layer::<4, 3, 3, 2, Strided<1, 1, 0, 0, 0, 1>, 2, 2, Strided<2, 2>, 9, 7, 3, 3>(source);
+        fused_layer::<4, 3, 3, 2, Unit, 2, 2, Strided<2, 2, 0, 0, 1, 0>, 9, 8, 4, 3>(source);
+        fused_layer::<4, 3, 3, 2, Unit, 2, 2, Strided<2, 2, 0, 0, 0, 1>, 9, 9, 3, 4>(source);
+        fused_layer::<4, 2, 2, 1, Strided<2, 2>, 2, 2, Strided<2, 2, 0, 0, 0, 1>, 14, 11, 3, 3>(source);
         // More channels than a vector holds, more taps than a patch.
         fused_layer::<17, 3, 3, 3, Unit, 2, 2, Strided<2, 2>, 8, 8, 3, 3>(source);
         fused_layer::<33, 2, 2, 4, Strided<2, 1>, 2, 2, Strided<2, 2>, 9, 8, 2, 3>(source);
@@ -299,6 +312,8 @@ proptest! {
         fully_connected_layer::<3, 7>(source);
         fully_connected_layer::<13, 33>(source);
         fully_connected_layer::<4, 1024>(source);
+        fully_connected_layer::<16, 64>(source);
+        fully_connected_layer::<37, 130>(source);
     }
 }
 

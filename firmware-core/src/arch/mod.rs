@@ -3,7 +3,7 @@
 //! Each offers the same: the order in which it wants weights, and a [`Patch`](target::Patch) that
 //! holds what the windows of four output pixels cover, packed for the processor, and multiplies it
 //! with the weights of every output channel. The order of the sums is all that differs from the
-//! scalar kernels, and integers do not mind.
+//! scalar kernels, and integers do not mind. Where a target can do better for some layers it does.
 
 #[cfg(kernels)]
 mod cursor;

@@ -1,9 +1,10 @@
 //! The host: SSE2, which every x86-64 has, and AVX2 or AVX-512 with VNNI where they are found at
 //! run time.
 //!
-//! Values are widened to 16 bits, and one instruction multiplies them with as many weights and
-//! adds the products in pairs: 8, 16 or 32 multiply-accumulates. Two channels share the loads of
-//! four pixels.
+//! A convolution with max pooling keeps a pixel in each lane of a vector (`lanes`, over what `panel`
+//! packs): 64, 16 or 8 multiply-accumulates to an instruction, and nothing is added across lanes.
+//! Other convolutions widen values to 16 bits in a [`Patch`], and two channels share the loads of
+//! four pixels. What differs between the extensions is in a file for each.
 
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
 #![allow(clippy::incompatible_msrv)]
@@ -14,14 +15,25 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use super::{Cursor, LayerBytes};
 use crate::{Activation, Requantize};
 
+#[path = "x86_64_avx2.rs"]
+mod avx2;
+#[path = "x86_64_lanes.rs"]
+mod lanes;
+#[path = "x86_64_panel.rs"]
+mod panel;
+#[path = "x86_64_sse2.rs"]
+mod sse2;
 #[path = "x86_64_vectors.rs"]
 mod vectors;
 #[path = "x86_64_vnni.rs"]
 mod vnni;
 
-use vectors::{Avx2, Sse2, Vector, Vnni, WIDEST};
+use avx2::Avx2;
+use sse2::Sse2;
+use vectors::{Vector, WIDEST};
+use vnni::{Vnni, VnniBytes};
 
-pub(crate) use vnni::{Arranged, arrange as arrange_wide};
+pub(crate) use lanes::{Arranged, Pooled, arrange as arrange_wide};
 
 pub(crate) use super::natural::{WeightSum, arrange, correction, weight_sums};
 
@@ -137,50 +149,41 @@ impl Patch {
     }
 }
 
-/// A tile that is multiplied straight from the input.
-pub(crate) struct Tile {
-    /// The first value of each pixel's window.
-    x: [*const u8; 4],
-    /// Kernel rows, values in one, and values from one row to the next.
-    height: usize,
-    row: usize,
-    pitch: usize,
-    weights: *const i8,
+/// Convolution and max pooling into `y`, or false where windows need padding, are pooled with more
+/// than 2 x 2 others or are too large: those take a [`Patch`].
+#[inline(never)]
+pub(crate) fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    // SAFETY: `isa` found the extensions that the routines are compiled for.
+    unsafe {
+        match isa() {
+            // The products of bytes are those of an unsigned one and a signed one.
+            Isa::Vnni if X::UNSIGNED => max_pool2d_vnni(layer, y),
+            Isa::Vnni | Isa::Avx2 => max_pool2d_avx2(layer, y),
+            Isa::Sse2 => layer.run::<Sse2, Y, 2>(y),
+        }
+    }
 }
 
-impl Tile {
-    /// The tile at `cursor`, for `channels` output channels and weights that [`arrange_wide`] made.
-    /// `None` where the processor, the kernel's size, the kind of activation or the place (at the
-    /// very end of the input) ask for the [`Patch`].
-    #[inline(always)]
-    pub(crate) fn new<X: Activation>(
-        cursor: &Cursor<X>,
-        channels: usize,
-        weights: &[i8],
-    ) -> Option<Self> {
-        if !X::UNSIGNED || isa() != Isa::Vnni {
-            return None;
-        }
-        let (x, [height, row, pitch]) = cursor.window(3)?;
-        if vnni::size(channels, height, row) > weights.len() {
-            return None;
-        }
-        Some(Self { x: x.map(|x| x.cast()), height, row, pitch, weights: weights.as_ptr() })
+/// A fully connected layer, or false where [`dot4`] is as good: one of few outputs, or a processor
+/// without the widest vectors.
+#[inline(always)]
+pub(crate) fn fully_connected<X: Activation, Y: Activation, R: Requantize>(
+    x: &[X],
+    weights: &[i8],
+    bias: &[i32],
+    requantize: &[R],
+    y: &mut [Y],
+) -> bool {
+    let fits = y.len() >= vnni::ROWS && weights.len() == x.len() * y.len();
+    if !X::UNSIGNED || isa() != Isa::Vnni || !fits {
+        return false;
     }
-
-    /// The largest of the four pixels' accumulators for every channel, requantized.
-    #[inline(always)]
-    pub(crate) fn largest<Y: Activation, R: Requantize>(
-        &self,
-        bias: &[i32],
-        requantize: &[R],
-        y: &mut [Y],
-    ) {
-        // SAFETY: `new` has checked all of it: the extensions, that three values behind every
-        // kernel row are part of the input, and that there are weights for as many channels as
-        // the layer has, which `y` has as well.
-        unsafe { vnni::largest(self, bias, requantize, y) }
-    }
+    // SAFETY: `isa` found the extensions; there are 16 rows of weights and more, as long as `x`.
+    unsafe { vnni::fully_connected(bytemuck::must_cast_slice(x), weights, bias, requantize, y) };
+    true
 }
 
 /// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.
@@ -194,6 +197,8 @@ pub(crate) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     // extensions that the routines are compiled for.
     unsafe {
         match isa() {
+            // The products of bytes are those of an unsigned one and a signed one.
+            Isa::Vnni if X::UNSIGNED => VnniBytes::dot4(x.as_ptr().cast(), stride, rows.as_ptr()),
             Isa::Vnni => dot4_vnni(x, rows),
             Isa::Avx2 => dot4_avx2(x, rows),
             Isa::Sse2 => dot4_with::<X, Sse2>(x, rows),
@@ -292,6 +297,22 @@ unsafe fn accumulate_vnni(
     sums: &mut [[i32; 4]],
 ) {
     unsafe { accumulate::<Vnni>(patch, taps, weights, stride, sums) }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn max_pool2d_avx2<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<Avx2, Y, 2>(y) }
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+unsafe fn max_pool2d_vnni<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<VnniBytes, Y, 4>(y) }
 }
 
 /// Adds the patch times the weights of every channel to `sums`.

@@ -1,142 +1,247 @@
-//! AVX-512 with VNNI: 64 multiply-accumulates of bytes in one instruction, straight from the input.
+//! AVX-512 with VNNI: 32 multiply-accumulates of 16 bits or 64 of 8 bits in one instruction.
 //!
-//! A vector holds 16 output channels; four taps that lie side by side in the input are broadcast
-//! to all of them. Kernel rows are filled up to whole groups of four with weights of zero, so that
-//! nothing is packed at run time.
+//! All functions are unsafe as their traits say: the processor must have the extensions, and what
+//! pointers must be good for.
 
 use core::arch::x86_64::*;
 
-use super::Tile;
+use super::avx2::Avx2;
+use super::panel::QUADS;
+use super::vectors::{Lanes, Vector, WIDEST};
 use crate::{Activation, Requantize};
 
-/// Output channels of a vector.
-const CHANNELS: usize = 16;
+#[derive(Clone, Copy)]
+pub(super) struct Vnni(__m512i);
 
-/// Where the weight of output channel `o`, kernel row `y` and place `i` in that row goes, in bytes,
-/// for kernels of `height` rows of `row` values.
-const fn place(o: usize, y: usize, i: usize, height: usize, row: usize) -> usize {
-    let group = (o / CHANNELS * height + y) * row.div_ceil(4) + i / 4;
-    (group * CHANNELS + o % CHANNELS) * 4 + i % 4
-}
+impl Vector for Vnni {
+    const LANES: usize = WIDEST;
 
-/// Bytes of the arranged weights.
-pub(super) const fn size(channels: usize, height: usize, row: usize) -> usize {
-    channels.div_ceil(CHANNELS) * height * row.div_ceil(4) * CHANNELS * 4
-}
-
-/// Room for the arranged weights: four bytes per weight, which is enough but for tiny kernels.
-pub(crate) type Arranged<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
-    [[[[[i8; 4]; IC]; KW]; KH]; OC];
-
-/// Vector by vector of channels, kernel row by kernel row, group by group of four taps.
-pub(crate) const fn arrange<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
-    weights: &[[[[i8; IC]; KW]; KH]; OC],
-) -> Arranged<OC, KH, KW, IC> {
-    let mut arranged = [[[[[0; 4]; IC]; KW]; KH]; OC];
-    if size(OC, KH, KW * IC) > OC * KH * KW * IC * 4 {
-        return arranged;
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(_mm512_setzero_si512()) }
     }
-    let mut n = 0;
-    while n < OC * KH * KW * IC {
-        let [o, y, x, c] = [n / IC / KW / KH, n / IC / KW % KH, n / IC % KW, n % IC];
-        let to = place(o, y, x * IC + c, KH, KW * IC);
-        let [i, byte] = [to / 4, to % 4];
-        let slot = &mut arranged[i / IC / KW / KH][i / IC / KW % KH][i / IC % KW][i % IC];
-        slot[byte] = weights[o][y][x][c];
-        n += 1;
+
+    #[inline(always)]
+    unsafe fn i16(values: *const i16) -> Self {
+        unsafe { Self(_mm512_loadu_si512(values.cast())) }
     }
-    arranged
+
+    #[inline(always)]
+    unsafe fn i8(values: *const i8) -> Self {
+        unsafe { Self(_mm512_cvtepi8_epi16(_mm256_loadu_si256(values.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn u8(values: *const u8) -> Self {
+        unsafe { Self(_mm512_cvtepu8_epi16(_mm256_loadu_si256(values.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sum: Self, a: Self, b: Self) -> Self {
+        unsafe { Self(_mm512_dpwssd_epi32(sum.0, a.0, b.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> __m128i {
+        unsafe { Avx2::reduce([a.halve(), b.halve(), c.halve(), d.halve()]) }
+    }
 }
 
-/// The largest of the four pixels' accumulators for every channel, requantized.
+impl Vnni {
+    /// The sums of the lower and the upper half. (Not a closure: those do not inherit the
+    /// caller's extensions.)
+    #[inline(always)]
+    unsafe fn halve(self) -> Avx2 {
+        unsafe {
+            let high = _mm512_extracti64x4_epi64::<1>(self.0);
+            Avx2(_mm256_add_epi32(_mm512_castsi512_si256(self.0), high))
+        }
+    }
+}
+
+/// Bytes, for values that are never negative.
+#[derive(Clone, Copy)]
+pub(super) struct VnniBytes(__m512i);
+
+impl VnniBytes {
+    /// The sums of products of `len` values and as many weights of each of four rows.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extensions, and the pointers be good for as many bytes.
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+    pub(super) unsafe fn dot4(x: *const u8, len: usize, rows: *const i8) -> [i32; 4] {
+        let mut sums = [_mm512_setzero_si512(); 4];
+        for at in (0..len).step_by(64) {
+            // What lies behind the end is neither loaded nor counted.
+            let some = u64::MAX >> 64usize.saturating_sub(len - at);
+            // SAFETY: as the caller promises.
+            unsafe {
+                let x = _mm512_maskz_loadu_epi8(some, x.add(at).cast());
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    let w = _mm512_maskz_loadu_epi8(some, rows.add(row * len + at));
+                    *sum = _mm512_dpbusd_epi32(*sum, x, w);
+                }
+            }
+        }
+        let mut result = [0; 4];
+        // SAFETY: the caller has found the extensions; the result has room for four sums.
+        unsafe {
+            _mm_storeu_si128(result.as_mut_ptr().cast(), Vnni::reduce(sums.map(Vnni)));
+        }
+        result
+    }
+}
+
+impl Lanes for VnniBytes {
+    const PIXELS: usize = 16;
+    const TAPS: usize = 4;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(_mm512_setzero_si512()) }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast(weights: *const i32) -> Self {
+        unsafe { Self(_mm512_set1_epi32(weights.read_unaligned())) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sum: Self, x: Self, w: Self) -> Self {
+        unsafe { Self(_mm512_dpbusd_epi32(sum.0, x.0, w.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn max(a: Self, b: Self) -> Self {
+        unsafe { Self(_mm512_max_epi32(a.0, b.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn columns<X: Activation>(x: *const X, at: &[usize; QUADS], step: usize) -> [Self; 4] {
+        unsafe {
+            let mut rows = [_mm512_setzero_si512(); 4];
+            for i in 0..4 {
+                // Four pixels to each quarter: quarters are shuffled alone.
+                let quarter = |n: usize| _mm_loadu_si128(x.add(at[n] + i * step).cast());
+                let row = _mm512_castsi128_si512(quarter(0));
+                let row = _mm512_inserti32x4::<1>(row, quarter(1));
+                let row = _mm512_inserti32x4::<2>(row, quarter(2));
+                rows[i] = _mm512_inserti32x4::<3>(row, quarter(3));
+            }
+            let [a, b, c, d] = rows;
+            let [ab, cd] = [_mm512_unpacklo_epi32(a, b), _mm512_unpacklo_epi32(c, d)];
+            let [ab_high, cd_high] = [_mm512_unpackhi_epi32(a, b), _mm512_unpackhi_epi32(c, d)];
+            [
+                Self(_mm512_unpacklo_epi64(ab, cd)),
+                Self(_mm512_unpackhi_epi64(ab, cd)),
+                Self(_mm512_unpacklo_epi64(ab_high, cd_high)),
+                Self(_mm512_unpackhi_epi64(ab_high, cd_high)),
+            ]
+        }
+    }
+
+    const SPREADS: bool = true;
+
+    #[inline(always)]
+    unsafe fn load(x: *const u8, at: &[usize; QUADS]) -> Self {
+        unsafe {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|n| _mm_loadu_si128(x.add(at[n]).cast()));
+            let low = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(a), b);
+            Self(_mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(low, c), d))
+        }
+    }
+
+    const ORDER: u32 = 0x0302_0100;
+    const ORDER_STEP: u32 = 0x0101_0101;
+
+    #[inline(always)]
+    unsafe fn spread(values: Self, order: &[u32; 4]) -> Self {
+        unsafe {
+            let order = _mm_loadu_si128(order.as_ptr().cast());
+            Self(_mm512_shuffle_epi8(values.0, _mm512_broadcast_i32x4(order)))
+        }
+    }
+}
+
+/// Outputs of a fully connected layer that are computed together: their sums fill a vector, so that
+/// they are added across lanes and requantized at once.
+pub(super) const ROWS: usize = 16;
+
+/// A fully connected layer.
 ///
 /// # Safety
 ///
-/// The processor must have the extensions. `tile.x` must be good for `height` rows of `row` bytes
-/// rounded up to a multiple of four, `pitch` bytes apart; `tile.weights` must be as [`arrange`]
-/// makes them, for as many channels as `y` has.
+/// The processor must have the extensions; `y` must have 16 elements or more, and `weights` as many
+/// rows, as long as `x`.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-pub(super) unsafe fn largest<Y: Activation, R: Requantize>(
-    tile: &Tile,
+pub(super) unsafe fn fully_connected<Y: Activation, R: Requantize>(
+    x: &[u8],
+    weights: &[i8],
     bias: &[i32],
     requantize: &[R],
     y: &mut [Y],
 ) {
-    let groups = tile.row.div_ceil(4);
-    let vector = tile.height * groups;
-    let mut weights: *const __m512i = tile.weights.cast();
-    let mut done = 0;
-    while done < y.len() {
-        let mut largest = [0; 2 * CHANNELS];
-        let pair = y.len() - done > CHANNELS;
-        // SAFETY: as the caller promises; `largest` has room for two vectors.
+    for first in (0..y.len()).step_by(ROWS) {
+        // The last rows overlap the ones before where their number is no multiple of 16.
+        let first = first.min(y.len() - ROWS);
+        let outputs = first..first + ROWS;
+        let mut sums = [0i32; ROWS];
+        // SAFETY: 16 rows from the first on are part of `weights`, and 16 sums are a vector.
         unsafe {
-            if pair {
-                let [a, b] = sums::<2>(tile, weights, vector);
-                _mm512_storeu_si512(largest.as_mut_ptr().cast(), a);
-                _mm512_storeu_si512(largest.as_mut_ptr().add(CHANNELS).cast(), b);
-            } else {
-                let [a] = sums::<1>(tile, weights, vector);
-                _mm512_storeu_si512(largest.as_mut_ptr().cast(), a);
-            }
-            weights = weights.add(if pair { 2 } else { 1 } * vector);
+            let sum = dot16(x, weights.as_ptr().add(first * x.len()));
+            _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
         }
-        let end = y.len().min(done + if pair { 2 } else { 1 } * CHANNELS);
         let (Some(y), Some(bias), Some(requantize)) =
-            (y.get_mut(done..end), bias.get(done..end), requantize.get(done..end))
+            (y.get_mut(outputs.clone()), bias.get(outputs.clone()), requantize.get(outputs))
         else {
             return;
         };
-        for (((y, largest), bias), requantize) in
-            y.iter_mut().zip(&largest).zip(bias).zip(requantize)
-        {
-            *y = Y::saturate(requantize.apply(bias.wrapping_add(*largest)));
+        for (((y, sum), bias), requantize) in y.iter_mut().zip(sums).zip(bias).zip(requantize) {
+            *y = Y::saturate(requantize.apply(bias.wrapping_add(sum)));
         }
-        done = end;
     }
 }
 
-/// The largest of the four pixels' sums of products, for `N` vectors of channels.
+/// The sums of products of `x` and each of 16 rows.
 ///
 /// # Safety
 ///
-/// As [`largest`]; `weights` are those of the first of these vectors, `vector` groups each.
+/// The processor must have the extensions, and `rows` be good for 16 times as many bytes as `x`.
 #[inline(always)]
-unsafe fn sums<const N: usize>(
-    tile: &Tile,
-    weights: *const __m512i,
-    vector: usize,
-) -> [__m512i; N] {
-    let groups = tile.row.div_ceil(4);
-    // SAFETY: as the caller promises.
+unsafe fn dot16(x: &[u8], rows: *const i8) -> __m512i {
+    let len = x.len();
+    // SAFETY: all loads lie within `x` and within each row.
     unsafe {
-        let mut sums = [[_mm512_setzero_si512(); 4]; N];
-        let mut x = tile.x;
-        let mut group = 0;
-        for _ in 0..tile.height {
-            for i in 0..groups {
-                let mut w = [_mm512_setzero_si512(); N];
-                for (n, w) in w.iter_mut().enumerate() {
-                    *w = _mm512_loadu_si512(weights.add(n * vector + group));
-                }
-                for pixel in 0..4 {
-                    let four = x[pixel].cast::<i32>().add(i).read_unaligned();
-                    let four = _mm512_set1_epi32(four);
-                    for n in 0..N {
-                        sums[n][pixel] = _mm512_dpbusd_epi32(sums[n][pixel], four, w[n]);
-                    }
-                }
-                group += 1;
-            }
-            for x in &mut x {
-                *x = x.wrapping_add(tile.pitch);
+        let mut sums = [_mm512_setzero_si512(); ROWS];
+        for at in (0..len).step_by(64) {
+            // What lies behind the end is neither loaded nor counted.
+            let some = u64::MAX >> 64usize.saturating_sub(len - at);
+            let x = _mm512_maskz_loadu_epi8(some, x.as_ptr().add(at).cast());
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let w = _mm512_maskz_loadu_epi8(some, rows.add(row * len + at));
+                *sum = _mm512_dpbusd_epi32(*sum, x, w);
             }
         }
-        let mut largest = [_mm512_setzero_si512(); N];
-        for n in 0..N {
-            let [a, b, c, d] = sums[n];
-            largest[n] = _mm512_max_epi32(_mm512_max_epi32(a, b), _mm512_max_epi32(c, d));
+        // Lanes are added in pairs, then the pairs: sums of four rows in every quarter.
+        let mut fours = [_mm512_setzero_si512(); 4];
+        for (four, rows) in fours.iter_mut().zip(sums.as_chunks::<4>().0) {
+            let [a, b, c, d] = *rows;
+            let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+            let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+            *four = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
         }
-        largest
+        let [a, b, c, d] = fours;
+        add_quarters(add_quarters(a, b), add_quarters(c, d))
+    }
+}
+
+/// The sums of quarters 0 and 1, then of 2 and 3, of `a` and then of `b`.
+#[inline(always)]
+unsafe fn add_quarters(a: __m512i, b: __m512i) -> __m512i {
+    unsafe {
+        let even = _mm512_shuffle_i32x4::<0b10_00_10_00>(a, b);
+        let odd = _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b);
+        _mm512_add_epi32(even, odd)
     }
 }

@@ -121,12 +121,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
             layer: LayerBytes::of(self),
             weight_sums: &self.weight_sums,
             #[cfg(kernels = "x86_64")]
-            wide_weights: self
-                .wide_weights
-                .as_flattened()
-                .as_flattened()
-                .as_flattened()
-                .as_flattened(),
+            wide_weights: self.wide_weights.words(),
             bias: &self.bias,
             x,
         }

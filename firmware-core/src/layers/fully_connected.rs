@@ -25,6 +25,8 @@ use crate::{Activation, Requantize, Shift};
 /// static HIDDEN: FullyConnected<2, 3> = FullyConnected::new([[0; 3]; 2], [0; 2], [Shift::new(0); 2]);
 /// HIDDEN.forward(&[1u8; 4], &mut [0u8; 2]); // four inputs instead of three
 /// ```
+// Whole vectors of weights, which come first, then lie in one cache line.
+#[cfg_attr(kernels = "x86_64", repr(C, align(64)))]
 pub struct FullyConnected<const OUT: usize, const IN: usize, R = Shift> {
     weights: [[i8; IN]; OUT],
     bias: [i32; OUT],
@@ -86,6 +88,11 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
 impl<const OUT: usize, const IN: usize, R: Requantize> FullyConnected<OUT, IN, R> {
     /// The accumulators, requantized and saturated.
     pub fn forward<X: Activation, Y: Activation>(&self, x: &[X; IN], y: &mut [Y; OUT]) {
+        #[cfg(kernels = "x86_64")]
+        if target::fully_connected(x, self.weights.as_flattened(), &self.bias, &self.requantize, y)
+        {
+            return;
+        }
         #[cfg(kernels)]
         if self.by_four(x, |output, sum| {
             let channel = (self.bias.get(output), self.requantize.get(output));
