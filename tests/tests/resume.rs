@@ -129,6 +129,51 @@ fn batch_norm_and_dropout_resume() {
     let _ = fs::remove_dir_all(folder);
 }
 
+/// A run that is killed among its epochs with integers goes on there; the epochs before have a
+/// checkpoint of their own.
+#[test]
+fn epochs_with_integers_resume() {
+    let folder = scratch("resume-integers");
+    let (data, program) = (data(&folder), program("trainer"));
+    let recipe = folder.join("recipe.toml");
+    fs::write(&recipe, INTEGERS).expect("a test can write");
+    let run = |out: &str| {
+        let mut command = trainer(&program, &data, &folder.join(out));
+        command.arg("--recipe").arg(&recipe);
+        command
+    };
+    succeed(&mut run("whole"));
+    let expected = files(&folder.join("whole"));
+    let mut child = run("killed").spawn().expect("the trainer starts");
+    let stdout = child.stdout.take().expect("the output is piped");
+    let mut lines = BufReader::new(stdout).lines();
+    lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("epoch  2/40")));
+    let _ = child.kill();
+    child.wait().expect("a child can be waited for");
+    assert!(folder.join("killed/checkpoint-integers.bin").exists(), "it was killed elsewhere");
+    let output = succeed(run("killed").arg("--resume"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.matches("resume:   after epoch").count(), 2, "{text}");
+    assert!(files(&folder.join("killed")) == expected, "other bytes after a kill");
+    let _ = fs::remove_dir_all(folder);
+}
+
+/// Optimizer and average have state; enough epochs with integers to be killed among them.
+const INTEGERS: &str = r#"
+name = "integers"
+epochs = 8
+batch = 32
+rate = 0.002
+average = 0.9
+[schedule]
+kind = "cosine"
+[optimizer]
+kind = "adamw"
+[quantization]
+epochs = 40
+rate = 0.001
+"#;
+
 /// A small network with running statistics and dropout.
 const NORMED: &str = r#"
 name = "normed"

@@ -173,6 +173,40 @@ kind = "flatten"
 kind = "fully_connected"
 "#;
 
+/// Without a rate nothing is learned, so every epoch is as good as the first.
+#[test]
+fn training_stops_when_nothing_gets_better() {
+    let folder = scratch("cli-patience");
+    let (program, data) = (program("trainer"), data(&folder));
+    let recipe = folder.join("still.toml");
+    let text = "name = \"still\"\nepochs = 9\nbatch = 50\nrate = 0.0\npatience = 2\n\
+                [schedule]\nkind = \"constant\"\n[optimizer]\nkind = \"sgd\"\n";
+    fs::write(&recipe, text).expect("a test can write");
+    let recipe = recipe.to_str().expect("a plain path");
+    let out = folder.join("out");
+    let more = ["--backend", "tract", "--epochs", "9", "--recipe", recipe];
+    let output = Command::new(&program)
+        .args(["--threads", "2", "--data"])
+        .arg(&data)
+        .arg("--out")
+        .arg(&out)
+        .args(more)
+        .output()
+        .expect("the trainer starts");
+    let text = stdout(&output);
+    assert!(text.contains("epoch 3/9") && !text.contains("epoch 4/9"), "{text}");
+    let history = fs::read_to_string(out.join("history.json")).expect("it is written");
+    assert!(history.contains("\"epoch\": 1,"), "{history}");
+    assert_eq!(history.matches("training_loss").count(), 3, "{history}");
+    let page = fs::read_to_string(out.join("learning.html")).expect("it is written");
+    assert!(page.contains("<polyline") && !page.contains("NaN"), "{page}");
+
+    // The recipe that was used is written, and can be used again.
+    let written = fs::read_to_string(out.join("recipe.toml")).expect("it is written");
+    assert!(written.contains("patience = 2") && written.contains("momentum = 0.0"), "{written}");
+    let _ = fs::remove_dir_all(folder);
+}
+
 /// Runs with bad input: exit code 1, one line that says `parts`, nothing written.
 fn refused(program: &Path, data: &Path, out: &Path, more: &[&str], parts: &[&str]) {
     let output = run(program, data, out, &[&["--backend", "tract"], more].concat());
