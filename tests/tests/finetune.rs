@@ -116,7 +116,9 @@ fn models_of_others_go_through_the_whole_line() {
     fs::create_dir(&data).expect("a test can make folders");
     idx::write(&data, Split::Train, &random_images(1, 400, SIDE, SIDE, 3));
     idx::write(&data, Split::Test, &random_images(2, 60, SIDE, SIDE, 3));
-    for structure in [Structure::PreActivation, Structure::Dense, Structure::Leaky] {
+    for structure in
+        [Structure::PreActivation, Structure::Dense, Structure::Leaky, Structure::Keras]
+    {
         let model = folder.join(format!("{structure:?}.onnx"));
         fs::write(&model, network(structure, 1, 17)).expect("a test can write files");
         let out = folder.join(format!("{structure:?}"));
@@ -134,13 +136,6 @@ fn bad_input_is_refused_in_one_line() {
     let model = root().join("models/simple/float.onnx");
     let small = folder.join("small.onnx");
     fs::write(&small, network(Structure::Dense, 1, 17)).expect("a test can write files");
-    let bounded = folder.join("bounded.onnx");
-    fs::write(&bounded, network(Structure::Residual, 1, 17)).expect("a test can write files");
-    let pictures = random_images(1, 400, SIDE, SIDE, 3);
-    let data12 = folder.join("data12");
-    fs::create_dir(&data12).expect("a test can make folders");
-    idx::write(&data12, Split::Train, &pictures);
-    idx::write(&data12, Split::Test, &pictures);
     let refused = |model: &Path, data: &Path, more: &[&str], part: &str| {
         let output = finetune(model, data, &out, more);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -151,7 +146,6 @@ fn bad_input_is_refused_in_one_line() {
     refused(&folder.join("none.onnx"), &data, &[], "none.onnx: cannot be read");
     refused(&root().join("README.md"), &data, &[], "README.md: not an ONNX model");
     refused(&small, &data, &[], "takes images of 12×12");
-    refused(&bounded, &data12, &[], "training knows ReLU and ReLU6");
     refused(&model, &data, &["--freeze", "4"], "has 4 layers with weights");
     refused(&model, &data, &["--layer-decay", "2"], "must be above 0 and at most 1");
     refused(&model, &data, &["--mean", "inf"], "--mean finite");

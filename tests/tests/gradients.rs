@@ -4,9 +4,9 @@
 use tests::{in_own_process, onnxruntime};
 use trainer::backend::{Backend, Choice};
 use trainer::network::{
-    Add, AveragePool2d, BatchNorm, Concat, Conv2d, Dropout, Flatten, FullyConnected,
-    GlobalAveragePool, Layer, LeakyRelu, MaxPool2d, Network, Node, Parameter, Relu, Relu6,
-    STATISTIC_RATE, Window, simple,
+    Add, AveragePool2d, BatchNorm, BoundedRelu, Concat, Conv2d, Dropout, Flatten, FullyConnected,
+    GlobalAveragePool, Layer, LeakyRelu, MaxPool2d, Network, Node, Parameter, Relu, STATISTIC_RATE,
+    Window, ZeroPad2d, simple,
 };
 use trainer::optimizer::Sgd;
 use trainer::step::{UpdateRule, gradient_graph, inference_graph, update_graph};
@@ -45,6 +45,8 @@ enum Spec {
     Concat,
     Flatten,
     Full(usize),
+    /// Before, after.
+    Pad([usize; 2], [usize; 2]),
 }
 
 impl Spec {
@@ -55,7 +57,7 @@ impl Spec {
                 Box::new(Conv2d { out_channels, window, groups, bias })
             }
             Spec::Relu => Box::new(Relu),
-            Spec::Relu6 => Box::new(Relu6),
+            Spec::Relu6 => Box::new(BoundedRelu::RELU6),
             Spec::Leaky(slope) => Box::new(LeakyRelu { slope }),
             Spec::Pool(kernel, stride) => {
                 Box::new(MaxPool2d { window: Window { kernel, stride, padding: [0, 0] } })
@@ -66,6 +68,7 @@ impl Spec {
             Spec::GlobalAverage => Box::new(GlobalAveragePool),
             Spec::Norm => Box::new(BatchNorm),
             Spec::Dropout(rate) => Box::new(Dropout { rate }),
+            Spec::Pad(before, after) => Box::new(ZeroPad2d { before, after }),
             Spec::Add => Box::new(Add),
             Spec::Concat => Box::new(Concat),
             Spec::Flatten => Box::new(Flatten),
@@ -137,6 +140,19 @@ fn cases() -> Vec<(&'static str, [usize; 3], Vec<Listed>)> {
                 conv(3, [3, 2], [2, 1], [1, 1]),
                 conv(4, [3, 5], [1, 2], [2, 3]),
                 conv(2, [2, 2], [3, 2], [0, 1]),
+                Spec::Flatten,
+                Spec::Full(3),
+            ]),
+        ),
+        (
+            "zeros around an image",
+            [1, 5, 6],
+            chain(&[
+                conv(2, [2, 2], [1, 1], [0, 0]),
+                Spec::Pad([0, 2], [1, 0]),
+                conv(3, [3, 3], [2, 2], [0, 0]),
+                Spec::Pad([1, 0], [0, 1]),
+                Spec::Average([2, 2], [1, 1]),
                 Spec::Flatten,
                 Spec::Full(3),
             ]),
@@ -838,6 +854,20 @@ fn naive_one(
         Spec::Relu6 => map(&|x| x.clamp(0.0, 6.0)),
         Spec::Leaky(slope) => map(&|x| if x > 0.0 { x } else { f64::from(slope) * x }),
         Spec::Flatten => (x.to_vec(), [x.len(), 1, 1]),
+        Spec::Pad(before, after) => {
+            let [rows, columns] = [height + before[0] + after[0], width + before[1] + after[1]];
+            let mut y = vec![0.0; channels * rows * columns];
+            for c in 0..channels {
+                for row in 0..height {
+                    for column in 0..width {
+                        let (down, right) = (row + before[0], column + before[1]);
+                        y[(c * rows + down) * columns + right] =
+                            x[(c * height + row) * width + column];
+                    }
+                }
+            }
+            (y, [channels, rows, columns])
+        }
         Spec::GlobalAverage => {
             let mean = |map: &[f64]| map.iter().sum::<f64>() / map.len() as f64;
             (x.chunks(height * width).map(mean).collect(), [channels, 1, 1])

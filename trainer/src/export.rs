@@ -3,7 +3,7 @@
 //! Input `image`, `f32 [N, C, H, W]`, is pixel / 255; output `logits` is `f32 [N, classes]`. The
 //! batch `N` is symbolic. The same network and parameters give the same bytes.
 
-use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
+use converter::onnx::{Attribute, Dim, Element, ElementType, ModelBuilder};
 use converter::read::exponents;
 
 use crate::network::{IMAGE, Network, Parameter};
@@ -27,7 +27,7 @@ impl Export {
     }
 
     /// Adds a constant tensor under the layer's name and its own, and returns that.
-    pub fn tensor(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
+    pub fn tensor<T: Element>(&mut self, name: &str, shape: &[usize], values: &[T]) -> String {
         self.model.initializer(&format!("{}.{name}", self.layer), shape, values)
     }
 

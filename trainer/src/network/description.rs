@@ -28,6 +28,7 @@
 //! | `dropout` | `rate` |
 //! | `add`, `concat` | none; `inputs` names two layers or more |
 //! | `fully_connected` | `outputs` (one per class) |
+//! | `zero_pad2d` | `before` (0), `after` (0) |
 
 use std::fmt;
 use std::fs;
@@ -38,13 +39,13 @@ use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use toml::{Table, Value};
 
 use super::{
-    Add, AveragePool2d, BatchNorm, Concat, Conv2d, Dropout, Flatten, FullyConnected,
-    GlobalAveragePool, IMAGE, Layer, LeakyRelu, MaxPool2d, Network, Node, PRESETS, Relu, Relu6,
-    Window,
+    Add, AveragePool2d, BatchNorm, BoundedRelu, Concat, Conv2d, Dropout, Flatten, FullyConnected,
+    GlobalAveragePool, IMAGE, Layer, LeakyRelu, MaxPool2d, Network, Node, PRESETS, Relu, Window,
+    ZeroPad2d,
 };
 
 /// The layer kinds as files name them.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "add",
     "average_pool2d",
     "batch_norm",
@@ -58,6 +59,7 @@ const KINDS: [&str; 13] = [
     "max_pool2d",
     "relu",
     "relu6",
+    "zero_pad2d",
 ];
 
 /// A network for images of any size and any number of classes.
@@ -257,7 +259,11 @@ fn layer(kind: &str, attributes: &Table, classes: Option<usize>) -> Result<Box<d
         "leaky_relu" => Box::new(LeakyRelu { slope: read::<Slope>(attributes)?.slope }),
         "max_pool2d" => Box::new(MaxPool2d { window: read::<Pooling>(attributes)?.window() }),
         "relu" => none(Box::new(Relu))?,
-        "relu6" => none(Box::new(Relu6))?,
+        "relu6" => none(Box::new(BoundedRelu::RELU6))?,
+        "zero_pad2d" => {
+            let Padding { before, after } = read(attributes)?;
+            Box::new(ZeroPad2d { before: before.0, after: after.0 })
+        }
         _ => return Err("is of a kind that does not exist".to_string()),
     })
 }
@@ -297,6 +303,15 @@ impl Pooling {
         let stride = self.stride.as_ref().unwrap_or(&self.kernel);
         Window { kernel: self.kernel.0, stride: stride.0, padding: [0; 2] }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Padding {
+    #[serde(default)]
+    before: Pair,
+    #[serde(default)]
+    after: Pair,
 }
 
 #[derive(Deserialize)]

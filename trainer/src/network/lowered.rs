@@ -7,8 +7,8 @@ use converter::passes::INPUT_EXPONENT;
 use converter::quantize::fixed_point;
 
 use super::{
-    Add, AveragePool2d, Concat, Conv2d, Flatten, FullyConnected, Layer, LeakyRelu, MaxPool2d,
-    Network, NetworkError, Node, Relu, Relu6, Shape, Window,
+    Add, AveragePool2d, BoundedRelu, Concat, Conv2d, Flatten, FullyConnected, Layer, LeakyRelu,
+    MaxPool2d, Network, NetworkError, Node, Relu, Shape, Window, ZeroPad2d,
 };
 
 /// A lowered network as one that can be trained.
@@ -117,6 +117,7 @@ impl Reading<'_> {
                         is no power of two";
             if same { Ok(input_factor) } else { Err(refused(what)) }
         };
+        let sizes = (shape, [layer.output.height, layer.output.width]);
         let never_negative = layer.inputs.iter().all(|&value| self.never_negative(value));
         let mut weighted = None;
         // Whether a ReLU is part of the layer, rather than nothing negative can come out.
@@ -124,14 +125,11 @@ impl Reading<'_> {
         let name = self.fresh(&layer.name);
         let (mut value, factor) = match &layer.op {
             LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => {
-                let window = window_of(window.kernel, window.stride, window.padding);
-                if window.output_size(shape.height, shape.width)
-                    != Ok([convolved.height, convolved.width])
-                {
-                    return Err(refused(
-                        "its padding differs between top and bottom or left and right, which \
-                         training does not do",
-                    ));
+                let mut window = window_of(window.kernel, window.stride, window.padding);
+                let mut inputs = inputs;
+                let output = [convolved.height, convolved.width];
+                if window.output_size(shape.height, shape.width) != Ok(output) {
+                    (window, inputs) = self.unpadded(&name, window, (shape, output), inputs)?;
                 }
                 let conv = Conv2d {
                     out_channels: convolved.channels,
@@ -182,14 +180,19 @@ impl Reading<'_> {
             LayerOp::MaxPool2d { window } => {
                 activation = false;
                 let window = window_of(window.kernel, window.stride, window.padding);
-                let pool = MaxPool2d { window };
-                self.check_pool(layer, &pool.window, shape)?;
-                (self.push(name, Box::new(pool), inputs)?, input_factor)
+                let (window, inputs) = self.unpadded(&name, window, sizes, inputs)?;
+                if inputs[0] != self.values[layer.inputs[0]] && !never_negative {
+                    return Err(refused(
+                        "is a max pooling with padding of values that may be negative, which \
+                         training does not do",
+                    ));
+                }
+                (self.push(name, Box::new(MaxPool2d { window }), inputs)?, input_factor)
             }
             LayerOp::AveragePool2d { window, bits } => {
                 activation &= !never_negative;
                 let window = window_of(window.kernel, window.stride, window.padding);
-                self.check_pool(layer, &window, shape)?;
+                let (window, inputs) = self.unpadded(&name, window, sizes, inputs)?;
                 let factor = input_factor * window.area() as f32 * 2f32.powi(-(*bits as i32));
                 (self.push(name, Box::new(AveragePool2d { window }), inputs)?, factor)
             }
@@ -227,28 +230,31 @@ impl Reading<'_> {
         let name = self.fresh(&format!("{}.relu", layer.name));
         match layer.ceiling {
             None => self.push(name, Box::new(Relu), vec![value]),
-            Some(6.0) => self.push(name, Box::new(Relu6), vec![value]),
-            Some(ceiling) => Err(ReadoutError::Layer {
-                layer: layer.name.clone(),
-                what: format!("is bounded by {ceiling}; training knows ReLU and ReLU6"),
-            }),
+            Some(ceiling) => self.push(name, Box::new(BoundedRelu { ceiling }), vec![value]),
         }
     }
 
-    fn check_pool(
-        &self,
-        layer: &LoweredLayer,
-        window: &Window,
-        shape: LoweredShape,
-    ) -> Result<(), ReadoutError> {
-        let fits = window.padding == [0, 0]
-            && window.output_size(shape.height, shape.width)
-                == Ok([layer.output.height, layer.output.width]);
-        if fits {
-            return Ok(());
+    /// A window without padding over an input with zeros around it, for `sizes`: the input's shape
+    /// and the output's height and width.
+    fn unpadded(
+        &mut self,
+        name: &str,
+        window: Window,
+        (input, output): (LoweredShape, [usize; 2]),
+        inputs: Vec<usize>,
+    ) -> Result<(Window, Vec<usize>), ReadoutError> {
+        let before = window.padding;
+        let after = [0, 1].map(|axis| {
+            let covered = (output[axis] - 1) * window.stride[axis] + window.kernel[axis];
+            covered.saturating_sub([input.height, input.width][axis] + before[axis])
+        });
+        let window = Window { padding: [0, 0], ..window };
+        if before == [0, 0] && after == [0, 0] {
+            return Ok((window, inputs));
         }
-        let what = "is a pooling with padding, which training does not do".to_string();
-        Err(ReadoutError::Layer { layer: layer.name.clone(), what })
+        let name = self.fresh(&format!("{name}.pad"));
+        let padded = self.push(name, Box::new(ZeroPad2d { before, after }), inputs)?;
+        Ok((window, vec![padded]))
     }
 }
 

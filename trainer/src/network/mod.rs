@@ -10,6 +10,7 @@
 mod add;
 mod average_pool2d;
 mod batch_norm;
+mod bounded_relu;
 mod concat;
 mod conv2d;
 mod description;
@@ -23,14 +24,15 @@ mod lowered;
 mod max_pool2d;
 mod presets;
 mod relu;
-mod relu6;
 mod window;
+mod zero_pad2d;
 
 use std::fmt;
 
 pub use add::Add;
 pub use average_pool2d::AveragePool2d;
 pub use batch_norm::BatchNorm;
+pub use bounded_relu::BoundedRelu;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use description::{Description, DescriptionError};
@@ -43,8 +45,8 @@ pub use lowered::{Readout, ReadoutError, read};
 pub use max_pool2d::MaxPool2d;
 pub use presets::{PRESETS, simple};
 pub use relu::Relu;
-pub use relu6::Relu6;
 pub use window::Window;
+pub use zero_pad2d::ZeroPad2d;
 
 use crate::export::Export;
 use crate::graph::{Graph, Value};

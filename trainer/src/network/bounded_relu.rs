@@ -1,5 +1,5 @@
-//! `min(max(x, 0), 6)`, the bounded activation of Krizhevsky's "Convolutional Deep Belief Networks on
-//! CIFAR-10": a known range is kind to integers.
+//! `min(max(x, 0), ceiling)`: with 6 the ReLU6 of Krizhevsky's "Convolutional Deep Belief Networks on
+//! CIFAR-10". A known range is kind to integers.
 
 use std::fmt;
 
@@ -7,20 +7,26 @@ use super::{Backward, Context, Gradients, Layer, Shape};
 use crate::export::Export;
 use crate::graph::{Graph, Value};
 
-/// The upper bound.
-const CEILING: f32 = 6.0;
-
-/// The rectified linear unit bounded by 6. Its gradient at 0 and at 6 is 0.
+/// The rectified linear unit with an upper bound. Its gradient at both bounds is 0.
 #[derive(Clone, Debug)]
-pub struct Relu6;
+pub struct BoundedRelu {
+    pub ceiling: f32,
+}
 
-impl Layer for Relu6 {
+impl BoundedRelu {
+    pub const RELU6: Self = Self { ceiling: 6.0 };
+}
+
+impl Layer for BoundedRelu {
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        if self.ceiling.is_nan() || self.ceiling <= 0.0 {
+            return Err("the upper bound must be above 0".to_string());
+        }
         Ok(inputs[0])
     }
 
     fn forward<'a>(&'a self, graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
-        let ceiling = graph.constant(&[1, 1], &[CEILING]);
+        let ceiling = graph.constant(&[1, 1], &[self.ceiling]);
         let positive = graph.unary("Relu", &context.inputs[0]);
         let y = graph.min(&positive, &ceiling);
         let saved = y.clone();
@@ -44,7 +50,7 @@ impl Layer for Relu6 {
         _shapes: &[Shape],
     ) -> String {
         let low = export.tensor("low", &[], &[0.0]);
-        let high = export.tensor("high", &[], &[CEILING]);
+        let high = export.tensor("high", &[], &[self.ceiling]);
         export.node("Clip", &[inputs[0], &low, &high], &[])
     }
 
@@ -53,8 +59,8 @@ impl Layer for Relu6 {
     }
 }
 
-impl fmt::Display for Relu6 {
+impl fmt::Display for BoundedRelu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "relu6")
+        write!(f, "relu{}", self.ceiling)
     }
 }
