@@ -39,7 +39,9 @@ impl Elf {
             })
             .collect();
         let mut elf = Self { flash, statics: 0, symbols };
-        elf.statics = elf.span("data").unwrap_or(0) + elf.span("bss").unwrap_or(0);
+        // The last are initialized statics that a boot loader, not the start-up code, puts into the RAM.
+        let spans = ["data", "bss", "loaded_data"].map(|section| elf.span(section).unwrap_or(0));
+        elf.statics = spans.iter().sum();
         Ok(elf)
     }
 

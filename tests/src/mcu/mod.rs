@@ -1,4 +1,4 @@
-//! The boards in QEMU: which there are, what they need, and how their firmware is built.
+//! The boards: which there are, what they need, how their firmware is built, and which run in QEMU.
 
 mod elf;
 mod measure;
@@ -18,7 +18,7 @@ pub use qemu::Qemu;
 #[path = "../../../models/simple/model.rs"]
 pub mod simple;
 
-/// A board that QEMU emulates.
+/// A board.
 #[derive(Clone, Copy, Debug)]
 pub struct Board {
     /// Its folder under firmware-core/boards, which names its demonstration too.
@@ -26,19 +26,34 @@ pub struct Board {
     pub title: &'static str,
     pub core: &'static str,
     target: &'static str,
+    /// `None` when QEMU does not emulate it.
+    emulator: Option<Emulator>,
+}
+
+/// What emulates a board.
+#[derive(Clone, Copy, Debug)]
+struct Emulator {
     qemu: &'static str,
     machine: &'static str,
 }
 
+/// The boards that QEMU emulates.
 pub const BOARDS: [Board; 4] = [MICROBIT, STM32F100, STM32F405, HIFIVE1];
+
+/// The boards that QEMU does not emulate: their firmware is built and its file read, no more.
+pub const BUILT_ONLY: [Board; 2] = [PICO, ESP32C3];
+
+/// Every board.
+pub fn all_boards() -> impl Iterator<Item = &'static Board> {
+    BOARDS.iter().chain(&BUILT_ONLY)
+}
 
 pub const MICROBIT: Board = Board {
     name: "microbit",
     title: "BBC micro:bit v1",
     core: "Cortex-M0",
     target: "thumbv6m-none-eabi",
-    qemu: "qemu-system-arm",
-    machine: "microbit",
+    emulator: Some(Emulator { qemu: "qemu-system-arm", machine: "microbit" }),
 };
 
 pub const STM32F100: Board = Board {
@@ -46,8 +61,7 @@ pub const STM32F100: Board = Board {
     title: "STM32VLDISCOVERY",
     core: "Cortex-M3",
     target: "thumbv7m-none-eabi",
-    qemu: "qemu-system-arm",
-    machine: "stm32vldiscovery",
+    emulator: Some(Emulator { qemu: "qemu-system-arm", machine: "stm32vldiscovery" }),
 };
 
 pub const STM32F405: Board = Board {
@@ -55,8 +69,7 @@ pub const STM32F405: Board = Board {
     title: "Olimex STM32-H405",
     core: "Cortex-M4F",
     target: "thumbv7em-none-eabihf",
-    qemu: "qemu-system-arm",
-    machine: "olimex-stm32-h405",
+    emulator: Some(Emulator { qemu: "qemu-system-arm", machine: "olimex-stm32-h405" }),
 };
 
 pub const HIFIVE1: Board = Board {
@@ -64,8 +77,23 @@ pub const HIFIVE1: Board = Board {
     title: "SiFive HiFive1 Rev B",
     core: "RV32IMAC",
     target: "riscv32imac-unknown-none-elf",
-    qemu: "qemu-system-riscv32",
-    machine: "sifive_e,revb=true",
+    emulator: Some(Emulator { qemu: "qemu-system-riscv32", machine: "sifive_e,revb=true" }),
+};
+
+pub const PICO: Board = Board {
+    name: "pico",
+    title: "Raspberry Pi Pico",
+    core: "Cortex-M0+",
+    target: "thumbv6m-none-eabi",
+    emulator: None,
+};
+
+pub const ESP32C3: Board = Board {
+    name: "esp32c3",
+    title: "ESP32-C3-DevKitM-1",
+    core: "RV32IMC",
+    target: "riscv32imc-unknown-none-elf",
+    emulator: None,
 };
 
 /// A program of a board.
@@ -97,11 +125,11 @@ impl Toolchain {
                 return Err(format!("there is no {}", file.display()));
             }
         }
-        for board in &BOARDS {
-            let mut version = Command::new(board.qemu);
+        for Emulator { qemu, .. } in BOARDS.iter().filter_map(|board| board.emulator) {
+            let mut version = Command::new(qemu);
             version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
             if !version.status().is_ok_and(|status| status.success()) {
-                return Err(format!("{} does not start", board.qemu));
+                return Err(format!("{qemu} does not start"));
             }
         }
         Ok(toolchain)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::Board;
+use super::{Board, Emulator};
 
 /// No answer of a device takes longer, even in an emulator on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -22,13 +22,16 @@ impl Qemu {
     ///
     /// # Panics
     ///
-    /// When QEMU does not start.
+    /// When QEMU does not start, or does not emulate the board.
     pub fn start(board: &Board, elf: &Path, arguments: &[String]) -> Self {
+        let Some(Emulator { qemu, machine }) = board.emulator else {
+            panic!("QEMU does not emulate {}", board.title)
+        };
         // A port that was free a moment ago; QEMU cannot choose one by itself.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.expect("a free port on this machine").port();
-        let child = Command::new(board.qemu)
-            .args(["-M", board.machine, "-display", "none", "-monitor", "none"])
+        let child = Command::new(qemu)
+            .args(["-M", machine, "-display", "none", "-monitor", "none"])
             // Without nodelay every byte of an answer would wait 40 ms for company.
             .args(["-serial", &format!("tcp:127.0.0.1:{port},server=on,wait=on,nodelay=on")])
             .arg("-kernel")

@@ -1,0 +1,13 @@
+//! Nothing but the inference on a Raspberry Pi Pico.
+
+#![no_std]
+#![no_main]
+
+use panic_halt as _;
+use pico::Pico;
+use rp2040_hal::entry;
+
+#[entry]
+fn main() -> ! {
+    inkling_app::bare::run(&mut Pico::new())
+}
