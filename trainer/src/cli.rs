@@ -15,7 +15,8 @@ use crate::commands::explain::ExplainCommand;
 use crate::commands::import::ImportCommand;
 use crate::commands::inspect::InspectCommand;
 use crate::commands::predict::PredictCommand;
-use crate::commands::{augment, data, evaluate, explain, import, inspect, predict};
+use crate::commands::sweep::SweepCommand;
+use crate::commands::{augment, data, evaluate, explain, import, inspect, predict, sweep};
 
 /// Trains an image classifier and turns it into exact integers for a microcontroller.
 ///
@@ -39,6 +40,7 @@ enum Command {
     Import(ImportCommand),
     Inspect(InspectCommand),
     Predict(PredictCommand),
+    Sweep(SweepCommand),
 }
 
 #[derive(Args)]
@@ -89,6 +91,7 @@ pub fn run() -> Result<()> {
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
+        Some(Command::Sweep(args)) => sweep::run(args),
         None => train(cli.train),
     }
 }

@@ -19,6 +19,8 @@ pub enum Purpose {
     Calibration = 4,
     /// Damage done to test images on purpose.
     Corruption = 5,
+    /// The values of a trial of a sweep.
+    Sweep = 7,
 }
 
 /// A stream of random numbers.

@@ -7,3 +7,4 @@ pub mod explain;
 pub mod import;
 pub mod inspect;
 pub mod predict;
+pub mod sweep;
