@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -340,18 +340,28 @@ fn killed_and_resumed_sweeps_give_the_same_bytes() {
 /// A training that diverges is a result, the worst one.
 #[test]
 fn what_diverges_comes_last() {
-    let bench = Bench::new("sweep-diverged");
-    bench.write("images = 100\n[values]\nrate = [100.0, 0.01]\nepochs = [2]\n");
+    let bench = Bench::new("sweep-nan");
+    // A decay of 1 at a rate of 100 makes every weight 99 times as large in each step.
+    let sweep = |rates: &str| {
+        format!(
+            "images = 100\n[values]\nrate = {rates}\nepochs = [2]\nbatch = [4]\n\
+             \"optimizer.weight_decay\" = [1.0]\n"
+        )
+    };
+    bench.write(&sweep("[100.0, 0.01]"));
     let out = bench.run("out", &[]);
-    let sweep = bench.json("out");
-    let rates: Vec<_> =
-        trials(&sweep).iter().map(|trial| trial["values"]["rate"].as_f64()).collect();
-    assert_eq!(rates, [Some(0.01), Some(100.0)]);
-    assert!(out.contains("diverged"), "{out}");
-    bench.write("images = 100\n[values]\nrate = [100.0]\nepochs = [2]\n");
+    let sweep_json = bench.json("out");
+    let found: Vec<_> = trials(&sweep_json)
+        .iter()
+        .map(|trial| (trial["values"]["rate"].as_f64(), result(&rounds(trial)[0]).is_some()))
+        .collect();
+    assert_eq!(found, [(Some(0.01), true), (Some(100.0), false)]);
+    assert!(out.contains("training diverged; lower the learning rate"), "{out}");
+    bench.write(&sweep("[100.0]"));
     let output = bench.command("data", "none", &[]).output().expect("the trainer starts");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && error.contains("every trial diverged"), "{error}");
+    assert!(!bench.folder.join("none/best.toml").exists(), "the best of nothing was written");
 }
 
 #[test]
@@ -419,7 +429,7 @@ fn bad_sweeps_are_refused_in_one_line() {
     refused(good, &["--ort-lib", "/lib.so"], &["--ort-lib /lib.so", "--backend tract"]);
     let recipe = bench.folder.join("recipe.toml");
     fs::write(&recipe, "epochs = 3").expect("a test can write");
-    refused(good, &[], &["sweep.toml: recipe: ", "recipe.toml: missing field"]);
+    refused(good, &[], &["sweep.toml: recipe: ", "recipe.toml: line 1: missing field"]);
     fs::remove_file(recipe).expect("a test can remove");
     refused(good, &[], &["recipe.toml: cannot be read"]);
     let output = Command::new(&bench.program).args(["sweep", "/no/sweep.toml"]).output();
