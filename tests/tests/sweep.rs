@@ -153,7 +153,7 @@ fn a_grid_tries_every_combination_and_leaves_the_test_set_alone() {
     }
     // The best first, in the file, on the screen and as a recipe.
     let results: Vec<_> = trials(&sweep).iter().map(|trial| result(&rounds(trial)[0])).collect();
-    assert!(results.is_sorted_by(|a, b| better_or_equal(a, b)), "{results:?}");
+    assert!(results.is_sorted_by(better_or_equal), "{results:?}");
     assert!(results[0] != results[7], "all trials are equal, so this test shows nothing");
     let best = &trials(&sweep)[0];
     assert_eq!(best["trial"], sweep["best"]);

@@ -261,7 +261,7 @@ fn grid(axes: &[Axis]) -> Result<Vec<Vec<Value>>, String> {
         }
         let longer = |values: &Vec<Value>| {
             let values = values.clone();
-            list.iter().map(move |value| [&values[..], &[value.clone()]].concat())
+            list.iter().map(move |value| [&values[..], std::slice::from_ref(value)].concat())
         };
         combinations = combinations.iter().flat_map(longer).collect();
     }
