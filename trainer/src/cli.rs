@@ -17,7 +17,10 @@ use crate::commands::finetune::FinetuneCommand;
 use crate::commands::import::ImportCommand;
 use crate::commands::inspect::InspectCommand;
 use crate::commands::predict::PredictCommand;
-use crate::commands::{augment, data, evaluate, explain, finetune, import, inspect, predict};
+use crate::commands::sweep::SweepCommand;
+use crate::commands::{
+    augment, data, evaluate, explain, finetune, import, inspect, predict, sweep,
+};
 
 /// Trains an image classifier and turns it into exact integers for a microcontroller.
 ///
@@ -42,6 +45,7 @@ enum Command {
     Import(ImportCommand),
     Inspect(InspectCommand),
     Predict(PredictCommand),
+    Sweep(SweepCommand),
 }
 
 #[derive(Args)]
@@ -107,6 +111,7 @@ pub fn run() -> Result<()> {
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
+        Some(Command::Sweep(args)) => sweep::run(args),
         None => train(cli.train),
     }
 }

@@ -5,7 +5,7 @@
 //! training step, to which [`optimizer`] adds its update; [`backend`] runs the graphs, with ONNX
 //! Runtime or with the embedded tract; [`data`] divides, shuffles and augments the images;
 //! [`training`] repeats the step under a [`recipe`], on several threads, with checkpoints;
-//! [`export`] writes the result as a float ONNX file; [`job`] is all of it in one go, with the
+//! [`export`] writes the result as a float ONNX file; [`sweep`] tries many recipes; [`job`] is all of it in one go, with the
 //! conversion to integers and the proof behind it.
 //!
 //! The same seed, backend and number of threads give the same bytes.
@@ -33,4 +33,5 @@ pub mod report;
 pub mod schedule;
 pub mod step;
 mod summary;
+pub mod sweep;
 pub mod training;

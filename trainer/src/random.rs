@@ -21,6 +21,8 @@ pub enum Purpose {
     Corruption = 5,
     /// What dropout leaves out of an image in an epoch.
     Dropout = 6,
+    /// The values of a trial of a sweep.
+    Sweep = 7,
 }
 
 /// A stream of random numbers.

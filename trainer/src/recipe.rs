@@ -99,6 +99,19 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// Makes a recipe of values that are already read.
+    ///
+    /// # Errors
+    ///
+    /// One line: what is wrong.
+    pub fn from_table(table: toml::Table) -> Result<Self, String> {
+        let recipe: Self = toml::Value::Table(table)
+            .try_into()
+            .map_err(|error| crate::files::toml_error("", &error))?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
     /// The recipe as TOML, every value of it.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).unwrap_or_else(|error| format!("# cannot be written: {error}\n"))

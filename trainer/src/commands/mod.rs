@@ -8,3 +8,4 @@ pub mod finetune;
 pub mod import;
 pub mod inspect;
 pub mod predict;
+pub mod sweep;

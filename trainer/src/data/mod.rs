@@ -8,5 +8,5 @@ mod warp;
 pub use augment::Augmentation;
 pub(crate) use batches::columns;
 pub use batches::{Batch, Feed, Part};
-pub use split::{SealedTestSet, Sets};
+pub use split::{SealedTestSet, Sets, divide};
 pub use warp::{Matrix, Sampler};

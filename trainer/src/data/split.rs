@@ -28,6 +28,15 @@ impl SealedTestSet {
     }
 }
 
+/// Which of `count` images (two at least) to train on, in random order, and the twelfth of them that
+/// is for validation, both chosen by `seed`.
+pub fn divide(count: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..count).collect();
+    Random::new(seed, Purpose::Split, 0).shuffle(&mut order);
+    let training = order.split_off((count / 12).max(1));
+    (training, order)
+}
+
 /// A data set, divided.
 pub struct Sets {
     /// The images of the training files: those of training and of validation.
@@ -62,9 +71,7 @@ impl Sets {
             let what = "one image is not enough: training and validation need one each".to_string();
             return Err(DatasetError::Disagree { path: path.to_path_buf(), what }.into());
         }
-        let mut order: Vec<usize> = (0..images.len()).collect();
-        Random::new(seed, Purpose::Split, 0).shuffle(&mut order);
-        let training = order.split_off((images.len() / 12).max(1));
+        let (training, validation) = divide(images.len(), seed);
         let size = [images.height as u64, images.width as u64].map(u64::to_le_bytes);
         let fingerprint = fingerprint([
             size.as_flattened(),
@@ -74,7 +81,7 @@ impl Sets {
             &test.labels,
         ]);
         Ok(Self {
-            validation: images.subset(&order),
+            validation: images.subset(&validation),
             images: Arc::new(images),
             training,
             test: SealedTestSet(test),

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use image::{GrayImage, ImageFormat};
 
 pub use page::{Page, escape};
-pub use plot::{Bar, bars, heat_table, lines, reliability};
+pub use plot::{Bar, Point, bars, bounds, heat_table, lines, reliability, scatter};
 
 /// From no ink to full ink.
 const SHADES: &[u8] = b" .:-=+*#%@";

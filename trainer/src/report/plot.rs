@@ -141,6 +141,87 @@ pub fn lines(
     svg + "</svg>"
 }
 
+/// The least and the greatest value of some lines.
+pub fn bounds(series: &[(String, Vec<f64>)]) -> [f64; 2] {
+    let values = series.iter().flat_map(|(_, values)| values.iter().copied());
+    values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| {
+        [low.min(value), high.max(value)]
+    })
+}
+
+/// One point of a scatter plot.
+pub struct Point {
+    /// Place along the axis, 0 to 1.
+    pub x: f64,
+    pub y: f64,
+    /// Which of the legend's entries it belongs to.
+    pub series: usize,
+    /// What is shown under the pointer.
+    pub title: String,
+}
+
+/// Points over an axis with `ticks` at places from 0 to 1; `low` and `high` bound the values, which
+/// `label` writes. `legend` names the series.
+pub fn scatter(
+    ticks: &[(f64, String)],
+    points: &[Point],
+    legend: &[String],
+    [low, high]: [f64; 2],
+    label: impl Fn(f64) -> String,
+) -> String {
+    const LEFT: f64 = 70.0;
+    const WIDTH: f64 = 400.0;
+    const HEIGHT: f64 = 180.0;
+    let x = |place: f64| LEFT + WIDTH * place;
+    let y =
+        |value: f64| 10.0 + HEIGHT * (1.0 - (value - low) / (high - low).max(f64::MIN_POSITIVE));
+    let mut svg =
+        String::from("<svg viewBox=\"0 0 620 225\" width=\"620\" height=\"225\" role=\"img\">");
+    for part in 0..=4 {
+        let value = low + (high - low) * f64::from(part) / 4.0;
+        let at = y(value);
+        let _ = write!(
+            svg,
+            "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#e1e5ec\"/>\
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            LEFT + WIDTH,
+            LEFT - 10.0,
+            at + 4.0,
+            escape(&label(value))
+        );
+    }
+    for (place, tick) in ticks {
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"212\" text-anchor=\"middle\">{}</text>",
+            x(*place),
+            escape(tick)
+        );
+    }
+    for point in points {
+        let _ = write!(
+            svg,
+            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\" fill=\"{}\" fill-opacity=\"0.7\">\
+             <title>{}</title></circle>",
+            x(point.x),
+            y(point.y),
+            COLOURS[point.series % COLOURS.len()],
+            escape(&point.title)
+        );
+    }
+    for (number, name) in legend.iter().enumerate() {
+        let _ = write!(
+            svg,
+            "<text x=\"{}\" y=\"{}\" style=\"fill:{}\">{}</text>",
+            LEFT + WIDTH + 20.0,
+            24 + 18 * number,
+            COLOURS[number % COLOURS.len()],
+            escape(name)
+        );
+    }
+    svg + "</svg>"
+}
+
 /// Accuracy over confidence: `(mean confidence, accuracy, images)` of each bin that has images.
 pub fn reliability(bins: &[(f64, f64, usize)]) -> String {
     const SIDE: f64 = 220.0;

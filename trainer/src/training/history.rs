@@ -56,14 +56,14 @@ impl History<'_> {
             ("training images".into(), series(&|record| self.sample(record))),
             ("validation images".into(), series(&|record| self.validation(record))),
         ];
-        page.raw(&report::lines(&ticks, &accuracy, bounds(&accuracy), percent));
+        page.raw(&report::lines(&ticks, &accuracy, report::bounds(&accuracy), percent));
         page.heading("Loss (mean cross-entropy)");
         let loss: [(String, Vec<f64>); 3] = [
             ("training images".into(), series(&|record| record.sample_loss)),
             ("validation images".into(), series(&|record| record.validation_loss)),
             ("augmented, while learning".into(), series(&|record| record.training_loss)),
         ];
-        page.raw(&report::lines(&ticks, &loss, bounds(&loss), |loss| format!("{loss:.3}")));
+        page.raw(&report::lines(&ticks, &loss, report::bounds(&loss), |loss| format!("{loss:.3}")));
         let rows: Vec<Vec<String>> = self
             .epochs
             .iter()
@@ -99,12 +99,4 @@ impl History<'_> {
         };
         (0..self.epochs.len()).map(tick).collect()
     }
-}
-
-/// The least and the greatest value of some lines.
-fn bounds(series: &[(String, Vec<f64>)]) -> [f64; 2] {
-    let values = series.iter().flat_map(|(_, values)| values.iter().copied());
-    values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| {
-        [low.min(value), high.max(value)]
-    })
 }
