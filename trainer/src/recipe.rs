@@ -13,9 +13,10 @@ use crate::optimizer::OptimizerChoice;
 use crate::schedule::Schedule;
 
 /// The built-in recipes, the default first.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
     ("default", include_str!("../recipes/default.toml")),
     ("article", include_str!("../recipes/article.toml")),
+    ("best", include_str!("../recipes/best.toml")),
 ];
 
 /// How to train.
