@@ -107,7 +107,8 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         Err(DatasetError::Missing { .. }) => (calibration.clone(), "calibration"),
         Err(error) => return Err(error.into()),
     };
-    calibration.check_twin(&test, &args.calibration)?;
+    let (images, labels) = Split::Test.files(&args.calibration);
+    calibration.check_twin(&test, &images, &labels)?;
 
     let at_file = || args.model.display().to_string();
     let conversion = Converter::new(&name, &onnx)

@@ -247,7 +247,11 @@ fn bad_data_is_refused_in_one_line() {
     spoil(images, &|bytes| bytes.clear(), &[images]);
     spoil(images, &|bytes| bytes.push(0), &[images]);
     spoil(test_images, &|bytes| bytes.truncate(100), &[test_images]);
-    spoil(test_labels, &|bytes| bytes[10] = 200, &["test set has label 200", "end at 2"]);
+    spoil(
+        test_labels,
+        &|bytes| bytes[10] = 200,
+        &[test_labels, "test set has label 200", "end at 2"],
+    );
     spoil(labels, &|bytes| bytes[7] = 1, &[labels]);
 
     let rewrite = |count: usize, height: usize, width: usize| {
@@ -263,7 +267,7 @@ fn bad_data_is_refused_in_one_line() {
     rewrite(10, 65, 18);
     refused(&data, &["65"]);
     rewrite(10, 21, 18);
-    refused(&data, &["21×18"]);
+    refused(&data, &[test_images, "21×18"]);
     // Large enough to read, too small for two convolutions and two poolings.
     rewrite(10, 9, 9);
     idx::write(&data, Split::Test, &random_images(2, 5, 9, 9, 1));

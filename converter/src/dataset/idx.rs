@@ -51,17 +51,18 @@ pub fn read_pair(dir: &Path, split: Split) -> Result<Dataset, DatasetError> {
     })
 }
 
-/// The contents of `name` or `name.gz` in `dir`; the raw file wins where both are there.
-fn read(dir: &Path, name: &'static str) -> Result<(PathBuf, Vec<u8>), DatasetError> {
+/// Where `name` or `name.gz` is in `dir`; the raw file wins where both are there.
+pub fn place(dir: &Path, name: &str) -> PathBuf {
     let raw = dir.join(name);
-    let compressed = dir.join(format!("{name}.gz"));
-    let path = if raw.is_file() {
-        raw
-    } else if compressed.is_file() {
-        compressed
-    } else {
+    if raw.is_file() { raw } else { dir.join(format!("{name}.gz")) }
+}
+
+/// The contents of `name` or `name.gz` in `dir`.
+fn read(dir: &Path, name: &'static str) -> Result<(PathBuf, Vec<u8>), DatasetError> {
+    let path = place(dir, name);
+    if !path.is_file() {
         return Err(DatasetError::Missing { dir: dir.into(), name });
-    };
+    }
     let failed = |source| DatasetError::Read { path: path.clone(), source };
     let file = fs::File::open(&path).map_err(failed)?;
     let mut bytes = Vec::new();

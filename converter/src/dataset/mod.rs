@@ -28,6 +28,12 @@ impl Split {
             Split::Test => ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
         }
     }
+
+    /// The files of images and of labels in a folder, raw or with `.gz`, whichever is read.
+    pub fn files(self, dir: &Path) -> (PathBuf, PathBuf) {
+        let (images, labels) = self.file_names();
+        (idx::place(dir, images), idx::place(dir, labels))
+    }
 }
 
 /// Grey images of one size with one label each.
@@ -85,12 +91,17 @@ impl Dataset {
         }
     }
 
-    /// Fails unless the other half of the data set has images of the same size and no label that
-    /// this half lacks.
-    pub fn check_twin(&self, twin: &Dataset, dir: &Path) -> Result<(), DatasetError> {
+    /// Fails unless the other half of the data set, read from the files `images` and `labels`, has
+    /// images of the same size and no label that this half lacks.
+    pub fn check_twin(
+        &self,
+        twin: &Dataset,
+        images: &Path,
+        labels: &Path,
+    ) -> Result<(), DatasetError> {
         if (self.height, self.width) != (twin.height, twin.width) {
             return Err(DatasetError::Disagree {
-                path: dir.to_path_buf(),
+                path: images.to_path_buf(),
                 what: format!(
                     "training images are {}×{} and test images {}×{}; both must have one size",
                     self.height, self.width, twin.height, twin.width
@@ -99,7 +110,7 @@ impl Dataset {
         }
         if let Some(label) = twin.labels.iter().find(|&&label| usize::from(label) >= self.classes) {
             return Err(DatasetError::Disagree {
-                path: dir.to_path_buf(),
+                path: labels.to_path_buf(),
                 what: format!(
                     "the test set has label {label}, but the training set's labels end at {}",
                     self.classes - 1

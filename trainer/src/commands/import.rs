@@ -7,6 +7,7 @@ use clap::Args;
 use converter::console;
 use converter::dataset::{Dataset, Split};
 use converter::files::write_atomically;
+use trainer::import::repair;
 use trainer::import::{Collection, labels};
 use trainer::inspect::unclean;
 
@@ -29,8 +30,8 @@ pub struct ImportCommand {
     /// Chooses the test images where the data set has none
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Leave out training images that are blank, repeated, in the test set too, or equal to one
-    /// with another label
+    /// Fill the stuck pixels of training images, and leave out those that are blank, repeated, in
+    /// the test set too, or equal to one with another label
     #[arg(long)]
     clean: bool,
     #[command(flatten)]
@@ -79,8 +80,13 @@ pub fn run(args: &ImportCommand) -> Result<()> {
     Ok(())
 }
 
-/// Drops what is not worth learning from.
+/// Repairs what can be repaired, and drops what is not worth learning from. The test set stays as
+/// it is.
 fn clean(collection: &mut Collection) -> Result<()> {
+    let (pixels, images) = repair::stuck_pixels(&mut collection.train);
+    collection.notes.push(format!(
+        "clean: {pixels} stuck pixels in {images} training images filled from their neighbours"
+    ));
     let dropped = unclean(collection);
     let count = |reason: &str| dropped.iter().filter(|(_, other)| *other == reason).count();
     let mut reasons: Vec<&str> = dropped.iter().map(|(_, reason)| *reason).collect();

@@ -8,6 +8,7 @@ mod missing;
 mod picture;
 mod plane;
 mod preview;
+pub mod repair;
 mod split;
 mod strokes;
 mod table;
@@ -183,7 +184,8 @@ fn form(path: &Path) -> Result<Form, ImportError> {
 fn idx(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     let mut train = Dataset::load(path, Split::Train)?;
     let mut test = Dataset::load(path, Split::Test)?;
-    train.check_twin(&test, path)?;
+    let (images, labels) = Split::Test.files(path);
+    train.check_twin(&test, &images, &labels)?;
     let names = match labels::read(path).map_err(ImportError::Labels)? {
         Some(names) if names.len() >= train.classes => names,
         Some(names) => {
@@ -232,9 +234,9 @@ fn tables(train: &Path, test: Option<&Path>, options: &Options) -> Result<Collec
     let dataset = train_table.dataset(&names);
     let mut notes = train_table.notes;
     let mut test_set = dataset.subset(&[]);
-    if let Some(table) = test_table {
+    if let (Some(table), Some(path)) = (test_table, test) {
         test_set = table.dataset(&names);
-        dataset.check_twin(&test_set, train)?;
+        dataset.check_twin(&test_set, path, path)?;
         notes.extend(table.notes.into_iter().map(|note| format!("test: {note}")));
     }
     Ok(Collection {
