@@ -112,8 +112,15 @@ fn parameters(network: &mut QuantizedNetwork, layer: usize) -> &mut Parameters {
 #[test]
 fn a_single_changed_parameter_is_noticed() {
     let layers = CONVERSION.network.layers.len();
+    let values = reference::values(&CONVERSION.network, TEST.image(0));
+    let largest = |value: usize| {
+        let values = values[value].to_i32();
+        (0..values.len()).max_by_key(|&index| values[index]).expect("a value has elements")
+    };
     let mut noticed = 0;
     for layer in 0..layers {
+        // A channel that is alive on the first image: some units of a trained network never are.
+        let channel = largest(layer + 1) % CONVERSION.network.layers[layer].output.channels;
         let mutate = |change: &dyn Fn(&mut Parameters)| {
             let mut network = CONVERSION.network.clone();
             change(parameters(&mut network, layer));
@@ -126,18 +133,22 @@ fn a_single_changed_parameter_is_noticed() {
             noticed += 1;
         };
         let mut mutate = mutate;
-        // A tap in the middle of the first channel: taps on the rim of an image see only zeros.
+        // A tap that sees something: of a window the middle, for its rim may only see background;
+        // of a vector the largest value.
         mutate(&|p| {
-            let middle = p.taps(0).len() / 2;
-            p.weights[middle] ^= 1;
+            let taps = p.taps(channel).len();
+            let input = CONVERSION.network.layers[layer].input();
+            let whole = CONVERSION.network.shape(input).size() == taps;
+            let tap = if whole { largest(input) } else { taps / 2 };
+            p.weights[channel * taps + tap] ^= 1;
         });
         mutate(&|p| {
             // A rounding step above the accumulator's, where there is one.
-            let least = p.shifts.first().map_or(1, |&bits| 1 << bits);
-            p.bias[0] += least;
+            let least = p.shifts.get(channel).map_or(1, |&bits| 1 << bits);
+            p.bias[channel] += least;
         });
         if layer + 1 < layers {
-            mutate(&|p| p.shifts[0] += 1);
+            mutate(&|p| p.shifts[channel] += 1);
         }
     }
     assert_eq!(noticed, 3 * layers - 1);
