@@ -13,10 +13,11 @@ use crate::optimizer::OptimizerChoice;
 use crate::schedule::Schedule;
 
 /// The built-in recipes, the default first.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("default", include_str!("../recipes/default.toml")),
     ("article", include_str!("../recipes/article.toml")),
     ("best", include_str!("../recipes/best.toml")),
+    ("fashion", include_str!("../recipes/fashion.toml")),
 ];
 
 /// How to train.
