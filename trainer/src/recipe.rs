@@ -223,7 +223,7 @@ mod tests {
         for (from, to, says) in [
             ("epochs = 10", "epochs = 0", "epochs is 0, but must be from 1"),
             ("epochs = 10", "epochs = ten", "line 2"),
-            ("epochs = 10", "epoch = 10", "unknown field `epoch`"),
+            ("epochs = 10", "epoch = 10", "line 2: unknown field `epoch`"),
             ("epochs = 10", "", "missing field `epochs`"),
             ("rate = 0.05", "rate = -1.0", "rate is -1"),
             ("kind = \"sgd\"", "kind = \"sdg\"", "unknown variant `sdg`"),

@@ -31,6 +31,8 @@ pub struct Summary<'s> {
     /// The epoch that the parameters are of, counted from 1.
     pub epoch: usize,
     pub source: &'s Source,
+    /// The limit on training images of each class, if there was one.
+    pub per_class: Option<usize>,
     pub recipe: &'s Recipe,
     pub seed: u64,
     pub threads: usize,
@@ -110,11 +112,14 @@ impl Summary<'_> {
 pub fn about(summary: &Summary) -> String {
     let Summary { recipe, seed, threads, backend, .. } = summary;
     let name = &summary.conversion.origin.name;
-    let command = match summary.source {
+    let mut command = match summary.source {
         Source::Description(network) if network.source == PRESETS[0].0 => String::new(),
         Source::Description(network) => format!("--network {} ", network.source),
-        Source::Model(model) => format!("finetune {} ", model.path.display()),
+        Source::Model(model) => format!("finetune {model} "),
     };
+    if let Some(count) = summary.per_class {
+        command.push_str(&format!("--per-class {count} "));
+    }
     format!(
         "Trained by `cargo run -p trainer -- {command}--name {name} --recipe {} --epochs {} --seed {seed} \
          --threads {threads}` with {backend}.\n\n\

@@ -160,6 +160,7 @@ impl Job {
             validation: (validation_correct, sets.validation.len()),
             before_integers,
             source: &self.source,
+            per_class: self.per_class,
             recipe: &self.recipe,
             seed: self.seed,
             threads,

@@ -60,6 +60,26 @@ impl fmt::Display for Rates {
     }
 }
 
+impl fmt::Display for Pretrained {
+    /// As the command line of `trainer finetune` has it, so that a model card can say it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = PixelScale::default();
+        write!(f, "{}", self.path.display())?;
+        for (option, value, default) in [
+            ("--freeze", self.rates.frozen as f32, 0.0),
+            ("--layer-decay", self.rates.decay, 1.0),
+            ("--pixel-divisor", self.pixels.divisor, plain.divisor),
+            ("--mean", self.pixels.mean, plain.mean),
+            ("--deviation", self.pixels.deviation, plain.deviation),
+        ] {
+            if value != default {
+                write!(f, " {option} {value}")?;
+            }
+        }
+        if self.new_head { write!(f, " --new-head") } else { Ok(()) }
+    }
+}
+
 impl Pretrained {
     /// Reads the model for the images and classes of `images`; a last layer of another size is
     /// replaced by a new one, drawn by `seed`.

@@ -43,6 +43,7 @@ use super::{
     GlobalAveragePool, IMAGE, Layer, LeakyRelu, MaxPool2d, Network, Node, PRESETS, Relu, Window,
     ZeroPad2d,
 };
+use crate::files::{plain, toml_error};
 
 /// The layer kinds as files name them.
 const KINDS: [&str; 14] = [
@@ -160,11 +161,7 @@ struct File {
 }
 
 fn parse(source: &str, text: &str) -> Result<Description, String> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| 1 + text[..span.start].matches('\n').count());
-        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        format!("{place}{}", plain(error.message()))
-    })?;
+    let file: File = toml::from_str(text).map_err(|error| toml_error(text, &error))?;
     check_name(&file.name).map_err(|what| format!("the network's name {what}"))?;
     if file.layer.is_empty() {
         return Err("describes no layer; begin each with a line [[layer]]".to_string());
@@ -371,16 +368,6 @@ impl<'de> Deserialize<'de> for Pair {
         }
         deserializer.deserialize_any(Numbers)
     }
-}
-
-/// An error of the TOML reader on one line, with words for Rust's types.
-fn plain(text: &str) -> String {
-    let words = text.split_whitespace().map(|word| match word {
-        "usize" => "a whole number from 0 up",
-        "f32" => "a number",
-        word => word,
-    });
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Why there is no network.
