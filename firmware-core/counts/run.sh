@@ -3,11 +3,11 @@
 #   run.sh PREFIX [TARGET...]     PREFIX: where the microcontroller toolchain was set up
 # Exit status 0 only if every target built, ran and matched.
 set -euo pipefail
-cd "$(dirname "$0")"
 prefix=$(realpath "$1")
+cd "$(dirname "$0")"
 shift
 targets=${*:-thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf riscv32imc-unknown-none-elf}
-export RUSTC=$prefix/sysroot/bin/rustc
+export RUSTC=$prefix/bin/rustc
 counts=$(mktemp)
 trap 'rm -f "$counts"' EXIT
 
