@@ -98,8 +98,11 @@ impl Line<'_> {
         })
     }
 
+    /// Only images that are trained on choose the exponents: what validation says of the integers
+    /// is then said of images that nothing has seen.
     fn convert(&self, float_onnx: &[u8]) -> Result<Conversion> {
-        Ok(Converter::new(&self.job.name, float_onnx).convert(&self.sets.images)?)
+        let calibration = self.sets.images.subset(&self.sets.training);
+        Ok(Converter::new(&self.job.name, float_onnx).convert(&calibration)?)
     }
 
     fn stage(&self, stage: &Stage, beginning: &Beginning) -> Result<Trained> {
