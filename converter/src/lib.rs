@@ -17,6 +17,8 @@ mod convert;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
+pub mod interpreter;
+pub mod limits;
 pub mod lower;
 pub mod onnx;
 pub mod passes;

@@ -4,6 +4,7 @@
 //! splits work over the cores, [`digest`] names bytes by their SHA-256, [`names`] says what a model
 //! may be called.
 
+pub mod caught;
 pub mod console;
 pub mod digest;
 pub mod files;

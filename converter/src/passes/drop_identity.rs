@@ -1,4 +1,4 @@
-//! Drops what changes nothing at inference: identity, dropout, and a softmax at the end.
+//! Drops what changes nothing at inference: identity, dropout, and what a classifier ends in.
 
 use crate::graph::{Graph, Head, Operator};
 
@@ -9,13 +9,21 @@ pub fn run(graph: &mut Graph) {
         match graph.nodes[index].operator {
             Operator::Identity => graph.bypass(index),
             // The logits decide the class; probabilities come from them where they are wanted.
-            Operator::Softmax(head) if last && graph.head == Head::Logits => {
+            Operator::Softmax(head) if last && stands(head, graph.head) => {
                 graph.bypass(index);
-                graph.head = head;
-                // What fed the softmax may have been an identity that ended the graph's use.
+                if graph.head == Head::Logits {
+                    graph.head = head;
+                }
+                // What fed the softmax may be such an end, too.
                 index = 0;
             }
             _ => index += 1,
         }
     }
+}
+
+/// Whether `inner` changes nothing under what the network ends in: the largest logit is also the
+/// one of the largest probability.
+fn stands(inner: Head, end: Head) -> bool {
+    end == Head::Logits || (end == Head::ArgMax && inner != Head::ArgMax)
 }

@@ -8,7 +8,7 @@
 use firmware_core::Window;
 
 use super::{PassError, exchange};
-use crate::graph::{FlattenOrder, Graph, Operator, Shape};
+use crate::graph::{Graph, Operator, Shape};
 use crate::lower::MOST_CLASSES;
 
 pub fn run(graph: &mut Graph) -> Result<(), PassError> {
@@ -99,8 +99,8 @@ fn fold_into_producer(graph: &mut Graph, index: usize, affine: &Affine) -> bool 
 fn move_past(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) -> bool {
     let shape = graph.nodes[index].output;
     match &graph.nodes[consumer].operator {
-        Operator::Flatten { order } => {
-            let expand = |values: &[f32]| expand(values, shape, *order);
+        Operator::Flatten => {
+            let expand = |values: &[f32]| expand(values, shape);
             graph.nodes[index].operator =
                 Operator::Affine { scale: expand(&affine.scale), shift: expand(&affine.shift) };
         }
@@ -138,7 +138,8 @@ fn fold_into_consumers(graph: &mut Graph, index: usize, affine: &Affine) -> bool
                 scale_inputs(weights, bias, *groups, shape.channels, affine);
             }
             Operator::FullyConnected { weights, bias } => {
-                scale_inputs(weights, bias, 1, shape.size(), affine);
+                // An image is read pixel by pixel, each with its channels.
+                scale_inputs(weights, bias, 1, shape.channels, affine);
             }
             _ => {}
         }
@@ -244,15 +245,9 @@ fn scale_inputs(
 }
 
 /// Per-channel values as one value per element of the flattened tensor.
-fn expand(values: &[f32], shape: Shape, order: FlattenOrder) -> Vec<f32> {
-    if values.len() == 1 {
-        return values.to_vec();
+fn expand(values: &[f32], shape: Shape) -> Vec<f32> {
+    match values.len() {
+        1 => values.to_vec(),
+        _ => values.repeat(shape.height * shape.width),
     }
-    let pixels = shape.height * shape.width;
-    (0..shape.size())
-        .map(|element| match order {
-            FlattenOrder::Chw => values[element / pixels],
-            FlattenOrder::Hwc => values[element % shape.channels],
-        })
-        .collect()
 }

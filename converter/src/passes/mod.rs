@@ -2,8 +2,8 @@
 //!
 //! After the last one every node has a kernel, and all is laid out as height × width × channels.
 
+mod drop_flatten;
 mod drop_identity;
-mod flatten_order;
 mod fold_affine;
 mod fold_pad;
 mod pixel_scale;
@@ -35,7 +35,7 @@ pub fn run(graph: &mut Graph, pixels: &PixelScale) -> Result<(), PassError> {
     fold_pad::run(graph)?;
     pixel_scale::run(graph, pixels);
     fold_affine::run(graph)?;
-    flatten_order::run(graph)?;
+    drop_flatten::run(graph)?;
     Ok(())
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn exchange(graph: &mut Graph, index: usize, consumer: usize) {
     std::mem::swap(&mut low[index].name, &mut high[0].name);
     // The first of the two now has the shape rule that the second had.
     low[index].output = match low[index].operator {
-        Operator::Flatten { .. } | Operator::MaxPool2d { .. } | Operator::AveragePool2d { .. } => {
+        Operator::Flatten | Operator::MaxPool2d { .. } | Operator::AveragePool2d { .. } => {
             after
         }
         _ => before,

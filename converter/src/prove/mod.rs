@@ -1,15 +1,14 @@
 //! Runs ONNX models in tract: the independent check of what was read and of what is computed.
 
+mod reading;
+
 use tract_onnx::prelude::*;
 
-use crate::evaluate;
-use crate::lower::Network;
-use crate::passes::PixelScale;
 use crate::quantized::QuantizedNetwork;
-use crate::read;
 use crate::reference;
 use inkling_data::Dataset;
 use inkling_support::parallel;
+pub use reading::{READING_TOLERANCE, Reading, ReadingError, reading};
 
 /// Images per run of tract's plan.
 const BATCH: usize = 50;
@@ -69,44 +68,6 @@ pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult
         all.extend(batch?);
     }
     Ok(all)
-}
-
-/// How far the layers as read are from what tract computes with the file itself.
-///
-/// Returns the largest difference between two outputs over `images`, relative to the largest
-/// output. Rounding in f32 gives about 10⁻⁶; anything near 1 means that the file was misread.
-///
-/// # Errors
-///
-/// What tract says if it cannot load or run the file.
-pub fn reading_error(
-    network: &Network,
-    onnx: &[u8],
-    pixels: &PixelScale,
-    images: &Dataset,
-) -> TractResult<f32> {
-    let dims = read::input_dims(onnx)?;
-    // One plan for all: a fixed batch is filled with copies of the image.
-    let plan = plan(onnx, f32::fact(&dims).into())?;
-    let copies = dims.iter().product::<usize>() / images.image_size().max(1);
-    let differences = parallel::map(images.len(), |index| -> TractResult<(f32, f32)> {
-        let image = images.image(index);
-        let scale =
-            |&pixel: &u8| (f32::from(pixel) / pixels.divisor - pixels.mean) / pixels.deviation;
-        let scaled: Vec<f32> = image.iter().map(scale).collect::<Vec<_>>().repeat(copies);
-        let result = plan.run(tvec!(Tensor::from_shape(&dims, &scaled)?.into()))?;
-        let theirs: Vec<f32> = result[0].to_plain_array_view::<f32>()?.iter().copied().collect();
-        let ours = network.head.apply(&evaluate::logits(network, image));
-        let largest = |values: &[f32]| values.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
-        let differences: Vec<f32> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
-        Ok((largest(&differences), largest(&ours)))
-    });
-    let mut worst = (0_f32, 0_f32);
-    for result in differences {
-        let (difference, peak) = result?;
-        worst = (worst.0.max(difference), worst.1.max(peak));
-    }
-    Ok(worst.0 / worst.1.max(f32::MIN_POSITIVE))
 }
 
 fn plan(onnx: &[u8], input: InferenceFact) -> TractResult<Arc<TypedRunnableModel>> {
