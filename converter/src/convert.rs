@@ -9,13 +9,15 @@ use sha2::{Digest, Sha256};
 use crate::arena::{self, ArenaPlan};
 use crate::emit::report::{self, Report};
 use crate::emit::{Origin, golden, int8_onnx, rust};
+use crate::graph::{Graph, Shape};
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
-use crate::quantize::{QuantizeError, quantize};
+use crate::quantize::{Exponents, QuantizeError, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
 use inkling_data::Dataset;
 use inkling_support::files::write_atomically;
+use inkling_support::order;
 
 /// Images that choose the exponents.
 pub const CALIBRATION_IMAGES: usize = 2000;
@@ -49,18 +51,27 @@ pub enum ConvertError {
 pub struct Converter<'a> {
     name: String,
     onnx: &'a [u8],
-    pixels: PixelScale,
+    pixels: Option<PixelScale>,
+    exponents: Option<Exponents>,
 }
 
 impl<'a> Converter<'a> {
     /// A conversion of the bytes of an `.onnx` file into a network called `name`.
     pub fn new(name: &str, onnx: &'a [u8]) -> Self {
-        Self { name: name.to_string(), onnx, pixels: PixelScale::default() }
+        Self { name: name.to_string(), onnx, pixels: None, exponents: None }
     }
 
-    /// How pixels were scaled for training; the default is `pixel / 255`.
+    /// How pixels were scaled for training. Without it the file says so, by taking integers or by
+    /// rescaling its input; where it does not, it is `pixel / 255`.
     pub fn pixel_scale(mut self, pixels: PixelScale) -> Self {
-        self.pixels = pixels;
+        self.pixels = Some(pixels);
+        self
+    }
+
+    /// Exponents of the results of layers, by their names, for which the model was trained. By
+    /// default those in the file's metadata, where there are any, are taken.
+    pub fn exponents(mut self, exponents: Exponents) -> Self {
+        self.exponents = Some(exponents);
         self
     }
 
@@ -70,9 +81,9 @@ impl<'a> Converter<'a> {
     ///
     /// What cannot be read or has no kernel; names the node.
     pub fn lower(&self) -> Result<Network, ConvertError> {
-        let mut graph = read::read(self.onnx)?;
-        passes::run(&mut graph, &self.pixels)?;
-        Ok(lower(graph)?)
+        let graph = read::read(self.onnx)?;
+        let (pixels, _) = passes::choose_pixel_scale(&graph, self.pixels)?;
+        lowered(graph, &pixels)
     }
 
     /// Converts, choosing exponents on up to [`CALIBRATION_IMAGES`] of `images`, evenly spaced.
@@ -84,31 +95,36 @@ impl<'a> Converter<'a> {
     ///
     /// What cannot be read, has no kernel or no exact integer form; names node or layer.
     pub fn convert(&self, images: &Dataset) -> Result<Conversion, ConvertError> {
-        let float = self.lower()?;
+        let mut graph = read::read(self.onnx)?;
+        graph.see_input_as(Shape::new(images.height, images.width, 1));
+        let (pixels, note) = passes::choose_pixel_scale(&graph, self.pixels)?;
+        let exponents = self.exponents.clone().unwrap_or_else(|| graph.exponents.clone());
+        let float = lowered(graph, &pixels)?;
         let calibration = spaced(images, CALIBRATION_IMAGES);
-        let network = quantize(&float, &calibration)?;
+        let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan(&network);
         let report =
             Report::measure(&float, &network, &arena, &spaced(&calibration, REPORT_IMAGES));
         let origin = Origin {
             name: self.name.clone(),
             source_sha256: Sha256::digest(self.onnx).into(),
-            command: self.command(),
+            command: self.command(&pixels),
         };
-        Ok(Conversion { float, network, arena, report, origin, source: self.onnx.to_vec() })
+        let (source, notes) = (self.onnx.to_vec(), note.into_iter().collect());
+        Ok(Conversion { float, network, arena, report, origin, source, pixels, notes })
     }
 
     /// The command that makes the same files again beside the source.
-    fn command(&self) -> String {
+    fn command(&self, pixels: &PixelScale) -> String {
         let mut command = format!(
             "cargo run -p converter -- float.onnx --name {} --calibration DATA --out .",
             self.name
         );
         let plain = PixelScale::default();
         for (option, value, default) in [
-            ("--pixel-divisor", self.pixels.divisor, plain.divisor),
-            ("--mean", self.pixels.mean, plain.mean),
-            ("--deviation", self.pixels.deviation, plain.deviation),
+            ("--pixel-divisor", pixels.divisor, plain.divisor),
+            ("--mean", pixels.mean, plain.mean),
+            ("--deviation", pixels.deviation, plain.deviation),
         ] {
             if value != default {
                 command.push_str(&format!(" {option} {value}"));
@@ -116,6 +132,11 @@ impl<'a> Converter<'a> {
         }
         command
     }
+}
+
+fn lowered(mut graph: Graph, pixels: &PixelScale) -> Result<Network, ConvertError> {
+    passes::run(&mut graph, pixels)?;
+    Ok(lower(graph)?)
 }
 
 /// A converted model with all that is written of it.
@@ -126,7 +147,12 @@ pub struct Conversion {
     pub arena: ArenaPlan,
     pub report: Report,
     pub origin: Origin,
-    source: Vec<u8>,
+    /// The bytes of the file that was converted.
+    pub source: Vec<u8>,
+    /// How its training scaled pixels.
+    pub pixels: PixelScale,
+    /// What a person should know of how the file was understood; the model card says it.
+    pub notes: Vec<String>,
 }
 
 impl Conversion {
@@ -177,7 +203,5 @@ impl Conversion {
 
 /// At most `count` images, evenly spaced over the data set.
 fn spaced(images: &Dataset, count: usize) -> Dataset {
-    let count = count.min(images.len());
-    let indices: Vec<usize> = (0..count).map(|i| i * images.len() / count.max(1)).collect();
-    images.subset(&indices)
+    images.subset(&order::spaced(images.len(), count))
 }

@@ -3,9 +3,9 @@
 //! Values are numbered: value 0 is the input image, and node *i* computes value *i* + 1 from
 //! values with smaller numbers. Every value is one image's worth; the batch is not part of it.
 
-use std::collections::BTreeMap;
-
 use firmware_core::Window;
+
+use crate::quantize::Exponents;
 
 /// Number of a value: 0 is the input, `i + 1` the result of node `i`.
 pub type ValueId = usize;
@@ -180,8 +180,8 @@ pub struct Graph {
     pub output: ValueId,
     /// What the file does with the logits at its end, once that is no node any more.
     pub head: Head,
-    /// Exponents that the file gives for the results of layers, by the name of a layer's first node.
-    pub exponents: BTreeMap<String, i32>,
+    /// What the file says of exponents, by the name of a layer's first node.
+    pub exponents: Exponents,
 }
 
 impl Graph {
@@ -190,6 +190,38 @@ impl Graph {
         match value {
             0 => self.input,
             value => self.nodes[value - 1].output,
+        }
+    }
+
+    /// Lets an input that is a vector be the image `shape` of the same size, where only what reads
+    /// it as a vector or element by element reads it.
+    pub fn see_input_as(&mut self, shape: Shape) {
+        if self.input != Shape::flat(shape.size()) {
+            return;
+        }
+        // Values that have the input's shape because they are computed element by element.
+        let mut follows = vec![false; self.nodes.len() + 1];
+        follows[0] = true;
+        for (index, node) in self.nodes.iter().enumerate() {
+            if !node.inputs.iter().any(|&value| follows[value]) {
+                continue;
+            }
+            match &node.operator {
+                Operator::FullyConnected { .. } | Operator::Flatten => {}
+                Operator::Affine { scale, shift } if scale.len() == 1 && shift.len() == 1 => {
+                    follows[index + 1] = true;
+                }
+                Operator::Identity | Operator::Relu | Operator::Clip { .. } => {
+                    follows[index + 1] = true;
+                }
+                _ => return,
+            }
+        }
+        self.input = shape;
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            if follows[index + 1] {
+                node.output = shape;
+            }
         }
     }
 

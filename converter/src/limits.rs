@@ -35,9 +35,7 @@ pub fn elements(dims: &[usize]) -> Result<usize, String> {
     let nonzero = dims.iter().filter(|&&dim| dim != 0);
     let product = nonzero.copied().try_fold(1_usize, usize::checked_mul);
     match product {
-        Some(product) if product <= ELEMENTS => {
-            Ok(if dims.contains(&0) { 0 } else { product })
-        }
+        Some(product) if product <= ELEMENTS => Ok(if dims.contains(&0) { 0 } else { product }),
         _ => Err(format!("the shape {dims:?} has more than {ELEMENTS} elements")),
     }
 }

@@ -69,9 +69,10 @@ const ATTRIBUTES: &[(&str, &str)] = &[
 pub fn check(node: &NodeProto) -> Result<(), String> {
     let known = ATTRIBUTES.iter().find(|(op, _)| *op == node.op_type).map_or("", |(_, all)| all);
     let type_of = |name: &str| {
-        known.split_whitespace().filter_map(|entry| entry.split_once(':')).find_map(|(known, kind)| {
-            (known == name).then_some(kind)
-        })
+        known
+            .split_whitespace()
+            .filter_map(|entry| entry.split_once(':'))
+            .find_map(|(known, kind)| (known == name).then_some(kind))
     };
     for (index, attribute) in node.attribute.iter().enumerate() {
         let name = &attribute.name;

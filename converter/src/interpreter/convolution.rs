@@ -6,7 +6,8 @@ use super::{Call, Tensor};
 /// Input `[N, C, …]`, weights `[O, C / group, …]`, bias `[O]`.
 pub(super) fn conv(call: &Call) -> Result<Tensor, String> {
     let (x, w) = (call.input(0)?, call.input(1)?);
-    let ([batch, channels, sizes @ ..], [outputs, group_in, kernel @ ..]) = (&x.dims[..], &w.dims[..])
+    let ([batch, channels, sizes @ ..], [outputs, group_in, kernel @ ..]) =
+        (&x.dims[..], &w.dims[..])
     else {
         return Err(format!("of {:?} with weights {:?}", x.dims, w.dims));
     };

@@ -109,7 +109,9 @@ pub(super) fn binary(call: &Call) -> Result<Tensor, String> {
         "Mul" => a.checked_mul(b),
         "Div" => a.checked_div(b),
         "Mod" if fmod => a.checked_rem(b),
-        "Mod" => a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }),
+        "Mod" => a
+            .checked_rem(b)
+            .map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }),
         _ => a.checked_pow(u32::try_from(b).ok()?),
     };
     // The exponent may have another type.
@@ -180,7 +182,8 @@ pub(super) fn select(call: &Call) -> Result<Tensor, String> {
     let (condition, a, b) = (call.input(0)?, call.input(1)?, call.input(2)?);
     let dims = broadcast(&broadcast(&condition.dims, &a.dims)?, &b.dims)?;
     let chosen = condition.as_ints()?;
-    let spread = |x: &Tensor| x.gathered(dims.clone(), places(&dims, &broadcast_strides(&x.dims, &dims)));
+    let spread =
+        |x: &Tensor| x.gathered(dims.clone(), places(&dims, &broadcast_strides(&x.dims, &dims)));
     let at = places(&dims, &broadcast_strides(&condition.dims, &dims));
     let (a, b) = (spread(a), spread(b));
     let values = match (&a.values, &b.values) {

@@ -22,8 +22,8 @@ pub(super) fn batch_normalization(call: &Call) -> Result<Tensor, String> {
     let normalized = |(at, &x): (usize, &f32)| {
         let c = at / pixels % channels;
         let deviation = (f64::from(variance[c]) + f64::from(epsilon)).sqrt();
-        (f64::from(gamma[c]) * (f64::from(x) - f64::from(mean[c])) / deviation
-            + f64::from(beta[c])) as f32
+        (f64::from(gamma[c]) * (f64::from(x) - f64::from(mean[c])) / deviation + f64::from(beta[c]))
+            as f32
     };
     let y = x.as_floats()?.iter().enumerate().map(normalized).collect();
     Ok(Tensor::floats(x.dims.clone(), y))

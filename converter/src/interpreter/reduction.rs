@@ -17,7 +17,10 @@ pub(super) fn reduce(call: &Call) -> Result<Tensor, String> {
     let (own, to) = (strides(&x.dims), strides(&kept));
     let count: usize = kept.iter().product();
     let target = |at: usize| -> usize {
-        (0..rank).filter(|axis| !axes.contains(axis)).map(|axis| at / own[axis] % x.dims[axis] * to[axis]).sum()
+        (0..rank)
+            .filter(|axis| !axes.contains(axis))
+            .map(|axis| at / own[axis] % x.dims[axis] * to[axis])
+            .sum()
     };
     let op = call.op();
     let dims = match call.attributes.int("keepdims", 1) {

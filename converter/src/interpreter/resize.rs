@@ -30,7 +30,11 @@ pub(super) fn resize(call: &Call) -> Result<Tensor, String> {
         return Err("gives an empty result".into());
     }
     let early = call.op() == "Upsample" || call.opset < 11;
-    let coordinates = if early { "asymmetric".into() } else { text("coordinate_transformation_mode", "half_pixel") };
+    let coordinates = if early {
+        "asymmetric".into()
+    } else {
+        text("coordinate_transformation_mode", "half_pixel")
+    };
     let nearest = if early { "floor".into() } else { text("nearest_mode", "round_prefer_floor") };
     let source = |axis: usize, at: usize| -> Result<usize, String> {
         let (to, from) = (dims[axis] as f64, x.dims[axis] as f64);

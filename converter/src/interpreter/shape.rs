@@ -47,7 +47,8 @@ pub(super) fn constant_of_shape(call: &Call) -> Result<Tensor, String> {
 pub(super) fn shape(call: &Call) -> Result<Tensor, String> {
     let dims = &call.input(0)?.dims;
     let rank = dims.len() as i64;
-    let clamp = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
+    let clamp =
+        |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
     let start = clamp(call.attributes.int("start", 0));
     let end = clamp(call.attributes.int("end", rank));
     let part = dims.get(start..end).unwrap_or_default();
@@ -76,7 +77,11 @@ pub(super) fn range(call: &Call) -> Result<Tensor, String> {
 }
 
 /// The dimensions that a Reshape's `target` gives a tensor of the dimensions `old`.
-pub fn reshaped_dims(old: &[usize], target: &[i64], allow_zero: bool) -> Result<Vec<usize>, String> {
+pub fn reshaped_dims(
+    old: &[usize],
+    target: &[i64],
+    allow_zero: bool,
+) -> Result<Vec<usize>, String> {
     let size = elements(old)?;
     let mut dims = Vec::new();
     let mut inferred = None;
@@ -135,8 +140,9 @@ pub(super) fn unsqueeze(call: &Call) -> Result<Tensor, String> {
     let rank = x.dims.len() + axes.len();
     let new: Vec<usize> = axes.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?;
     let mut old = x.dims.iter();
-    let dims: Option<Vec<usize>> =
-        (0..rank).map(|axis| if new.contains(&axis) { Some(1) } else { old.next().copied() }).collect();
+    let dims: Option<Vec<usize>> = (0..rank)
+        .map(|axis| if new.contains(&axis) { Some(1) } else { old.next().copied() })
+        .collect();
     match (dims, old.next()) {
         (Some(dims), None) => x.reshaped(dims),
         _ => Err(format!("axes {axes:?} name one twice")),
@@ -187,9 +193,10 @@ pub(super) fn gather(call: &Call) -> Result<Tensor, String> {
     let (x, indices) = (call.input(0)?, call.input(1)?);
     let along = axis(call.attributes.int("axis", 0), x.dims.len())?;
     let size = x.dims[along];
-    let chosen = indices.as_ints()?.iter().map(|&i| {
-        axis(i, size).map_err(|_| format!("the index {i} of {size} elements"))
-    });
+    let chosen = indices
+        .as_ints()?
+        .iter()
+        .map(|&i| axis(i, size).map_err(|_| format!("the index {i} of {size} elements")));
     let chosen: Vec<usize> = chosen.collect::<Result<_, _>>()?;
     let inner: usize = x.dims[along + 1..].iter().product();
     let outer: usize = x.dims[..along].iter().product();
@@ -252,7 +259,9 @@ pub(super) fn split(call: &Call, outputs: usize) -> Result<Vec<Tensor>, String> 
     let along = axis(call.attributes.int("axis", 0), x.dims.len())?;
     let size = x.dims[along];
     let lengths: Vec<usize> = match call.ints("split", 1)? {
-        Some(lengths) => lengths.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect(),
+        Some(lengths) => {
+            lengths.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect()
+        }
         None => {
             let part = size.div_ceil(outputs.max(1));
             (0..outputs).map(|i| part.min(size.saturating_sub(i * part))).collect()
@@ -345,7 +354,8 @@ pub(super) fn pad(call: &Call) -> Result<Tensor, String> {
         }
         before[axis] = first;
         let size = x.dims[axis] as i64 + first + last;
-        dims[axis] = usize::try_from(size).map_err(|_| "takes away more than there is".to_string())?;
+        dims[axis] =
+            usize::try_from(size).map_err(|_| "takes away more than there is".to_string())?;
     }
     let (count, to, from) = (elements(&dims)?, strides(&dims), strides(&x.dims));
     // The element's place in the input, or none on the padding.

@@ -234,7 +234,9 @@ fn typed(element: DataType, proto: &pb::TensorProto) -> Option<Values> {
     let int32 = || proto.int32_data.iter();
     match element {
         DataType::Float => Some(Values::Float(proto.float_data.clone())),
-        DataType::Double => Some(Values::Float(proto.double_data.iter().map(|&x| x as f32).collect())),
+        DataType::Double => {
+            Some(Values::Float(proto.double_data.iter().map(|&x| x as f32).collect()))
+        }
         DataType::Float16 => Some(Values::Float(int32().map(|&x| half(x as u16)).collect())),
         DataType::Bfloat16 => Some(Values::Float(int32().map(|&x| brain(x as u16)).collect())),
         DataType::Int64 => Some(Values::Int(proto.int64_data.clone())),

@@ -26,13 +26,18 @@ impl Sliding {
     /// The windows of a node over an input with the spatial sizes `input`.
     pub fn of(call: &Call, kernel: Vec<usize>, input: &[usize]) -> Result<Self, String> {
         let rank = input.len();
-        let list = |name: &str, default: usize, count: usize, least: i64| match call.attributes.ints(name) {
-            None => Ok(vec![default; count]),
-            Some(values) if values.len() == count && values.iter().all(|&v| (least..1 << 20).contains(&v)) => {
-                Ok(values.iter().map(|&value| value as usize).collect())
-            }
-            Some(values) => Err(format!("{name} {values:?} over {rank} spatial dimensions")),
-        };
+        let list =
+            |name: &str, default: usize, count: usize, least: i64| match call.attributes.ints(name)
+            {
+                None => Ok(vec![default; count]),
+                Some(values)
+                    if values.len() == count
+                        && values.iter().all(|&v| (least..1 << 20).contains(&v)) =>
+                {
+                    Ok(values.iter().map(|&value| value as usize).collect())
+                }
+                Some(values) => Err(format!("{name} {values:?} over {rank} spatial dimensions")),
+            };
         let (stride, dilation) = (list("strides", 1, rank, 1)?, list("dilations", 1, rank, 1)?);
         let pads = list("pads", 0, 2 * rank, 0)?;
         if kernel.len() != rank || kernel.contains(&0) || kernel.iter().any(|&k| k > 1 << 20) {
@@ -64,7 +69,8 @@ impl Sliding {
                     let needed = (outputs - 1) * sliding.stride[axis] + extent;
                     let total = needed.saturating_sub(input[axis]);
                     let less = total / 2;
-                    sliding.before[axis] = if auto_pad == "SAME_UPPER" { less } else { total - less };
+                    sliding.before[axis] =
+                        if auto_pad == "SAME_UPPER" { less } else { total - less };
                     sliding.padded[axis] = input[axis] + total;
                 }
                 other => return Err(format!("auto_pad {other:?}")),
@@ -113,9 +119,8 @@ impl Sliding {
         for number in 0..self.area() {
             let tap = index(number, &self.kernel);
             // Where the tap lies on the padded input.
-            let on_padded = |axis: usize| {
-                window[axis] * self.stride[axis] + tap[axis] * self.dilation[axis]
-            };
+            let on_padded =
+                |axis: usize| window[axis] * self.stride[axis] + tap[axis] * self.dilation[axis];
             if (0..rank).any(|axis| on_padded(axis) >= self.padded[axis]) {
                 continue;
             }

@@ -14,14 +14,17 @@ pub fn run(graph: &mut Graph) -> Result<(), PassError> {
         });
         match other.map(|&consumer| (consumer, &graph.nodes[consumer].operator)) {
             None if graph.output != index + 1 => graph.bypass(index),
-            Some((consumer, Operator::Relu | Operator::Clip { .. } | Operator::LeakyRelu { .. }))
-                if consumers.len() == 1 =>
-            {
+            Some((
+                consumer,
+                Operator::Relu | Operator::Clip { .. } | Operator::LeakyRelu { .. },
+            )) if consumers.len() == 1 => {
                 exchange(graph, index, consumer);
             }
             other => {
                 let what = match other {
-                    Some((_, other)) => format!("is followed by {}; expected fully_connected", other.name()),
+                    Some((_, other)) => {
+                        format!("is followed by {}; expected fully_connected", other.name())
+                    }
                     None => "must be followed by a fully connected layer".into(),
                 };
                 return Err(PassError::at(graph, index, what));

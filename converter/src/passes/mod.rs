@@ -9,13 +9,15 @@ mod fold_pad;
 mod pixel_scale;
 
 use crate::graph::{Graph, Operator};
-pub use pixel_scale::{INPUT_EXPONENT, PixelScale};
+pub use pixel_scale::{INPUT_EXPONENT, PixelScale, choose as choose_pixel_scale};
 
 /// Why a graph has no integer form; names the node.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum PassError {
     #[error("node '{node}' ({op}): {what}")]
     Node { node: String, op: &'static str, what: String },
+    #[error("the file's input {what}")]
+    Input { what: String },
 }
 
 impl PassError {
@@ -49,9 +51,7 @@ pub(crate) fn exchange(graph: &mut Graph, index: usize, consumer: usize) {
     std::mem::swap(&mut low[index].name, &mut high[0].name);
     // The first of the two now has the shape rule that the second had.
     low[index].output = match low[index].operator {
-        Operator::Flatten | Operator::MaxPool2d { .. } | Operator::AveragePool2d { .. } => {
-            after
-        }
+        Operator::Flatten | Operator::MaxPool2d { .. } | Operator::AveragePool2d { .. } => after,
         _ => before,
     };
 }

@@ -1,9 +1,11 @@
-//! Runs ONNX models in tract: the independent check of what was read and of what is computed.
+//! The proof of a conversion: that the file was read as what it is, and that the integers are those
+//! that an independent runtime computes. tract runs both files.
 
 mod reading;
 
 use tract_onnx::prelude::*;
 
+use crate::convert::Conversion;
 use crate::quantized::QuantizedNetwork;
 use crate::reference;
 use inkling_data::Dataset;
@@ -12,6 +14,96 @@ pub use reading::{READING_TOLERANCE, Reading, ReadingError, reading};
 
 /// Images per run of tract's plan.
 const BATCH: usize = 50;
+
+/// Images on which the reading is checked.
+const READING_IMAGES: usize = 20;
+
+/// What was found about a conversion; a model card says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof {
+    pub reading: Reading,
+    /// Every logit of the test images.
+    pub integers: Agreement,
+}
+
+/// What a conversion was found to get wrong: nothing of it may be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    #[error("{0}; nothing was written")]
+    Reading(#[from] ReadingError),
+    #[error(
+        "tract cannot run the int8.onnx that was made; this is a defect of the converter: {0:#}"
+    )]
+    Tract(TractError),
+    #[error(
+        "{mismatches} of {logits} logits differ between the integers and tract on int8.onnx; nothing was \
+         written; this is a defect of the converter"
+    )]
+    Integers { mismatches: usize, logits: usize },
+}
+
+impl Proof {
+    /// Checks the reading on some of `images` and the integers on every image of `test`.
+    ///
+    /// # Errors
+    ///
+    /// What differs; a reading that nothing can check.
+    pub fn of(
+        conversion: &Conversion,
+        images: &Dataset,
+        test: &Dataset,
+    ) -> Result<Self, ProofError> {
+        let reading = check_reading(conversion, images)?;
+        Self::with(reading, conversion, test)
+    }
+
+    /// The same, but a reading that nothing can check passes, and the statement says so.
+    ///
+    /// # Errors
+    ///
+    /// What differs.
+    pub fn of_unchecked(
+        conversion: &Conversion,
+        images: &Dataset,
+        test: &Dataset,
+    ) -> Result<Self, ProofError> {
+        let reading = match check_reading(conversion, images) {
+            Err(ReadingError::Unchecked { tract, interpreter }) => {
+                Reading::Unchecked { tract, interpreter }
+            }
+            other => other?,
+        };
+        Self::with(reading, conversion, test)
+    }
+
+    fn with(reading: Reading, conversion: &Conversion, test: &Dataset) -> Result<Self, ProofError> {
+        let integers = against_tract(&conversion.network, &conversion.int8_onnx(), test)
+            .map_err(ProofError::Tract)?;
+        if integers.mismatches > 0 {
+            let Agreement { mismatches, logits, .. } = integers;
+            return Err(ProofError::Integers { mismatches, logits });
+        }
+        Ok(Self { reading, integers })
+    }
+
+    /// What a model card says.
+    pub fn statement(&self) -> String {
+        let integers = format!(
+            "All {} logits equal tract's on `int8.onnx`, with no tolerance.",
+            self.integers.logits
+        );
+        match self.reading.note() {
+            None => integers,
+            Some(note) => format!("{integers}\n\nNote: {note}."),
+        }
+    }
+}
+
+fn check_reading(conversion: &Conversion, images: &Dataset) -> Result<Reading, ReadingError> {
+    let some: Vec<usize> = (0..READING_IMAGES.min(images.len())).collect();
+    let Conversion { float, source, pixels, .. } = conversion;
+    reading(float, source, pixels, &images.subset(&some))
+}
 
 /// How the integer network compares with tract on `int8.onnx`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,6 +34,8 @@ pub enum Reading {
     Interpreter { tract: String },
     /// The interpreter, against tract, which computes the named node wrongly.
     AgainstTract { node: String, tract: f32 },
+    /// Nobody, for the reasons that each has.
+    Unchecked { tract: String, interpreter: String },
 }
 
 impl Reading {
@@ -50,6 +52,10 @@ impl Reading {
                  reading was checked against an evaluation of the file's own nodes instead",
                 tract * 100.0
             )),
+            Reading::Unchecked { tract, interpreter } => Some(format!(
+                "the reading is unchecked: tract cannot run this file ({tract}), nor can the \
+                 converter evaluate its nodes ({interpreter})"
+            )),
         }
     }
 }
@@ -62,8 +68,10 @@ pub enum ReadingError {
     #[error("the network as read is off by {:.1} % of the largest output from {by} on the file; this \
              is a defect of the converter", off * 100.0)]
     Differs { off: f32, by: &'static str },
-    #[error("the reading cannot be checked: tract cannot run the file ({tract}), nor can the \
-             converter evaluate its nodes ({interpreter}); --unchecked converts it all the same")]
+    #[error(
+        "the reading cannot be checked: tract cannot run the file ({tract}), nor can the \
+             converter evaluate its nodes ({interpreter}); --unchecked converts it all the same"
+    )]
     Unchecked { tract: String, interpreter: String },
 }
 
@@ -165,7 +173,8 @@ impl Check<'_> {
                 let peak = ours.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
                 // A NaN must not pass for the smallest difference.
                 let off = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
-                let off = off.fold(0_f32, |worst, x| if x.is_nan() { f32::INFINITY } else { worst.max(x) });
+                let off = off
+                    .fold(0_f32, |worst, x| if x.is_nan() { f32::INFINITY } else { worst.max(x) });
                 worst = (worst.0.max(off), worst.1.max(peak));
             }
             Ok(worst)
@@ -225,7 +234,12 @@ fn nearly_equal(logits: &[f32], ours: &[f32], theirs: &[f32]) -> bool {
 }
 
 /// The value `output` of the file's own nodes.
-fn interpret(file: &File, input: &Input, output: &str, tensor: &Tensor) -> Result<Vec<f32>, String> {
+fn interpret(
+    file: &File,
+    input: &Input,
+    output: &str,
+    tensor: &Tensor,
+) -> Result<Vec<f32>, String> {
     let inputs = vec![(input.name.clone(), tensor.clone())];
     let results = interpreter::run(&file.graph, file.opset, inputs, &[output])?;
     match results.into_iter().next().map(|tensor| tensor.values) {
@@ -253,8 +267,7 @@ fn tract_plan(
         }
     }
     if let Some(output) = output {
-        graph.output =
-            vec![pb::ValueInfoProto { name: output.to_string(), ..Default::default() }];
+        graph.output = vec![pb::ValueInfoProto { name: output.to_string(), ..Default::default() }];
     }
     let model = pb::ModelProto {
         ir_version: 8,

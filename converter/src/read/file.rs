@@ -60,7 +60,7 @@ fn decode(bytes: &[u8]) -> Result<pb::ModelProto, ReadError> {
         return Err(too_large(bytes.len() as u64));
     }
     let wrong = |what: String| ReadError::NotOnnx(what);
-    structure::check(bytes).map_err(ReadError::Graph)?;
+    structure::check(bytes).map_err(ReadError::File)?;
     let mut model = pb::ModelProto::decode(bytes).map_err(|error| wrong(error.to_string()))?;
     let graph = model.graph.as_mut().ok_or_else(|| wrong("it holds no graph".into()))?;
     if graph.node.is_empty() {
@@ -75,7 +75,7 @@ fn decode(bytes: &[u8]) -> Result<pb::ModelProto, ReadError> {
 }
 
 fn too_large(bytes: u64) -> ReadError {
-    ReadError::Graph(format!(
+    ReadError::File(format!(
         "{} MB; a model of more than {} MB fits no microcontroller",
         bytes >> 20,
         FILE_BYTES >> 20
@@ -90,15 +90,12 @@ fn too_large(bytes: u64) -> ReadError {
 /// The file system's, with the path; external data that lies elsewhere or is of another size than
 /// its tensor says.
 pub fn load(path: &Path) -> Result<Vec<u8>, ReadError> {
-    let unreadable = |path: &Path, error: std::io::Error| {
-        ReadError::Graph(format!("{}: cannot be read: {error}", path.display()))
-    };
-    let at = |error| unreadable(path, error);
-    let size = fs::metadata(path).map_err(at)?.len();
+    let unreadable = |error: std::io::Error| ReadError::File(format!("cannot be read: {error}"));
+    let size = fs::metadata(path).map_err(unreadable)?.len();
     if size > FILE_BYTES as u64 {
         return Err(too_large(size));
     }
-    let bytes = fs::read(path).map_err(at)?;
+    let bytes = fs::read(path).map_err(unreadable)?;
     let Ok(mut model) = decode(&bytes) else {
         // Whoever reads the bytes says what is wrong with them.
         return Ok(bytes);

@@ -70,7 +70,9 @@ impl Inliner<'_> {
         let Some(function) = self.functions.iter().find(named) else {
             self.nodes.push(node);
             return match self.nodes.len() > NODES {
-                true => Err(ReadError::Graph(format!("its functions have more than {NODES} nodes"))),
+                true => {
+                    Err(ReadError::Graph(format!("its functions have more than {NODES} nodes")))
+                }
                 false => Ok(()),
             };
         };
@@ -83,7 +85,8 @@ impl Inliner<'_> {
         }
         let call = node_name(&node).to_string();
         let mut names: HashMap<&str, String> = HashMap::new();
-        for (inside, outside) in [(&function.input, &node.input), (&function.output, &node.output)] {
+        for (inside, outside) in [(&function.input, &node.input), (&function.output, &node.output)]
+        {
             for (index, inside) in inside.iter().enumerate() {
                 // What a call leaves out is absent inside, too.
                 names.insert(inside, outside.get(index).cloned().unwrap_or_default());

@@ -57,7 +57,9 @@ impl Input {
             DataType::Uint8 | DataType::Int32 | DataType::Int64 => true,
             other => {
                 let other = other.as_str_name();
-                return Err(wrong(format!("elements of the type {other}; expected floats or UINT8")));
+                return Err(wrong(format!(
+                    "elements of the type {other}; expected floats or UINT8"
+                )));
             }
         };
         let (mut view, shape) = match (&dims[..], meaning(file, &input.name, &dims)) {

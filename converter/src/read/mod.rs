@@ -46,6 +46,8 @@ pub enum ReadError {
     Tensor { name: String, what: String },
     #[error("graph: {0}")]
     Graph(String),
+    #[error("{0}")]
+    File(String),
 }
 
 /// What a name in the file stands for.
@@ -98,7 +100,9 @@ pub fn read_file(file: &File) -> Result<Graph, ReadError> {
     for proto in &file.graph.initializer {
         let tensor = crate::interpreter::Tensor::from_proto(proto)
             .map_err(|what| ReadError::Tensor { name: proto.name.clone(), what })?;
-        reader.known.insert(proto.name.clone(), Known::Constant(Constant::new(&proto.name, tensor)));
+        reader
+            .known
+            .insert(proto.name.clone(), Known::Constant(Constant::new(&proto.name, tensor)));
     }
     let raw_pixels = input.view.integer;
     reader.known.insert(input.name, Known::Value(input.view));
@@ -118,7 +122,9 @@ pub fn read_file(file: &File) -> Result<Graph, ReadError> {
     let logits = match reader.known.get(output) {
         Some(Known::Value(view)) => view.value,
         Some(Known::Constant(_)) => {
-            return Err(ReadError::Graph(format!("output '{output}' does not depend on the input")));
+            return Err(ReadError::Graph(format!(
+                "output '{output}' does not depend on the input"
+            )));
         }
         None => {
             return Err(ReadError::Graph(format!("output '{output}' is computed by no node")));
@@ -182,9 +188,10 @@ impl Reader {
         self.check_elements(proto, &shape.hwc())?;
         self.elements += shape.size();
         if self.elements > ALL_ELEMENTS || self.nodes.len() == IMAGE_NODES {
-            return Err(self.too_much(proto, format!(
-                "the network has more than {IMAGE_NODES} nodes or {ALL_ELEMENTS} values"
-            )));
+            return Err(self.too_much(
+                proto,
+                format!("the network has more than {IMAGE_NODES} nodes or {ALL_ELEMENTS} values"),
+            ));
         }
         let view = view(self.nodes.len() + 1);
         self.nodes.push(Node {
@@ -251,9 +258,10 @@ impl Reader {
                 self.work = work;
                 Ok(())
             }
-            _ => Err(self.too_much(proto, format!(
-                "the network has more than {OPERATIONS} multiplications for an image"
-            ))),
+            _ => Err(self.too_much(
+                proto,
+                format!("the network has more than {OPERATIONS} multiplications for an image"),
+            )),
         }
     }
 

@@ -207,7 +207,8 @@ impl View {
                 }
                 needed /= taken;
                 if batch.is_none() {
-                    before_batch = before_batch.is_multiple_of(taken).then(|| before_batch / taken)?;
+                    before_batch =
+                        before_batch.is_multiple_of(taken).then(|| before_batch / taken)?;
                 }
             }
             result.push(plain(steps));

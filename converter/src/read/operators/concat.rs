@@ -34,9 +34,10 @@ pub(super) fn concat(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError
             Some(layout) => view.as_image(layout),
             None => (view == View::flat(view.value, view.size())).then(|| Shape::flat(view.size())),
         };
-        let shape = shape.filter(|shape| *shape == reader.image_of(view.value)).ok_or_else(|| {
-            node.wrong(format!("joins {dims:?}, which are not in the order of an image"))
-        })?;
+        let shape =
+            shape.filter(|shape| *shape == reader.image_of(view.value)).ok_or_else(|| {
+                node.wrong(format!("joins {dims:?}, which are not in the order of an image"))
+            })?;
         let same = joined.is_none_or(|j| (j.height, j.width) == (shape.height, shape.width));
         if !same {
             return Err(node.wrong(format!("joins {dims:?}; only the channels may differ")));

@@ -62,7 +62,8 @@ fn multiply(
     let view = node.view(reader, 0)?;
     let Matrix { weights, inputs, outputs } = matrix;
     let (dims, rank) = (view.dims(), view.rank());
-    let wrong = |what: &str| Err(node.wrong(format!("multiplies {dims:?} by {inputs}×{outputs}; {what}")));
+    let wrong =
+        |what: &str| Err(node.wrong(format!("multiplies {dims:?} by {inputs}×{outputs}; {what}")));
     if dims.last() != Some(&inputs) {
         return wrong("the last dimension must be as long as the weights' inputs");
     }

@@ -39,7 +39,8 @@ pub(super) fn head(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
     let mut result = view.clone();
     if head == Head::ArgMax {
         let gone = View::flat(view.value, 1);
-        result = if node.int("keepdims", 1) == 0 { gone.squeezed(&[1]).unwrap_or(gone) } else { gone };
+        result =
+            if node.int("keepdims", 1) == 0 { gone.squeezed(&[1]).unwrap_or(gone) } else { gone };
     }
     reader.push(node.proto, Operator::Softmax(head), &[view.value], |v| result.at(v))
 }

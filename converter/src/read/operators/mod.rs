@@ -118,7 +118,9 @@ impl<'a> Cursor<'a> {
     fn view(&self, reader: &Reader, index: usize) -> Result<View, ReadError> {
         let view = self.raw_view(reader, index)?;
         match view.integer {
-            true => Err(self.wrong("computes with integers of the image; cast them to floats first")),
+            true => {
+                Err(self.wrong("computes with integers of the image; cast them to floats first"))
+            }
             false => Ok(view),
         }
     }

@@ -82,11 +82,7 @@ fn whole(
             .wrong(format!("over {} pixels; at most 65536 are supported", kernel[0] * kernel[1])));
     }
     let window = Window::tiling(kernel);
-    let shape = Shape {
-        height: input.height / kernel[0],
-        width: input.width / kernel[1],
-        ..input
-    };
+    let shape = Shape { height: input.height / kernel[0], width: input.width / kernel[1], ..input };
     match max {
         true => {
             let operator = Operator::MaxPool2d { window };

@@ -19,7 +19,8 @@ pub(super) fn reshape(reader: &mut Reader, node: &Cursor) -> Result<(), ReadErro
     let dims = match node.proto.op_type.as_str() {
         "Flatten" => {
             let split = node.int("axis", 1);
-            let split = if split == old.len() as i64 { Ok(old.len()) } else { axis(split, old.len()) };
+            let split =
+                if split == old.len() as i64 { Ok(old.len()) } else { axis(split, old.len()) };
             let split = split.map_err(|what| node.wrong(what))?;
             vec![old[..split].iter().product(), old[split..].iter().product()]
         }
@@ -27,7 +28,8 @@ pub(super) fn reshape(reader: &mut Reader, node: &Cursor) -> Result<(), ReadErro
             let target = node.constant(reader, 1)?;
             let target = target.as_ints()?;
             let allow_zero = node.int("allowzero", 0) != 0;
-            let mut dims = reshaped_dims(&old, target, allow_zero).map_err(|what| node.wrong(what))?;
+            let mut dims =
+                reshaped_dims(&old, target, allow_zero).map_err(|what| node.wrong(what))?;
             // A batch fixed at export is one image here.
             if dims.iter().product::<usize>() != view.size() && dims.len() > 1 && dims[0] > 1 {
                 dims[0] = 1;

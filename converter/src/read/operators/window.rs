@@ -20,7 +20,8 @@ pub(super) fn window(
         match node.ints(name) {
             None => Ok([1, 1]),
             Some(sizes)
-                if sizes.len() == spatial && sizes.iter().all(|s| (least..=LARGEST).contains(s)) =>
+                if sizes.len() == spatial
+                    && sizes.iter().all(|s| (least..=LARGEST).contains(s)) =>
             {
                 let last = sizes[spatial - 1] as usize;
                 Ok([if spatial == 1 { 1 } else { sizes[0] as usize }, last])
@@ -44,7 +45,9 @@ pub(super) fn window(
         "" | "NOTSET" => match (node.ints("pads"), spatial) {
             (None, _) => [0; 4],
             (Some(pads), _) if pads.iter().any(|p| !(0..=LARGEST).contains(p)) => {
-                return Err(node.wrong(format!("pads {pads:?}; expected sizes from 0 to {LARGEST}")));
+                return Err(
+                    node.wrong(format!("pads {pads:?}; expected sizes from 0 to {LARGEST}"))
+                );
             }
             (Some(&[t, l, b, r]), 2) => [t, l, b, r].map(|pad| pad as usize),
             (Some(&[l, r]), 1) => [0, l as usize, 0, r as usize],
@@ -57,7 +60,8 @@ pub(super) fn window(
             let mut pads = [0; 4];
             for axis in 0..2 {
                 let outputs = size[axis].div_ceil(stride[axis]);
-                let total = ((outputs - 1) * stride[axis] + extent[axis]).saturating_sub(size[axis]);
+                let total =
+                    ((outputs - 1) * stride[axis] + extent[axis]).saturating_sub(size[axis]);
                 let less = total / 2;
                 let begin = if same == "SAME_UPPER" { less } else { total - less };
                 pads[axis] = begin;
