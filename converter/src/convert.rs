@@ -12,7 +12,7 @@ use crate::emit::{Origin, golden, int8_onnx, rust};
 use crate::graph::{Graph, Shape};
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
-use crate::quantize::{Exponents, QuantizeError, quantize};
+use crate::quantize::{Exponents, QuantizeError, misfit, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
 use inkling_data::Dataset;
@@ -98,9 +98,23 @@ impl<'a> Converter<'a> {
         let mut graph = read::read(self.onnx)?;
         graph.see_input_as(Shape::new(images.height, images.width, 1));
         let (pixels, note) = passes::choose_pixel_scale(&graph, self.pixels)?;
-        let exponents = self.exponents.clone().unwrap_or_else(|| graph.exponents.clone());
+        let mut notes: Vec<String> = note.into_iter().collect();
+        let recorded = std::mem::take(&mut graph.exponents);
         let float = lowered(graph, &pixels)?;
         let calibration = spaced(images, CALIBRATION_IMAGES);
+        let exponents = match &self.exponents {
+            Some(exponents) => exponents.clone(),
+            None => match misfit(&float, &spaced(&calibration, REPORT_IMAGES), &recorded)? {
+                None => recorded,
+                Some(why) => {
+                    notes.push(format!(
+                        "the exponents in the file's metadata are not those of its weights ({why}), so \
+                         they were chosen anew; were the weights changed after the training?"
+                    ));
+                    Exponents::new()
+                }
+            },
+        };
         let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan(&network);
         let report =
@@ -110,7 +124,7 @@ impl<'a> Converter<'a> {
             source_sha256: Sha256::digest(self.onnx).into(),
             command: self.command(&pixels),
         };
-        let (source, notes) = (self.onnx.to_vec(), note.into_iter().collect());
+        let source = self.onnx.to_vec();
         Ok(Conversion { float, network, arena, report, origin, source, pixels, notes })
     }
 

@@ -5,19 +5,20 @@ use crate::graph::{Graph, Head, Operator};
 pub fn run(graph: &mut Graph) {
     let mut index = 0;
     while index < graph.nodes.len() {
-        let last = graph.output == index + 1;
         match graph.nodes[index].operator {
             Operator::Identity => graph.bypass(index),
-            // The logits decide the class; probabilities come from them where they are wanted.
-            Operator::Softmax(head) if last && stands(head, graph.head) => {
-                graph.bypass(index);
-                if graph.head == Head::Logits {
-                    graph.head = head;
-                }
-                // What fed the softmax may be such an end, too.
-                index = 0;
-            }
             _ => index += 1,
+        }
+    }
+    // The logits decide the class; probabilities come from them where they are wanted.
+    while let Some(last) = graph.output.checked_sub(1)
+        && let Operator::Softmax(head) = graph.nodes[last].operator
+        && graph.consumers(last + 1).next().is_none()
+        && stands(head, graph.head)
+    {
+        graph.bypass(last);
+        if graph.head == Head::Logits {
+            graph.head = head;
         }
     }
 }

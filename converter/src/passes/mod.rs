@@ -4,6 +4,7 @@
 
 mod drop_flatten;
 mod drop_identity;
+mod equalize_channels;
 mod fold_affine;
 mod fold_pad;
 mod pixel_scale;
@@ -38,6 +39,7 @@ pub fn run(graph: &mut Graph, pixels: &PixelScale) -> Result<(), PassError> {
     pixel_scale::run(graph, pixels);
     fold_affine::run(graph)?;
     drop_flatten::run(graph)?;
+    equalize_channels::run(graph);
     Ok(())
 }
 
