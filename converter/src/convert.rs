@@ -109,7 +109,7 @@ impl<'a> Converter<'a> {
                 Some(why) => {
                     notes.push(format!(
                         "the exponents in the file's metadata are not those of its weights ({why}), so \
-                         they were chosen anew; were the weights changed after the training?"
+                         they were chosen anew"
                     ));
                     Exponents::new()
                 }
