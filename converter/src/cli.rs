@@ -195,7 +195,9 @@ fn check_reading(
         ),
         // tract reads less than we do in places; the integers are still proven against it.
         Err(error) => {
-            eprintln!("note: not compared in float, because tract cannot run the file: {error}");
+            console::note(format_args!(
+                "note: not compared in float, because tract cannot run the file: {error}"
+            ));
             Ok(())
         }
     }

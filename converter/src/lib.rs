@@ -24,7 +24,10 @@ pub mod prove;
 pub mod quantize;
 pub mod quantized;
 pub mod read;
+pub mod record;
 pub mod reference;
 pub mod verify;
 
-pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter};
+pub use convert::{
+    CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore,
+};

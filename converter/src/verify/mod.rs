@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::prove;
 use inkling_data::{Dataset, DatasetError, Split};
+use inkling_support::digest::hex;
 
 pub use port::PortError;
 pub use session::{Device, Result, Session, SessionError};
@@ -176,10 +177,6 @@ fn check(
         ours.1,
         classes,
     ))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Verification {

@@ -57,7 +57,7 @@ pub fn run(args: &PredictCommand) -> Result<()> {
             }
             Err(what) => {
                 refused += 1;
-                eprintln!("{}: {what}", path.display());
+                console::note(format_args!("{}: {what}", path.display()));
             }
         }
     }
