@@ -14,6 +14,7 @@
 
 pub mod arena;
 mod convert;
+pub mod doubts;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
@@ -28,6 +29,4 @@ pub mod record;
 pub mod reference;
 pub mod verify;
 
-pub use convert::{
-    CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore,
-};
+pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore};

@@ -6,7 +6,11 @@ mod commands;
 use std::process::ExitCode;
 
 use inkling_support::console;
+use trainer::learn::backend::probe;
 
 fn main() -> ExitCode {
-    console::exit_code(cli::run())
+    match probe::answer() {
+        Some(answer) => answer,
+        None => console::exit_code(cli::run()),
+    }
 }

@@ -28,8 +28,8 @@ use firmware_core::Window;
 
 use crate::graph::{Shape, ValueId};
 use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
-use crate::record::{self, ModelRecord};
 use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueType};
+use crate::record::{self, ModelRecord};
 
 /// Key of the metadata entry that holds the exponent of the logits, as a decimal number.
 pub const LOGIT_EXPONENT: &str = "logit_exponent";
