@@ -85,11 +85,10 @@ impl<'a> Converter<'a> {
     /// What cannot be read, has no kernel or no exact integer form; names node or layer.
     pub fn convert(&self, images: &Dataset) -> Result<Conversion, ConvertError> {
         let float = self.lower()?;
-        let calibration = spaced(images, CALIBRATION_IMAGES);
+        let calibration = images.spaced(CALIBRATION_IMAGES);
         let network = quantize(&float, &calibration)?;
         let arena = arena::plan(&network);
-        let report =
-            Report::measure(&float, &network, &arena, &spaced(&calibration, REPORT_IMAGES));
+        let report = Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
         let origin = Origin {
             name: self.name.clone(),
             source_sha256: Sha256::digest(self.onnx).into(),
@@ -173,11 +172,4 @@ impl Conversion {
         }
         Ok(())
     }
-}
-
-/// At most `count` images, evenly spaced over the data set.
-fn spaced(images: &Dataset, count: usize) -> Dataset {
-    let count = count.min(images.len());
-    let indices: Vec<usize> = (0..count).map(|i| i * images.len() / count.max(1)).collect();
-    images.subset(&indices)
 }
