@@ -16,8 +16,8 @@ use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
 use crate::record::{self, ModelRecord, RecordError, describe};
 use inkling_data::Dataset;
+use inkling_data::read::labels;
 use inkling_support::files::write_set;
-use inkling_support::order;
 
 /// Images that choose the exponents.
 pub const CALIBRATION_IMAGES: usize = 2000;
@@ -122,11 +122,11 @@ impl<'a> Converter<'a> {
         let of_float = describe::float_model(base, input, &pixels);
         let source = record::attach(self.onnx, &of_float);
         let float = lowered(&source, &pixels)?;
-        let calibration = spaced(images, CALIBRATION_IMAGES);
+        let calibration = images.spaced(CALIBRATION_IMAGES);
         let network = quantize(&float, &calibration)?;
         let arena = arena::plan(&network);
         let report =
-            Report::measure(&float, &network, &arena, &spaced(&calibration, REPORT_IMAGES));
+            Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
         let record = describe::model(of_float, &network, &source);
         let origin = Origin {
             name: self.name.clone(),
@@ -179,13 +179,8 @@ pub fn restore(
 /// One image without ink: where all exponents are given, calibration decides nothing.
 fn blank(network: &Network) -> Dataset {
     let input = network.input;
-    Dataset {
-        images: vec![0; input.size()],
-        labels: vec![0],
-        height: input.height,
-        width: input.width,
-        classes: network.classes().max(2),
-    }
+    let names = labels::numbers(network.classes().max(2));
+    Dataset::new([input.height, input.width, input.channels], vec![0; input.size()], vec![0], names)
 }
 
 /// Why the integers of a model could not be restored.
@@ -260,9 +255,4 @@ impl Conversion {
             ],
         )
     }
-}
-
-/// At most `count` images, evenly spaced over the data set.
-fn spaced(images: &Dataset, count: usize) -> Dataset {
-    images.subset(&order::spaced(images.len(), count))
 }
