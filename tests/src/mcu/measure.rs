@@ -47,8 +47,9 @@ pub struct Flash {
 pub struct Ram {
     pub arena: u64,
     pub image: u64,
+    /// The other statics.
     pub statics: u64,
-    /// Return addresses, saved registers and local values: the deepest store, less arena and image.
+    /// Return addresses, saved registers and local values: the deepest store.
     pub stack: u64,
 }
 
@@ -86,7 +87,7 @@ pub fn measure(toolchain: &Toolchain, board: &Board, images: &Dataset) -> Measur
     let by_layer = count(toolchain, board, &program, images, "");
     Measurement {
         flash: Flash { weights, kernels, rest: elf.flash - weights - kernels },
-        ram: Ram { arena, image, statics: elf.statics, stack: depth - arena - image },
+        ram: Ram { arena, image, statics: elf.statics - arena - image, stack: depth },
         instructions: whole.worst(1)[0],
         layers: by_layer.worst(layers),
         kernels: elf.functions(is_kernel),
