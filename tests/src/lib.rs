@@ -6,11 +6,14 @@ pub mod idx;
 pub mod mcu;
 pub mod onnxruntime;
 pub mod pictures;
+mod skip;
 pub mod structures;
 
 use std::path::{Path, PathBuf};
 
 use inkling_data::Dataset;
+
+pub use skip::skip;
 
 /// The repository's root.
 pub fn root() -> PathBuf {

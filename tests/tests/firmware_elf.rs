@@ -36,7 +36,7 @@ const FLOAT: [&str; 16] = [
 ];
 
 fn elf(toolchain: &Toolchain, board: &Board, program: Program) -> Elf {
-    read_elf(&toolchain.build(board, program))
+    read_elf(&board.build(toolchain, program))
 }
 
 fn forbidden<'e>(elf: &'e Elf, parts: &[&str]) -> Vec<&'e str> {

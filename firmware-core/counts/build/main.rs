@@ -17,7 +17,7 @@ struct Machine {
 fn memory_of(machine: &str) -> Option<Machine> {
     let (flash, ram, shapes) = match machine {
         "microbit" => ("0x00000000, LENGTH = 256K", "0x20000000, LENGTH = 16K", 2),
-        "mps2-an385" | "mps2-an386" | "mps2-an500" => {
+        "mps2-an385" | "mps2-an386" => {
             ("0x00000000, LENGTH = 4M", "0x20000000, LENGTH = 4M", 12)
         }
         "mps2-an505" | "mps2-an521" => ("0x10000000, LENGTH = 4M", "0x38000000, LENGTH = 4M", 12),
