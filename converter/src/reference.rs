@@ -91,11 +91,7 @@ fn run_layer(network: &QuantizedNetwork, layer: &QuantizedLayer, values: &[Integ
             let input = network.shape(layer.input());
             with_elements!(&values[layer.input()], |x| match &layer.op {
                 QuantizedOp::Conv2d { parameters: p, window, convolved, .. } => {
-                    let shape = Conv2dShape {
-                        input: input.hwc(),
-                        output: convolved.hwc(),
-                        window: *window,
-                    };
+                    let shape = Conv2dShape::new(input.hwc(), convolved.hwc(), *window);
                     kernels::conv2d_accumulate(&shape, x, &p.weights, &p.bias, &mut y);
                 }
                 QuantizedOp::FullyConnected { parameters: p } => {
@@ -188,8 +184,7 @@ fn weighted<X: Activation, Y: Activation>(
     let shifts: Vec<Clipped> = p.shifts.iter().map(|&bits| Clipped::new(layer, bits)).collect();
     match &layer.op {
         QuantizedOp::Conv2d { window, groups, convolved, pool, .. } => {
-            let shape =
-                Conv2dShape { input: input.hwc(), output: convolved.hwc(), window: *window };
+            let shape = Conv2dShape::new(input.hwc(), convolved.hwc(), *window);
             match (pool, layer.kind()) {
                 (Some(pool), _) => {
                     let pool = Pool2dShape {

@@ -67,9 +67,9 @@ pub use flatten::flatten;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
-    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, FullyConnected, GroupedConv2d, LeakyRelu,
-    MaxPool2d, Strided, Unit,
+    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, FullyConnected, GroupedConv2d,
+    LeakyRelu, MaxPool2d, PaddedWith, Strided, Unit,
 };
 pub use observer::Observer;
 pub use requantize::{Clip, Requantize, Shift};
-pub use window::{Window, output_size};
+pub use window::{Axis, Span, Window, WindowError};

@@ -17,9 +17,7 @@ struct Machine {
 fn memory_of(machine: &str) -> Option<Machine> {
     let (flash, ram, shapes) = match machine {
         "microbit" => ("0x00000000, LENGTH = 256K", "0x20000000, LENGTH = 16K", 2),
-        "mps2-an385" | "mps2-an386" => {
-            ("0x00000000, LENGTH = 4M", "0x20000000, LENGTH = 4M", 12)
-        }
+        "mps2-an385" | "mps2-an386" => ("0x00000000, LENGTH = 4M", "0x20000000, LENGTH = 4M", 12),
         "mps2-an505" | "mps2-an521" => ("0x10000000, LENGTH = 4M", "0x38000000, LENGTH = 4M", 12),
         "mps3-an547" => ("0x10000000, LENGTH = 512K", "0x30000000, LENGTH = 512K", 8),
         "virt" => ("0x80000000, LENGTH = 4M", "0x80400000, LENGTH = 4M", 12),
@@ -57,7 +55,8 @@ fn main() {
         }
         println!("cargo::rustc-link-arg-bins=-Tmemory.x");
     }
-    let write = |name: &str, text: String| fs::write(out.join(name), text).expect("OUT_DIR can be written");
+    let write =
+        |name: &str, text: String| fs::write(out.join(name), text).expect("OUT_DIR can be written");
     write("memory.x", memory);
     write("shapes.rs", shapes::program(seed, shapes));
     println!("cargo::rustc-link-search={}", out.display());

@@ -42,6 +42,7 @@ pub fn program(seed: u64, each: usize) -> String {
 struct Placed {
     kernel: [usize; 2],
     stride: [usize; 2],
+    dilation: [usize; 2],
     /// Top, left, bottom, right.
     padding: [usize; 4],
     input: [usize; 2],
@@ -49,7 +50,7 @@ struct Placed {
 }
 
 impl Placed {
-    fn on(random: &mut Random, input: [usize; 2], padded: bool) -> Option<Self> {
+    fn on(random: &mut Random, input: [usize; 2]) -> Option<Self> {
         // Square windows of odd size are most of what there is; the others break what assumes them.
         let side = random.one_of(&[1, 2, 3, 3, 3, 4, 5]);
         let kernel = match random.below(3) {
@@ -61,23 +62,43 @@ impl Placed {
             0 => [random.from_to(1, 3), random.from_to(1, 3)],
             _ => [step; 2],
         };
+        let dilation = match random.below(6) {
+            0 => [random.from_to(1, 3), random.from_to(1, 3)],
+            _ => [1; 2],
+        };
+        let extent = [0, 1].map(|axis| (kernel[axis] - 1) * dilation[axis] + 1);
+        let both = [extent[0], extent[1], extent[0], extent[1]];
         let padding = match random.below(3) {
-            _ if !padded => [0; 4],
             0 => [0; 4],
-            1 => [kernel[0], kernel[1], kernel[0], kernel[1]].map(|kernel| (kernel - 1) / 2),
-            _ => [kernel[0], kernel[1], kernel[0], kernel[1]].map(|kernel| random.below(kernel)),
+            1 => both.map(|extent| (extent - 1) / 2),
+            _ => both.map(|extent| random.below(extent)),
         };
         let mut output = [0; 2];
         for axis in 0..2 {
             let size = input[axis] + padding[axis] + padding[axis + 2];
-            output[axis] = size.checked_sub(kernel[axis])? / stride[axis] + 1;
+            output[axis] = size.checked_sub(extent[axis])? / stride[axis] + 1;
         }
-        Some(Self { kernel, stride, padding, input, output })
+        Some(Self { kernel, stride, dilation, padding, input, output })
     }
 
     fn geometry(&self) -> String {
         let ([sh, sw], [top, left, bottom, right]) = (self.stride, self.padding);
-        format!("Strided<{sh}, {sw}, {top}, {left}, {bottom}, {right}>")
+        let strided = format!("Strided<{sh}, {sw}, {top}, {left}, {bottom}, {right}>");
+        match self.dilation {
+            [1, 1] => strided,
+            [rows, columns] => format!("Dilated<{strided}, {rows}, {columns}>"),
+        }
+    }
+
+    /// The same for a convolution of `x`: what lies on the padding may be a zero point.
+    fn convolution(&self, random: &mut Random, x: &str) -> String {
+        match random.below(4) {
+            0 => {
+                let value = random.below(256) as i32 - if x == "i8" { 128 } else { 0 };
+                format!("PaddedWith<{}, {{ {value} }}>", self.geometry())
+            }
+            _ => self.geometry(),
+        }
     }
 
     /// Input and output size as the cases take them.
@@ -95,11 +116,11 @@ fn conv2d(random: &mut Random) -> Option<String> {
     let ([x, y], requantize) = (random.types(), random.requantization());
     let (oc, ic) = (random.channels(), random.channels());
     let size = random.size();
-    let window = Placed::on(random, size, true)?;
+    let window = Placed::on(random, size)?;
     let [kh, kw] = window.kernel;
     fits(&[ic * size[0] * size[1], oc * window.output[0] * window.output[1], oc * kh * kw * ic])?;
     (kh * kw * ic <= MOST_TERMS).then_some(())?;
-    let (geometry, sizes) = (window.geometry(), window.sizes());
+    let (geometry, sizes) = (window.convolution(random, x), window.sizes());
     Some(format!("conv2d::<{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {ic}, {geometry}, {sizes}>"))
 }
 
@@ -107,17 +128,18 @@ fn conv2d_max_pool2d(random: &mut Random) -> Option<String> {
     let ([x, y], requantize) = (random.types(), random.requantization());
     let (oc, ic) = (random.channels(), random.channels());
     let size = random.size();
-    let window = Placed::on(random, size, true)?;
+    let window = Placed::on(random, size)?;
     let pool = match random.below(2) {
         // What nearly every network has: 2 x 2, side by side.
         0 => Placed {
             kernel: [2; 2],
             stride: [2; 2],
+            dilation: [1; 2],
             padding: [0; 4],
             input: window.output,
             output: window.output.map(|size| size / 2),
         },
-        _ => Placed::on(random, window.output, true)?,
+        _ => Placed::on(random, window.output)?,
     };
     (pool.output.iter().all(|&size| size > 0)).then_some(())?;
     let ([kh, kw], [ph, pw]) = (window.kernel, pool.kernel);
@@ -126,7 +148,7 @@ fn conv2d_max_pool2d(random: &mut Random) -> Option<String> {
     fits(&[ic * size[0] * size[1], convolved, pooled, oc * kh * kw * ic])?;
     (kh * kw * ic <= MOST_TERMS).then_some(())?;
     let ([ih, iw], [oh, ow]) = (size, pool.output);
-    let (geometry, pooling) = (window.geometry(), pool.geometry());
+    let (geometry, pooling) = (window.convolution(random, x), pool.geometry());
     Some(format!(
         "conv2d_max_pool2d::<{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {ic}, {geometry}, \
          {ph}, {pw}, {pooling}, {ih}, {iw}, {oh}, {ow}>"
@@ -138,10 +160,10 @@ fn depthwise_conv2d(random: &mut Random) -> Option<String> {
     let ic = random.channels();
     let oc = ic * random.one_of(&[1, 1, 1, 2, 3]);
     let size = random.size();
-    let window = Placed::on(random, size, true)?;
+    let window = Placed::on(random, size)?;
     let [kh, kw] = window.kernel;
     fits(&[ic * size[0] * size[1], oc * window.output[0] * window.output[1], oc * kh * kw])?;
-    let (geometry, sizes) = (window.geometry(), window.sizes());
+    let (geometry, sizes) = (window.convolution(random, x), window.sizes());
     Some(format!(
         "depthwise_conv2d::<{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {ic}, {geometry}, {sizes}>"
     ))
@@ -152,10 +174,10 @@ fn grouped_conv2d(random: &mut Random) -> Option<String> {
     let (groups, gc) = (random.from_to(1, 4), random.from_to(1, 6));
     let (ic, oc) = (groups * gc, groups * random.from_to(1, 4));
     let size = random.size();
-    let window = Placed::on(random, size, true)?;
+    let window = Placed::on(random, size)?;
     let [kh, kw] = window.kernel;
     fits(&[ic * size[0] * size[1], oc * window.output[0] * window.output[1], oc * kh * kw * gc])?;
-    let (geometry, sizes) = (window.geometry(), window.sizes());
+    let (geometry, sizes) = (window.convolution(random, x), window.sizes());
     Some(format!(
         "grouped_conv2d::<{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {gc}, {ic}, {geometry}, {sizes}>"
     ))
@@ -172,7 +194,7 @@ fn max_pool2d(random: &mut Random) -> Option<String> {
     let [x, _] = random.types();
     let channels = random.channels();
     let size = random.size();
-    let window = Placed::on(random, size, true)?;
+    let window = Placed::on(random, size)?;
     fits(&[channels * size[0] * size[1], channels * window.output[0] * window.output[1]])?;
     let ([kh, kw], geometry, sizes) = (window.kernel, window.geometry(), window.sizes());
     Some(format!("max_pool2d::<{x}, {channels}, {kh}, {kw}, {geometry}, {sizes}>"))
@@ -182,10 +204,12 @@ fn average_pool2d(random: &mut Random) -> Option<String> {
     let ([x, y], requantize) = (random.types(), random.requantization());
     let channels = random.channels();
     let size = random.size();
-    let window = Placed::on(random, size, true)?;
+    let window = Placed::on(random, size)?;
     fits(&[channels * size[0] * size[1], channels * window.output[0] * window.output[1]])?;
     let ([kh, kw], geometry, sizes) = (window.kernel, window.geometry(), window.sizes());
-    Some(format!("average_pool2d::<{x}, {y}, {requantize}, {channels}, {kh}, {kw}, {geometry}, {sizes}>"))
+    Some(format!(
+        "average_pool2d::<{x}, {y}, {requantize}, {channels}, {kh}, {kw}, {geometry}, {sizes}>"
+    ))
 }
 
 fn add(random: &mut Random) -> Option<String> {
@@ -195,7 +219,9 @@ fn add(random: &mut Random) -> Option<String> {
     let [first, second] = if random.below(2) == 0 { [bits, 0] } else { [0, bits] };
     let (channels, [height, width]) = (random.channels(), random.size());
     fits(&[channels * height * width])?;
-    Some(format!("add::<{a}, {b}, {y}, {requantize}, {first}, {second}, {channels}, {width}, {height}>"))
+    Some(format!(
+        "add::<{a}, {b}, {y}, {requantize}, {first}, {second}, {channels}, {width}, {height}>"
+    ))
 }
 
 fn concat(random: &mut Random) -> Option<String> {

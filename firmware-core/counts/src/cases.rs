@@ -8,7 +8,7 @@ use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::Geometry;
 use firmware_core::{
     Activation, Add, AveragePool2d, Clip, Concat, Conv2d, DepthwiseConv2d, FullyConnected,
-    GroupedConv2d, LeakyRelu, MaxPool2d, Requantize, Shift, Window, output_size,
+    GroupedConv2d, LeakyRelu, MaxPool2d, Requantize, Shift, Window,
 };
 use semihosting::println;
 
@@ -84,10 +84,6 @@ impl Values {
     }
 }
 
-fn window<const KH: usize, const KW: usize, G: Geometry>() -> Window {
-    Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] }
-}
-
 /// Convolution alone: requantized, and its accumulators.
 #[inline(never)]
 pub fn conv2d<
@@ -108,8 +104,7 @@ pub fn conv2d<
 ) {
     for values in ALL_VALUES {
         let source = &mut Source::new(seed);
-        let shape =
-            Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+        let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
         let dimensions = [OC, KH, KW, IC, IH, IW, OH, OW];
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
@@ -118,10 +113,8 @@ pub fn conv2d<
         let bias: [i32; OC] = source.biases();
         let requantize: [R; OC] = values.requantize(source, seed);
         let layer = Conv2d::<OC, KH, KW, IC, G, R>::new(weights, bias, requantize);
-        let (x_flat, flat) = (
-            x.as_flattened().as_flattened(),
-            weights.as_flattened().as_flattened().as_flattened(),
-        );
+        let (x_flat, flat) =
+            (x.as_flattened().as_flattened(), weights.as_flattened().as_flattened().as_flattened());
 
         let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
         let mut want = y;
@@ -162,16 +155,14 @@ pub fn conv2d_max_pool2d<
 ) {
     for values in ALL_VALUES {
         let source = &mut Source::new(seed);
-        let [top, left, bottom, right] = G::PADDING;
-        let convolved = [
-            output_size(IH, KH, G::STRIDE[0], top, bottom),
-            output_size(IW, KW, G::STRIDE[1], left, right),
-            OC,
-        ];
-        let shape =
-            Conv2dShape { input: [IH, IW, IC], output: convolved, window: window::<KH, KW, G>() };
-        let pool =
-            Pool2dShape { input: convolved, output: [OH, OW, OC], window: window::<PH, PW, PG>() };
+        let [height, width] = Window::of::<G>([KH, KW]).output_size([IH, IW]);
+        let convolved = [height, width, OC];
+        let shape = Conv2dShape::of::<G>([IH, IW, IC], convolved, [KH, KW]);
+        let pool = Pool2dShape {
+            input: convolved,
+            output: [OH, OW, OC],
+            window: Window::of::<PG>([PH, PW]),
+        };
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
         let mut weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
@@ -217,8 +208,7 @@ pub fn depthwise_conv2d<
 ) {
     for values in ALL_VALUES {
         let source = &mut Source::new(seed);
-        let shape =
-            Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+        let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
         let [mut weights] = source.weights::<1, KH, KW, OC>();
@@ -264,8 +254,7 @@ pub fn grouped_conv2d<
 ) {
     for values in ALL_VALUES {
         let source = &mut Source::new(seed);
-        let shape =
-            Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+        let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
         let mut weights: [[[[i8; GC]; KW]; KH]; OC] = source.weights();
@@ -339,7 +328,7 @@ pub fn max_pool2d<
 ) {
     let source = &mut Source::new(seed);
     let shape =
-        Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: window::<KH, KW, G>() };
+        Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: Window::of::<G>([KH, KW]) };
     let mut x = [[[X::MIN; C]; IW]; IH];
     Values::Random.input(source, x.as_flattened_mut().as_flattened_mut());
     let mut y = [[[activation::<X>(0xa5); C]; OW]; OH];
@@ -370,8 +359,11 @@ pub fn average_pool2d<
 ) {
     for values in [Values::Random, Values::Extreme(0, false), Values::Extreme(0, true)] {
         let source = &mut Source::new(seed);
-        let shape =
-            Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: window::<KH, KW, G>() };
+        let shape = Pool2dShape {
+            input: [IH, IW, C],
+            output: [OH, OW, C],
+            window: Window::of::<G>([KH, KW]),
+        };
         let mut x = [[[X::MIN; C]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
         let requantize = R::of_bits((seed % 6) as u8);

@@ -34,6 +34,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use inkling_support::names;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use toml::{Table, Value};
@@ -217,11 +218,7 @@ fn inputs(read: &Value, layers: &[ListedLayer]) -> Result<Vec<usize>, String> {
 
 /// Names end up in files and in code.
 fn check_name(name: &str) -> Result<(), String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if (1..=32).contains(&name.len()) && name.chars().all(fits) {
-        return Ok(());
-    }
-    Err(format!("{name:?} does not fit; use 1 to 32 letters, digits, '-' and '_'"))
+    names::check(name).map_err(|what| format!("{name:?} does not fit; {what}"))
 }
 
 /// One layer from its attributes; without `classes` only the attributes are checked.
@@ -243,7 +240,11 @@ fn layer(kind: &str, attributes: &Table, classes: Option<usize>) -> Result<Box<d
         "concat" => none(Box::new(Concat))?,
         "conv2d" => {
             let Convolution { channels, kernel, stride, padding, groups, bias } = read(attributes)?;
-            let window = Window { kernel: kernel.0, stride: stride.0, padding: padding.0 };
+            let window = Window {
+                stride: stride.0,
+                padding: [padding.0[0], padding.0[1], padding.0[0], padding.0[1]],
+                ..Window::new(kernel.0)
+            };
             Box::new(Conv2d { out_channels: channels, window, groups, bias })
         }
         "dropout" => Box::new(Dropout { rate: read::<Rate>(attributes)?.rate }),
@@ -298,7 +299,7 @@ struct Pooling {
 impl Pooling {
     fn window(&self) -> Window {
         let stride = self.stride.as_ref().unwrap_or(&self.kernel);
-        Window { kernel: self.kernel.0, stride: stride.0, padding: [0; 2] }
+        Window { stride: stride.0, ..Window::new(self.kernel.0) }
     }
 }
 
