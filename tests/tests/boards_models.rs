@@ -103,7 +103,8 @@ fn a_model_that_does_not_fit_is_refused_by_the_linker() {
     let large = model.replace("ARENA_BYTES: usize = 1760", "ARENA_BYTES: usize = 9000");
     assert_ne!(large, model);
     std::fs::write(folder.join("model.rs"), large).expect("a file can be written");
-    std::fs::copy(simple.join("golden.rs"), folder.join("golden.rs")).expect("a file can be copied");
+    std::fs::copy(simple.join("golden.rs"), folder.join("golden.rs"))
+        .expect("a file can be copied");
     let model: Option<(&str, &Path)> = Some(("too-large", &folder));
     let error = STM32F100.try_build(&toolchain, Program::Infer, model).expect_err("8 KB of RAM");
     assert!(error.contains("will not fit in region 'RAM'"), "{error}");

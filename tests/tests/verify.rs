@@ -5,9 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 
-use converter::verify::{
-    self, ModelError, SessionError, Verification, VerifyArgs, VerifyError,
-};
+use converter::verify::{self, ModelError, SessionError, Verification, VerifyArgs, VerifyError};
 use firmware_core::argmax;
 use inkling_data::{Dataset, Split};
 use inkling_protocol::{
@@ -157,7 +155,9 @@ fn encode_cobs(bytes: &[u8]) -> Vec<u8> {
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc: u32, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
     })
 }
 

@@ -95,7 +95,7 @@ impl Placed {
         match random.below(4) {
             0 => {
                 let value = random.below(256) as i32 - if x == "i8" { 128 } else { 0 };
-                format!("PaddedWith<{}, {{ {value} }}>", self.geometry())
+                format!("PaddedWith<{}, {value}>", self.geometry())
             }
             _ => self.geometry(),
         }

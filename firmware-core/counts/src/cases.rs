@@ -4,6 +4,8 @@
 //!
 //! Results are filled with `0xa5` before, so that a value that is never written differs.
 
+use core::fmt::Debug;
+
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::Geometry;
 use firmware_core::{
@@ -31,13 +33,21 @@ impl<const LOW: i32, const HIGH: i32> OfBits for Clip<LOW, HIGH> {
     }
 }
 
-/// Ends the program, with a line that names the case, if `got` and `want` differ.
-pub fn must_match<T: PartialEq>(got: &[T], want: &[T], what: &str, shape: &[usize]) {
-    if got != want {
-        let at = got.iter().zip(want).position(|(got, want)| got != want);
-        println!("FAILED: {what} {shape:?} differs from the scalar kernel, first at {at:?}");
-        semihosting::process::exit(1);
+/// Ends the program, with a line that names the case and its first wrong value, if `got` and `want`
+/// differ.
+pub fn must_match<T: PartialEq + Debug>(got: &[T], want: &[T], what: &str, shape: &[usize]) {
+    if got == want {
+        return;
     }
+    match got.iter().zip(want).enumerate().find(|(_, (got, want))| got != want) {
+        Some((at, (got, want))) => {
+            println!(
+                "FAILED: {what} {shape:?}: value {at} is {got:?}, the scalar kernel's {want:?}"
+            );
+        }
+        None => println!("FAILED: {what} {shape:?}: {} values for {}", got.len(), want.len()),
+    }
+    semihosting::process::exit(1);
 }
 
 fn activation<X: Activation>(byte: u8) -> X {
