@@ -1,4 +1,5 @@
-//! Puts this board's memory map where the linker script of `riscv-rt` looks for it.
+//! The build script of every board: puts its `memory.x` where the linker script of its run-time crate
+//! looks for it.
 
 fn main() {
     println!("cargo:rustc-link-search={}", env!("CARGO_MANIFEST_DIR"));
