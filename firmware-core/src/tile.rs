@@ -32,7 +32,7 @@ struct Walk {
     row_start: usize,
 }
 
-impl<X: Activation, R> Convolution<'_, X, R> {
+impl<X: Activation, R: Copy> Convolution<'_, X, R> {
     /// Values from one row of the input to the next.
     fn pitch(&self) -> usize {
         self.shape.input[1] * self.shape.input[2]
@@ -85,19 +85,24 @@ impl<X: Activation, R> Convolution<'_, X, R> {
 
     /// Sums of products of the windows of four pixels: one quadruple per channel. With `STAGED`
     /// some windows may reach beyond the input, or have gaps between the pixels of a row.
-    #[inline(never)]
+    #[inline(always)]
     fn sums<const STAGED: bool>(
         &self,
         patch: &mut Patch,
-        pixels: &[Pixel; 4],
+        pixels: [Pixel; 4],
         sums: &mut [[i32; 4]],
     ) {
-        let Window { kernel, dilation, .. } = self.shape.window;
         let inside = |pixel: &Pixel| self.interior.contains(pixel.row, pixel.column);
-        if STAGED && (dilation[1] != 1 || !pixels.iter().all(inside)) {
-            return self.staged_sums(patch, pixels, sums);
+        if STAGED && (self.shape.window.dilation[1] != 1 || !pixels.iter().all(inside)) {
+            return self.staged_sums(patch, &pixels, sums);
         }
-        let starts = pixels.map(|pixel| pixel.start);
+        self.inside_sums(patch, pixels.map(|pixel| pixel.start), sums);
+    }
+
+    /// The same for windows on the input that begin at `starts`.
+    #[inline(never)]
+    fn inside_sums(&self, patch: &mut Patch, starts: [usize; 4], sums: &mut [[i32; 4]]) {
+        let Window { kernel, dilation, .. } = self.shape.window;
         let (row, pitch) = (self.row(), self.pitch() * dilation[0]);
         let Some(mut cursor) = Cursor::new(self.x, starts, kernel[0], row, pitch) else { return };
         let taps = kernel[0] * row;
@@ -182,7 +187,7 @@ impl<X: Activation, R> Convolution<'_, X, R> {
         &self,
         staged: bool,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(&R, i32) -> Y + Copy,
+        finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
         // Known at compile time where this is inlined: only what the layer needs is linked.
@@ -199,7 +204,7 @@ impl<X: Activation, R> Convolution<'_, X, R> {
     fn conv2d_of<Y, const STAGED: bool>(
         &self,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(&R, i32) -> Y + Copy,
+        finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
         let [height, width, depth] = self.shape.output;
@@ -209,7 +214,7 @@ impl<X: Activation, R> Convolution<'_, X, R> {
         loop {
             let mut following = walk;
             let tile = [(); 4].map(|()| self.step(&mut following));
-            self.sums::<STAGED>(&mut patch, &tile, sums);
+            self.sums::<STAGED>(&mut patch, tile, sums);
             self.store(sums, finish, y.get_mut(done * depth..).unwrap_or_default());
             if done + 4 >= pixels {
                 return;
@@ -228,21 +233,32 @@ impl<X: Activation, R> Convolution<'_, X, R> {
 
     /// Finishes the sums of four pixels that lie side by side in `y`.
     #[inline(always)]
-    fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Fn(&R, i32) -> Y + Copy, y: &mut [Y]) {
+    fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Fn(R, i32) -> Y + Copy, y: &mut [Y]) {
         let depth = self.shape.output[2];
-        let (a, y) = y.split_at_mut_checked(depth).unwrap_or_default();
-        let (b, y) = y.split_at_mut_checked(depth).unwrap_or_default();
-        let (c, d) = y.split_at_mut_checked(depth).unwrap_or_default();
-        let y = a.iter_mut().zip(b).zip(c.iter_mut().zip(d));
+        let (upper, lower) = y.split_at_mut_checked(2 * depth).unwrap_or_default();
+        self.store_two::<Y, 0>(sums, finish, upper);
+        self.store_two::<Y, 2>(sums, finish, lower);
+    }
+
+    /// Pixels `FIRST` and the one after it: with two there are registers for all.
+    #[inline(always)]
+    fn store_two<Y, const FIRST: usize>(
+        &self,
+        sums: &[[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        let (a, b) = y.split_at_mut_checked(self.shape.output[2]).unwrap_or_default();
         let channels =
             sums.iter().zip(self.bias).zip(self.weights.sums.iter().zip(self.requantize));
-        for (((a, b), (c, d)), ((sums, bias), (weights, requantize))) in y.zip(channels) {
+        for ((a, b), ((sums, bias), (weights, requantize))) in a.iter_mut().zip(b).zip(channels) {
+            // Copied: what is stored might otherwise change it.
+            let requantize = *requantize;
             let bias = bias.wrapping_add(Patch::correction::<X>(weights));
             let sums = Patch::finish(*sums);
-            *a = finish(requantize, bias.wrapping_add(sums[0]));
-            *b = finish(requantize, bias.wrapping_add(sums[1]));
-            *c = finish(requantize, bias.wrapping_add(sums[2]));
-            *d = finish(requantize, bias.wrapping_add(sums[3]));
+            let [first, second] = [sums[FIRST], sums[FIRST + 1]];
+            *a = finish(requantize, bias.wrapping_add(first));
+            *b = finish(requantize, bias.wrapping_add(second));
         }
     }
 
@@ -251,7 +267,7 @@ impl<X: Activation, R> Convolution<'_, X, R> {
     fn few_pixels<Y>(
         &self,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(&R, i32) -> Y + Copy,
+        finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
         let [height, width, depth] = self.shape.output;
@@ -263,14 +279,14 @@ impl<X: Activation, R> Convolution<'_, X, R> {
             }
             pixel
         });
-        self.sums::<true>(&mut Patch::new(), &tile, sums);
+        self.sums::<true>(&mut Patch::new(), tile, sums);
         for (n, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
             let channels =
                 sums.iter().zip(self.bias).zip(self.weights.sums.iter().zip(self.requantize));
             for (y, ((sums, bias), (weights, requantize))) in y.iter_mut().zip(channels) {
                 let bias = bias.wrapping_add(Patch::correction::<X>(weights));
                 let sum = Patch::finish(*sums).get(n).copied().unwrap_or_default();
-                *y = finish(requantize, bias.wrapping_add(sum));
+                *y = finish(*requantize, bias.wrapping_add(sum));
             }
         }
     }
@@ -326,7 +342,7 @@ impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
                 if FITS_TILE {
                     let rows = [rows.input, (rows.input + rows.len).saturating_sub(1)];
                     let columns = [columns.input, (columns.input + columns.len).saturating_sub(1)];
-                    self.sums::<STAGED>(&mut patch, &self.tile(rows, columns), sums);
+                    self.sums::<STAGED>(&mut patch, self.tile(rows, columns), sums);
                     self.largest::<Y, false>(sums, y);
                     continue;
                 }
@@ -339,7 +355,7 @@ impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
                         let right = (left + 1).min(columns.len - 1);
                         let rows = [top, bottom].map(|row| rows.input + row * down);
                         let columns = [left, right].map(|column| columns.input + column * across);
-                        self.sums::<STAGED>(&mut patch, &self.tile(rows, columns), sums);
+                        self.sums::<STAGED>(&mut patch, self.tile(rows, columns), sums);
                         self.largest::<Y, true>(sums, y);
                     }
                 }

@@ -8,6 +8,7 @@
 use core::arch::global_asm;
 
 use super::{Convolution, Cursor, Target, WeightSum, by_four, rows};
+use crate::channels::Taps;
 use crate::kernels::{Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
@@ -19,11 +20,11 @@ impl Target for Chosen {
     const TAIL: usize = 3;
 
     #[inline(always)]
-    fn conv2d<X: Activation, R, Y>(
+    fn conv2d<X: Activation, R: Copy, Y>(
         convolution: &Convolution<X, R>,
         staged: bool,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(&R, i32) -> Y + Copy,
+        finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
         convolution.conv2d(staged, sums, finish, y);
@@ -41,6 +42,16 @@ impl Target for Chosen {
             return rows::max_pool2d(convolution, pool, y);
         }
         convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn depthwise<X: Activation>(
+        x: &Taps<X>,
+        weights: &Taps<i8>,
+        taps: [usize; 2],
+        sums: &mut [i32],
+    ) {
+        depthwise::depthwise(x, weights, taps, sums);
     }
 
     #[inline(always)]
@@ -79,6 +90,9 @@ macro_rules! syntax {
         ".syntax unified\n.cpu cortex-m33"
     };
 }
+
+#[path = "armv7em_depthwise.rs"]
+mod depthwise;
 
 /// Taps of one [`Patch`]: 16 groups of four.
 const TAPS: usize = 64;

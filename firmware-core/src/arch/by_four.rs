@@ -6,11 +6,11 @@ use crate::kernels;
 /// Every output from its channel's bias and requantization and the sums that `dot4` makes of the
 /// input and four rows of weights.
 #[inline(always)]
-pub(super) fn fully_connected<X: Activation, R, Y>(
+pub(super) fn fully_connected<X: Activation, R: Copy, Y>(
     x: &[X],
     weights: &[i8],
     (bias, requantize): (&[i32], &[R]),
-    finish: impl Fn(&R, i32) -> Y,
+    finish: impl Fn(R, i32) -> Y,
     y: &mut [Y],
     dot4: impl Fn(&[X], &[i8]) -> [i32; 4],
 ) {
@@ -24,7 +24,7 @@ pub(super) fn fully_connected<X: Activation, R, Y>(
         let channels = bias.iter().zip(requantize).skip(first);
         let sums = dot4(x, rows);
         for ((y, (bias, requantize)), sum) in y.iter_mut().skip(first).zip(channels).zip(sums) {
-            *y = finish(requantize, bias.wrapping_add(sum));
+            *y = finish(*requantize, bias.wrapping_add(sum));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! overrides what it can do better. The order of the sums is all that differs from the scalar
 //! kernels, and integers do not mind. The layers ask [`Chosen`] and know none of the targets.
 
-use crate::channels;
+use crate::channels::{self, Taps};
 use crate::kernels::{self, Conv2dShape, Pool2dShape};
 use crate::window::Interior;
 use crate::{Activation, Requantize};
@@ -31,6 +31,8 @@ macro_rules! symbol {
 mod by_four;
 #[cfg(kernels)]
 mod cursor;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
+mod depthwise;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
@@ -86,11 +88,11 @@ pub(crate) trait Target {
     /// `staged` says whether some window may reach beyond the input or have gaps between its
     /// pixels; `sums` is scratch, one element per output channel.
     #[inline(always)]
-    fn conv2d<X: Activation, R, Y>(
+    fn conv2d<X: Activation, R: Copy, Y>(
         convolution: &Convolution<X, R>,
         _staged: bool,
         _sums: &mut [[i32; 4]],
-        finish: impl Fn(&R, i32) -> Y + Copy,
+        finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
         let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
@@ -110,17 +112,16 @@ pub(crate) trait Target {
         kernels::conv2d_max_pool2d(shape, pool, x, weights.bytes, bias, requantize, y);
     }
 
-    /// Adds what windows of `[rows, columns]` taps make in four channels to `sums`. From one tap
-    /// to the next it is `steps[0]` values of `x`, and from one row to the next `steps[1]`; of
-    /// the weights, `weight_steps`.
+    /// Adds to the sums of as many channels as there are, a multiple of four, what a window of
+    /// `[rows, columns]` taps makes of each.
     #[inline(always)]
-    fn depthwise4<X: Activation>(
-        (x, steps): (&[X], [usize; 2]),
-        (weights, weight_steps): (&[i8], [usize; 2]),
+    fn depthwise<X: Activation>(
+        x: &Taps<X>,
+        weights: &Taps<i8>,
         taps: [usize; 2],
-        sums: &mut [i32; 4],
+        sums: &mut [i32],
     ) {
-        channels::depthwise4((x, steps), (weights, weight_steps), taps, sums);
+        channels::depthwise(x, weights, taps, sums);
     }
 
     /// Fully connected.

@@ -5,7 +5,8 @@
 use core::arch::global_asm;
 
 use super::packed::{TAPS, dot4};
-use super::{Convolution, Target, by_four};
+use super::{Convolution, Target, by_four, depthwise};
+use crate::channels::Taps;
 use crate::kernels::{Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
@@ -61,11 +62,11 @@ impl Target for Chosen {
     const WEIGHT_SUMS: bool = true;
 
     #[inline(always)]
-    fn conv2d<X: Activation, R, Y>(
+    fn conv2d<X: Activation, R: Copy, Y>(
         convolution: &Convolution<X, R>,
         staged: bool,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(&R, i32) -> Y + Copy,
+        finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
         convolution.conv2d(staged, sums, finish, y);
@@ -80,6 +81,16 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn depthwise<X: Activation>(
+        x: &Taps<X>,
+        weights: &Taps<i8>,
+        taps: [usize; 2],
+        sums: &mut [i32],
+    ) {
+        depthwise::depthwise(x, weights, taps, sums);
     }
 
     #[inline(always)]

@@ -91,7 +91,7 @@ pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
         }
         let channels = weights.bytes.chunks_exact(kernel_rows * kernel_columns);
         let channels = channels.zip(bias.iter()).zip(requantize.iter());
-        for (channel, ((weights, bias), requantize)) in channels.enumerate() {
+        for (channel, ((weights, &bias), &requantize)) in channels.enumerate() {
             let rows = words.get_mut(packed..).unwrap_or_default().chunks_exact_mut(PAIRS);
             for (words, weights) in rows.zip(weights.chunks_exact(kernel_columns)) {
                 pack(words, weights, B, 0);

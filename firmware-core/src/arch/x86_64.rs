@@ -45,11 +45,11 @@ impl Target for Chosen {
     const TAIL: usize = WIDEST - 1;
 
     #[inline(always)]
-    fn conv2d<X: Activation, R, Y>(
+    fn conv2d<X: Activation, R: Copy, Y>(
         convolution: &Convolution<X, R>,
         staged: bool,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(&R, i32) -> Y + Copy,
+        finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
         convolution.conv2d(staged, sums, finish, y);

@@ -134,13 +134,13 @@ pub fn conv2d_accumulate<X: Activation>(
 
 /// Convolution; `finish` makes an output of its channel's requantization and an accumulator.
 #[inline(always)]
-pub(crate) fn convolve<X: Activation, R, Y>(
+pub(crate) fn convolve<X: Activation, R: Copy, Y>(
     shape: &Conv2dShape,
     x: &[X],
     weights: &[i8],
     bias: &[i32],
     requantize: &[R],
-    finish: impl Fn(&R, i32) -> Y,
+    finish: impl Fn(R, i32) -> Y,
     y: &mut [Y],
 ) {
     let [_, width, depth] = shape.output;
@@ -150,7 +150,7 @@ pub(crate) fn convolve<X: Activation, R, Y>(
             let patch = shape.patch(oy, ox);
             let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
             for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
-                *y = finish(requantize, bias.wrapping_add(shape.window_sum(patch, x, weights)));
+                *y = finish(*requantize, bias.wrapping_add(shape.window_sum(patch, x, weights)));
             }
         }
     }

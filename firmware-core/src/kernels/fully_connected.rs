@@ -29,16 +29,16 @@ pub fn fully_connected_logits<X: Activation>(
 
 /// The fully connected layer; `finish` makes an output of its requantization and an accumulator.
 #[inline(always)]
-pub(crate) fn connect<X: Activation, R, Y>(
+pub(crate) fn connect<X: Activation, R: Copy, Y>(
     x: &[X],
     weights: &[i8],
     bias: &[i32],
     requantize: &[R],
-    finish: impl Fn(&R, i32) -> Y,
+    finish: impl Fn(R, i32) -> Y,
     y: &mut [Y],
 ) {
     let outputs = weights.chunks_exact(x.len().max(1)).zip(bias).zip(requantize);
     for (y, ((weights, bias), requantize)) in y.iter_mut().zip(outputs) {
-        *y = finish(requantize, bias.wrapping_add(dot(x, weights)));
+        *y = finish(*requantize, bias.wrapping_add(dot(x, weights)));
     }
 }

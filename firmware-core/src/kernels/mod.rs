@@ -45,7 +45,7 @@ use crate::{Activation, Requantize};
 
 /// An accumulator, requantized and saturated.
 #[inline(always)]
-pub(crate) fn requantized<Y: Activation, R: Requantize>(requantize: &R, accumulator: i32) -> Y {
+pub(crate) fn requantized<Y: Activation, R: Requantize>(requantize: R, accumulator: i32) -> Y {
     Y::saturate(requantize.apply(accumulator))
 }
 
