@@ -171,10 +171,10 @@ fn folder_name(path: &Path) -> Option<String> {
 fn check_classes(conversion: &Conversion, images: &Dataset, args: &ConvertArgs) -> Result<()> {
     let logits = conversion.network.classes();
     ensure!(
-        images.classes <= logits,
+        images.classes() <= logits,
         "{}: the labels go up to {}, but {} has {logits} outputs",
         args.calibration.display(),
-        images.classes - 1,
+        images.classes() - 1,
         args.model.display()
     );
     Ok(())

@@ -141,14 +141,15 @@ pub fn against_tract(
 
 /// Runs an `int8.onnx` on every image.
 pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult<Vec<Vec<i32>>> {
-    let shape = [BATCH, 1, images.height, images.width];
+    let [height, width, channels] = images.shape;
+    let shape = [BATCH, channels, height, width];
     let plan = plan(onnx, u8::fact(shape).into())?;
     let size = images.image_size();
     let batches =
         parallel::map(images.len().div_ceil(BATCH), |batch| -> TractResult<Vec<Vec<i32>>> {
             let first = batch * BATCH;
             let count = BATCH.min(images.len() - first);
-            let mut pixels = images.images[first * size..(first + count) * size].to_vec();
+            let mut pixels = images.planar_batch(first..first + count);
             pixels.resize(BATCH * size, 0);
             let result = plan.run(tvec!(Tensor::from_shape(&shape, &pixels)?.into()))?;
             let view = result[0].to_plain_array_view::<i32>()?;

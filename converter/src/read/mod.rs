@@ -142,6 +142,18 @@ pub fn read_file(file: &File) -> Result<Graph, ReadError> {
     Ok(graph)
 }
 
+/// The dimensions of a file's input as it declares them, a dynamic batch as 1.
+///
+/// # Errors
+///
+/// As [`read`], for the file and its input.
+pub fn input_dims(bytes: &[u8]) -> Result<Vec<usize>, ReadError> {
+    let input = Input::of(&File::decode(bytes)?)?;
+    let mut dims = input.view.dims();
+    dims[0] = input.batch.unwrap_or(1);
+    Ok(dims)
+}
+
 fn is_standard(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
