@@ -174,6 +174,7 @@ pub fn conv2d_max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     y: &mut [Y],
 ) {
     let [_, width, depth] = pool.output;
+    let [down, right] = pool.window.dilation;
     let mut pixels = y.chunks_exact_mut(depth.max(1));
     for py in 0..pool.output[0] {
         for (px, pixel) in pixels.by_ref().take(width).enumerate() {
@@ -181,8 +182,8 @@ pub fn conv2d_max_pool2d<X: Activation, Y: Activation, R: Requantize>(
             let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
             for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
                 let mut largest = i32::MIN;
-                for oy in rows.input..rows.input + rows.len {
-                    for ox in columns.input..columns.input + columns.len {
+                for oy in (0..rows.len).map(|row| rows.input + row * down) {
+                    for ox in (0..columns.len).map(|column| columns.input + column * right) {
                         let sum = shape.window_sum(shape.patch(oy, ox), x, weights);
                         largest = largest.max(bias.wrapping_add(sum));
                     }
