@@ -31,7 +31,11 @@ setup() {
     tools/mcu-toolchain
 }
 format() { cargo fmt --all --check; }
-lint() { cargo clippy --quiet --workspace --all-targets -- -D warnings; }
+lint() {
+    cargo clippy --quiet --workspace --all-targets -- -D warnings
+    # What a build.rs takes of the converter: no tract, no command line.
+    cargo clippy --quiet --package converter --lib --no-default-features -- -D warnings
+}
 test() { cargo test --quiet --workspace; }
 benches() { cargo test --quiet --package benches --benches; }
 mcu_report() { tools/mcu-report; }

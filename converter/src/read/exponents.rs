@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tract_onnx::pb;
+use crate::pb;
 
 use super::ReadError;
 
@@ -44,7 +44,7 @@ pub fn read(metadata: &[pb::StringStringEntryProto]) -> Result<BTreeMap<String, 
 #[cfg(test)]
 mod tests {
     use super::{ENTRY, read, write};
-    use tract_onnx::pb::StringStringEntryProto;
+    use crate::pb::StringStringEntryProto;
 
     fn entry(value: &str) -> [StringStringEntryProto; 1] {
         [StringStringEntryProto { key: ENTRY.into(), value: value.into() }]

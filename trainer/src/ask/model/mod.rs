@@ -11,10 +11,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use converter::emit::int8_onnx::LOGIT_EXPONENT;
+use converter::pb;
 use converter::read;
 use inkling_data::Dataset;
 use prost::Message;
-use tract_onnx::pb;
 
 use inkling_data::read::labels;
 

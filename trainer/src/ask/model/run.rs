@@ -1,9 +1,9 @@
 //! Runs the float network in tract.
 
+use converter::pb;
 use converter::read;
 use inkling_data::Dataset;
 use inkling_support::parallel;
-use tract_onnx::pb;
 use tract_onnx::prelude::*;
 
 /// Images per run.

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
+use converter::pb;
 use prost::Message;
-use tract_onnx::pb;
 use tract_onnx::prelude::*;
 
 /// All values of one inference.
