@@ -11,7 +11,7 @@ use converter::prove::Proof;
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, reference};
 use inkling_data::{Dataset, DatasetError, Split};
-use inkling_support::console;
+use inkling_support::{console, names};
 
 /// Turns a float ONNX classifier into the integers that firmware-core runs.
 #[derive(Parser)]
@@ -133,12 +133,15 @@ fn network_name(args: &ConvertArgs) -> Result<String> {
         Some(name) => name.clone(),
         None => folder_name(&args.out).unwrap_or_else(|| "model".into()),
     };
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    ensure!(
-        !name.is_empty() && name.len() <= 32 && name.chars().all(fits),
-        "--name {name:?}: use 1 to 32 letters, digits, '-' and '_'"
-    );
-    Ok(name)
+    match (names::check(&name), &args.name) {
+        (Ok(()), _) => Ok(name),
+        (Err(what), Some(_)) => bail!("--name {name:?}: {what}"),
+        (Err(what), None) => bail!(
+            "--out {}: the network would be called {name:?} after this folder, which does not fit \
+             ({what}); give it a name with --name",
+            args.out.display()
+        ),
+    }
 }
 
 fn folder_name(path: &Path) -> Option<String> {
@@ -148,10 +151,10 @@ fn folder_name(path: &Path) -> Option<String> {
 fn check_classes(conversion: &Conversion, images: &Dataset, args: &ConvertArgs) -> Result<()> {
     let logits = conversion.network.classes();
     ensure!(
-        images.classes <= logits,
+        images.classes() <= logits,
         "{}: the labels go up to {}, but {} has {logits} outputs",
         args.calibration.display(),
-        images.classes - 1,
+        images.classes() - 1,
         args.model.display()
     );
     Ok(())

@@ -22,6 +22,7 @@ pub mod reference;
 
 pub mod arena;
 mod convert;
+pub mod doubts;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
@@ -35,7 +36,8 @@ pub mod prove;
 pub mod quantize;
 pub mod quantized;
 pub mod read;
+pub mod record;
 #[cfg(feature = "verify")]
 pub mod verify;
 
-pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter};
+pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore};

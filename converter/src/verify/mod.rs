@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::prove;
 use inkling_data::{Dataset, DatasetError, Split};
+use inkling_support::digest::hex;
 
 pub use port::PortError;
 pub use session::{Device, Result, Session, SessionError};
@@ -90,9 +91,9 @@ pub enum VerifyError {
     OtherModel { theirs: String, their_sha256: String, ours: String, our_sha256: String },
     #[error(
         "the device takes images of {0}x{1}x{2} and has {3} classes, but the images in {4} are \
-         {5}x{6}x1 and have {7}; name the model's own images with --data"
+         {5}x{6}x{7} and have {8}; name the model's own images with --data"
     )]
-    OtherImages(u16, u16, u16, u16, String, usize, usize, usize),
+    OtherImages(u16, u16, u16, u16, String, usize, usize, usize, usize),
 }
 
 /// Connects to the device, checks that it carries the model, and sends it the test images.
@@ -159,27 +160,24 @@ fn check(
         });
     }
     let [height, width, channels] = device.input;
-    let fits = [height, width, channels].map(usize::from) == [images.height, images.width, 1]
-        && images.classes <= usize::from(device.classes);
+    let fits = [height, width, channels].map(usize::from) == images.shape
+        && images.classes() <= usize::from(device.classes);
     if fits {
         return Ok(());
     }
     let folder = args.data.display().to_string();
-    let (ours, classes) = ((images.height, images.width), images.classes);
+    let [our_height, our_width, our_channels] = images.shape;
     Err(VerifyError::OtherImages(
         height,
         width,
         channels,
         device.classes,
         folder,
-        ours.0,
-        ours.1,
-        classes,
+        our_height,
+        our_width,
+        our_channels,
+        images.classes(),
     ))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Verification {

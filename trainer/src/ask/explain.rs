@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use inkling_data::Dataset;
+use inkling_support::order::first_largest;
 
-use crate::ask::metrics::answer;
 use crate::ask::model::{LayerTrace, Model, ModelError, Trace};
 use crate::tell::report::{self, Page};
 use inkling_data::prepare::{Plane, Prepared};
@@ -39,17 +39,11 @@ impl<'m> Explanation<'m> {
     pub fn new(model: &'m Model, image: &[u8]) -> Result<Self, ModelError> {
         let dataset = |images: Vec<u8>| {
             let labels = vec![0; images.len() / image.len()];
-            Dataset {
-                images,
-                labels,
-                height: model.height,
-                width: model.width,
-                classes: model.classes(),
-            }
+            Dataset::new(model.shape(), images, labels, model.names.clone())
         };
         let trace = model.trace(image)?;
         let probabilities = model.int8_probabilities(&dataset(image.to_vec()))?.concat();
-        let class = answer(&probabilities);
+        let class = first_largest(&probabilities);
         let patch = (PATCH * model.height.min(model.width) / 28).max(2);
         let (rows, columns) = (model.height - patch + 1, model.width - patch + 1);
         let corners: Vec<[usize; 2]> =
@@ -86,7 +80,7 @@ impl<'m> Explanation<'m> {
     }
 
     fn answer(&self) -> String {
-        let class = answer(&self.probabilities);
+        let class = first_largest(&self.probabilities);
         format!("{} ({:.1} %)", self.model.names[class], 100.0 * self.probabilities[class])
     }
 

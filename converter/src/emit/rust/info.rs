@@ -66,12 +66,17 @@ pub(super) fn info(
     let _ = writeln!(
         code,
         "    ],\n}};\n\n\
+         /// Names of the classes, in the order of the logits; none where nobody has named them.\n\
+         #[allow(dead_code)]\n\
+         pub static LABELS: [&str; {}] = {:?};\n\n\
          /// Bytes of activation memory that the caller lends to [`infer`].\n\
          pub const ARENA_BYTES: usize = {};\n\n\
          /// One image, `[height][width][channel]`; 0 is background.\n\
          pub type Image = {};\n\n\
          /// One accumulator per class; the real value is `logit * 2^-{}`.\n\
          pub type Logits = [i32; {}];\n",
+        origin.labels.len(),
+        origin.labels,
         arena.bytes,
         array_type(network.input_format.element.rust_name(), input),
         network.format(network.layers.len()).exponent(),

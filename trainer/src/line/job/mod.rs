@@ -13,6 +13,7 @@ use converter::prove::Proof;
 use firmware_core::argmax;
 use inkling_data::Dataset;
 use inkling_support::console;
+use inkling_support::digest::sha256;
 use inkling_support::files::write_atomically;
 
 use crate::ask::metrics::Confusion;
@@ -20,8 +21,9 @@ use crate::learn::backend::{Backend, Choice};
 use crate::learn::export;
 use crate::learn::network::{Description, Network};
 use crate::learn::recipe::Recipe;
-use crate::learn::training::{Checkpoint, History, Identity, exported_predictions, fingerprint};
+use crate::learn::training::{Checkpoint, Identity, exported_predictions};
 use crate::line::summary::{Summary, about};
+use crate::tell::history::History;
 use crate::tell::report;
 use inkling_data::Sets;
 use inkling_data::read::{self, labels};
@@ -163,7 +165,7 @@ impl Job {
             int8,
             proof: &proof,
             conversion: &conversion,
-            names: &sets.names,
+            names: &sets.images.names,
             validation: (validation_correct, sets.validation.len()),
             before_integers,
             source: &self.source,
@@ -174,7 +176,7 @@ impl Job {
             backend: backend.identity(),
         };
         conversion.write(&self.out, &test, &about(&summary))?;
-        labels::write(&self.out, &sets.names)?;
+        labels::write(&self.out, &sets.images.names)?;
         let write =
             |file: &str, text: String| write_atomically(&self.out.join(file), text.as_bytes());
         write(RECIPE, self.recipe.to_toml())?;
@@ -222,9 +224,10 @@ impl Job {
     fn beginning(&self, sets: &Sets) -> Result<Beginning> {
         let mut beginning = match &self.source {
             Source::Description(description) => {
-                let input = [1, sets.images.height, sets.images.width];
+                let [height, width, channels] = sets.images.shape;
+                let input = [channels, height, width];
                 let network = description
-                    .build(input, sets.images.classes)
+                    .build(input, sets.images.classes())
                     .with_context(|| self.data.display().to_string())?;
                 let parameters = network.initial_parameters(self.seed);
                 Beginning { network, parameters, rates: None }
@@ -241,7 +244,7 @@ impl Job {
         if let Source::Model(_) = self.source {
             let bytes: Vec<u8> =
                 beginning.parameters.iter().flat_map(|value| value.to_le_bytes()).collect();
-            text.push_str(&format!(", from parameters with sha256 {}", fingerprint([&bytes[..]])));
+            text.push_str(&format!(", from parameters with sha256 {}", sha256([&bytes[..]])));
         }
         if let Some(rates) = beginning.rates {
             text.push_str(&format!(", {rates}"));
@@ -284,5 +287,5 @@ fn usable_threads() -> usize {
 
 fn confusion(dataset: &Dataset, predictions: impl IntoIterator<Item = usize>) -> Confusion {
     let labels = dataset.labels.iter().map(|&label| usize::from(label));
-    Confusion::new(dataset.classes.max(2), labels.zip(predictions))
+    Confusion::new(dataset.classes().max(2), labels.zip(predictions))
 }
