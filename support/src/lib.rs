@@ -9,6 +9,7 @@ pub mod caught;
 pub mod console;
 pub mod digest;
 pub mod files;
+pub mod markdown;
 pub mod names;
 pub mod order;
 pub mod parallel;

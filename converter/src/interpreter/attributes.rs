@@ -2,8 +2,8 @@
 //!
 //! An attribute that is not listed here could mean anything, so a node that has one is refused.
 
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
+use crate::pb::attribute_proto::AttributeType;
+use crate::pb::{AttributeProto, NodeProto, TensorProto};
 
 /// The attributes of each operator, in all operator sets that are read, with their types: `i`
 /// an integer, `f` a float, `s` a string, `t` a tensor, in capitals a list of them.

@@ -1,6 +1,6 @@
 //! Operators that treat every element alone, with ONNX's broadcasting.
 
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::pb::tensor_proto::DataType;
 
 use super::{Call, Tensor, Values, broadcast, broadcast_strides, places};
 

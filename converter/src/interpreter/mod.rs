@@ -21,7 +21,7 @@ mod window;
 
 use std::collections::HashMap;
 
-use tract_onnx::pb;
+use crate::pb;
 
 use crate::limits::ALL_ELEMENTS;
 use attributes::Attributes;

@@ -1,6 +1,6 @@
 //! QuantizeLinear and DequantizeLinear, per tensor and per axis.
 
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::pb::tensor_proto::DataType;
 
 use super::{Call, Tensor, Values, axis};
 

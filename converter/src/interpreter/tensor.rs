@@ -1,7 +1,7 @@
 //! Tensors of a file: row-major elements under dimensions of any rank.
 
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::pb;
+use crate::pb::tensor_proto::DataType;
 
 use crate::limits::{ELEMENTS, elements};
 

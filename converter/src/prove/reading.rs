@@ -4,8 +4,10 @@
 //! [`interpreter`](crate::interpreter) runs the file's own nodes. Neither knows of the graph that
 //! the reading makes. A reading that neither confirms is refused.
 
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_proto::DataType;
+use prost::Message;
+
+use crate::pb;
+use crate::pb::tensor_proto::DataType;
 use tract_onnx::prelude::*;
 
 use crate::evaluate;
@@ -283,9 +285,10 @@ fn tract_plan(
         DataType::Int64 => i64::fact(&dims).into(),
         _ => f32::fact(&dims).into(),
     };
+    let bytes = model.encode_to_vec();
     let plan = caught(|| {
         tract_onnx::onnx()
-            .model_for_proto_model(&model)?
+            .model_for_read(&mut &bytes[..])?
             .with_input_fact(0, fact)?
             .into_optimized()?
             .into_runnable()

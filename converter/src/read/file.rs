@@ -6,9 +6,9 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
+use crate::pb;
+use crate::pb::tensor_proto::{DataLocation, DataType};
 use prost::Message;
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_proto::DataType;
 
 use super::{OPSETS, ReadError, functions, is_standard, node_name, structure};
 use crate::interpreter::Tensor;
@@ -122,7 +122,7 @@ pub fn load(path: &Path) -> Result<Vec<u8>, ReadError> {
             .map_err(|what| ReadError::Tensor { name: tensor.name.clone(), what })?;
         tensor.raw_data = data;
         tensor.external_data.clear();
-        tensor.data_location = None;
+        tensor.data_location = DataLocation::Default.into();
     }
     Ok(model.encode_to_vec())
 }
@@ -248,7 +248,6 @@ fn drop_unused(graph: &mut pb::GraphProto) {
     graph.input.retain(|input| !given.contains(input.name.as_str()));
     // Shapes with symbols that do not hold for one image, and nothing that is needed.
     graph.value_info.clear();
-    graph.quantization_annotation.clear();
 }
 
 /// Turns float16, bfloat16 and double into float.

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use tract_onnx::pb;
+use crate::pb;
 
 use super::constant::Constant;
 use super::{Known, ReadError, Reader, node_name};

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::pb;
 use prost::Message;
-use tract_onnx::pb;
 
 use super::{ReadError, is_standard, node_name};
 use crate::limits::NODES;

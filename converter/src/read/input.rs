@@ -1,7 +1,7 @@
 //! The input of a file: its dimensions, what they mean, and how an image is brought into them.
 
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::pb;
+use crate::pb::tensor_proto::DataType;
 
 use super::file::File;
 use super::view::{Layout, View};

@@ -16,7 +16,7 @@ mod view;
 
 use std::collections::HashMap;
 
-use tract_onnx::pb;
+use crate::pb;
 
 use crate::graph::{Graph, Head, Node, Operator, Shape, ValueId};
 use crate::limits::{ALL_ELEMENTS, IMAGE_NODES, OPERATIONS, elements};

@@ -1,6 +1,6 @@
 //! Relu, Clip, LeakyRelu and what changes nothing: element by element.
 
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::pb::tensor_proto::DataType;
 
 use super::*;
 
@@ -106,7 +106,7 @@ pub(super) fn cast(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
             reader.push(node.proto, Operator::Identity, &[view.value], |value| next.at(value))
         }
         to => {
-            let to = to.map_or("an unknown type", |to| to.as_str_name());
+            let to = to.map_or("an unknown type".to_string(), |to| to.as_str_name());
             Err(node.wrong(format!(
                 "casts what depends on the image to {to}, which changes its values; remove it \
                  before the export"

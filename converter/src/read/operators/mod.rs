@@ -12,7 +12,7 @@ mod pool;
 mod reshape;
 mod window;
 
-use tract_onnx::pb;
+use crate::pb;
 
 use super::constant::Constant;
 use super::view::{Layout, View};
