@@ -2,9 +2,9 @@
 //! it. Every fault that was ever reported belongs here as a kind, not as a file.
 
 use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
+use converter::pb;
+use converter::pb::tensor_proto::DataType;
 use prost::Message;
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_proto::DataType;
 
 /// Height and width of the images, but for series and vectors.
 pub const SIDE: usize = 12;
@@ -424,27 +424,7 @@ fn half(x: f32) -> u16 {
 
 /// The plain network with its ReLU inside two local functions, one calling the other.
 fn with_function() -> Vec<u8> {
-    #[derive(Clone, PartialEq, Message)]
-    struct Function {
-        #[prost(string, tag = "1")]
-        name: String,
-        #[prost(string, repeated, tag = "4")]
-        input: Vec<String>,
-        #[prost(string, repeated, tag = "5")]
-        output: Vec<String>,
-        #[prost(string, repeated, tag = "6")]
-        attribute: Vec<String>,
-        #[prost(message, repeated, tag = "7")]
-        node: Vec<pb::NodeProto>,
-        #[prost(string, tag = "10")]
-        domain: String,
-    }
-    #[derive(Clone, PartialEq, Message)]
-    struct Functions {
-        #[prost(message, repeated, tag = "25")]
-        functions: Vec<Function>,
-    }
-    let mut onnx = edited(&plain(), |model| {
+    let plain = edited(&plain(), |model| {
         model.opset_import.push(pb::OperatorSetIdProto { domain: "own".into(), version: 1 });
         let relu = graph(model).node.iter_mut().find(|node| node.op_type == "Relu");
         let relu = relu.expect("the network has a ReLU");
@@ -472,22 +452,21 @@ fn with_function() -> Vec<u8> {
             .collect(),
         ..Default::default()
     };
-    let function = |name: &str, node: pb::NodeProto| Function {
+    let function = |name: &str, node: pb::NodeProto| pb::FunctionProto {
         name: name.into(),
         domain: "own".into(),
         input: vec!["a".into()],
         output: vec!["b".into()],
         attribute: vec!["slope".into()],
         node: vec![node],
+        ..Default::default()
     };
-    let functions = Functions {
-        functions: vec![
+    edited(&plain, |model| {
+        model.functions = vec![
             function("Outer", node("Inner", "own", Some("slope"))),
             function("Inner", node("LeakyRelu", "", Some("alpha"))),
-        ],
-    };
-    onnx.extend(functions.encode_to_vec());
-    onnx
+        ];
+    })
 }
 
 fn layers() -> Vec<Kind> {

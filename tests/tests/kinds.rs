@@ -120,7 +120,7 @@ fn channels_of_wide_spread_keep_their_bits() {
     let images = random_images(7, 60, SIDE, SIDE, CLASSES);
     let spread = kinds::edited(&two_layers(), |model| {
         let graph = model.graph.as_mut().expect("has a graph");
-        let scale = |tensor: &mut tract_onnx::pb::TensorProto, channel: &dyn Fn(usize) -> f32| {
+        let scale = |tensor: &mut converter::pb::TensorProto, channel: &dyn Fn(usize) -> f32| {
             let words = tensor.raw_data.chunks_exact(4).enumerate();
             let scaled = words.flat_map(|(at, word)| {
                 let value = f32::from_le_bytes(word.try_into().expect("four bytes"));
