@@ -112,16 +112,17 @@ pub(crate) trait Target {
         kernels::conv2d_max_pool2d(shape, pool, x, weights.bytes, bias, requantize, y);
     }
 
-    /// Adds to the sums of as many channels as there are, a multiple of four, what a window of
-    /// `[rows, columns]` taps makes of each.
+    /// The sums of as many channels as there are, a multiple of four: of the bias and what a
+    /// window of `[rows, columns]` taps makes of each.
     #[inline(always)]
     fn depthwise<X: Activation>(
         x: &Taps<X>,
         weights: &Taps<i8>,
         taps: [usize; 2],
+        bias: &[i32],
         sums: &mut [i32],
     ) {
-        channels::depthwise(x, weights, taps, sums);
+        channels::depthwise(x, weights, taps, bias, sums);
     }
 
     /// Fully connected.
