@@ -46,8 +46,10 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         #[cfg(kernels = "armv7m")]
-        if rows::fit(&convolution.shape, pool) {
-            return rows::max_pool2d(convolution, pool, y);
+        if rows::fit(convolution.shape, pool) {
+            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+            let shapes = (*shape, pool);
+            return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
         }
         convolution.max_pool2d(staged, pool, sums, y);
     }

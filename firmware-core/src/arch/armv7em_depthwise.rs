@@ -98,9 +98,9 @@ macro_rules! tap {
 }
 
 // r0 values, r1 weights, r2 and r3 from one tap to the next, r4-r7 sums, r8-r11 a tap, r12 the job,
-// lr columns left.
+// lr what is left of rows or of columns.
 macro_rules! depthwise {
-    ($name:expr, $($row:expr,)*) => {
+    ($name:expr, { $($rows:expr,)* }, { $($row:expr,)* }, { $($next:expr,)* }) => {
         global_asm!(
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
             syntax!(),
@@ -117,16 +117,13 @@ macro_rules! depthwise {
             "ldm r2!, {{r4-r7}}",
             "str r2, [r12, #8]",
             "ldrd r2, r3, [r12, #16]",
-            "ldr r8, [r12, #36]", // rows
-            "str r8, [r12, #32]",
+            $($rows,)*
             "3:", // a row
             $($row,)*
             "ldrd r8, r9, [r12, #24]",
-            "ldr r10, [r12, #32]",
             "add r0, r8",
             "add r1, r9",
-            "subs r10, #1",
-            "str r10, [r12, #32]",
+            $($next,)*
             "bne 3b",
             "ldm r12, {{r0-r3}}",
             "adds r0, #4",
@@ -147,6 +144,8 @@ macro_rules! depthwise3 {
     ($name:expr, $unpack:literal) => {
         depthwise!(
             $name,
+            { "ldr lr, [r12, #36]", }, // rows
+            {
             "ldr r8, [r0]",
             "ldr r10, [r1]",
             tap!($unpack),
@@ -156,6 +155,8 @@ macro_rules! depthwise3 {
             "ldr r8, [r0, r2, lsl #1]",
             "ldr r10, [r1, r3, lsl #1]",
             tap!($unpack),
+            },
+            { "subs lr, #1", }
         );
     };
 }
@@ -164,6 +165,11 @@ macro_rules! depthwise_any {
     ($name:expr, $unpack:literal) => {
         depthwise!(
             $name,
+            {
+            "ldr r8, [r12, #36]", // rows
+            "str r8, [r12, #32]",
+            },
+            {
             "ldr lr, [r12, #40]", // columns
             "4:",
             "ldr r8, [r0]",
@@ -173,6 +179,12 @@ macro_rules! depthwise_any {
             tap!($unpack),
             "subs lr, #1",
             "bne 4b",
+            },
+            {
+            "ldr r10, [r12, #32]",
+            "subs r10, #1",
+            "str r10, [r12, #32]",
+            }
         );
     };
 }
