@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::pb;
 use inkling_data::prepare::{Fill, Layout, Polarity};
 use inkling_data::read;
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tract_onnx::pb;
 
 use crate::passes::PixelScale;
 
