@@ -6,10 +6,10 @@ use std::path::Path;
 
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter};
+use inkling_data::read::idx;
 use inkling_data::{Dataset, Split};
 use tests::mcu::{BOARDS, Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, Toolchain};
 use tests::structures::{CLASSES, SIDE, Structure, network};
-use inkling_data::read::idx;
 use tests::{random_images, scratch};
 
 /// Images that are sent to each board.
