@@ -12,19 +12,24 @@
 //! - What it emits is exact or it is refused: see [`quantize::ACCUMULATOR_BOUND`].
 //! - The same input gives the same bytes on every machine.
 
+#[macro_use]
+pub mod reference;
+
 pub mod arena;
 mod convert;
+pub mod doubts;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
 pub mod lower;
 pub mod onnx;
+pub mod operators;
 pub mod passes;
 pub mod prove;
 pub mod quantize;
 pub mod quantized;
 pub mod read;
-pub mod reference;
+pub mod record;
 pub mod verify;
 
-pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter};
+pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore};

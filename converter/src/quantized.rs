@@ -1,8 +1,11 @@
 //! The integer network: what is emitted as Rust and as ONNX, and what the host runs to check both.
 
-use firmware_core::{LayerKind, Window};
+use std::collections::BTreeMap;
+
+use firmware_core::LayerKind;
 
 use crate::graph::{Shape, ValueId};
+use crate::operators::IntegerOp;
 
 /// The element type of a value between layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +44,57 @@ impl ValueType {
     }
 }
 
-/// A value's type and exponent: the integer `q` stands for `q · 2^-exponent`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an integer stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scale {
+    /// `q` stands for `q · 2^-exponent`: what is quantized here.
+    PowerOfTwo(i32),
+    /// `q` stands for `(q − zero) · scale`: what others quantized.
+    Affine { scale: f32, zero: i32 },
+}
+
+/// A value's type and what its integers stand for.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ValueFormat {
     pub element: ValueType,
-    pub exponent: i32,
+    pub scale: Scale,
+}
+
+impl ValueFormat {
+    pub fn power_of_two(element: ValueType, exponent: i32) -> Self {
+        Self { element, scale: Scale::PowerOfTwo(exponent) }
+    }
+
+    /// The exponent of a value that was quantized here; 0 for others.
+    pub fn exponent(&self) -> i32 {
+        match self.scale {
+            Scale::PowerOfTwo(exponent) => exponent,
+            Scale::Affine { .. } => 0,
+        }
+    }
+}
+
+/// What becomes of the accumulators of a layer with weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requantization {
+    /// Nothing: they are the logits.
+    None,
+    /// Bits by which each output channel's are shifted right.
+    Shifts(Vec<u8>),
+}
+
+impl Requantization {
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
+    /// Bytes in flash.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Shifts(shifts) => shifts.len(),
+        }
+    }
 }
 
 /// Weights and everything per output channel of a convolution or fully connected layer.
@@ -55,10 +104,9 @@ pub struct Parameters {
     pub weights: Vec<i8>,
     /// In units of the accumulator.
     pub bias: Vec<i32>,
-    /// Exponent of each output channel's weights.
+    /// Exponent of each output channel's weights; empty where others quantized them.
     pub weight_exponents: Vec<i32>,
-    /// Bits by which each accumulator is shifted right; empty for the logits.
-    pub shifts: Vec<u8>,
+    pub requantization: Requantization,
 }
 
 impl Parameters {
@@ -78,53 +126,19 @@ impl Parameters {
         (0..taps).flat_map(|tap| (0..channels).map(move |c| self.weights[c * taps + tap])).collect()
     }
 
-    /// Bytes in flash: weights, biases, shifts.
+    /// Bytes in flash: weights, biases, requantizations.
     pub fn bytes(&self) -> usize {
-        self.weights.len() + 4 * self.bias.len() + self.shifts.len()
+        self.weights.len() + 4 * self.bias.len() + self.requantization.bytes()
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum QuantizedOp {
-    Conv2d {
-        parameters: Parameters,
-        window: Window,
-        groups: usize,
-        convolved: Shape,
-        pool: Option<Window>,
-    },
-    FullyConnected {
-        parameters: Parameters,
-    },
-    MaxPool2d {
-        window: Window,
-    },
-    /// The sum of each window stands for `2^-bits` times itself and is shifted right by `shift`.
-    AveragePool2d {
-        window: Window,
-        bits: u32,
-        shift: u8,
-    },
-    /// Both inputs are shifted left by `align` to a common exponent, and the sum right by `shift`.
-    Add {
-        align: [u8; 2],
-        shift: u8,
-    },
-    Concat,
-    /// What is negative times `slope · 2^-bits`.
-    LeakyRelu {
-        slope: u16,
-        bits: u8,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedLayer {
     /// The name in the source file.
     pub source_name: String,
     /// The name in generated code: the kernel and a number that counts layers of its kind.
     pub name: String,
-    pub op: QuantizedOp,
+    pub op: IntegerOp,
     pub inputs: Vec<ValueId>,
     pub output: Shape,
     pub format: ValueFormat,
@@ -139,68 +153,50 @@ impl QuantizedLayer {
     }
 
     pub fn parameters(&self) -> Option<&Parameters> {
-        match &self.op {
-            QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => {
-                Some(parameters)
-            }
-            _ => None,
-        }
+        self.op.as_dyn().parameters()
     }
 
     pub fn parameters_mut(&mut self) -> Option<&mut Parameters> {
-        match &mut self.op {
-            QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => {
-                Some(parameters)
-            }
-            _ => None,
-        }
+        self.op.as_dyn_mut().parameters_mut()
     }
 
     pub fn kind(&self) -> LayerKind {
-        match &self.op {
-            QuantizedOp::Conv2d { pool: Some(_), .. } => LayerKind::Conv2dMaxPool2d,
-            QuantizedOp::Conv2d { groups: 1, .. } => LayerKind::Conv2d,
-            QuantizedOp::Conv2d { parameters, window, .. } => {
-                let one_input = parameters.taps(0).len() == window.kernel[0] * window.kernel[1];
-                if one_input { LayerKind::DepthwiseConv2d } else { LayerKind::GroupedConv2d }
-            }
-            QuantizedOp::FullyConnected { .. } => LayerKind::FullyConnected,
-            QuantizedOp::MaxPool2d { .. } => LayerKind::MaxPool2d,
-            QuantizedOp::AveragePool2d { .. } => LayerKind::AveragePool2d,
-            QuantizedOp::Add { .. } => LayerKind::Add,
-            QuantizedOp::Concat => LayerKind::Concat,
-            QuantizedOp::LeakyRelu { .. } => LayerKind::LeakyRelu,
-        }
+        self.op.as_dyn().kind()
     }
 
     /// Multiply-accumulates of one inference; taps that fall on padding count.
     pub fn macs(&self) -> usize {
-        match &self.op {
-            QuantizedOp::Conv2d { parameters, convolved, .. } => {
-                convolved.height * convolved.width * parameters.weights.len()
-            }
-            QuantizedOp::FullyConnected { parameters } => parameters.weights.len(),
-            _ => 0,
-        }
+        self.op.as_dyn().macs()
     }
 
-    /// Bytes of weights, biases and shifts in flash.
+    /// Bytes of weights, biases and requantizations in flash.
     pub fn parameter_bytes(&self) -> usize {
-        match &self.op {
-            QuantizedOp::AveragePool2d { .. } | QuantizedOp::Add { .. } => 1,
-            _ => self.parameters().map_or(0, Parameters::bytes),
-        }
+        self.op.as_dyn().parameter_bytes()
     }
 }
 
 /// An integer network; layer `i` computes value `i + 1`, the last one the logits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedNetwork {
     pub input: Shape,
+    pub input_format: ValueFormat,
     pub layers: Vec<QuantizedLayer>,
 }
 
 impl QuantizedNetwork {
+    /// Names every layer after its kernel, with a number that counts layers of its kind.
+    pub fn name_layers(&mut self) {
+        let mut numbers = BTreeMap::new();
+        for layer in &mut self.layers {
+            let kernel = match layer.kind() {
+                LayerKind::Conv2dMaxPool2d => LayerKind::Conv2d.name(),
+                kind => kind.name(),
+            };
+            let number = numbers.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
+            layer.name = format!("{kernel}_{number}");
+        }
+    }
+
     pub fn shape(&self, value: ValueId) -> Shape {
         match value {
             0 => self.input,
@@ -210,7 +206,7 @@ impl QuantizedNetwork {
 
     pub fn format(&self, value: ValueId) -> ValueFormat {
         match value {
-            0 => ValueFormat { element: ValueType::U8, exponent: crate::passes::INPUT_EXPONENT },
+            0 => self.input_format,
             value => self.layers[value - 1].format,
         }
     }

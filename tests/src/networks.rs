@@ -28,41 +28,11 @@ pub struct Reference {
 
 /// The shapes of MLPerf Tiny's four networks, and of a small one for digits.
 pub const REFERENCES: [Reference; 5] = [
-    Reference {
-        name: "mnist5",
-        shape: [28, 28, 1],
-        outputs: 10,
-        macs: 878_912,
-        weights: 8_648,
-    },
-    Reference {
-        name: "ic",
-        shape: [32, 32, 3],
-        outputs: 10,
-        macs: 12_501_632,
-        weights: 77_360,
-    },
-    Reference {
-        name: "kws",
-        shape: [49, 10, 1],
-        outputs: 12,
-        macs: 2_656_768,
-        weights: 22_016,
-    },
-    Reference {
-        name: "vww",
-        shape: [96, 96, 3],
-        outputs: 2,
-        macs: 7_489_664,
-        weights: 208_112,
-    },
-    Reference {
-        name: "ad",
-        shape: [1, 1, 640],
-        outputs: 640,
-        macs: 264_192,
-        weights: 264_192,
-    },
+    Reference { name: "mnist5", shape: [28, 28, 1], outputs: 10, macs: 878_912, weights: 8_648 },
+    Reference { name: "ic", shape: [32, 32, 3], outputs: 10, macs: 12_501_632, weights: 77_360 },
+    Reference { name: "kws", shape: [49, 10, 1], outputs: 12, macs: 2_656_768, weights: 22_016 },
+    Reference { name: "vww", shape: [96, 96, 3], outputs: 2, macs: 7_489_664, weights: 208_112 },
+    Reference { name: "ad", shape: [1, 1, 640], outputs: 640, macs: 264_192, weights: 264_192 },
 ];
 
 impl Reference {

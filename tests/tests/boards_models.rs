@@ -6,10 +6,11 @@ use std::path::Path;
 
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter};
+use inkling_data::read::idx;
 use inkling_data::{Dataset, Split};
 use tests::mcu::{BOARDS, Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, Toolchain};
 use tests::structures::{CLASSES, SIDE, Structure, network};
-use tests::{idx, random_images, scratch};
+use tests::{random_images, scratch};
 
 /// Images that are sent to each board.
 const IMAGES: usize = 100;
@@ -27,8 +28,8 @@ fn every_logit_of_other_layers(board: &Board) {
     // Signed values, sums, groups, leaky ReLUs; depthwise windows and bounds; concatenations.
     for structure in [Structure::Signed, Structure::Separable, Structure::Dense] {
         let (conversion, images) = convert(structure);
-        conversion.write(&folder, &images, "").expect("the scratch folder can be written");
-        idx::write(&folder, Split::Test, &images);
+        conversion.write(&folder, &images, "").expect("the scratch folder takes it");
+        idx::write_pair(&folder, Split::Test, &images).expect("the scratch folder takes it");
         let elf = board
             .try_build(&toolchain, Program::Demo, Some(("second-model", &folder)))
             .unwrap_or_else(|error| panic!("{structure:?}: {error}"));

@@ -14,7 +14,7 @@ pub const IMAGES: usize = 20;
 
 /// Picks images for a golden file: in turn the first of each class, then the second, and so on.
 pub fn pick(images: &Dataset) -> Dataset {
-    let mut by_class: Vec<Vec<usize>> = vec![Vec::new(); images.classes];
+    let mut by_class: Vec<Vec<usize>> = vec![Vec::new(); images.classes()];
     for (index, &label) in images.labels.iter().enumerate() {
         by_class[usize::from(label)].push(index);
     }
@@ -28,6 +28,7 @@ pub fn pick(images: &Dataset) -> Dataset {
 /// The generated module for `images`.
 pub fn emit(network: &QuantizedNetwork, images: &Dataset, origin: &Origin) -> String {
     let (input, classes) = (network.input, network.classes());
+    let label = if classes <= 256 { "u8" } else { "u16" };
     let mut code = origin.header(&format!(
         "Images with label and logits, as '{}' must compute them on every device.",
         origin.name
@@ -36,7 +37,7 @@ pub fn emit(network: &QuantizedNetwork, images: &Dataset, origin: &Origin) -> St
         code,
         "\n/// `(image, label, logits)`.\n\
          #[rustfmt::skip]\n\
-         pub static GOLDEN: [([[[u8; {}]; {}]; {}], u8, [i32; {classes}]); {}] = [",
+         pub static GOLDEN: [([[[u8; {}]; {}]; {}], {label}, [i32; {classes}]); {}] = [",
         input.channels,
         input.width,
         input.height,

@@ -40,15 +40,14 @@ pub enum ModelError {
     Shape { path: String, problem: &'static str },
     #[error(
         "the model takes images of {}x{}x{} and has {classes} classes, but the images in {folder} are \
-         {height}x{width}x1 and have {labels}; name the model's own images with --data",
-        .input[0], .input[1], .input[2]
+         {}x{}x{} and have {labels}; name the model's own images with --data",
+        .input[0], .input[1], .input[2], .shape[0], .shape[1], .shape[2]
     )]
     OtherImages {
         input: [usize; 3],
         classes: usize,
         folder: String,
-        height: usize,
-        width: usize,
+        shape: [usize; 3],
         labels: usize,
     },
     #[error(
@@ -98,13 +97,13 @@ impl Model {
     ///
     /// [`ModelError::OtherImages`].
     pub fn must_take(&self, images: &Dataset, folder: &Path) -> Result<(), ModelError> {
-        let (height, width, labels) = (images.height, images.width, images.classes);
-        if self.input == [height, width, 1] && labels <= self.classes {
+        let (shape, labels) = (images.shape, images.classes());
+        if self.input == shape && labels <= self.classes {
             return Ok(());
         }
         let (input, classes) = (self.input, self.classes);
         let folder = folder.display().to_string();
-        Err(ModelError::OtherImages { input, classes, folder, height, width, labels })
+        Err(ModelError::OtherImages { input, classes, folder, shape, labels })
     }
 
     /// Whether `device` says that it carries this model, and no untruth about it.

@@ -9,7 +9,7 @@ use inkling_protocol::{
 };
 
 use super::port::Port;
-use inkling_data::{MAX_CLASSES, MAX_SIDE};
+use inkling_data::MAX_CLASSES;
 
 /// How often a damaged request is sent again before the line is given up.
 const REPEATS: usize = 5;
@@ -301,6 +301,3 @@ fn retriable(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }
-
-// A request for the largest image the converter accepts always fits what `encode` is given.
-const _: () = assert!(packed_len(MAX_SIDE * MAX_SIDE) < u16::MAX as usize);

@@ -33,7 +33,10 @@ fn main() -> ExitCode {
             name => match names.iter().find(|known| **known == name) {
                 Some(name) => chosen.push(*name),
                 None => {
-                    eprintln!("error: there is no network '{name}'; there are {}", names.join(", "));
+                    eprintln!(
+                        "error: there is no network '{name}'; there are {}",
+                        names.join(", ")
+                    );
                     return ExitCode::FAILURE;
                 }
             },

@@ -6,6 +6,7 @@ mod cores;
 mod elf;
 mod measure;
 mod plugin;
+pub mod report;
 mod serial;
 mod toolchain;
 

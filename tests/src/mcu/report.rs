@@ -8,9 +8,7 @@ use firmware_core::{LayerInfo, LayerKind, argmax};
 use inkling_data::{Dataset, Split};
 
 use super::cores::{CORES, Core, Cost};
-use super::{
-    BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple,
-};
+use super::{BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple};
 use crate::networks::{INPUTS, REFERENCES, digits};
 
 /// A network, what is known of its layers, and what it costs on each core that the toolchain builds for.
@@ -41,25 +39,26 @@ pub fn networks(toolchain: &Toolchain, names: &[&str]) -> Result<String, String>
 fn measure_network(toolchain: &Toolchain, name: &str) -> Result<Row, String> {
     let scratch = crate::scratch(&format!("network-{name}"));
     let info = |layers: &[LayerInfo]| layers.iter().map(|l| (l.kind, l.macs as usize)).collect();
-    let (folder, layers, arena, inputs, logits) = match REFERENCES.iter().find(|net| net.name == name) {
-        Some(network) => {
-            let (conversion, inputs) = network.write(&scratch);
-            let layers = conversion
-                .network
-                .layers
-                .iter()
-                .map(|layer| (layer.kind(), layer.macs()))
-                .collect();
-            let logits = reference::all_logits(&conversion.network, &inputs).concat();
-            (scratch.clone(), layers, conversion.arena.bytes, inputs, logits)
-        }
-        None => {
-            let inputs = digits();
-            let logits = inputs.images().flat_map(expected).collect();
-            let folder = crate::root().join("models/simple");
-            (folder, info(simple::INFO.layers), simple::ARENA_BYTES, inputs, logits)
-        }
-    };
+    let (folder, layers, arena, inputs, logits) =
+        match REFERENCES.iter().find(|net| net.name == name) {
+            Some(network) => {
+                let (conversion, inputs) = network.write(&scratch);
+                let layers = conversion
+                    .network
+                    .layers
+                    .iter()
+                    .map(|layer| (layer.kind(), layer.macs()))
+                    .collect();
+                let logits = reference::all_logits(&conversion.network, &inputs).concat();
+                (scratch.clone(), layers, conversion.arena.bytes, inputs, logits)
+            }
+            None => {
+                let inputs = digits();
+                let logits = inputs.images().flat_map(expected).collect();
+                let folder = crate::root().join("models/simple");
+                (folder, info(simple::INFO.layers), simple::ARENA_BYTES, inputs, logits)
+            }
+        };
     let input = inputs.image_size();
     let bytes = inputs.batch(0..inputs.len());
     let cost = |core: &Core| {
@@ -94,7 +93,12 @@ fn head(text: &mut String, first: &str) {
 fn instructions(text: &mut String, rows: &[Row]) {
     head(text, "network");
     for row in rows {
-        let _ = writeln!(text, "| {} | {} |", row.name, cells(row, |cost| thousands(cost.instructions)));
+        let _ = writeln!(
+            text,
+            "| {} | {} |",
+            row.name,
+            cells(row, |cost| thousands(cost.instructions))
+        );
     }
     let _ = writeln!(text, "\nGuest instructions per image, the worst of {INPUTS} inputs.\n");
 }
@@ -190,7 +194,9 @@ pub fn boards(toolchain: &Toolchain) -> Result<String, String> {
         let _ = writeln!(text, "| {} | {} |", board.core, functions.join(", "));
     }
 
-    let right = |&index: &usize| argmax(&expected(images.image(index))) == usize::from(images.labels[index]);
+    let right = |&index: &usize| {
+        argmax(&expected(images.image(index))) == usize::from(images.labels[index])
+    };
     let accuracy = 100.0 * (0..images.len()).filter(right).count() as f64 / images.len() as f64;
     let _ = writeln!(
         text,

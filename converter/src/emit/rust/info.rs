@@ -37,7 +37,7 @@ pub(super) fn info(
         network.classes(),
         network.parameter_bytes(),
         network.macs(),
-        network.format(network.layers.len()).exponent,
+        network.format(network.layers.len()).exponent(),
     );
     for (index, layer) in network.layers.iter().enumerate() {
         let output = layer.output;
@@ -59,22 +59,27 @@ pub(super) fn info(
             output.channels,
             layer.macs(),
             layer.parameter_bytes(),
-            network.format(layer.input()).exponent,
-            network.format(index + 1).exponent,
+            network.format(layer.input()).exponent(),
+            network.format(index + 1).exponent(),
         );
     }
     let _ = writeln!(
         code,
         "    ],\n}};\n\n\
+         /// Names of the classes, in the order of the logits; none where nobody has named them.\n\
+         #[allow(dead_code)]\n\
+         pub static LABELS: [&str; {}] = {:?};\n\n\
          /// Bytes of activation memory that the caller lends to [`infer`].\n\
          pub const ARENA_BYTES: usize = {};\n\n\
          /// One image, `[height][width][channel]`; 0 is background.\n\
          pub type Image = {};\n\n\
          /// One accumulator per class; the real value is `logit * 2^-{}`.\n\
          pub type Logits = [i32; {}];\n",
+        origin.labels.len(),
+        origin.labels,
         arena.bytes,
-        array_type("u8", input),
-        network.format(network.layers.len()).exponent,
+        array_type(network.input_format.element.rust_name(), input),
+        network.format(network.layers.len()).exponent(),
         network.classes(),
     );
 }
