@@ -1,6 +1,7 @@
 //! The pipeline: read → passes → lower → quantize → emit. One builder serves the command line,
 //! the trainer and a `build.rs`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -18,7 +19,9 @@ use crate::read::{self, ReadError};
 use crate::record::{self, ModelRecord, RecordError, describe};
 use inkling_data::Dataset;
 use inkling_data::read::labels;
+use inkling_support::digest::sha256;
 use inkling_support::files::write_set;
+use inkling_support::markdown::escape;
 
 /// Images that choose the exponents.
 pub const CALIBRATION_IMAGES: usize = 2000;
@@ -182,7 +185,9 @@ pub fn restore(
     let float = lowered(graph, &pixels)?;
     let network =
         quantize(&float, &blank(&float), &record.exponents).map_err(ConvertError::from)?;
-    if int8_onnx::emit(&network, record) != int8_onnx {
+    // What lies beside it a file does not know.
+    let own = ModelRecord { files: BTreeMap::new(), ..record.clone() };
+    if int8_onnx::emit(&network, &own) != int8_onnx {
         return Err(RestoreError::Another);
     }
     Ok((float, network))
@@ -251,22 +256,39 @@ impl Conversion {
     ///
     /// The file system's, with the path.
     pub fn write(&self, folder: &Path, golden: &Dataset, about: &str) -> io::Result<()> {
-        let card = format!(
-            "# Model `{}`\n\n{about}\n## Cost and exactness\n\n{}",
-            self.origin.name,
-            self.report_markdown()
-        );
-        write_set(
-            folder,
-            &[
-                ("float.onnx", self.source.clone()),
-                ("int8.onnx", self.int8_onnx()),
-                ("model.rs", self.model_rs().into_bytes()),
-                ("golden.rs", self.golden_rs(golden).into_bytes()),
-                ("MODEL_CARD.md", card.into_bytes()),
-                // Last, because it says which files belong together.
-                (record::FILE, self.record.to_json().into_bytes()),
-            ],
-        )
+        self.write_with(folder, golden, about, Vec::new())
+    }
+
+    /// Writes the same and the files `beside`, each a name and its contents.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conversion::write`].
+    pub fn write_with(
+        &self,
+        folder: &Path,
+        golden: &Dataset,
+        about: &str,
+        beside: Vec<(&str, Vec<u8>)>,
+    ) -> io::Result<()> {
+        let mut card = format!("# Model `{}`\n\n", self.origin.name);
+        if !self.record.warnings.is_empty() {
+            let items = self.record.warnings.iter().map(|text| format!("- {}\n", escape(text)));
+            card.push_str(&format!("## Warnings\n\n{}\n", items.collect::<String>()));
+        }
+        card.push_str(&format!("{about}\n## Cost and exactness\n\n{}", self.report_markdown()));
+        let mut files = beside;
+        files.extend([
+            ("float.onnx", self.source.clone()),
+            ("int8.onnx", self.int8_onnx()),
+            ("model.rs", self.model_rs().into_bytes()),
+            ("golden.rs", self.golden_rs(golden).into_bytes()),
+            ("MODEL_CARD.md", card.into_bytes()),
+        ]);
+        let hashes = files.iter().map(|(file, bytes)| (file.to_string(), sha256([&bytes[..]])));
+        let record = ModelRecord { files: hashes.collect(), ..self.record.clone() };
+        // Last, because it says which files belong together.
+        files.push((record::FILE, record.to_json().into_bytes()));
+        write_set(folder, &files)
     }
 }

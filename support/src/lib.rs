@@ -8,6 +8,7 @@
 pub mod console;
 pub mod digest;
 pub mod files;
+pub mod markdown;
 pub mod names;
 pub mod order;
 pub mod parallel;

@@ -1,7 +1,7 @@
 //! Constant tensors of a file: weights, and the integers of shape computations.
 
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::pb;
+use crate::pb::tensor_proto::DataType;
 
 use super::ReadError;
 

@@ -11,8 +11,8 @@ mod view;
 
 use std::collections::HashMap;
 
+use crate::pb;
 use prost::Message;
-use tract_onnx::pb;
 
 use crate::graph::{Graph, Head, Node, Operator, Shape, ValueId};
 use constant::Constant;

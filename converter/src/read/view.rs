@@ -1,6 +1,6 @@
 //! How the file sees a value, and how that maps to height, width and channels.
 
-use tract_onnx::pb;
+use crate::pb;
 
 use super::ReadError;
 use crate::graph::{FlattenOrder, Shape, ValueId};

@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::pb;
+use crate::pb::tensor_shape_proto::dimension::Value;
 use inkling_data::Dataset;
 use inkling_support::digest::hex;
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_shape_proto::dimension::Value;
 
 use super::session::Device;
 
@@ -41,13 +41,13 @@ pub enum ModelError {
     #[error(
         "the model takes images of {}x{}x{} and has {classes} classes, but the images in {folder} are \
          {}x{}x{} and have {labels}; name the model's own images with --data",
-        .input[0], .input[1], .input[2], .shape[0], .shape[1], .shape[2]
+        .input[0], .input[1], .input[2], .images[0], .images[1], .images[2]
     )]
     OtherImages {
         input: [usize; 3],
         classes: usize,
         folder: String,
-        shape: [usize; 3],
+        images: [usize; 3],
         labels: usize,
     },
     #[error(
@@ -97,13 +97,13 @@ impl Model {
     ///
     /// [`ModelError::OtherImages`].
     pub fn must_take(&self, images: &Dataset, folder: &Path) -> Result<(), ModelError> {
-        let (shape, labels) = (images.shape, images.classes());
-        if self.input == shape && labels <= self.classes {
+        let (images, labels) = (images.shape, images.classes());
+        if self.input == images && labels <= self.classes {
             return Ok(());
         }
         let (input, classes) = (self.input, self.classes);
         let folder = folder.display().to_string();
-        Err(ModelError::OtherImages { input, classes, folder, shape, labels })
+        Err(ModelError::OtherImages { input, classes, folder, images, labels })
     }
 
     /// Whether `device` says that it carries this model, and no untruth about it.

@@ -11,7 +11,7 @@ mod pool;
 mod reshape;
 mod shape;
 
-use tract_onnx::pb;
+use crate::pb;
 
 use super::constant::{Constant, Values};
 use super::view::{Layout, View};
