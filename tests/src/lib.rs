@@ -3,6 +3,7 @@
 
 pub mod dialects;
 pub mod mcu;
+pub mod networks;
 pub mod onnxruntime;
 pub mod pictures;
 mod skip;
