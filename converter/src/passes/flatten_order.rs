@@ -26,7 +26,7 @@ pub fn run(graph: &mut Graph) -> Result<(), PassError> {
                         }
                     }
                 }
-                Operator::Relu | Operator::Clip { .. } | Operator::LeakyRelu { .. } => {
+                operator if operator.is_elementwise() => {
                     exchange(graph, index, consumer);
                     continue;
                 }

@@ -6,7 +6,7 @@
 
 mod constant;
 pub mod exponents;
-mod operators;
+pub(crate) mod operators;
 mod view;
 
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ pub enum ReadError {
     NotOnnx(String),
     #[error("opset {found} is not supported; export with an opset from {} to {}", OPSETS.start(), OPSETS.end())]
     Opset { found: i64 },
-    #[error("node '{node}': operator {op} is not supported; supported: {}", operators::SUPPORTED.join(", "))]
+    #[error("node '{node}': operator {op} is not supported; supported: {}", operators::supported())]
     Operator { node: String, op: String },
     #[error("node '{node}' ({op}): {what}")]
     Node { node: String, op: String, what: String },

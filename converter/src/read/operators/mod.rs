@@ -17,10 +17,11 @@ use super::constant::{Constant, Values};
 use super::view::{Layout, View};
 use super::{Known, ReadError, Reader, node_name};
 use crate::graph::{Head, Operator, Shape};
+use crate::operators::functions;
 use firmware_core::{Window, WindowError};
 
-/// The operators that [`read_node`] knows, for the error that names what is supported.
-pub const SUPPORTED: &[&str] = &[
+/// The operators that [`read_node`] knows, beside functions.
+const SUPPORTED: &[&str] = &[
     "Add",
     "AveragePool",
     "BatchNormalization",
@@ -58,8 +59,16 @@ pub const SUPPORTED: &[&str] = &[
     "Unsqueeze",
 ];
 
+/// The operators that are read, for the error that names them.
+pub fn supported() -> String {
+    let functions = functions::READ.iter().map(|(name, _)| *name);
+    let mut names: Vec<&str> = SUPPORTED.iter().copied().chain(functions).collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
 /// A node with its context for errors and its attributes.
-struct Cursor<'a> {
+pub struct Cursor<'a> {
     proto: &'a pb::NodeProto,
 }
 
@@ -141,7 +150,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// Reads one node of the file.
-pub fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<(), ReadError> {
+pub(super) fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<(), ReadError> {
     let node = Cursor { proto };
     let node = &node;
     match proto.op_type.as_str() {
@@ -169,7 +178,13 @@ pub fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<(), ReadE
             Known::Value(_) => concat::concat(reader, node),
         },
         "Shape" | "Gather" | "Slice" => shape::shape_computation(reader, node),
-        op => Err(ReadError::Operator { node: node_name(proto).into(), op: op.into() }),
+        op => match functions::READ.iter().find(|(name, _)| *name == op) {
+            Some((_, read)) => {
+                let function = read(node)?;
+                activation::unary(reader, node, Operator::Function(function))
+            }
+            None => Err(ReadError::Operator { node: node_name(proto).into(), op: op.into() }),
+        },
     }
 }
 
