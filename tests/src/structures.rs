@@ -47,7 +47,7 @@ pub const ALL: [Structure; 11] = [
 ];
 
 /// Functions of one value, by their operators.
-pub const FUNCTIONS: [&str; 1] = ["HardSwish"];
+pub const FUNCTIONS: [&str; 2] = ["HardSwish", "Sigmoid"];
 
 /// A network of this structure with weights from `seed`, in the operators of `opset`.
 pub fn network(structure: Structure, seed: u64, opset: i64) -> Vec<u8> {

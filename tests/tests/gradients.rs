@@ -6,7 +6,7 @@ use trainer::learn::backend::{Backend, Choice};
 use trainer::learn::network::{
     Add, AveragePool2d, BatchNorm, BoundedRelu, Concat, Conv2d, Dropout, Flatten, FullyConnected,
     GlobalAveragePool, HardSwish, Layer, LeakyRelu, MaxPool2d, Network, Node, Parameter, Relu,
-    STATISTIC_RATE, Window, ZeroPad2d, simple,
+    STATISTIC_RATE, Sigmoid, Window, ZeroPad2d, simple,
 };
 use trainer::learn::optimizer::Sgd;
 use trainer::learn::step::{UpdateRule, gradient_graph, inference_graph, update_graph};
@@ -37,6 +37,7 @@ enum Spec {
     Relu6,
     Leaky(f32),
     HardSwish,
+    Sigmoid,
     Pool([usize; 2], [usize; 2]),
     Average([usize; 2], [usize; 2]),
     GlobalAverage,
@@ -63,6 +64,7 @@ impl Spec {
             Spec::Relu6 => Box::new(BoundedRelu::RELU6),
             Spec::Leaky(slope) => Box::new(LeakyRelu { slope }),
             Spec::HardSwish => Box::new(HardSwish),
+            Spec::Sigmoid => Box::new(Sigmoid),
             Spec::Pool(kernel, stride) => {
                 Box::new(MaxPool2d { window: Window { stride, ..Window::new(kernel) } })
             }
@@ -207,6 +209,18 @@ fn cases() -> Vec<(&'static str, [usize; 3], Vec<Listed>)> {
                 conv(3, [1, 1], [2, 2], [0, 0]),
                 same(6, 1, 1),
                 Spec::Flatten,
+                Spec::Full(3),
+            ]),
+        ),
+        (
+            "a gate",
+            [1, 6, 6],
+            chain(&[
+                conv(4, [3, 3], [1, 1], [0, 0]),
+                Spec::Sigmoid,
+                Spec::Flatten,
+                Spec::Full(6),
+                Spec::Sigmoid,
                 Spec::Full(3),
             ]),
         ),
@@ -863,6 +877,7 @@ fn naive_one(
         Spec::Relu => map(&|x| x.max(0.0)),
         Spec::Relu6 => map(&|x| x.clamp(0.0, 6.0)),
         Spec::HardSwish => map(&|x| x * (x + 3.0).clamp(0.0, 6.0) / 6.0),
+        Spec::Sigmoid => map(&|x| 1.0 / (1.0 + (-x).exp())),
         Spec::Leaky(slope) => map(&|x| if x > 0.0 { x } else { f64::from(slope) * x }),
         Spec::Flatten => (x.to_vec(), [x.len(), 1, 1]),
         Spec::Pad(before, after) => {

@@ -2,8 +2,10 @@
 //! entries.
 
 mod hard_swish;
+mod sigmoid;
 
 pub use hard_swish::HardSwish;
+pub use sigmoid::Sigmoid;
 
 use crate::read::ReadError;
 use crate::read::operators::Cursor;
@@ -12,12 +14,14 @@ use crate::read::operators::Cursor;
 type Read = fn(&Cursor) -> Result<Function, ReadError>;
 
 /// The functions by the names of their ONNX operators.
-pub(crate) const READ: &[(&str, Read)] = &[("HardSwish", hard_swish::read)];
+pub(crate) const READ: &[(&str, Read)] =
+    &[("HardSwish", hard_swish::read), ("Sigmoid", sigmoid::read)];
 
 operators! {
     /// A function of one value.
     Function: Unary {
         HardSwish(HardSwish),
+        Sigmoid(Sigmoid),
     }
 }
 

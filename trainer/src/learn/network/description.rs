@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `conv2d` | `channels`, `kernel`; `stride` (1), `padding` (0), `groups` (1), `bias` (true) |
 //! | `max_pool2d`, `average_pool2d` | `kernel`; `stride` (the kernel) |
-//! | `global_average_pool`, `flatten`, `batch_norm`, `relu`, `relu6`, `hard_swish` | none |
+//! | `global_average_pool`, `flatten`, `batch_norm`, `relu`, `relu6`, `hard_swish`, `sigmoid` | none |
 //! | `leaky_relu` | `slope` |
 //! | `dropout` | `rate` |
 //! | `add`, `concat` | none; `inputs` names two layers or more |
@@ -42,12 +42,12 @@ use toml::{Table, Value};
 use super::{
     Add, AveragePool2d, BatchNorm, BoundedRelu, Concat, Conv2d, Dropout, Flatten, FullyConnected,
     GlobalAveragePool, HardSwish, IMAGE, Layer, LeakyRelu, MaxPool2d, Network, Node, PRESETS, Relu,
-    Window, ZeroPad2d,
+    Sigmoid, Window, ZeroPad2d,
 };
 use crate::learn::toml_error::{plain, toml_error};
 
 /// The layer kinds as files name them.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "add",
     "average_pool2d",
     "batch_norm",
@@ -62,6 +62,7 @@ const KINDS: [&str; 15] = [
     "max_pool2d",
     "relu",
     "relu6",
+    "sigmoid",
     "zero_pad2d",
 ];
 
@@ -260,6 +261,7 @@ fn layer(kind: &str, attributes: &Table, classes: Option<usize>) -> Result<Box<d
         "max_pool2d" => Box::new(MaxPool2d { window: read::<Pooling>(attributes)?.window() }),
         "relu" => none(Box::new(Relu))?,
         "relu6" => none(Box::new(BoundedRelu::RELU6))?,
+        "sigmoid" => none(Box::new(Sigmoid))?,
         "zero_pad2d" => {
             let Padding { before, after } = read(attributes)?;
             Box::new(ZeroPad2d { before: before.0, after: after.0 })

@@ -9,7 +9,7 @@ use converter::passes::INPUT_EXPONENT;
 
 use super::{
     Add, AveragePool2d, BoundedRelu, Concat, Conv2d, Flatten, FullyConnected, HardSwish, Layer,
-    LeakyRelu, MaxPool2d, Network, NetworkError, Node, Relu, Shape, Window, ZeroPad2d,
+    LeakyRelu, MaxPool2d, Network, NetworkError, Node, Relu, Shape, Sigmoid, Window, ZeroPad2d,
 };
 
 /// A lowered network as one that can be trained.
@@ -218,6 +218,7 @@ impl Reading<'_> {
                 }
                 let layer: Box<dyn Layer> = match function {
                     Function::HardSwish(_) => Box::new(HardSwish),
+                    Function::Sigmoid(_) => Box::new(Sigmoid),
                 };
                 (self.push(name, layer, inputs)?, 1.0)
             }

@@ -25,6 +25,7 @@ mod lowered;
 mod max_pool2d;
 mod presets;
 mod relu;
+mod sigmoid;
 mod window;
 mod zero_pad2d;
 
@@ -47,6 +48,7 @@ pub use lowered::{Readout, ReadoutError, read};
 pub use max_pool2d::MaxPool2d;
 pub use presets::{PRESETS, simple};
 pub use relu::Relu;
+pub use sigmoid::Sigmoid;
 pub use window::Window;
 pub use zero_pad2d::ZeroPad2d;
 
