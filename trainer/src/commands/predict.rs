@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use inkling_data::Dataset;
 use inkling_data::prepare::{Layout, Plane, Polarity, Preparation, Prepared};
-use inkling_data::read::read_picture;
+use inkling_data::read::{Tile, read_picture};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::model::Model;
@@ -75,19 +75,21 @@ pub fn prepare(
     layout: Layout,
     polarity: Polarity,
 ) -> Result<(String, Prepared), String> {
-    if model.height != model.width {
-        return Err(format!(
-            "cannot be prepared: the model takes {}×{}, and pictures become squares",
-            model.height, model.width
-        ));
-    }
     let picture = read_picture(path)?;
-    let prepared = Preparation { size: model.height, layout, polarity }.apply(&picture.plane)?;
+    let preparation = Preparation {
+        size: [model.height, model.width],
+        channels: model.channels,
+        layout: if model.channels > 1 { Layout::Whole } else { layout },
+        polarity,
+    };
+    let prepared = preparation.apply(&picture)?;
     let [height, width] = picture.size;
-    let mut read =
-        format!("{width}×{height} pixels, {}", if picture.colour { "colour" } else { "grey" });
-    if picture.plane.width != width {
-        let _ = write!(read, ", brought down to {}×{}", picture.plane.width, picture.plane.height);
+    let mut read = format!(
+        "{width}×{height} pixels, {}",
+        if picture.colours.is_some() { "colour" } else { "grey" }
+    );
+    if picture.grey.width != width {
+        let _ = write!(read, ", brought down to {}×{}", picture.grey.width, picture.grey.height);
     }
     Ok((read, prepared))
 }
@@ -123,7 +125,10 @@ fn answer(
     let logits: Vec<String> =
         model.names.iter().zip(&logits).map(|(name, logit)| format!("{name}: {logit}")).collect();
     let _ = writeln!(text, "  logits  {}", logits.join("  "));
-    text.push_str(&report::text_picture(&prepared.pixels, model.width, "          "));
+    text.push_str(&{
+        let grey = Plane::from_sample(model.shape(), &prepared.pixels).bytes();
+        report::text_picture(&grey, model.width, "          ")
+    });
     Ok(text)
 }
 
@@ -135,7 +140,10 @@ fn write_steps(folder: &Path, index: usize, path: &Path, prepared: &Prepared) ->
         let picture: &Plane = &step.picture;
         // What has the network's size is shown large.
         let times = (280 / picture.height.max(picture.width)).max(1);
-        write_atomically(&folder.join(name), &report::png(&picture.enlarged(times).picture()))?;
+        write_atomically(
+            &folder.join(name),
+            &report::png(&Tile::from(picture.clone()).enlarged(times).picture()),
+        )?;
     }
     Ok(())
 }
