@@ -154,8 +154,8 @@ impl From<&read::Options> for PreparationRecord {
     /// What of the reading of data has to be repeated for whatever the model is asked later.
     fn from(options: &read::Options) -> Self {
         Self {
-            layout: Some(options.preparation.layout),
-            ink: Some(options.preparation.polarity),
+            layout: options.pictures.layout,
+            ink: Some(options.pictures.polarity),
             fill: options.fill,
             missing_value: options.missing_value,
             ..Self::default()

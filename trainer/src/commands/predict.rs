@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use inkling_data::Dataset;
 use inkling_data::prepare::{Plane, Preparation, Prepared};
-use inkling_data::read::read_picture;
+use inkling_data::read::{Tile, read_picture};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::model::Model;
@@ -41,7 +41,7 @@ pub struct PredictCommand {
 
 pub fn run(args: &PredictCommand) -> Result<()> {
     let model = Model::open(&args.model)?;
-    let preparation = preparation(&model, args.picture)?;
+    let preparation = preparation(&model, args.picture);
     let mut paths = Vec::new();
     for path in &args.images {
         collect(path, &mut paths)?;
@@ -87,7 +87,7 @@ fn collect(path: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
         if name.starts_with('.') {
             continue;
         }
-        let is_picture = ["png", "jpg", "jpeg", "bmp"]
+        let is_picture = ["png", "jpg", "jpeg", "bmp", "gif", "webp"]
             .iter()
             .any(|end| name.rsplit_once('.').is_some_and(|(_, extension)| extension == *end));
         if entry.is_dir() || is_picture {
@@ -96,34 +96,29 @@ fn collect(path: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
     }
     ensure!(
         pictures.len() > before,
-        "{}: no PNG, JPEG or BMP file is in this folder",
+        "{}: no PNG, JPEG, BMP, GIF or WebP file is in this folder",
         path.display()
     );
     Ok(())
 }
 
 /// How pictures become images for a model: as in its training, unless options say otherwise.
-pub fn preparation(model: &Model, options: PictureArgs) -> Result<Preparation> {
-    ensure!(
-        model.height == model.width,
-        "{}: the model takes {}×{}, and pictures become squares",
-        model.folder.display(),
-        model.height,
-        model.width
-    );
-    Ok(options.preparation(Some(&model.record), model.height))
+pub fn preparation(model: &Model, options: PictureArgs) -> Preparation {
+    options.preparation(&model.record, model.shape())
 }
 
 /// Reads and prepares a picture; also returns how it was read, in words. The error is one line
 /// without the path.
 pub fn prepare(path: &Path, preparation: &Preparation) -> Result<(String, Prepared), String> {
     let picture = read_picture(path)?;
-    let prepared = preparation.apply(&picture.plane)?;
+    let prepared = preparation.apply(&picture)?;
     let [height, width] = picture.size;
-    let mut read =
-        format!("{width}×{height} pixels, {}", if picture.colour { "colour" } else { "grey" });
-    if picture.plane.width != width {
-        let _ = write!(read, ", brought down to {}×{}", picture.plane.width, picture.plane.height);
+    let mut read = format!(
+        "{width}×{height} pixels, {}",
+        if picture.colours.is_some() { "colour" } else { "grey" }
+    );
+    if picture.grey.width != width {
+        let _ = write!(read, ", brought down to {}×{}", picture.grey.width, picture.grey.height);
     }
     Ok((read, prepared))
 }
@@ -159,7 +154,10 @@ fn answer(
     let logits: Vec<String> =
         model.names.iter().zip(&logits).map(|(name, logit)| format!("{name}: {logit}")).collect();
     let _ = writeln!(text, "  logits  {}", logits.join("  "));
-    text.push_str(&report::text_picture(&prepared.pixels, model.width, "          "));
+    text.push_str(&{
+        let grey = Plane::from_sample(model.shape(), &prepared.pixels).bytes();
+        report::text_picture(&grey, model.width, "          ")
+    });
     Ok(text)
 }
 
@@ -171,7 +169,10 @@ fn write_steps(folder: &Path, index: usize, path: &Path, prepared: &Prepared) ->
         let picture: &Plane = &step.picture;
         // What has the network's size is shown large.
         let times = (280 / picture.height.max(picture.width)).max(1);
-        write_atomically(&folder.join(name), &report::png(&picture.enlarged(times).picture()))?;
+        write_atomically(
+            &folder.join(name),
+            &report::png(&Tile::from(picture.clone()).enlarged(times).picture()),
+        )?;
     }
     Ok(())
 }
