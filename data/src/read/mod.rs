@@ -314,7 +314,7 @@ fn pictures(
 pub enum ImportError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    #[error("{}: cannot be read: {error}; --data takes a folder of images or IDX files, or a CSV file", path.display())]
+    #[error("{}: cannot be read: {error}; a data set is a folder of images or IDX files, or a CSV file", path.display())]
     Read { path: PathBuf, error: io::Error },
     #[error("{}: {what}", path.display())]
     Malformed { path: PathBuf, what: String },
