@@ -126,7 +126,7 @@ fn check_split(
         return Ok(());
     };
     ensure!(
-        fingerprint(&collection.train, &collection.test) == split.sha256,
+        fingerprint(collection, split.seed) == split.sha256,
         "{}: has no test set, and it is not the data set that the model was trained on ({}, as it \
          was then): images chosen here could be among those that it learned. --part all evaluates \
          all of them; a data set of its own has them in a folder test",
