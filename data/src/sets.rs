@@ -8,7 +8,7 @@ use image::RgbImage;
 
 use crate::prepare::InputForm;
 use crate::random::{Purpose, Random};
-use crate::read::{self, BadFile, ImportError, Options};
+use crate::read::{self, BadFile, Collection, ImportError, Options};
 use inkling_support::digest::sha256;
 
 /// The test set. It is read and checked with the rest, so that a broken file is found at once, but
@@ -83,7 +83,6 @@ impl Sets {
             let what = "one image is not enough: training and validation need one each".to_string();
             return Err(DatasetError::Disagree { path: path.to_path_buf(), what }.into());
         }
-        let fingerprint = fingerprint(&images, collection.validation.as_ref(), &test);
         let validation_given = collection.validation.is_some();
         let (training, validation) = match collection.validation {
             Some(given) if given.is_empty() => {
@@ -96,6 +95,7 @@ impl Sets {
                 (training, images.subset(&validation))
             }
         };
+        let fingerprint = hash(&[&images, &validation, &test]);
         Ok(Self {
             validation,
             images: Arc::new(images),
@@ -124,12 +124,19 @@ impl Sets {
     }
 }
 
+/// The sha256 that [`Sets::load`] gives these data, divided by `seed`.
+pub fn fingerprint(collection: &Collection, seed: u64) -> String {
+    let Collection { train, validation, test, .. } = collection;
+    match validation {
+        Some(validation) => hash(&[train, validation, test]),
+        None => hash(&[train, &train.subset(&divide(train.len(), seed).1), test]),
+    }
+}
+
 /// The sha256 of what is learned from, validated and tested on: shape, names, samples and labels.
-/// `validation` are images that the data set gives for it, and not those that were set aside.
-pub fn fingerprint(train: &Dataset, validation: Option<&Dataset>, test: &Dataset) -> String {
-    let sets: Vec<&Dataset> = std::iter::once(train).chain(validation).chain([test]).collect();
-    let shape = train.shape.map(|side| (side as u64).to_le_bytes());
-    let names = train.names.join("\n");
+fn hash(sets: &[&Dataset]) -> String {
+    let shape = sets[0].shape.map(|side| (side as u64).to_le_bytes());
+    let names = sets[0].names.join("\n");
     let labels = |set: &&Dataset| set.labels.iter().flat_map(|l| l.to_le_bytes()).collect();
     let labels: Vec<Vec<u8>> = sets.iter().map(labels).collect();
     let mut pieces: Vec<&[u8]> = vec![shape.as_flattened(), names.as_bytes()];

@@ -232,7 +232,7 @@ fn bad_data_is_refused_in_one_line() {
         [Split::Train, Split::Test].map(Split::file_names);
     let refused = |data: &Path, parts: &[&str]| refused(&program, data, &out, &[], parts);
 
-    refused(Path::new("/no/such/folder"), &["/no/such/folder", "--data"]);
+    refused(Path::new("/no/such/folder"), &["/no/such/folder", "a data set is"]);
     refused(&data.join(images), &[images]);
 
     let spoil = |name: &str, change: &dyn Fn(&mut Vec<u8>), parts: &[&str]| {

@@ -6,7 +6,7 @@ use anyhow::Error;
 use clap::{Args, ValueEnum};
 use converter::record::ModelRecord;
 use inkling_data::MAX_SIDE;
-use inkling_data::prepare::{Fill, Layout, Polarity, Preparation, Wishes};
+use inkling_data::prepare::{Fill, InputForm, Layout, Polarity, Preparation, Wishes};
 use inkling_data::read::{self, BadFile, Collection, ImportError, Options};
 use inkling_support::console;
 
@@ -14,8 +14,8 @@ use inkling_support::console;
 #[derive(Args, Clone)]
 pub struct ImportArgs {
     /// Height and width of the images that pictures become, in pixels; one number for a square
-    /// [default: the model's; else 28 for --layout glyph, else that of the pictures, brought down if
-    /// they are large]
+    /// [default: the model's; 28 for --layout glyph, else that of the pictures, brought down if they
+    /// are large]
     #[arg(long, value_name = "HxW", value_parser = size)]
     pub size: Option<[usize; 2]>,
     #[command(flatten)]
@@ -60,18 +60,32 @@ pub struct PictureArgs {
     pub ink: Option<Polarity>,
 }
 
+/// How pictures were prepared for the training of a model, if it was trained on pictures.
+fn recorded(record: &ModelRecord) -> Option<Preparation> {
+    match record.preparation().form {
+        Some(InputForm::Pictures(preparation)) => Some(preparation),
+        _ => None,
+    }
+}
+
 impl PictureArgs {
     /// How pictures are prepared for images of `shape`: as the options say, and as the model of
     /// `record` was trained where they say nothing. An option that disagrees is told.
-    pub fn preparation(&self, record: &ModelRecord, shape: [usize; 3]) -> Preparation {
-        let recorded = record.preparation();
-        let [height, width, channels] = shape;
-        let layout = chosen("--layout", self.layout, recorded.layout);
+    pub fn preparation(
+        &self,
+        record: &ModelRecord,
+        [height, width, channels]: [usize; 3],
+    ) -> Preparation {
+        let recorded = recorded(record);
+        // Colours have no ink that could be boxed.
+        let usual = if channels > 1 { Layout::Whole } else { Layout::Glyph };
+        let layout = chosen("--layout", self.layout, recorded.map(|recorded| recorded.layout));
+        let polarity = chosen("--ink", self.ink, recorded.map(|recorded| recorded.polarity));
         Preparation {
             size: [height, width],
             channels,
-            layout: layout.unwrap_or(if channels > 1 { Layout::Whole } else { Layout::Glyph }),
-            polarity: chosen("--ink", self.ink, recorded.ink).unwrap_or_default(),
+            layout: layout.unwrap_or(usual),
+            polarity: polarity.unwrap_or_default(),
         }
     }
 }
@@ -110,7 +124,25 @@ impl ImportArgs {
     /// Reads samples for the model of `record` as they were read for its training, unless an option
     /// says otherwise.
     pub fn options_for(&self, record: Option<&ModelRecord>, seed: u64) -> Options {
-        let own = record.and_then(|record| Some(record.inputs.first()?.shape));
+        let shape = record.and_then(|record| Some(record.inputs.first()?.shape));
+        let pictures = match (record, shape) {
+            (Some(record), Some([height, width, channels])) => {
+                let trained = self.picture.preparation(record, [height, width, channels]);
+                let told = self.picture.layout.is_some() || recorded(record).is_some();
+                Wishes {
+                    size: self.size.or(Some([height, width])),
+                    layout: told.then_some(trained.layout),
+                    polarity: trained.polarity,
+                    grey: self.grey || channels == 1,
+                }
+            }
+            _ => Wishes {
+                size: self.size,
+                layout: self.picture.layout,
+                polarity: self.picture.ink.unwrap_or_default(),
+                grey: self.grey,
+            },
+        };
         let recorded = record.map(ModelRecord::preparation).unwrap_or_default();
         if let (Some(given), Some(level)) = (self.missing_value, recorded.missing_value)
             && given != level
@@ -118,11 +150,10 @@ impl ImportArgs {
             disagree("--missing-value", &given.to_string(), &level.to_string());
         }
         Options {
-            pictures: Wishes {
-                size: self.size.or(own.map(|[height, width, _]| [height, width])),
-                layout: chosen("--layout", self.picture.layout, recorded.layout),
-                polarity: chosen("--ink", self.picture.ink, recorded.ink).unwrap_or_default(),
-                grey: self.grey || own.is_some_and(|[_, _, channels]| channels == 1),
+            pictures,
+            numbers: match recorded.form {
+                Some(InputForm::Numbers(scaling)) => Some(scaling),
+                _ => None,
             },
             skip_bad: self.skip_bad,
             seed,

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use inkling_data::Dataset;
 use inkling_data::prepare::{Plane, Preparation, Prepared};
 use inkling_data::read::{Tile, read_picture};
+use inkling_data::{Dataset, shape_text};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::model::Model;
@@ -41,7 +41,7 @@ pub struct PredictCommand {
 
 pub fn run(args: &PredictCommand) -> Result<()> {
     let model = Model::open(&args.model)?;
-    let preparation = preparation(&model, args.picture);
+    let preparation = preparation(&model, args.picture)?;
     let mut paths = Vec::new();
     for path in &args.images {
         collect(path, &mut paths)?;
@@ -87,7 +87,7 @@ fn collect(path: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
         if name.starts_with('.') {
             continue;
         }
-        let is_picture = ["png", "jpg", "jpeg", "bmp", "gif", "webp"]
+        let is_picture = ["png", "jpg", "jpeg", "bmp"]
             .iter()
             .any(|end| name.rsplit_once('.').is_some_and(|(_, extension)| extension == *end));
         if entry.is_dir() || is_picture {
@@ -96,15 +96,21 @@ fn collect(path: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
     }
     ensure!(
         pictures.len() > before,
-        "{}: no PNG, JPEG, BMP, GIF or WebP file is in this folder",
+        "{}: no PNG, JPEG or BMP file is in this folder",
         path.display()
     );
     Ok(())
 }
 
 /// How pictures become images for a model: as in its training, unless options say otherwise.
-pub fn preparation(model: &Model, options: PictureArgs) -> Preparation {
-    options.preparation(&model.record, model.shape())
+pub fn preparation(model: &Model, options: PictureArgs) -> Result<Preparation> {
+    ensure!(
+        matches!(model.channels, 1 | 3),
+        "{}: the model takes {}, which no picture becomes",
+        model.folder.display(),
+        shape_text(model.shape())
+    );
+    Ok(options.preparation(&model.record, model.shape()))
 }
 
 /// Reads and prepares a picture; also returns how it was read, in words. The error is one line

@@ -5,7 +5,6 @@ use converter::Conversion;
 use converter::doubts::{self, Answers, FEW_IMAGES};
 use converter::record::{ModelRecord, PreparationRecord, SplitRecord, UNSURE};
 use inkling_data::Sets;
-use inkling_data::prepare::InputForm;
 use inkling_support::shell;
 use serde_json::Map;
 
@@ -25,13 +24,8 @@ const UNBALANCED: usize = 4;
 impl Job {
     /// What is known of the model before its conversion.
     pub(super) fn record(&self, sets: &Sets, command: &str) -> ModelRecord {
-        let mut preparation = PreparationRecord::from(&self.import);
-        // What was chosen by looking at the pictures, and not only what was asked for.
-        if let InputForm::Pictures(pictures) = &sets.form {
-            preparation.layout = Some(pictures.layout);
-            preparation.ink = Some(pictures.polarity);
-        }
-        let mut record = ModelRecord::new(&self.name).prepared_by(preparation);
+        let mut record = ModelRecord::new(&self.name)
+            .prepared_by(PreparationRecord::new(&sets.form, &self.import));
         record.labels.clone_from(&sets.images.names);
         record.split = Some(SplitRecord {
             data: self.data.display().to_string(),
