@@ -33,7 +33,7 @@ pub struct ExplainCommand {
 
 pub fn run(args: &ExplainCommand) -> Result<()> {
     let model = Model::open(&args.model)?;
-    let (_, prepared) = prepare(&args.image, &preparation(&model, args.picture))
+    let (_, prepared) = prepare(&args.image, &preparation(&model, args.picture)?)
         .map_err(|what| anyhow!("{}: {what}", args.image.display()))?;
     let explanation = Explanation::new(&model, &prepared.pixels)?;
     let mut text = format!("{}, model {}\n", args.image.display(), model.name);
