@@ -5,6 +5,7 @@ pub mod dialects;
 pub mod fuzz;
 pub mod kinds;
 pub mod mcu;
+pub mod networks;
 pub mod onnxruntime;
 pub mod pictures;
 mod skip;

@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `conv2d` | `channels`, `kernel`; `stride` (1), `padding` (0), `groups` (1), `bias` (true) |
 //! | `max_pool2d`, `average_pool2d` | `kernel`; `stride` (the kernel) |
-//! | `global_average_pool`, `flatten`, `batch_norm`, `relu`, `relu6` | none |
+//! | `global_average_pool`, `flatten`, `batch_norm`, `relu`, `relu6`, `hard_swish`, `sigmoid` | none |
 //! | `leaky_relu` | `slope` |
 //! | `dropout` | `rate` |
 //! | `add`, `concat` | none; `inputs` names two layers or more |
@@ -41,13 +41,13 @@ use toml::{Table, Value};
 
 use super::{
     Add, AveragePool2d, BatchNorm, BoundedRelu, Concat, Conv2d, Dropout, Flatten, FullyConnected,
-    GlobalAveragePool, IMAGE, Layer, LeakyRelu, MaxPool2d, Network, Node, PRESETS, Relu, Window,
-    ZeroPad2d,
+    GlobalAveragePool, HardSwish, IMAGE, Layer, LeakyRelu, MaxPool2d, Network, Node, PRESETS, Relu,
+    Sigmoid, Window, ZeroPad2d,
 };
 use crate::learn::toml_error::{plain, toml_error};
 
 /// The layer kinds as files name them.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 16] = [
     "add",
     "average_pool2d",
     "batch_norm",
@@ -57,10 +57,12 @@ const KINDS: [&str; 14] = [
     "flatten",
     "fully_connected",
     "global_average_pool",
+    "hard_swish",
     "leaky_relu",
     "max_pool2d",
     "relu",
     "relu6",
+    "sigmoid",
     "zero_pad2d",
 ];
 
@@ -271,10 +273,12 @@ fn layer(kind: &str, attributes: &Table, classes: Option<usize>) -> Result<Box<d
             Box::new(FullyConnected { outputs: outputs.or(classes).unwrap_or(2) })
         }
         "global_average_pool" => none(Box::new(GlobalAveragePool))?,
+        "hard_swish" => none(Box::new(HardSwish))?,
         "leaky_relu" => Box::new(LeakyRelu { slope: read::<Slope>(attributes)?.slope }),
         "max_pool2d" => Box::new(MaxPool2d { window: read::<Pooling>(attributes)?.window() }),
         "relu" => none(Box::new(Relu))?,
         "relu6" => none(Box::new(BoundedRelu::RELU6))?,
+        "sigmoid" => none(Box::new(Sigmoid))?,
         "zero_pad2d" => {
             let Padding { before, after } = read(attributes)?;
             Box::new(ZeroPad2d { before: before.0, after: after.0 })

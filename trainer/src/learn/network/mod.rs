@@ -18,12 +18,14 @@ mod dropout;
 mod flatten;
 mod fully_connected;
 mod global_average_pool;
+mod hard_swish;
 mod initialize;
 mod leaky_relu;
 mod lowered;
 mod max_pool2d;
 mod presets;
 mod relu;
+mod sigmoid;
 mod window;
 mod zero_pad2d;
 
@@ -40,11 +42,13 @@ pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use fully_connected::FullyConnected;
 pub use global_average_pool::GlobalAveragePool;
+pub use hard_swish::HardSwish;
 pub use leaky_relu::LeakyRelu;
 pub use lowered::{Readout, ReadoutError, read};
 pub use max_pool2d::MaxPool2d;
 pub use presets::{PRESETS, simple};
 pub use relu::Relu;
+pub use sigmoid::Sigmoid;
 pub use window::Window;
 pub use zero_pad2d::ZeroPad2d;
 
