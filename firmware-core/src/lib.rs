@@ -42,15 +42,18 @@
 extern crate std;
 
 mod activation;
+mod affine;
 #[allow(unsafe_code)]
 mod arch;
 mod arena;
 #[cfg(any(test, feature = "std"))]
 mod batch;
 mod flatten;
+mod float_scale;
 mod info;
 pub mod kernels;
 pub mod layers;
+mod multiplier;
 mod observer;
 mod requantize;
 #[cfg(kernels)]
@@ -58,18 +61,21 @@ mod tile;
 mod window;
 
 pub use activation::Activation;
+pub use affine::{AffineAdd, AffineMul, Term};
 #[cfg(kernels = "x86_64")]
 pub use arch::target::limit_vectors;
 pub use arena::Arena;
 #[cfg(any(test, feature = "std"))]
 pub use batch::infer_batch;
 pub use flatten::flatten;
+pub use float_scale::FloatScale;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
-    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, FullyConnected, GroupedConv2d, LeakyRelu,
-    MaxPool2d, Strided, Unit,
+    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Elementwise, FullyConnected,
+    GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, Pad2d, Strided, Unit,
 };
+pub use multiplier::Multiplier;
 pub use observer::Observer;
 pub use requantize::{Clip, Requantize, Shift};
 pub use window::{Window, output_size};
