@@ -1,0 +1,280 @@
+//! Layers with windows and layers with weights.
+
+use firmware_core::Window;
+
+use super::TfliteError;
+use super::builtin::Builtin;
+use super::file::{Activation, Operator, Tensor};
+use super::import::{Import, Value};
+use super::rescale::{Factor, bounds};
+use crate::graph::Shape;
+use crate::quantized::{Affine, Parameters, QuantizedOp, Requantization, Rescale};
+
+/// An accumulator, and what becomes of it when it is shifted left, must fit 32 bits.
+const ACCUMULATOR_BOUND: i64 = 1 << 31;
+
+/// How the windows of an operator lie: the window, its padding and the output's height and width.
+struct Windows {
+    window: Window,
+    /// Top, left, bottom, right.
+    padding: [usize; 4],
+    output: [usize; 2],
+}
+
+impl Import<'_> {
+    /// Reads padding and strides: `fields` are the numbers of `padding`, `stride_w` and `stride_h`.
+    fn windows(
+        &self,
+        operator: &Operator,
+        value: Value,
+        kernel: [usize; 2],
+        dilation: [usize; 2],
+    ) -> Result<Windows, TfliteError> {
+        let stride = [operator.count(2, 1, "stride")?, operator.count(1, 1, "stride")?];
+        let same = match operator.option(0)? {
+            0 => true,
+            1 => false,
+            other => return Err(operator.error(format!("padding number {other} is unknown"))),
+        };
+        let input = [value.shape.height, value.shape.width];
+        let mut padding = value.border;
+        let mut output = [0; 2];
+        for axis in 0..2 {
+            let extent = (kernel[axis] - 1).checked_mul(dilation[axis]).map(|extent| extent + 1);
+            let extent = extent.filter(|&extent| extent <= 1 << 24).ok_or_else(|| {
+                operator.error(format!("a window of {} with dilation {}", kernel[axis], dilation[axis]))
+            })?;
+            let size = input[axis] + padding[axis] + padding[axis + 2];
+            if same {
+                output[axis] = size.div_ceil(stride[axis]);
+                let covered = (output[axis] - 1) * stride[axis] + extent;
+                let total = covered.saturating_sub(size);
+                padding[axis] += total / 2;
+                padding[axis + 2] += total - total / 2;
+            } else {
+                output[axis] = (size + stride[axis])
+                    .checked_sub(extent)
+                    .map(|places| places / stride[axis])
+                    .filter(|&places| places > 0)
+                    .ok_or_else(|| {
+                        operator.error(format!("a window of {extent} does not fit on {size} pixels"))
+                    })?;
+                // What no window reaches is not padding: the kernels know it from the output.
+                let covered = (output[axis] - 1) * stride[axis] + extent;
+                padding[axis + 2] = covered.saturating_sub(input[axis] + padding[axis]);
+            }
+        }
+        if dilation != [1, 1] {
+            return Err(operator.error(format!("dilation {dilation:?} is not supported")));
+        }
+        let window = Window { kernel, stride, padding: [padding[0], padding[1]] };
+        Ok(Windows { window, padding, output })
+    }
+
+    pub(super) fn convolution(&mut self, operator: &Operator) -> Result<(), TfliteError> {
+        let depthwise = operator.builtin == Builtin::DEPTHWISE_CONV_2D;
+        let value = self.value(operator, 0)?;
+        let id = self.spatial(operator, value)?;
+        let filter = self.input(operator, 1)?;
+        let [a, kernel_height, kernel_width, b] = filter.shape[..] else {
+            return Err(filter.error(format!("weights of shape {:?}", filter.shape)));
+        };
+        let channels = value.shape.channels;
+        let (outputs, per_group) = match depthwise {
+            true if a == 1 && b % channels == 0 => (b, 1),
+            false if channels % b == 0 && a % (channels / b) == 0 => (a, b),
+            _ => {
+                return Err(operator.error(format!(
+                    "weights of shape {:?} do not fit {channels} input channels",
+                    filter.shape
+                )));
+            }
+        };
+        // The options' fields: padding, strides, then the depthwise's multiplier or the activation.
+        let [activation, dilation_w, dilation_h] = if depthwise { [4, 5, 6] } else { [3, 4, 5] };
+        let dilation = [
+            operator.count(dilation_h, 1, "dilation")?,
+            operator.count(dilation_w, 1, "dilation")?,
+        ];
+        let kernel = [kernel_height, kernel_width];
+        let windows = self.windows(operator, value, kernel, dilation)?;
+        let mut weights = filter.i8s()?;
+        if depthwise {
+            // By channel, as all weights here; the kernel gets them by tap again.
+            let taps = kernel_height * kernel_width;
+            weights = (0..outputs)
+                .flat_map(|channel| (0..taps).map(move |tap| (channel, tap)))
+                .map(|(channel, tap)| weights[tap * outputs + channel])
+                .collect();
+        }
+        let scales = filter.channel_scales(outputs, if depthwise { 3 } else { 0 })?;
+        let factors = factors(operator, value.affine, &scales, self.affine_of(operator)?)?;
+        let parameters = self.parameters(
+            operator,
+            value.affine,
+            weights,
+            outputs,
+            &factors,
+            operator.activation(activation)?,
+        )?;
+        let [height, width] = windows.output;
+        let shape = Shape::new(height, width, outputs);
+        let op = QuantizedOp::Conv2d {
+            parameters,
+            window: windows.window,
+            groups: channels / per_group,
+            convolved: shape,
+            pool: None,
+            padding_value: value.affine.zero,
+        };
+        let _ = windows.padding;
+        self.push(operator, op, vec![id], shape)
+    }
+
+    pub(super) fn fully_connected(&mut self, operator: &Operator) -> Result<(), TfliteError> {
+        let value = self.value(operator, 0)?;
+        let filter = self.input(operator, 1)?;
+        let [outputs, inputs] = filter.shape[..] else {
+            return Err(filter.error(format!("weights of shape {:?}", filter.shape)));
+        };
+        if operator.option(1)? != 0 {
+            return Err(operator.error("shuffled weights are not supported"));
+        }
+        let scales = filter.channel_scales(outputs, 0)?;
+        let output = self.affine_of(operator)?;
+        let factors = match scales[..] {
+            [scale] => {
+                // One scale: multiplied in f32, unlike everywhere else.
+                let real = f64::from(value.affine.scale * scale) / f64::from(output.scale);
+                vec![factor(operator, real)?]
+            }
+            _ => factors(operator, value.affine, &scales, output)?,
+        };
+        let weights = filter.i8s()?;
+        let activation = operator.activation(0)?;
+        let parameters =
+            self.parameters(operator, value.affine, weights, outputs, &factors, activation)?;
+        if value.shape.size() == inputs {
+            let op = QuantizedOp::FullyConnected { parameters };
+            return self.push(operator, op, vec![value.id], Shape::flat(outputs));
+        }
+        if value.shape.channels != inputs {
+            return Err(operator.error(format!(
+                "weights for {inputs} inputs do not fit {}",
+                value.shape
+            )));
+        }
+        // The same for every pixel: a convolution of one pixel.
+        let shape = Shape { channels: outputs, ..value.shape };
+        let op = QuantizedOp::Conv2d {
+            parameters,
+            window: Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] },
+            groups: 1,
+            convolved: shape,
+            pool: None,
+            padding_value: 0,
+        };
+        let id = self.spatial(operator, value)?;
+        self.push(operator, op, vec![id], shape)
+    }
+
+    /// The scale and zero point of an operator's result.
+    pub(super) fn affine_of(&self, operator: &Operator) -> Result<Affine, TfliteError> {
+        let (scale, zero) = self.output(operator)?.affine()?;
+        Ok(Affine { scale, zero })
+    }
+
+    /// Weights by output channel, biases with the input's zero point folded in, and a
+    /// requantization for each channel.
+    fn parameters(
+        &self,
+        operator: &Operator,
+        input: Affine,
+        weights: Vec<i8>,
+        outputs: usize,
+        factors: &[Factor],
+        activation: Activation,
+    ) -> Result<Parameters, TfliteError> {
+        let bias = match self.optional_input(operator, 2)? {
+            Some(tensor) => biases(tensor, outputs)?,
+            None => vec![0; outputs],
+        };
+        let output = self.affine_of(operator)?;
+        let bounds = bounds(activation, output.scale, output.zero);
+        let taps = weights.len() / outputs.max(1);
+        let mut folded = Vec::with_capacity(outputs);
+        let mut rescales = Vec::with_capacity(outputs);
+        for (channel, (weights, bias)) in weights.chunks_exact(taps.max(1)).zip(bias).enumerate() {
+            let factor = factors[channel % factors.len()];
+            let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
+            let magnitudes: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
+            let furthest = i64::from((input.zero + 128).max(127 - input.zero));
+            let reach = magnitudes * furthest + i64::from(bias).abs();
+            let bias = i64::from(bias) - i64::from(input.zero) * sum;
+            if reach << factor.exponent.max(0) >= ACCUMULATOR_BOUND {
+                return Err(operator.error(format!(
+                    "the sum of output channel {channel} can reach {reach}, which does not fit 32 \
+                     bits when it is rescaled"
+                )));
+            }
+            // Modulo 2^32, as the sum that it starts; the whole was proven to fit.
+            folded.push(bias as i32);
+            rescales.push(Rescale { factor, zero: output.zero, bounds });
+        }
+        Ok(Parameters {
+            weights,
+            bias: folded,
+            weight_exponents: Vec::new(),
+            requantization: Requantization::Rescales(rescales),
+        })
+    }
+
+    pub(super) fn pool(&mut self, operator: &Operator) -> Result<(), TfliteError> {
+        let value = self.value(operator, 0)?;
+        let id = self.spatial(operator, value)?;
+        let kernel =
+            [operator.count(4, 1, "window height")?, operator.count(3, 1, "window width")?];
+        let windows = self.windows(operator, value, kernel, [1, 1])?;
+        let output = self.affine_of(operator)?;
+        let bounds = bounds(operator.activation(5)?, output.scale, output.zero);
+        let [height, width] = windows.output;
+        let shape = Shape::new(height, width, value.shape.channels);
+        let window = windows.window;
+        let op = match operator.builtin {
+            Builtin::AVERAGE_POOL_2D if kernel[0] * kernel[1] > 1 << 16 => {
+                return Err(operator.error(format!("a window of {kernel:?} is too large")));
+            }
+            Builtin::AVERAGE_POOL_2D => QuantizedOp::MeanPool2d { window, bounds },
+            _ if bounds != [-128, 127] => {
+                return Err(operator.error("a fused activation is not supported here"));
+            }
+            _ => QuantizedOp::MaxPool2d { window },
+        };
+        self.push(operator, op, vec![id], shape)
+    }
+}
+
+fn factor(operator: &Operator, real: f64) -> Result<Factor, TfliteError> {
+    Factor::new(real).ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))
+}
+
+/// The factor of each scale of the weights, in f64.
+fn factors(
+    operator: &Operator,
+    input: Affine,
+    scales: &[f32],
+    output: Affine,
+) -> Result<Vec<Factor>, TfliteError> {
+    let real = |scale: f32| f64::from(input.scale) * f64::from(scale) / f64::from(output.scale);
+    scales.iter().map(|&scale| factor(operator, real(scale))).collect()
+}
+
+fn biases(tensor: &Tensor, outputs: usize) -> Result<Vec<i32>, TfliteError> {
+    if tensor.size() != outputs {
+        return Err(tensor.error(format!(
+            "{} biases for {outputs} output channels",
+            tensor.size()
+        )));
+    }
+    tensor.i32s()
+}
