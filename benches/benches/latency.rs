@@ -15,7 +15,7 @@ use benches::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use firmware_core::Arena;
 use tract_onnx::prelude::*;
-use trainer::backend::{Backend, Choice};
+use trainer::learn::backend::{Backend, Choice};
 
 /// Images that a runtime goes through in turn, so that none is remembered.
 const IMAGES: usize = 100;

@@ -13,7 +13,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use firmware_core::infer_batch;
 use ort::value::PrimitiveTensorElementType;
-use trainer::backend::{Backend, Choice};
+use trainer::learn::backend::{Backend, Choice};
 
 const IMAGES: usize = 10_000;
 const PIXELS: usize = 784;

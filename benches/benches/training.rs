@@ -16,13 +16,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-use converter::dataset::{Dataset, Split};
-use trainer::backend::{Backend, Choice};
-use trainer::data::Feed;
-use trainer::network;
-use trainer::optimizer::Sgd;
-use trainer::step::UpdateRule;
-use trainer::training::{Engine, State};
+use inkling_data::{Dataset, Split};
+use trainer::learn::backend::{Backend, Choice};
+use trainer::learn::batches::Feed;
+use trainer::learn::network;
+use trainer::learn::optimizer::Sgd;
+use trainer::learn::step::UpdateRule;
+use trainer::learn::training::{Engine, State};
 
 /// Epochs of each runtime, taken in turn.
 const ROUNDS: usize = 3;

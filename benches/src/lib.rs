@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use converter::dataset::{Dataset, Split};
+use inkling_data::{Dataset, Split};
 use ort::session::Session;
 use ort::value::TensorRef;
 use tract_onnx::prelude::*;
-use trainer::backend::Backend;
+use trainer::learn::backend::Backend;
 
 pub mod peers;
 mod table;

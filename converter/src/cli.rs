@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
-use converter::console;
-use converter::dataset::{Dataset, DatasetError, Split};
 use converter::passes::PixelScale;
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, prove, reference};
+use inkling_data::{Dataset, DatasetError, Split};
+use inkling_support::console;
 
 /// How far the network as read may be from tract's result on the file, relative to the largest
 /// logit; f32 rounding stays two orders of magnitude below.

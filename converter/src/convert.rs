@@ -7,15 +7,15 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::arena::{self, ArenaPlan};
-use crate::dataset::Dataset;
 use crate::emit::report::{self, Report};
 use crate::emit::{Origin, golden, int8_onnx, rust};
-use crate::files::write_atomically;
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
 use crate::quantize::{QuantizeError, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
+use inkling_data::Dataset;
+use inkling_support::files::write_atomically;
 
 /// Images that choose the exponents.
 pub const CALIBRATION_IMAGES: usize = 2000;
@@ -37,7 +37,7 @@ pub enum ConvertError {
 /// Converts one ONNX model.
 ///
 /// ```no_run
-/// # use converter::{Converter, dataset::{Dataset, Split}};
+/// # use converter::{Converter, }; use inkling_data::{Dataset, Split};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let images = Dataset::load("data/mnist".as_ref(), Split::Train)?;
 /// let onnx = std::fs::read("models/simple/float.onnx")?;

@@ -13,16 +13,12 @@
 //! - The same input gives the same bytes on every machine.
 
 pub mod arena;
-pub mod console;
 mod convert;
-pub mod dataset;
 pub mod emit;
 pub mod evaluate;
-pub mod files;
 pub mod graph;
 pub mod lower;
 pub mod onnx;
-pub mod parallel;
 pub mod passes;
 pub mod prove;
 pub mod quantize;

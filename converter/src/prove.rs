@@ -2,14 +2,14 @@
 
 use tract_onnx::prelude::*;
 
-use crate::dataset::Dataset;
 use crate::evaluate;
 use crate::lower::Network;
-use crate::parallel;
 use crate::passes::PixelScale;
 use crate::quantized::QuantizedNetwork;
 use crate::read;
 use crate::reference;
+use inkling_data::Dataset;
+use inkling_support::parallel;
 
 /// Images per run of tract's plan.
 const BATCH: usize = 50;

@@ -4,10 +4,10 @@
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::{Activation, LayerKind, Requantize, Shift, argmax};
 
-use crate::dataset::Dataset;
 use crate::graph::Shape;
-use crate::parallel;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueType};
+use inkling_data::Dataset;
+use inkling_support::parallel;
 
 /// The integers of one value.
 #[derive(Clone, Debug, PartialEq, Eq)]

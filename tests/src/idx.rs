@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use converter::dataset::{Dataset, Split};
+use inkling_data::{Dataset, Split};
 
 /// Writes one half of a data set, raw, under the names that MNIST uses.
 pub fn write(folder: &Path, split: Split, dataset: &Dataset) {

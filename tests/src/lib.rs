@@ -10,7 +10,7 @@ pub mod structures;
 
 use std::path::{Path, PathBuf};
 
-use converter::dataset::Dataset;
+use inkling_data::Dataset;
 
 /// The repository's root.
 pub fn root() -> PathBuf {

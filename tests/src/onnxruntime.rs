@@ -2,10 +2,10 @@
 
 use std::env;
 
-use converter::dataset::Dataset;
+use inkling_data::Dataset;
 use ort::session::Session;
 use ort::value::TensorRef;
-use trainer::backend::{Backend, Choice};
+use trainer::learn::backend::{Backend, Choice};
 
 /// Set by CI: a missing ONNX Runtime is then a failure, not a skip.
 pub const REQUIRED: &str = "INKLING_REQUIRE_ORT";

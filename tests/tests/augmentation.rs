@@ -1,10 +1,10 @@
 //! Random changes: repeatable, each at work, none that hides the digit.
 
-use converter::dataset::{Dataset, Split};
+use inkling_data::Augmentation;
+use inkling_data::random::{Purpose, Random};
+use inkling_data::{Dataset, Split};
 use tests::{mnist, program, root, scratch};
-use trainer::data::Augmentation;
-use trainer::model::Model;
-use trainer::random::{Purpose, Random};
+use trainer::ask::model::Model;
 
 const SIZE: [usize; 2] = [28, 28];
 

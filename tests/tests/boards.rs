@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::thread;
 
 use common::frames;
-use converter::dataset::{Dataset, Split};
 use converter::verify::{self, VerifyArgs, VerifyError};
+use inkling_data::{Dataset, Split};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
 use tests::mcu::{
     Board, HIFIVE1, MICROBIT, Program, Qemu, STM32F100, STM32F405, Toolchain, expected,

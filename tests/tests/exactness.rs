@@ -3,10 +3,11 @@
 
 use std::sync::LazyLock;
 
-use converter::dataset::{Dataset, Split};
 use converter::quantized::{Parameters, QuantizedNetwork};
-use converter::{Conversion, Converter, parallel, prove, reference};
+use converter::{Conversion, Converter, prove, reference};
 use firmware_core::Arena;
+use inkling_data::{Dataset, Split};
+use inkling_support::parallel;
 use tests::onnxruntime;
 
 #[rustfmt::skip] // generated

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use converter::Converter;
-use converter::dataset::{Dataset, Split};
 use converter::lower::{LayerOp, Network};
+use inkling_data::{Dataset, Split};
 use tests::structures::{SIDE, Structure, network};
 use tests::{idx, mnist, program, random_images, root, scratch};
 

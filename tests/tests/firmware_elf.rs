@@ -1,7 +1,7 @@
 //! What is linked into the inference firmware, and what it costs: read from the ELF files and
 //! measured in QEMU.
 
-use converter::dataset::{Dataset, Split};
+use inkling_data::{Dataset, Split};
 use tests::mcu::{
     BOARDS, BUILT_ONLY, Board, Elf, FLASH_BUDGET, Program, RAM_BUDGET, Toolchain, all_boards,
     measure, read_elf, simple,

@@ -2,14 +2,14 @@
 //! f64, written down here from the definitions. On both backends, each in a process of its own.
 
 use tests::{in_own_process, onnxruntime};
-use trainer::backend::{Backend, Choice};
-use trainer::network::{
+use trainer::learn::backend::{Backend, Choice};
+use trainer::learn::network::{
     Add, AveragePool2d, BatchNorm, BoundedRelu, Concat, Conv2d, Dropout, Flatten, FullyConnected,
     GlobalAveragePool, Layer, LeakyRelu, MaxPool2d, Network, Node, Parameter, Relu, STATISTIC_RATE,
     Window, ZeroPad2d, simple,
 };
-use trainer::optimizer::Sgd;
-use trainer::step::{UpdateRule, gradient_graph, inference_graph, update_graph};
+use trainer::learn::optimizer::Sgd;
+use trainer::learn::step::{UpdateRule, gradient_graph, inference_graph, update_graph};
 
 #[test]
 fn on_tract() {
@@ -630,7 +630,7 @@ fn check_statistics(backend: &Backend) {
     }
 
     let mut session = backend.session(&inference_graph(&network, None, part.batch)).expect("loads");
-    let logits = |session: &mut trainer::backend::Session, parameters: &[f32]| {
+    let logits = |session: &mut trainer::learn::backend::Session, parameters: &[f32]| {
         let inputs: [(&str, &[usize], &[f32]); 2] = [
             ("parameters", &[parameters.len()], parameters),
             ("images", &[20, part.batch], &part.images),

@@ -3,11 +3,11 @@
 use std::fs;
 use std::process::Command;
 
-use converter::dataset::{Dataset, Split};
+use inkling_data::read::{Collection, labels};
+use inkling_data::{Dataset, Split};
 use tests::{mnist, program, root, scratch};
-use trainer::import::{Collection, labels};
-use trainer::inspect::{Half, Inspection, Place, unclean};
-use trainer::model::Model;
+use trainer::ask::inspect::{Half, Inspection, Place, unclean};
+use trainer::ask::model::Model;
 
 /// A part of MNIST with faults at known places.
 fn planted() -> Collection {

@@ -3,10 +3,10 @@
 use std::fs;
 use std::process::Command;
 
-use converter::dataset::{Dataset, Split};
+use inkling_data::corrupt::Corruption;
+use inkling_data::{Dataset, Split};
 use tests::{mnist, program, root, scratch};
-use trainer::corrupt::Corruption;
-use trainer::metrics::{Scores, wilson};
+use trainer::ask::metrics::{Scores, wilson};
 
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|class| class.to_string()).collect()

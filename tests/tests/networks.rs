@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use converter::dataset::{Dataset, Split};
 use converter::{Converter, prove};
+use inkling_data::{Dataset, Split};
 use tests::{mnist, scratch};
-use trainer::backend::{Backend, Choice};
-use trainer::data::Feed;
-use trainer::export::float_onnx;
-use trainer::network::{Description, Network, PRESETS, Role};
-use trainer::optimizer::Sgd;
-use trainer::step::UpdateRule;
-use trainer::training::{Engine, Evaluator, State, exported_predictions};
+use trainer::learn::backend::{Backend, Choice};
+use trainer::learn::batches::Feed;
+use trainer::learn::export::float_onnx;
+use trainer::learn::network::{Description, Network, PRESETS, Role};
+use trainer::learn::optimizer::Sgd;
+use trainer::learn::step::UpdateRule;
+use trainer::learn::training::{Engine, Evaluator, State, exported_predictions};
 
 const WORKERS: usize = 2;
 const BATCH: usize = 32;

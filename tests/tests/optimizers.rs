@@ -3,10 +3,10 @@
 //! of its own.
 
 use tests::{in_own_process, onnxruntime};
-use trainer::backend::{Backend, Choice};
-use trainer::network::{Network, simple};
-use trainer::optimizer::{Adam, AdamW, Optimizer, Sgd};
-use trainer::step::{UpdateRule, update_graph};
+use trainer::learn::backend::{Backend, Choice};
+use trainer::learn::network::{Network, simple};
+use trainer::learn::optimizer::{Adam, AdamW, Optimizer, Sgd};
+use trainer::learn::step::{UpdateRule, update_graph};
 
 #[test]
 fn on_tract() {

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use converter::dataset::{Dataset, Split};
 use image::{GrayImage, Luma, Rgb, RgbImage};
+use inkling_data::prepare::{Fill, Preparation};
+use inkling_data::read::{self, Options, read_picture};
+use inkling_data::{Dataset, Split};
 use tests::pictures::{Paper, on_paper};
 use tests::{mnist, program, root, scratch};
-use trainer::import::{self, Fill, Options, Preparation, read_picture};
-use trainer::model::Model;
+use trainer::ask::model::Model;
 
 fn test_images(count: usize) -> Dataset {
     let all = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");

@@ -3,11 +3,11 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use converter::dataset::{Dataset, Split};
 use image::{GrayImage, Luma};
+use inkling_data::{Dataset, Split};
 use tests::pictures::{Paper, on_paper};
 use tests::{mnist, program, root, scratch};
-use trainer::model::Model;
+use trainer::ask::model::Model;
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(program("trainer")).current_dir(root()).args(arguments).output().expect("it runs")

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use converter::dataset::{Dataset, Split};
 use converter::{Conversion, Converter, reference};
+use inkling_data::{Dataset, Split};
 use tests::structures::{ALL, CLASSES, SIDE, network};
 use tests::{in_own_process, mnist, onnxruntime, random_images, root};
-use trainer::backend::{Backend, Choice};
-use trainer::export;
-use trainer::network::{Description, PRESETS, Readout, ReadoutError, read};
-use trainer::quantization::Plan;
-use trainer::step::inference_graph;
+use trainer::learn::backend::{Backend, Choice};
+use trainer::learn::export;
+use trainer::learn::network::{Description, PRESETS, Readout, ReadoutError, read};
+use trainer::learn::quantization::Plan;
+use trainer::learn::step::inference_graph;
 
 #[test]
 fn on_tract() {

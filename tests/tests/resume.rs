@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use converter::dataset::Split;
+use inkling_data::Split;
 use tests::{idx, program, random_images, scratch};
 
 const EPOCHS: usize = 8;

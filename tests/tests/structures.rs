@@ -6,11 +6,11 @@ use std::fmt::Write;
 use std::fs;
 use std::process::Command;
 
-use converter::dataset::Dataset;
 use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 use converter::passes::PixelScale;
 use converter::{Conversion, Converter, prove, reference};
 use firmware_core::LayerKind;
+use inkling_data::Dataset;
 use tests::structures::{ALL, CLASSES, SIDE, Structure, network};
 use tests::{onnxruntime, random_images, scratch};
 

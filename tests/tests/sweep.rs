@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use converter::dataset::Split;
+use inkling_data::Split;
 use serde_json::Value;
 use tests::{idx, program, random_images, scratch};
-use trainer::recipe::Recipe;
+use trainer::learn::recipe::Recipe;
 
 /// Training images of the data: a twelfth of them is for validation.
 const IMAGES: usize = 240;

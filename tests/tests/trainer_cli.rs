@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use converter::dataset::Split;
+use inkling_data::Split;
 use tests::{idx, onnxruntime, program, random_images, scratch};
 
 fn run(program: &Path, data: &Path, out: &Path, more: &[&str]) -> Output {

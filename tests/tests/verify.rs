@@ -5,9 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 
-use converter::dataset::{Dataset, Split};
 use converter::verify::{self, SessionError, Verification, VerifyArgs, VerifyError};
 use firmware_core::argmax;
+use inkling_data::{Dataset, Split};
 use inkling_protocol::{
     Device, Error, Inference, Info, Logits, Outcome, Packed, Service, reply_len, request_len,
 };

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
-use trainer::backend::Choice;
-use trainer::job::{Job, Source};
-use trainer::network::{Description, PRESETS};
-use trainer::recipe::Recipe;
+use trainer::learn::backend::Choice;
+use trainer::learn::network::{Description, PRESETS};
+use trainer::learn::recipe::Recipe;
+use trainer::line::job::{Job, Source};
 
 use crate::commands::augment::AugmentCommand;
 use crate::commands::data::ImportArgs;

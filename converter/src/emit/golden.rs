@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use super::Origin;
 use super::rust::nested;
-use crate::dataset::Dataset;
 use crate::quantized::QuantizedNetwork;
 use crate::reference;
+use inkling_data::Dataset;
 
 /// How many images a golden file has: enough for two of each digit, small enough for any flash
 /// that holds a model.

@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use super::Origin;
 use crate::arena::{self, ArenaPlan};
-use crate::dataset::Dataset;
 use crate::evaluate;
 use crate::lower::Network;
-use crate::parallel;
 use crate::quantize::{ACCUMULATOR_BOUND, largest_sum};
 use crate::quantized::QuantizedNetwork;
 use crate::reference;
+use inkling_data::Dataset;
+use inkling_support::parallel;
 
 /// Figures of a conversion.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,13 +6,13 @@
 //! negative.
 
 use super::QuantizeError;
-use crate::dataset::Dataset;
 use crate::evaluate;
 use crate::graph::ValueId;
 use crate::lower::{Layer, LayerOp, Network};
-use crate::parallel;
 use crate::passes::INPUT_EXPONENT;
 use crate::quantized::{ValueFormat, ValueType};
+use inkling_data::Dataset;
+use inkling_support::parallel;
 
 /// How many exponents above the one that clips nothing are tried. Each doubles the resolution and
 /// clips more; four bits of clipping are already far too many.

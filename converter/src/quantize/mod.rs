@@ -7,9 +7,9 @@ mod weights;
 
 use firmware_core::LayerKind;
 
-use crate::dataset::Dataset;
 use crate::lower::{Layer, LayerOp, Network};
 use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueFormat, ValueType};
+use inkling_data::Dataset;
 
 pub use bound::{ACCUMULATOR_BOUND, largest_accumulator, largest_sum};
 

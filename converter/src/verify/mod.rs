@@ -16,8 +16,8 @@ use firmware_core::argmax;
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
-use crate::dataset::{Dataset, DatasetError, Split};
 use crate::prove;
+use inkling_data::{Dataset, DatasetError, Split};
 
 pub use port::PortError;
 pub use session::{Device, Result, Session, SessionError};

@@ -9,7 +9,7 @@ use inkling_protocol::{
 };
 
 use super::port::Port;
-use crate::dataset::{MAX_CLASSES, MAX_SIDE};
+use inkling_data::{MAX_CLASSES, MAX_SIDE};
 
 /// How often a damaged request is sent again before the line is given up.
 const REPEATS: usize = 5;

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use converter::dataset::{Dataset, Split};
 use firmware_core::argmax;
+use inkling_data::{Dataset, Split};
 use tests::mcu::{
     BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple,
 };

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use converter::dataset::Dataset;
+use inkling_data::Dataset;
 
 use super::qemu::{Qemu, infer};
 use super::{Board, Program, Toolchain, expected, read_elf, simple};

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use converter::console;
-use converter::files::write_atomically;
-use trainer::data::Augmentation;
-use trainer::import::{Plane, sheet};
-use trainer::random::{Purpose, Random};
-use trainer::report;
+use inkling_data::Augmentation;
+use inkling_data::prepare::Plane;
+use inkling_data::random::{Purpose, Random};
+use inkling_data::read::sheet;
+use inkling_support::console;
+use inkling_support::files::write_atomically;
+use trainer::tell::report;
 
 use super::data::{self, ImportArgs};
 

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use anyhow::{Error, Result};
 use clap::Args;
-use trainer::import::{
-    self, BadFile, Collection, Fill, ImportError, Layout, Options, Polarity, Preparation,
-};
+use inkling_data::prepare::{Fill, Layout, Polarity, Preparation};
+use inkling_data::read::{self, BadFile, Collection, ImportError, Options};
 
 /// How pictures and tables become images
 #[derive(Args, Clone)]
@@ -50,7 +49,7 @@ impl ImportArgs {
 
 /// Reads a data set, listing on standard error what in it cannot be used.
 pub fn open(path: &Path, options: &Options) -> Result<Collection> {
-    let result = import::open(path, options).map_err(Error::from);
+    let result = read::open(path, options).map_err(Error::from);
     match &result {
         Ok(collection) => list(&collection.bad),
         Err(error) => list_bad(error),

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use converter::console;
-use converter::dataset::Dataset;
-use converter::files::write_atomically;
-use trainer::corrupt::Corruption;
-use trainer::evaluation::{Damage, Evaluation};
-use trainer::metrics::Scores;
-use trainer::model::Model;
+use inkling_data::Dataset;
+use inkling_data::corrupt::Corruption;
+use inkling_support::console;
+use inkling_support::files::write_atomically;
+use trainer::ask::evaluation::{Damage, Evaluation};
+use trainer::ask::metrics::Scores;
+use trainer::ask::model::Model;
 
 use super::data::{self, ImportArgs};
 

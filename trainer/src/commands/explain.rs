@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use converter::console;
-use converter::files::write_atomically;
-use trainer::explain::Explanation;
-use trainer::import::{Layout, Polarity};
-use trainer::model::Model;
+use inkling_data::prepare::{Layout, Polarity};
+use inkling_support::console;
+use inkling_support::files::write_atomically;
+use trainer::ask::explain::Explanation;
+use trainer::ask::model::Model;
 
 use super::predict::prepare;
 

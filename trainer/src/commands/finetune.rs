@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 use converter::passes::PixelScale;
-use trainer::job::{Pretrained, Rates, Source};
+use trainer::line::job::{Pretrained, Rates, Source};
 
 use crate::cli::RunArgs;
 

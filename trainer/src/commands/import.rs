@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use converter::console;
-use converter::dataset::{Dataset, Split};
-use converter::files::write_atomically;
-use trainer::import::repair;
-use trainer::import::{Collection, labels};
-use trainer::inspect::unclean;
+use inkling_data::prepare::repair;
+use inkling_data::read::{Collection, labels};
+use inkling_data::{Dataset, Split};
+use inkling_support::console;
+use inkling_support::files::write_atomically;
+use trainer::ask::inspect::unclean;
 
 use super::data::{self, ImportArgs};
 
@@ -48,7 +48,7 @@ pub fn run(args: &ImportCommand) -> Result<()> {
     if args.clean {
         clean(&mut collection)?;
     }
-    let preview = collection.preview.as_ref().map(trainer::report::png);
+    let preview = collection.preview.as_ref().map(trainer::tell::report::png);
     for (split, dataset) in [(Split::Train, &collection.train), (Split::Test, &collection.test)] {
         let (images, names) = split.file_names();
         write_atomically(&args.out.join(images), &idx_images(dataset))?;

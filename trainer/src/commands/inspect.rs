@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use converter::console;
-use converter::files::write_atomically;
-use trainer::inspect::Inspection;
-use trainer::model::Model;
+use inkling_support::console;
+use inkling_support::files::write_atomically;
+use trainer::ask::inspect::Inspection;
+use trainer::ask::model::Model;
 
 use super::data::{self, ImportArgs};
 

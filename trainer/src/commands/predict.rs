@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use converter::console;
-use converter::dataset::Dataset;
-use converter::files::write_atomically;
-use trainer::import::{Layout, Plane, Polarity, Preparation, Prepared, read_picture};
-use trainer::model::Model;
-use trainer::report;
+use inkling_data::Dataset;
+use inkling_data::prepare::{Layout, Plane, Polarity, Preparation, Prepared};
+use inkling_data::read::read_picture;
+use inkling_support::console;
+use inkling_support::files::write_atomically;
+use trainer::ask::model::Model;
+use trainer::tell::report;
 
 /// Below this probability an answer is called unsure.
 const UNSURE: f32 = 0.6;

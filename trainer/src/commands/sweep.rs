@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use converter::console;
-use trainer::backend::Choice;
-use trainer::sweep::{Design, Sweep};
+use inkling_support::console;
+use trainer::learn::backend::Choice;
+use trainer::line::sweep::{Design, Sweep};
 
 use super::data::{self, ImportArgs};
 

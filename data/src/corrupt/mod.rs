@@ -1,0 +1,164 @@
+//! Damage to images, to see how much a network bears.
+
+use crate::Dataset;
+use inkling_support::parallel;
+use serde::Serialize;
+
+use crate::random::{Purpose, Random};
+use crate::{Matrix, Sampler};
+
+/// A kind of damage. The numbers are part of what a seed means: keep them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Corruption {
+    /// Grey noise on every pixel; strength: its standard deviation in grey levels.
+    Noise = 0,
+    /// A Gaussian blur; strength: its standard deviation in pixels.
+    Blur = 1,
+    /// The whole image moved; strength: pixels, in a random direction.
+    Shift = 2,
+    /// The image turned; strength: degrees, to a random side.
+    Rotation = 3,
+    /// A black square on it; strength: its side in pixels.
+    Occlusion = 4,
+    /// All brightness divided; strength: the divisor.
+    Contrast = 5,
+}
+
+impl Corruption {
+    pub const ALL: [Corruption; 6] = [
+        Corruption::Noise,
+        Corruption::Blur,
+        Corruption::Shift,
+        Corruption::Rotation,
+        Corruption::Occlusion,
+        Corruption::Contrast,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Corruption::Noise => "noise",
+            Corruption::Blur => "blur",
+            Corruption::Shift => "shift",
+            Corruption::Rotation => "rotation",
+            Corruption::Occlusion => "occlusion",
+            Corruption::Contrast => "contrast",
+        }
+    }
+
+    /// The strengths that are tried, for images whose smaller side is `side`.
+    pub fn strengths(self, side: usize) -> [f32; 4] {
+        let pixels = |of_28: f32| of_28 * side as f32 / 28.0;
+        match self {
+            Corruption::Noise => [25.0, 50.0, 75.0, 100.0],
+            Corruption::Blur => [0.5, 1.0, 1.5, 2.0].map(pixels),
+            Corruption::Shift => [1.0, 2.0, 4.0, 6.0].map(pixels),
+            Corruption::Rotation => [10.0, 20.0, 30.0, 45.0],
+            Corruption::Occlusion => [4.0, 6.0, 8.0, 10.0].map(pixels),
+            Corruption::Contrast => [2.0, 4.0, 8.0, 16.0],
+        }
+    }
+
+    pub fn unit(self) -> &'static str {
+        match self {
+            Corruption::Noise => "levels",
+            Corruption::Blur | Corruption::Shift | Corruption::Occlusion => "px",
+            Corruption::Rotation => "°",
+            Corruption::Contrast => "× weaker",
+        }
+    }
+
+    /// A damaged copy of a data set; the same seed damages every image in the same way.
+    pub fn apply(self, images: &Dataset, strength: f32, seed: u64) -> Dataset {
+        let damaged = parallel::map(images.len(), |index| {
+            let place = (self as u64) << 48 | index as u64;
+            let mut random = Random::new(seed, Purpose::Corruption, place);
+            self.damage(images.image(index), [images.height, images.width], strength, &mut random)
+        });
+        Dataset { images: damaged.concat(), ..images.clone() }
+    }
+
+    fn damage(self, image: &[u8], size: [usize; 2], strength: f32, random: &mut Random) -> Vec<u8> {
+        match self {
+            Corruption::Noise => image
+                .iter()
+                .map(|&pixel| byte(f32::from(pixel) + strength * random.normal()))
+                .collect(),
+            Corruption::Blur => blur(image, size[1], strength),
+            Corruption::Shift => {
+                let angle = random.between(0.0, std::f32::consts::TAU);
+                let shift = [strength * angle.sin(), strength * angle.cos()];
+                mapped(image, size, &Matrix { shift, ..Matrix::default() })
+            }
+            Corruption::Rotation => {
+                let side = if random.below(2) == 0 { 1.0 } else { -1.0 };
+                let angle = (side * strength).to_radians();
+                mapped(image, size, &Matrix { angle, ..Matrix::default() })
+            }
+            Corruption::Occlusion => occluded(image, size, strength, random),
+            Corruption::Contrast => {
+                image.iter().map(|&pixel| byte(f32::from(pixel) / strength)).collect()
+            }
+        }
+    }
+}
+
+fn byte(value: f32) -> u8 {
+    value.round().clamp(0.0, 255.0) as u8
+}
+
+fn mapped(image: &[u8], size: [usize; 2], map: &Matrix) -> Vec<u8> {
+    let mut out = vec![0.0; image.len()];
+    Sampler::new(image, size).sample(map, |_| [0.0, 0.0], &mut out);
+    out.into_iter().map(|pixel| byte(255.0 * pixel)).collect()
+}
+
+/// A Gaussian blur, along the rows and then along the columns; beyond the edge is 0.
+fn blur(image: &[u8], width: usize, deviation: f32) -> Vec<u8> {
+    let height = image.len() / width;
+    let reach = (3.0 * deviation).ceil() as isize;
+    let weight = |offset: isize| (-0.5 * (offset as f32 / deviation).powi(2)).exp();
+    let total: f32 = (-reach..=reach).map(weight).sum();
+    let along = |source: &dyn Fn(isize) -> f32, at: usize| {
+        (-reach..=reach)
+            .map(|offset| weight(offset) / total * source(at as isize + offset))
+            .sum::<f32>()
+    };
+    let inside = |at: isize, side: usize| (0..side as isize).contains(&at);
+    let mut wide = vec![0.0; image.len()];
+    for row in 0..height {
+        for column in 0..width {
+            let pixel = |at: isize| {
+                if inside(at, width) { f32::from(image[row * width + at as usize]) } else { 0.0 }
+            };
+            wide[row * width + column] = along(&pixel, column);
+        }
+    }
+    let mut result = vec![0; image.len()];
+    for row in 0..height {
+        for column in 0..width {
+            let pixel = |at: isize| {
+                if inside(at, height) { wide[at as usize * width + column] } else { 0.0 }
+            };
+            result[row * width + column] = byte(along(&pixel, row));
+        }
+    }
+    result
+}
+
+/// Covers a square around a random pixel that has ink, so that it always hides something.
+fn occluded(image: &[u8], [height, width]: [usize; 2], side: f32, random: &mut Random) -> Vec<u8> {
+    let ink: Vec<usize> = (0..image.len()).filter(|&at| image[at] >= 128).collect();
+    let mut result = image.to_vec();
+    if ink.is_empty() {
+        return result;
+    }
+    let middle = ink[random.below(ink.len() as u32) as usize];
+    let side = (side.round() as usize).clamp(1, height.min(width));
+    let start = |middle: usize, most: usize| middle.saturating_sub(side / 2).min(most - side);
+    let (top, left) = (start(middle / width, height), start(middle % width, width));
+    for row in result.chunks_exact_mut(width).skip(top).take(side) {
+        row[left..left + side].fill(0);
+    }
+    result
+}

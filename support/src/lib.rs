@@ -1,0 +1,11 @@
+//! What is small and shared by the crates of the host: one home each.
+//!
+//! [`files`] writes what is whole or not there, [`console`] tells a person or a pipe, [`parallel`]
+//! splits work over the cores, [`digest`] names bytes by their SHA-256, [`names`] says what a model
+//! may be called.
+
+pub mod console;
+pub mod digest;
+pub mod files;
+pub mod names;
+pub mod parallel;

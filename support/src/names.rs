@@ -1,0 +1,32 @@
+//! Names of models: words that are safe in a path, in generated code and in a model card.
+
+/// The longest name, in bytes.
+pub const LONGEST: usize = 32;
+
+/// Checks that a model may be called `name`: 1 to [`LONGEST`] ASCII letters, digits, `-` and `_`.
+///
+/// # Errors
+///
+/// What a name may be, without the name.
+pub fn check(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match (1..=LONGEST).contains(&name.len()) && name.chars().all(fits) {
+        true => Ok(()),
+        false => Err(format!("use 1 to {LONGEST} letters, digits, '-' and '_'")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn only_plain_words_are_names() {
+        for good in ["a", "simple", "Digits-10k_2", &"x".repeat(32)] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in ["", "a b", "é", "../x", "a\n", &"x".repeat(33)] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+}

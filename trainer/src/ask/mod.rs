@@ -1,0 +1,7 @@
+//! Asking a finished model, and looking at data.
+
+pub mod evaluation;
+pub mod explain;
+pub mod inspect;
+pub mod metrics;
+pub mod model;

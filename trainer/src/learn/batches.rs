@@ -1,0 +1,166 @@
+//! Batches, prepared on a thread of their own while the step before runs.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use inkling_data::Dataset;
+
+use inkling_data::Augmentation;
+use inkling_data::random::{Purpose, Random};
+
+/// Batches that may wait ahead of the step.
+const AHEAD: usize = 4;
+
+/// One worker's part of a batch.
+pub struct Part {
+    /// Pixel / 255, `[pixels, part size]`.
+    pub images: Vec<f32>,
+    /// `[classes, part size]`: the probability that each image should have in each class, over the
+    /// images in the batch.
+    pub targets: Vec<f32>,
+    /// Uniform in [0, 1), `[random numbers per image, part size]`: what dropout is decided by. It
+    /// depends on seed, epoch and image alone, not on who computes what.
+    pub noise: Vec<f32>,
+}
+
+/// The parts of one batch, one per worker.
+pub type Batch = Vec<Part>;
+
+/// Prepares the batches of an epoch.
+///
+/// The images of an epoch are shuffled by seed and epoch. The last batch holds what is left; the
+/// places it does not fill are images of zeros with no weight in the loss, so the loss stays the
+/// mean over the images that are there.
+pub struct Feed {
+    pub dataset: Arc<Dataset>,
+    /// Which of the images take part.
+    pub indices: Vec<usize>,
+    pub augmentation: Option<Augmentation>,
+    /// Part of the wanted probability that is spread evenly over all classes.
+    pub label_smoothing: f32,
+    pub seed: u64,
+    /// Images per step.
+    pub batch: usize,
+    pub workers: usize,
+    /// Random numbers per image, as the network asks for.
+    pub noise: usize,
+}
+
+impl Feed {
+    /// Steps per epoch.
+    pub fn steps(&self) -> usize {
+        self.indices.len().div_ceil(self.batch)
+    }
+
+    /// Images per part: the workers share a batch evenly, rounded up.
+    pub fn part_size(&self) -> usize {
+        self.batch.div_ceil(self.workers)
+    }
+
+    /// Starts preparing epoch `epoch`, counted from 0. Dropping the receiver ends the thread.
+    pub fn epoch(&self, epoch: usize) -> Receiver<Batch> {
+        let (sender, receiver) = sync_channel(AHEAD);
+        let preparation = Preparation {
+            dataset: Arc::clone(&self.dataset),
+            order: self.indices.clone(),
+            augmentation: self.augmentation.clone(),
+            label_smoothing: self.label_smoothing,
+            seed: self.seed,
+            epoch,
+            batch: self.batch,
+            part_size: self.part_size(),
+            workers: self.workers,
+            noise: self.noise,
+        };
+        thread::spawn(move || preparation.run(&sender));
+        receiver
+    }
+}
+
+struct Preparation {
+    dataset: Arc<Dataset>,
+    order: Vec<usize>,
+    augmentation: Option<Augmentation>,
+    label_smoothing: f32,
+    seed: u64,
+    epoch: usize,
+    batch: usize,
+    part_size: usize,
+    workers: usize,
+    noise: usize,
+}
+
+impl Preparation {
+    fn run(mut self, sender: &SyncSender<Batch>) {
+        let mut order = std::mem::take(&mut self.order);
+        Random::new(self.seed, Purpose::Order, self.epoch as u64).shuffle(&mut order);
+        for indices in order.chunks(self.batch) {
+            let weight = 1.0 / indices.len() as f32;
+            let mut parts: Vec<&[usize]> = indices.chunks(self.part_size).collect();
+            parts.resize(self.workers, &[]);
+            let batch = parts.into_iter().map(|part| self.part(part, weight)).collect();
+            if sender.send(batch).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn part(&self, indices: &[usize], weight: f32) -> Part {
+        let (dataset, size) = (&*self.dataset, self.part_size);
+        let pixels = dataset.image_size();
+        let mut images = vec![0.0; pixels * size];
+        let mut targets = vec![0.0; dataset.classes * size];
+        let mut noise = vec![0.0; self.noise * size];
+        let mut image = vec![0.0; pixels];
+        for (column, &index) in indices.iter().enumerate() {
+            self.prepare(index, &mut image);
+            for (row, &pixel) in image.iter().enumerate() {
+                images[row * size + column] = pixel;
+            }
+            if self.label_smoothing > 0.0 {
+                let share = weight * self.label_smoothing / dataset.classes as f32;
+                targets[column..].iter_mut().step_by(size).for_each(|target| *target = share);
+            }
+            let label = usize::from(dataset.labels[index]);
+            targets[label * size + column] += weight * (1.0 - self.label_smoothing);
+            let mut random = Random::new(self.seed, Purpose::Dropout, self.place(index));
+            noise.iter_mut().skip(column).step_by(size).for_each(|value| *value = random.unit());
+        }
+        Part { images, targets, noise }
+    }
+
+    /// Where an image stands in the run, for random numbers of its own.
+    fn place(&self, index: usize) -> u64 {
+        (self.epoch as u64) << 32 | index as u64
+    }
+
+    fn prepare(&self, index: usize, out: &mut [f32]) {
+        let dataset = &*self.dataset;
+        match &self.augmentation {
+            Some(augmentation) => {
+                let place = self.place(index);
+                let mut random = Random::new(self.seed, Purpose::Augmentation, place);
+                let size = [dataset.height, dataset.width];
+                augmentation.apply(&mut random, dataset.image(index), size, out);
+            }
+            None => pixels(dataset.image(index), out),
+        }
+    }
+}
+
+/// Pixels as the network takes them: divided by 255.
+fn pixels(image: &[u8], out: &mut [f32]) {
+    image.iter().zip(out).for_each(|(&pixel, out)| *out = f32::from(pixel) / 255.0);
+}
+
+/// Images `range` of a data set in the layout of the graphs, `[pixels, size]`, zeros behind them.
+pub(crate) fn columns(dataset: &Dataset, range: std::ops::Range<usize>, size: usize) -> Vec<f32> {
+    let mut images = vec![0.0; dataset.image_size() * size];
+    for (column, index) in range.enumerate() {
+        for (row, &pixel) in dataset.image(index).iter().enumerate() {
+            images[row * size + column] = f32::from(pixel) / 255.0;
+        }
+    }
+    images
+}

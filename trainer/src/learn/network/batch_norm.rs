@@ -1,0 +1,186 @@
+//! Batch normalization (Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training
+//! by Reducing Internal Covariate Shift").
+//!
+//! While training, mean and variance are those of the worker's own part of the batch, each image
+//! with its weight in the loss; images without weight, which fill up a short part, do not count.
+//! Every step moves the running mean and variance towards the means of the parts', each part with
+//! its weight. At inference the running ones take their place, and the converter folds them into
+//! the layer in front.
+
+use std::fmt;
+
+use converter::onnx::Attribute;
+
+use super::{Backward, Context, Gradients, ImageWeights, Initial, Layer, Parameter, Role, Shape};
+use crate::learn::export::Export;
+use crate::learn::graph::{Graph, Value};
+
+/// Keeps the variance away from zero.
+const EPSILON: f32 = 1e-5;
+
+/// `γ · (x − mean) / √(variance + 10⁻⁵) + β`, per channel; the variance is the mean squared
+/// deviation.
+#[derive(Clone, Debug)]
+pub struct BatchNorm;
+
+/// The mean over positions and weighted images of `x: [channels · positions, batch]`, for each
+/// channel: `[channels, 1]`.
+///
+/// Two products instead of a sum over the innermost axis, which is slow in tract.
+fn weighted_mean(graph: &mut Graph, x: &Value, images: &Value, channels: usize) -> Value {
+    let positions = x.shape()[0] / channels;
+    let over_images = graph.gemm((x, false), (images, true), None);
+    sum_of_positions(graph, &over_images, channels, 1.0 / positions as f32)
+}
+
+/// `factor` times the sums of runs of rows of `x: [channels · positions, 1]`: `[channels, 1]`.
+fn sum_of_positions(graph: &mut Graph, x: &Value, channels: usize, factor: f32) -> Value {
+    let positions = x.elements() / channels;
+    let x = graph.reshape(x, &[channels, positions]);
+    let factors = graph.constant(&[positions, 1], &vec![factor; positions]);
+    graph.gemm((&x, false), (&factors, false), None)
+}
+
+/// `1 / √(variance + ε)`.
+fn inverse_deviation(graph: &mut Graph, variance: &Value) -> Value {
+    let epsilon = graph.constant(&[1, 1], &[EPSILON]);
+    let sum = graph.add(variance, &epsilon);
+    let deviation = graph.unary("Sqrt", &sum);
+    let one = graph.constant(&[1, 1], &[1f32]);
+    graph.div(&one, &deviation)
+}
+
+impl BatchNorm {
+    fn train<'a>(
+        graph: &mut Graph,
+        context: &Context,
+        weights: &ImageWeights,
+    ) -> (Value, Backward<'a>) {
+        let (channels, positions) = context.shapes[0].channels();
+        let batch = graph.batch();
+        let (rows, columns) = ([channels * positions, batch], [channels, positions * batch]);
+        let [gamma, beta, running_mean, running_variance] =
+            [0, 1, 2, 3].map(|index| graph.reshape(&context.parameters[index], &[channels, 1]));
+        let x = &context.inputs[0];
+        let mean = weighted_mean(graph, x, &weights.images, channels);
+        let x = graph.reshape(x, &columns);
+        let centered = graph.sub(&x, &mean);
+        let squares = graph.mul(&centered, &centered);
+        let squares = graph.reshape(&squares, &rows);
+        let variance = weighted_mean(graph, &squares, &weights.images, channels);
+        let inverse = inverse_deviation(graph, &variance);
+        let scale = graph.mul(&gamma, &inverse);
+        let scaled = graph.mul(&centered, &scale);
+        let y = graph.add(&scaled, &beta);
+        let y = graph.reshape(&y, &rows);
+
+        let ImageWeights { images, part } = weights.clone();
+        let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
+            let ones = graph.constant(&[1, batch], &vec![1f32; batch]);
+            let sum = |graph: &mut Graph, x: &Value| {
+                let over_images = graph.gemm((x, false), (&ones, true), None);
+                sum_of_positions(graph, &over_images, channels, 1.0)
+            };
+            let d_beta = sum(graph, dy);
+            let dy = graph.reshape(dy, &columns);
+            let products = graph.mul(&dy, &centered);
+            let products = graph.reshape(&products, &rows);
+            let products = sum(graph, &products);
+            let d_gamma = graph.mul(&products, &inverse);
+
+            // dx = scale · (dy − w · (Σdy + x̂ · Σ(dy · x̂))), where w is the share of the element in
+            // mean and variance, and x̂ the centered element times the inverse deviation.
+            let input = wanted[0].then(|| {
+                let slope = graph.mul(&d_gamma, &inverse);
+                let pull = graph.mul(&centered, &slope);
+                let pull = graph.add(&pull, &d_beta);
+                let pull = graph.reshape(&pull, &rows);
+                let share = graph.constant(&[1, 1], &[1.0 / positions as f32]);
+                let shares = graph.mul(&images, &share);
+                let pull = graph.mul(&pull, &shares);
+                let pull = graph.reshape(&pull, &columns);
+                let rest = graph.sub(&dy, &pull);
+                let dx = graph.mul(&rest, &scale);
+                graph.reshape(&dx, &rows)
+            });
+            // What the statistics have in the place of a gradient.
+            let mut distance = |running: &Value, of_batch: &Value| {
+                let distance = graph.sub(running, of_batch);
+                graph.mul(&distance, &part)
+            };
+            let mean = distance(&running_mean, &mean);
+            let variance = distance(&running_variance, &variance);
+            let parameters = [d_gamma, d_beta, mean, variance];
+            let parameters =
+                parameters.iter().map(|value| graph.reshape(value, &[channels])).collect();
+            Gradients { inputs: vec![input], parameters }
+        });
+        (y, backward)
+    }
+
+    fn infer<'a>(graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
+        let (channels, positions) = context.shapes[0].channels();
+        let batch = graph.batch();
+        let [gamma, beta, mean, variance] =
+            [0, 1, 2, 3].map(|index| graph.reshape(&context.parameters[index], &[channels, 1]));
+        let inverse = inverse_deviation(graph, &variance);
+        let scale = graph.mul(&gamma, &inverse);
+        let x = graph.reshape(&context.inputs[0], &[channels, positions * batch]);
+        let centered = graph.sub(&x, &mean);
+        let scaled = graph.mul(&centered, &scale);
+        let y = graph.add(&scaled, &beta);
+        let y = graph.reshape(&y, &[channels * positions, batch]);
+        (y, Box::new(|_, _, _| unreachable!("an inference graph has no backward pass")))
+    }
+}
+
+impl Layer for BatchNorm {
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+
+    fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
+        let (channels, _) = inputs[0].channels();
+        let trained = Role::Trained { decays: false };
+        [
+            ("scale", 1.0, trained),
+            ("shift", 0.0, trained),
+            ("mean", 0.0, Role::Statistic),
+            ("variance", 1.0, Role::Statistic),
+        ]
+        .map(|(name, value, role)| Parameter {
+            name,
+            shape: vec![channels],
+            initial: Initial::Constant(value),
+            role,
+        })
+        .into()
+    }
+
+    fn forward<'a>(&'a self, graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
+        match context.image_weights {
+            Some(weights) => Self::train(graph, context, weights),
+            None => Self::infer(graph, context),
+        }
+    }
+
+    fn export(
+        &self,
+        export: &mut Export,
+        inputs: &[&str],
+        parameters: &[&[f32]],
+        shapes: &[Shape],
+    ) -> String {
+        let tensors = export.parameters(&self.parameters(shapes), parameters);
+        let operands: Vec<&str> =
+            inputs.iter().copied().chain(tensors.iter().map(String::as_str)).collect();
+        let epsilon = ("epsilon", Attribute::Float(EPSILON));
+        export.node("BatchNormalization", &operands, &[epsilon])
+    }
+}
+
+impl fmt::Display for BatchNorm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "batch_norm")
+    }
+}

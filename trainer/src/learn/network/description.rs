@@ -1,0 +1,386 @@
+//! A network described in a TOML file.
+//!
+//! ```toml
+//! name = "mine"
+//!
+//! [[layer]]
+//! kind = "conv2d"
+//! channels = 8
+//! kernel = 3            # or [height, width], as are stride and padding
+//! padding = 1
+//! bias = false
+//!
+//! [[layer]]
+//! kind = "batch_norm"
+//! name = "norm"         # by default the kind and a number
+//!
+//! [[layer]]
+//! kind = "add"
+//! inputs = ["norm", "conv2d1"]   # by default the layer before; "image" is the network's input
+//! ```
+//!
+//! | kind | attributes |
+//! |---|---|
+//! | `conv2d` | `channels`, `kernel`; `stride` (1), `padding` (0), `groups` (1), `bias` (true) |
+//! | `max_pool2d`, `average_pool2d` | `kernel`; `stride` (the kernel) |
+//! | `global_average_pool`, `flatten`, `batch_norm`, `relu`, `relu6` | none |
+//! | `leaky_relu` | `slope` |
+//! | `dropout` | `rate` |
+//! | `add`, `concat` | none; `inputs` names two layers or more |
+//! | `fully_connected` | `outputs` (one per class) |
+//! | `zero_pad2d` | `before` (0), `after` (0) |
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
+use toml::{Table, Value};
+
+use super::{
+    Add, AveragePool2d, BatchNorm, BoundedRelu, Concat, Conv2d, Dropout, Flatten, FullyConnected,
+    GlobalAveragePool, IMAGE, Layer, LeakyRelu, MaxPool2d, Network, Node, PRESETS, Relu, Window,
+    ZeroPad2d,
+};
+use crate::learn::toml_error::{plain, toml_error};
+
+/// The layer kinds as files name them.
+const KINDS: [&str; 14] = [
+    "add",
+    "average_pool2d",
+    "batch_norm",
+    "concat",
+    "conv2d",
+    "dropout",
+    "flatten",
+    "fully_connected",
+    "global_average_pool",
+    "leaky_relu",
+    "max_pool2d",
+    "relu",
+    "relu6",
+    "zero_pad2d",
+];
+
+/// A network for images of any size and any number of classes.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// What the network calls itself.
+    pub name: String,
+    /// The preset's name or the file's path: what has to be typed to get it again.
+    pub source: String,
+    layers: Vec<ListedLayer>,
+}
+
+#[derive(Clone, Debug)]
+struct ListedLayer {
+    name: String,
+    kind: String,
+    /// Numbers of values, as in [`Node`].
+    inputs: Vec<usize>,
+    attributes: Table,
+}
+
+impl Description {
+    /// The preset of that name, or the network in that file.
+    ///
+    /// # Errors
+    ///
+    /// No such preset or file; a file that is no description of a network.
+    pub fn named(name: &str) -> Result<Self, DescriptionError> {
+        if let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name) {
+            return Self::parse(name, text);
+        }
+        let path = Path::new(name);
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            return Err(DescriptionError::Unknown { name: name.to_string() });
+        }
+        let text = fs::read_to_string(path).map_err(|error| DescriptionError::Read {
+            path: name.to_string(),
+            error: error.to_string(),
+        })?;
+        Self::parse(name, &text)
+    }
+
+    /// Reads a description; `source` names it in errors.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and in which layer or line.
+    pub fn parse(source: &str, text: &str) -> Result<Self, DescriptionError> {
+        parse(source, text)
+            .map_err(|what| DescriptionError::Wrong { name: source.to_string(), what })
+    }
+
+    /// The network for images of `input` (channels, height, width) and so many classes.
+    ///
+    /// # Errors
+    ///
+    /// A layer that does not fit what it reads.
+    pub fn build(&self, input: [usize; 3], classes: usize) -> Result<Network, DescriptionError> {
+        let wrong = |what: String| DescriptionError::Wrong { name: self.source.clone(), what };
+        let mut nodes = Vec::new();
+        for listed in &self.layers {
+            let layer = layer(&listed.kind, &listed.attributes, Some(classes))
+                .map_err(|what| wrong(listed.error(&what)))?;
+            let (name, inputs) = (listed.name.clone(), listed.inputs.clone());
+            nodes.push(Node { name, layer, inputs });
+        }
+        let network = Network::new(&self.name, input, nodes)
+            .map_err(|error| wrong(format!("on images of {}: {error}", shown(input))))?;
+        if network.classes() != classes {
+            let last = self.layers.last().expect("a network has layers");
+            return Err(wrong(last.error(&format!(
+                "gives {} outputs, but the data has {classes} classes; leave outputs away to get \
+                 one per class",
+                network.classes()
+            ))));
+        }
+        Ok(network)
+    }
+}
+
+fn shown([channels, height, width]: [usize; 3]) -> String {
+    format!("{channels}×{height}×{width}")
+}
+
+impl ListedLayer {
+    fn error(&self, what: &str) -> String {
+        format!("layer {} ({}): {what}", self.name, self.kind)
+    }
+}
+
+/// A file, before its layers are looked at.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    #[serde(default)]
+    layer: Vec<Table>,
+}
+
+fn parse(source: &str, text: &str) -> Result<Description, String> {
+    let file: File = toml::from_str(text).map_err(|error| toml_error(text, &error))?;
+    check_name(&file.name).map_err(|what| format!("the network's name {what}"))?;
+    if file.layer.is_empty() {
+        return Err("describes no layer; begin each with a line [[layer]]".to_string());
+    }
+    let mut layers: Vec<ListedLayer> = Vec::new();
+    for (index, mut table) in file.layer.into_iter().enumerate() {
+        let place = format!("layer {} of the file", index + 1);
+        let text = |table: &mut Table, key: &str| match table.remove(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(format!("{place}: {key} must be a text in quotes")),
+        };
+        let kinds = || KINDS.join(", ");
+        let kind = text(&mut table, "kind")?.ok_or_else(|| {
+            format!("{place}: has no kind; add kind = \"…\" with one of {}", kinds())
+        })?;
+        if !KINDS.contains(&kind.as_str()) {
+            return Err(format!("{place}: there is no kind {kind:?}; there are {}", kinds()));
+        }
+        let number = 1 + layers.iter().filter(|layer| layer.kind == kind).count();
+        let name = text(&mut table, "name")?.unwrap_or_else(|| format!("{kind}{number}"));
+        check_name(&name).map_err(|what| format!("{place}: the name {what}"))?;
+        if name == IMAGE || layers.iter().any(|layer| layer.name == name) {
+            return Err(format!("{place}: the name {name:?} is taken; choose another"));
+        }
+        let read = table.remove("inputs");
+        let mut listed = ListedLayer { name, kind, inputs: vec![index], attributes: table };
+        if let Some(read) = read {
+            listed.inputs = inputs(&read, &layers).map_err(|what| listed.error(&what))?;
+        }
+        // Attributes are checked before any image is known, as if there were two classes.
+        layer(&listed.kind, &listed.attributes, None).map_err(|what| listed.error(&what))?;
+        layers.push(listed);
+    }
+    Ok(Description { name: file.name, source: source.to_string(), layers })
+}
+
+/// The numbers of the values that `inputs` names.
+fn inputs(read: &Value, layers: &[ListedLayer]) -> Result<Vec<usize>, String> {
+    let wrong =
+        || "inputs must be a list of layer names such as [\"conv2d1\", \"image\"]".to_string();
+    let number = |name: &Value| {
+        let name = name.as_str().ok_or_else(wrong)?;
+        if name == IMAGE {
+            return Ok(0);
+        }
+        layers.iter().position(|layer| layer.name == name).map(|index| index + 1).ok_or_else(|| {
+            format!("reads {name:?}, but no layer before it has that name; layers are named by name = \"…\"")
+        })
+    };
+    read.as_array().ok_or_else(wrong)?.iter().map(number).collect()
+}
+
+/// Names end up in files and in code.
+fn check_name(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if (1..=32).contains(&name.len()) && name.chars().all(fits) {
+        return Ok(());
+    }
+    Err(format!("{name:?} does not fit; use 1 to 32 letters, digits, '-' and '_'"))
+}
+
+/// One layer from its attributes; without `classes` only the attributes are checked.
+fn layer(kind: &str, attributes: &Table, classes: Option<usize>) -> Result<Box<dyn Layer>, String> {
+    fn read<T: DeserializeOwned>(attributes: &Table) -> Result<T, String> {
+        let read = attributes.clone().try_into();
+        read.map_err(|error: toml::de::Error| plain(error.message()))
+    }
+    let none = |layer: Box<dyn Layer>| match attributes.keys().next() {
+        None => Ok(layer),
+        Some(key) => Err(format!("has no attribute {key:?}; it takes none: remove it")),
+    };
+    Ok(match kind {
+        "add" => none(Box::new(Add))?,
+        "average_pool2d" => {
+            Box::new(AveragePool2d { window: read::<Pooling>(attributes)?.window() })
+        }
+        "batch_norm" => none(Box::new(BatchNorm))?,
+        "concat" => none(Box::new(Concat))?,
+        "conv2d" => {
+            let Convolution { channels, kernel, stride, padding, groups, bias } = read(attributes)?;
+            let window = Window { kernel: kernel.0, stride: stride.0, padding: padding.0 };
+            Box::new(Conv2d { out_channels: channels, window, groups, bias })
+        }
+        "dropout" => Box::new(Dropout { rate: read::<Rate>(attributes)?.rate }),
+        "flatten" => none(Box::new(Flatten))?,
+        "fully_connected" => {
+            let outputs = read::<Outputs>(attributes)?.outputs;
+            Box::new(FullyConnected { outputs: outputs.or(classes).unwrap_or(2) })
+        }
+        "global_average_pool" => none(Box::new(GlobalAveragePool))?,
+        "leaky_relu" => Box::new(LeakyRelu { slope: read::<Slope>(attributes)?.slope }),
+        "max_pool2d" => Box::new(MaxPool2d { window: read::<Pooling>(attributes)?.window() }),
+        "relu" => none(Box::new(Relu))?,
+        "relu6" => none(Box::new(BoundedRelu::RELU6))?,
+        "zero_pad2d" => {
+            let Padding { before, after } = read(attributes)?;
+            Box::new(ZeroPad2d { before: before.0, after: after.0 })
+        }
+        _ => return Err("is of a kind that does not exist".to_string()),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Convolution {
+    channels: usize,
+    kernel: Pair,
+    #[serde(default = "Pair::one")]
+    stride: Pair,
+    #[serde(default)]
+    padding: Pair,
+    #[serde(default = "one")]
+    groups: usize,
+    #[serde(default = "yes")]
+    bias: bool,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pooling {
+    kernel: Pair,
+    stride: Option<Pair>,
+}
+
+impl Pooling {
+    fn window(&self) -> Window {
+        let stride = self.stride.as_ref().unwrap_or(&self.kernel);
+        Window { kernel: self.kernel.0, stride: stride.0, padding: [0; 2] }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Padding {
+    #[serde(default)]
+    before: Pair,
+    #[serde(default)]
+    after: Pair,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rate {
+    rate: f32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Slope {
+    slope: f32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Outputs {
+    outputs: Option<usize>,
+}
+
+/// Vertical and horizontal: one number for both, or a list of two.
+#[derive(Default)]
+struct Pair([usize; 2]);
+
+impl Pair {
+    fn one() -> Self {
+        Self([1, 1])
+    }
+}
+
+impl<'de> Deserialize<'de> for Pair {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl<'de> Visitor<'de> for Numbers {
+            type Value = Pair;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                write!(f, "a whole number, or [vertical, horizontal]")
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Pair, E> {
+                let unexpected = || E::invalid_value(de::Unexpected::Signed(value), &self);
+                usize::try_from(value).map(|value| Pair([value; 2])).map_err(|_| unexpected())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Pair, A::Error> {
+                let mut pair = [0; 2];
+                for (index, place) in pair.iter_mut().enumerate() {
+                    let missing = || de::Error::invalid_length(index, &self);
+                    *place = list.next_element()?.ok_or_else(missing)?;
+                }
+                match list.next_element::<de::IgnoredAny>()? {
+                    None => Ok(Pair(pair)),
+                    Some(_) => Err(de::Error::invalid_length(3, &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Numbers)
+    }
+}
+
+/// Why there is no network.
+#[derive(Debug, thiserror::Error)]
+pub enum DescriptionError {
+    #[error(
+        "no network is called {name:?}; there are {}, and the path of a file of your own ends in \
+         .toml",
+        super::presets::names()
+    )]
+    Unknown { name: String },
+    #[error("{path}: cannot be read: {error}")]
+    Read { path: String, error: String },
+    #[error("network {name}: {what}")]
+    Wrong { name: String, what: String },
+}

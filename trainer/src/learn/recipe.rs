@@ -1,0 +1,240 @@
+//! Recipes: everything that decides how a network is trained, apart from the data and the seed.
+//!
+//! A recipe is a TOML file. Those in `trainer/recipes` are built in under their names; they are
+//! also what to copy for one's own.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::learn::optimizer::OptimizerChoice;
+use crate::learn::schedule::Schedule;
+use inkling_data::Augmentation;
+
+/// The built-in recipes, the default first.
+const BUILT_IN: [(&str, &str); 4] = [
+    ("default", include_str!("../../recipes/default.toml")),
+    ("article", include_str!("../../recipes/article.toml")),
+    ("best", include_str!("../../recipes/best.toml")),
+    ("fashion", include_str!("../../recipes/fashion.toml")),
+];
+
+/// How to train.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    pub name: String,
+    pub epochs: usize,
+    /// Images per step.
+    pub batch: usize,
+    /// The highest learning rate.
+    pub rate: f64,
+    /// Part of the wanted probability that is spread evenly over all classes, 0 to 1.
+    #[serde(default)]
+    pub label_smoothing: f32,
+    /// Longest gradient over all parameters (Euclidean norm); a longer one is shortened to it. 0 for
+    /// no limit.
+    #[serde(default)]
+    pub clip_norm: f32,
+    /// How much of the moving average of the parameters stays in each step, such as 0.999; the
+    /// average is what is evaluated and exported. 0 for none.
+    #[serde(default)]
+    pub average: f32,
+    /// Stop after so many epochs without a lower validation loss, and take the epoch with the
+    /// lowest. 0 for never.
+    #[serde(default)]
+    pub patience: usize,
+    pub schedule: Schedule,
+    pub optimizer: OptimizerChoice,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<Augmentation>,
+    /// Epochs with integers, after the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<Quantization>,
+}
+
+/// Quantization-aware training: more epochs in which the network computes with the integers that
+/// the converter chose; see [`crate::learn::quantization`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantization {
+    pub epochs: usize,
+    /// The highest learning rate; it falls to zero along half a cosine.
+    pub rate: f64,
+}
+
+impl Recipe {
+    /// The names of the built-in recipes, the default first.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// The built-in recipe of that name, or the recipe in that file.
+    ///
+    /// # Errors
+    ///
+    /// Neither; a file that cannot be read or is no recipe: where and why.
+    pub fn open(name: &str) -> Result<Self, RecipeError> {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+            return Self::parse(text)
+                .map_err(|what| RecipeError::Invalid { path: name.into(), what });
+        }
+        if !name.ends_with(".toml") {
+            return Err(RecipeError::Unknown { name: name.to_string() });
+        }
+        let path = Path::new(name);
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| RecipeError::Read { path: path.into(), error })?;
+        Self::parse(&text).map_err(|what| RecipeError::Invalid { path: path.into(), what })
+    }
+
+    /// Reads a recipe from TOML.
+    ///
+    /// # Errors
+    ///
+    /// One line: what is wrong, and on which line of the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let recipe: Self = toml::from_str(text)
+            .map_err(|error| crate::learn::toml_error::toml_error(text, &error))?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// Makes a recipe of values that are already read.
+    ///
+    /// # Errors
+    ///
+    /// One line: what is wrong.
+    pub fn from_table(table: toml::Table) -> Result<Self, String> {
+        let recipe: Self = toml::Value::Table(table)
+            .try_into()
+            .map_err(|error| crate::learn::toml_error::toml_error("", &error))?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The recipe as TOML, every value of it.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_else(|error| format!("# cannot be written: {error}\n"))
+    }
+
+    /// How the epochs with integers are trained: as the others but for their number and rate, and
+    /// to their end.
+    pub fn with_integers(&self) -> Option<Self> {
+        self.quantization.as_ref().map(|quantization| Self {
+            epochs: quantization.epochs,
+            rate: quantization.rate,
+            schedule: Schedule::Cosine { warmup: 0.0 },
+            patience: 0,
+            quantization: None,
+            ..self.clone()
+        })
+    }
+
+    /// Checks that every value makes sense.
+    ///
+    /// # Errors
+    ///
+    /// One line: which does not, and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        let within = |name: &str, value: f64, least: f64, most: f64| {
+            if (least..=most).contains(&value) {
+                return Ok(());
+            }
+            Err(format!("{name} is {value}, but must be from {least} to {most}"))
+        };
+        within("epochs", self.epochs as f64, 1.0, 10_000.0)?;
+        within("batch", self.batch as f64, 1.0, 65_536.0)?;
+        within("rate", self.rate, 0.0, 100.0)?;
+        within("label_smoothing", self.label_smoothing.into(), 0.0, 0.9)?;
+        within("clip_norm", self.clip_norm.into(), 0.0, 1e6)?;
+        within("average", self.average.into(), 0.0, 0.999_999)?;
+        if let Some(quantization) = &self.quantization {
+            within("quantization.epochs", quantization.epochs as f64, 1.0, 10_000.0)?;
+            within("quantization.rate", quantization.rate, 0.0, 100.0)?;
+        }
+        self.schedule.check()?;
+        self.optimizer.check()?;
+        self.augmentation.as_ref().map_or(Ok(()), Augmentation::check)
+    }
+}
+
+impl fmt::Display for Recipe {
+    /// Every value that matters, so that equal texts mean equal recipes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, epochs, batch, rate, schedule, optimizer, .. } = self;
+        write!(f, "{name}: {epochs} epochs, batch {batch}, rate {rate} {schedule}, {optimizer}")?;
+        if self.label_smoothing > 0.0 {
+            write!(f, ", label smoothing {}", self.label_smoothing)?;
+        }
+        if self.clip_norm > 0.0 {
+            write!(f, ", gradient norm at most {}", self.clip_norm)?;
+        }
+        if self.average > 0.0 {
+            write!(f, ", average of parameters {}", self.average)?;
+        }
+        if self.patience > 0 {
+            write!(f, ", stops after {} epochs without progress", self.patience)?;
+        }
+        match &self.augmentation {
+            Some(augmentation) => write!(f, ", {augmentation}")?,
+            None => write!(f, ", no augmentation")?,
+        }
+        match &self.quantization {
+            Some(Quantization { epochs, rate }) => {
+                write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why there is no recipe.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    #[error(
+        "no recipe is called {name:?}; there are {}, or give a file that ends in .toml",
+        Recipe::names().collect::<Vec<_>>().join(", ")
+    )]
+    Unknown { name: String },
+    #[error("{}: cannot be read: {error}", path.display())]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("{}: {what}", path.display())]
+    Invalid { path: PathBuf, what: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Recipe;
+
+    #[test]
+    fn the_built_in_recipes_are_valid_and_survive_writing() {
+        for name in Recipe::names() {
+            let recipe = Recipe::open(name).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(recipe.name, name);
+            assert_eq!(Recipe::parse(&recipe.to_toml()), Ok(recipe));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line() {
+        let good = Recipe::open("default").expect("built in").to_toml();
+        for (from, to, says) in [
+            ("epochs = 10", "epochs = 0", "epochs is 0, but must be from 1"),
+            ("epochs = 10", "epochs = ten", "line 2"),
+            ("epochs = 10", "epoch = 10", "line 2: unknown field `epoch`"),
+            ("epochs = 10", "", "missing field `epochs`"),
+            ("rate = 0.05", "rate = -1.0", "rate is -1"),
+            ("kind = \"sgd\"", "kind = \"sdg\"", "unknown variant `sdg`"),
+            ("momentum = 0.9", "momentum = 1.5", "momentum is 1.5"),
+            ("momentum = 0.9", "momentun = 0.9", "unknown field `momentun`"),
+            ("rotation = 8.0", "rotation = 800.0", "rotation is 800"),
+            ("warmup = 0.2", "warmup = 2.0", "warmup is 2"),
+        ] {
+            assert!(good.contains(from), "{from} is not in\n{good}");
+            let error = Recipe::parse(&good.replacen(from, to, 1)).expect_err(to);
+            assert!(error.contains(says) && error.lines().count() == 1, "{to}: {error}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One step on all threads: gradients of the parts, their sum, the update.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+
+use super::TrainingError;
+use crate::learn::backend::{Backend, BackendError, Input, Session};
+use crate::learn::batches::{Batch, Part};
+use crate::learn::network::Network;
+use crate::learn::quantization::Plan;
+use crate::learn::step::{AVERAGE, UpdateRule, gradient_graph, update_graph};
+
+/// The loss and the gradient `[P]` of one part.
+type Outcome = Result<(f32, Vec<f32>), BackendError>;
+
+/// Runs steps. The calling thread takes the first part of a batch, and each further part has a
+/// thread of its own; gradients are added in the order of the parts, whichever is done first.
+pub struct Engine {
+    first: Worker,
+    others: Vec<Remote>,
+    update: Session,
+    rule: UpdateRule,
+    parameters: Arc<Vec<f32>>,
+    /// The vectors of [`UpdateRule::state`] with their names.
+    state: Vec<(&'static str, Vec<f32>)>,
+    /// Steps taken.
+    steps: usize,
+}
+
+/// What a step changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    pub parameters: Vec<f32>,
+    /// The vectors of [`UpdateRule::state`].
+    pub vectors: Vec<Vec<f32>>,
+    /// Steps taken so far.
+    pub steps: usize,
+}
+
+impl State {
+    /// The state before the first step.
+    pub fn first(parameters: Vec<f32>, rule: &UpdateRule) -> Self {
+        Self { vectors: rule.initial_state(&parameters), parameters, steps: 0 }
+    }
+}
+
+impl Engine {
+    pub fn new(
+        backend: &Backend,
+        network: &Network,
+        plan: Option<&Plan>,
+        rule: UpdateRule,
+        part_size: usize,
+        workers: usize,
+        start: State,
+    ) -> Result<Self, BackendError> {
+        let gradient = gradient_graph(network, plan, part_size);
+        let worker = || {
+            Ok::<_, BackendError>(Worker {
+                session: backend.session(&gradient)?,
+                pixels: network.input.iter().product(),
+                classes: network.classes(),
+                noise: network.noise(),
+                part_size,
+            })
+        };
+        let others = (1..workers).map(|_| Ok(Remote::start(worker()?))).collect::<Result<_, _>>();
+        Ok(Self {
+            first: worker()?,
+            others: others.map_err(|error: BackendError| error)?,
+            update: backend.session(&update_graph(network, &rule))?,
+            parameters: Arc::new(start.parameters),
+            state: rule.state().into_iter().zip(start.vectors).collect(),
+            steps: start.steps,
+            rule,
+        })
+    }
+
+    /// Takes one step and returns the loss of the batch before it.
+    pub fn step(&mut self, batch: Batch, rate: f32) -> Result<f32, TrainingError> {
+        let mut parts = batch.into_iter();
+        let first = parts.next().ok_or(TrainingError::WorkerLost)?;
+        for (remote, part) in self.others.iter().zip(parts) {
+            let job = (Arc::clone(&self.parameters), part);
+            remote.jobs.send(job).map_err(|_| TrainingError::WorkerLost)?;
+        }
+        let (mut loss, mut gradient) = self.first.run(&self.parameters, &first)?;
+        for remote in &self.others {
+            let outcome = remote.outcomes.recv().map_err(|_| TrainingError::WorkerLost)?;
+            let (part_loss, part_gradient) = outcome?;
+            loss += part_loss;
+            gradient.iter_mut().zip(&part_gradient).for_each(|(sum, part)| *sum += part);
+        }
+        self.apply(&gradient, rate)?;
+        Ok(loss)
+    }
+
+    fn apply(&mut self, gradient: &[f32], rate: f32) -> Result<(), TrainingError> {
+        self.steps += 1;
+        let shape = [gradient.len()];
+        let rate = [rate];
+        let factors = self.rule.optimizer.factors(self.steps);
+        let names: Vec<String> = (0..factors.len()).map(|index| format!("factor{index}")).collect();
+        let mut inputs: Vec<(&str, &[usize], &[f32])> = vec![
+            ("parameters", &shape, &self.parameters),
+            ("gradient", &shape, gradient),
+            ("rate", &[1], &rate),
+        ];
+        inputs.extend(names.iter().zip(factors.chunks(1)).map(|(n, f)| (&n[..], &[1][..], f)));
+        inputs.extend(self.state.iter().map(|(name, values)| (*name, &shape[..], &values[..])));
+        let mut outputs = self.update.run(&inputs)?.into_iter();
+        self.parameters = Arc::new(outputs.next().ok_or(TrainingError::WorkerLost)?);
+        self.state.iter_mut().zip(outputs).for_each(|((_, values), new)| *values = new);
+        Ok(())
+    }
+
+    /// Everything that steps change, as it is now.
+    pub fn state(&self) -> State {
+        let vectors = self.state.iter().map(|(_, values)| values.clone()).collect();
+        State { parameters: self.parameters.to_vec(), vectors, steps: self.steps }
+    }
+
+    /// The parameters to use: their moving average if there is one.
+    pub fn result(&self) -> &[f32] {
+        let average = self.state.iter().find(|(name, _)| *name == AVERAGE);
+        average.map_or(&self.parameters, |(_, values)| values)
+    }
+}
+
+struct Worker {
+    session: Session,
+    pixels: usize,
+    classes: usize,
+    /// Random numbers per image.
+    noise: usize,
+    part_size: usize,
+}
+
+impl Worker {
+    fn run(&mut self, parameters: &[f32], part: &Part) -> Outcome {
+        let count = [parameters.len()];
+        let shapes = [self.pixels, self.classes, self.noise].map(|rows| [rows, self.part_size]);
+        let mut inputs: Vec<Input<'_>> = vec![
+            ("parameters", &count, parameters),
+            ("images", &shapes[0], &part.images),
+            ("targets", &shapes[1], &part.targets),
+        ];
+        if self.noise > 0 {
+            inputs.push(("noise", &shapes[2], &part.noise));
+        }
+        let outputs = self.session.run(&inputs)?;
+        let [loss, gradient]: [Vec<f32>; 2] =
+            outputs.try_into().expect("the gradient graph has two outputs");
+        Ok((loss[0], gradient))
+    }
+}
+
+/// A worker on a thread of its own, which ends when its jobs' sender is dropped.
+struct Remote {
+    jobs: Sender<(Arc<Vec<f32>>, Part)>,
+    outcomes: Receiver<Outcome>,
+}
+
+impl Remote {
+    fn start(mut worker: Worker) -> Self {
+        let (jobs, incoming) = channel::<(Arc<Vec<f32>>, Part)>();
+        let (outgoing, outcomes) = channel();
+        thread::spawn(move || {
+            for (parameters, part) in incoming {
+                if outgoing.send(worker.run(&parameters, &part)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { jobs, outcomes }
+    }
+}

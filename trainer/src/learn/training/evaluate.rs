@@ -1,0 +1,100 @@
+//! How good a network is on images it did not learn from.
+
+use inkling_data::Dataset;
+
+use crate::learn::backend::{Backend, BackendError, Session};
+use crate::learn::batches::columns;
+use crate::learn::network::Network;
+use crate::learn::quantization::Plan;
+use crate::learn::step::inference_graph;
+
+/// Images per run of the inference graph.
+const BATCH: usize = 100;
+
+/// The result on a data set.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Mean cross-entropy.
+    pub loss: f64,
+    pub correct: usize,
+}
+
+/// Evaluates parameters of one network.
+pub struct Evaluator {
+    session: Session,
+    pixels: usize,
+}
+
+impl Evaluator {
+    /// With a `plan`, as its integers answer.
+    pub fn new(
+        backend: &Backend,
+        network: &Network,
+        plan: Option<&Plan>,
+    ) -> Result<Self, BackendError> {
+        let session = backend.session(&inference_graph(network, plan, BATCH))?;
+        Ok(Self { session, pixels: network.input.iter().product() })
+    }
+
+    /// The loss and the right answers on all images of `dataset`.
+    pub fn evaluate(
+        &mut self,
+        parameters: &[f32],
+        dataset: &Dataset,
+    ) -> Result<Evaluation, BackendError> {
+        let mut evaluation = Evaluation { loss: 0.0, correct: 0 };
+        for start in (0..dataset.len()).step_by(BATCH) {
+            let range = start..dataset.len().min(start + BATCH);
+            let labels = &dataset.labels[range.clone()];
+            let images = columns(dataset, range, BATCH);
+            let outputs = self.session.run(&[
+                ("parameters", &[parameters.len()], parameters),
+                ("images", &[self.pixels, BATCH], &images),
+            ])?;
+            for (column, &label) in labels.iter().enumerate() {
+                let logits: Vec<f32> =
+                    outputs[0].iter().skip(column).step_by(BATCH).copied().collect();
+                evaluation.loss += cross_entropy(&logits, usize::from(label));
+                evaluation.correct += usize::from(argmax(&logits) == usize::from(label));
+            }
+        }
+        evaluation.loss /= dataset.len() as f64;
+        Ok(evaluation)
+    }
+}
+
+/// What an exported model answers for every image of `dataset`, by the backend's own reading of the
+/// file: the index of the largest logit, the first of equals.
+pub fn exported_predictions(
+    backend: &Backend,
+    float_onnx: &[u8],
+    dataset: &Dataset,
+) -> Result<Vec<usize>, BackendError> {
+    let mut session = backend.session(float_onnx)?;
+    let mut predictions = Vec::with_capacity(dataset.len());
+    for images in dataset.images.chunks(BATCH * dataset.image_size()) {
+        let count = images.len() / dataset.image_size();
+        let images: Vec<f32> = images.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
+        let shape = [count, 1, dataset.height, dataset.width];
+        let outputs = session.run(&[("image", &shape, &images)])?;
+        predictions.extend(outputs[0].chunks(outputs[0].len() / count).map(argmax));
+    }
+    Ok(predictions)
+}
+
+fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    let largest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
+    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
+    sum.ln() + largest - f64::from(logits[label])
+}
+
+/// The index of the largest logit, the first of equals.
+fn argmax(logits: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = index;
+        }
+    }
+    best
+}

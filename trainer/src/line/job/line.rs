@@ -1,0 +1,158 @@
+//! The runs that a job consists of: epochs in floating point, then epochs with integers.
+
+use anyhow::{Context, Result};
+use converter::{Conversion, Converter};
+use inkling_data::Dataset;
+use inkling_support::console;
+
+use super::{CHECKPOINTS, Job, Rates};
+use crate::learn::backend::Backend;
+use crate::learn::batches::Feed;
+use crate::learn::export;
+use crate::learn::network::{self, Network};
+use crate::learn::quantization::Plan;
+use crate::learn::recipe::Recipe;
+use crate::learn::training::{Evaluator, Identity, Run, Trained};
+use crate::tell::progress::Display;
+use inkling_data::Sets;
+
+/// A network before its training.
+pub(super) struct Beginning {
+    pub network: Network,
+    pub parameters: Vec<f32>,
+    /// How fast each layer learns, if not all alike.
+    pub rates: Option<Rates>,
+}
+
+/// A network after its training.
+pub(super) struct Finished {
+    pub float_onnx: Vec<u8>,
+    pub conversion: Conversion,
+    pub trained: Trained,
+    /// With epochs with integers: right answers of the integers among the validation images before
+    /// them.
+    pub before_integers: Option<usize>,
+}
+
+/// A job at work.
+pub(super) struct Line<'j> {
+    pub job: &'j Job,
+    pub backend: &'j Backend,
+    pub sets: &'j Sets,
+    pub threads: usize,
+}
+
+/// One of the runs that a job consists of.
+struct Stage<'s> {
+    /// What tells its checkpoint from those of other stages.
+    kind: &'static str,
+    checkpoint: &'static str,
+    recipe: &'s Recipe,
+    plan: Option<&'s Plan>,
+    first_epoch: usize,
+}
+
+impl Line<'_> {
+    /// Trains, in floating point and then, if the recipe says so, with integers.
+    pub fn train(&self, beginning: Beginning) -> Result<Finished> {
+        let recipe = &self.job.recipe;
+        let float =
+            Stage { kind: "", checkpoint: CHECKPOINTS[0], recipe, plan: None, first_epoch: 0 };
+        let rates = beginning.rates;
+        let trained = self.stage(&float, &beginning)?;
+        let float_onnx = export::float_onnx(&beginning.network, &trained.parameters, None);
+        let conversion = self.convert(&float_onnx)?;
+        let Some(recipe) = recipe.with_integers() else {
+            return Ok(Finished { float_onnx, conversion, trained, before_integers: None });
+        };
+
+        let readout = network::read(&self.job.name, &conversion.float)
+            .context("epochs with integers are not possible")?;
+        let plan = Plan::new(&readout, &conversion.network);
+        let before = Evaluator::new(self.backend, &readout.network, Some(&plan))?
+            .evaluate(&readout.parameters, &self.sets.validation)?
+            .correct;
+        let integers = Stage {
+            kind: " with integers",
+            checkpoint: CHECKPOINTS[1],
+            recipe: &recipe,
+            plan: Some(&plan),
+            first_epoch: self.job.recipe.epochs,
+        };
+        console::print(&format!(
+            "integers: {} more epochs; before them {before} of {} validation images are right\n",
+            recipe.epochs,
+            self.sets.validation.len()
+        ));
+        let beginning =
+            Beginning { network: readout.network, parameters: readout.parameters, rates };
+        let mut with_integers = self.stage(&integers, &beginning)?;
+        let parameters = plan.round(&beginning.network, &with_integers.parameters);
+        let float_onnx = export::float_onnx(&beginning.network, &parameters, Some(&plan));
+        let conversion = self.convert(&float_onnx)?;
+        with_integers.epoch += trained.history.len();
+        with_integers.history.splice(0..0, trained.history);
+        Ok(Finished {
+            float_onnx,
+            conversion,
+            trained: with_integers,
+            before_integers: Some(before),
+        })
+    }
+
+    /// Only images that are trained on choose the exponents: what validation says of the integers
+    /// is then said of images that nothing has seen.
+    fn convert(&self, float_onnx: &[u8]) -> Result<Conversion> {
+        let calibration = self.sets.images.subset(&self.sets.training);
+        Ok(Converter::new(&self.job.name, float_onnx).convert(&calibration)?)
+    }
+
+    fn stage(&self, stage: &Stage, beginning: &Beginning) -> Result<Trained> {
+        let Self { job, backend, sets, threads } = *self;
+        let network = &beginning.network;
+        let feed = Feed {
+            dataset: sets.images.clone(),
+            indices: sets.training.clone(),
+            augmentation: stage.recipe.augmentation.clone(),
+            label_smoothing: stage.recipe.label_smoothing,
+            seed: job.seed,
+            batch: stage.recipe.batch,
+            workers: threads,
+            noise: network.noise(),
+        };
+        let identity = Identity {
+            network: job.identify(beginning) + stage.kind,
+            recipe: job.recipe.to_string(),
+            seed: job.seed,
+            dataset: sets.fingerprint.clone(),
+            backend: backend.identity().to_string(),
+            threads,
+        };
+        let path = job.out.join(stage.checkpoint);
+        let start = job.start(&path, &identity)?;
+        let done = start.as_ref().map_or(0, |checkpoint| checkpoint.history.len());
+        let mut display =
+            Display::new(stage.recipe.epochs, done, feed.steps(), sets.validation.len());
+        let run = Run {
+            backend,
+            network,
+            plan: stage.plan,
+            parameters: beginning.parameters.clone(),
+            factors: beginning.rates.map(|rates| rates.factors(network)),
+            first_epoch: stage.first_epoch,
+            recipe: stage.recipe,
+            feed: &feed,
+            sample: &sample(sets),
+            validation: &sets.validation,
+            identity,
+            workers: threads,
+        };
+        Ok(run.train(start, &path, &mut display)?)
+    }
+}
+
+/// Training images to compare with those of validation: as many, and no more work than that.
+pub(super) fn sample(sets: &Sets) -> Dataset {
+    let count = sets.validation.len().min(sets.training.len());
+    sets.images.subset(&sets.training[..count])
+}

@@ -1,0 +1,140 @@
+//! Networks that go on from a trained model.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use converter::Converter;
+use converter::graph::Shape;
+use converter::lower::{LayerOp, Network as LoweredNetwork};
+use converter::passes::PixelScale;
+use inkling_data::Dataset;
+
+use super::line::Beginning;
+use crate::learn::network::{self, Network};
+use inkling_data::random::{Purpose, Random};
+
+/// A trained model and how to go on from it.
+pub struct Pretrained {
+    /// The ONNX file.
+    pub path: PathBuf,
+    /// How its training scaled pixels.
+    pub pixels: PixelScale,
+    /// Begin with a new last layer even if it has an output for each class.
+    pub new_head: bool,
+    pub rates: Rates,
+}
+
+/// How fast the layers with weights learn, as factors of the recipe's rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// So many of the first layers keep their weights.
+    pub frozen: usize,
+    /// The factor from each layer to the one before it; 1 for all alike.
+    pub decay: f32,
+}
+
+impl Rates {
+    /// The factor of each parameter of `network`.
+    pub fn factors(self, network: &Network) -> Vec<f32> {
+        let layers = network.layers.iter().filter(|placed| placed.is_trained()).count();
+        let mut factors = Vec::with_capacity(network.parameter_count());
+        let mut index = 0;
+        for placed in &network.layers {
+            let factor = if index < self.frozen {
+                0.0
+            } else {
+                self.decay.powi((layers - 1).saturating_sub(index) as i32)
+            };
+            index += usize::from(placed.is_trained());
+            let count: usize = placed.parameters.iter().map(|p| p.elements()).sum();
+            factors.extend(std::iter::repeat_n(factor, count));
+        }
+        factors
+    }
+}
+
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the first {} layers frozen, rates times {} per layer", self.frozen, self.decay)
+    }
+}
+
+impl fmt::Display for Pretrained {
+    /// As the command line of `trainer finetune` has it, so that a model card can say it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = PixelScale::default();
+        write!(f, "{}", self.path.display())?;
+        for (option, value, default) in [
+            ("--freeze", self.rates.frozen as f32, 0.0),
+            ("--layer-decay", self.rates.decay, 1.0),
+            ("--pixel-divisor", self.pixels.divisor, plain.divisor),
+            ("--mean", self.pixels.mean, plain.mean),
+            ("--deviation", self.pixels.deviation, plain.deviation),
+        ] {
+            if value != default {
+                write!(f, " {option} {value}")?;
+            }
+        }
+        if self.new_head { write!(f, " --new-head") } else { Ok(()) }
+    }
+}
+
+impl Pretrained {
+    /// Reads the model for the images and classes of `images`; a last layer of another size is
+    /// replaced by a new one, drawn by `seed`.
+    ///
+    /// # Errors
+    ///
+    /// Names the file: what cannot be read, is not trainable or takes other images.
+    pub(super) fn beginning(&self, images: &Dataset, seed: u64) -> Result<Beginning> {
+        self.read(images, seed).with_context(|| self.path.display().to_string())
+    }
+
+    fn read(&self, images: &Dataset, seed: u64) -> Result<Beginning> {
+        let onnx = std::fs::read(&self.path).context("cannot be read")?;
+        let mut lowered = Converter::new("model", &onnx).pixel_scale(self.pixels).lower()?;
+        let input = lowered.input;
+        ensure!(
+            input == Shape::new(images.height, images.width, 1),
+            "the model takes images of {input}, the data has {}×{} in grey; --size gives pictures \
+             another size",
+            images.height,
+            images.width
+        );
+        if self.new_head || lowered.classes() != images.classes {
+            replace_head(&mut lowered, images.classes, seed)?;
+        }
+        let readout = network::read("model", &lowered)?;
+        let layers = readout.network.layers.iter().filter(|placed| placed.is_trained()).count();
+        ensure!(
+            self.rates.frozen < layers,
+            "--freeze {}: the model has {layers} layers with weights, and at least one must learn",
+            self.rates.frozen
+        );
+        let rates = (self.rates != Rates { frozen: 0, decay: 1.0 }).then_some(self.rates);
+        Ok(Beginning { network: readout.network, parameters: readout.parameters, rates })
+    }
+}
+
+/// Gives the network a new last layer with an output for each of `classes`.
+fn replace_head(lowered: &mut LoweredNetwork, classes: usize, seed: u64) -> Result<()> {
+    let last = lowered.layers.last_mut().context("has no layers")?;
+    let (LayerOp::FullyConnected { weights, bias } | LayerOp::Conv2d { weights, bias, .. }) =
+        &mut last.op
+    else {
+        bail!("layer '{}', the last one, has no weights to replace", last.name);
+    };
+    let inputs = weights.len() / bias.len().max(1);
+    // As a new network's; see `Network::initial_parameters`.
+    let bound = 1.0 / (inputs.max(1) as f32).sqrt();
+    let mut random = Random::new(seed, Purpose::Weights, 0);
+    let mut draw = |count: usize| (0..count).map(|_| random.between(-bound, bound)).collect();
+    *weights = draw(classes * inputs);
+    *bias = draw(classes);
+    last.output.channels = classes;
+    if let LayerOp::Conv2d { convolved, .. } = &mut last.op {
+        convolved.channels = classes;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! One run: a trial with one seed, in a folder of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use inkling_data::Dataset;
+use inkling_support::files::write_atomically;
+use serde::{Deserialize, Serialize};
+
+use super::progress::Board;
+use crate::learn::backend::Backend;
+use crate::learn::batches::Feed;
+use crate::learn::network::Network;
+use crate::learn::recipe::Recipe;
+use crate::learn::training::{self, Checkpoint, EpochRecord, Identity, TrainingError};
+use inkling_data::divide;
+use inkling_support::files;
+
+const RECIPE: &str = "recipe.toml";
+const RESULT: &str = "result.json";
+const CHECKPOINT: &str = "checkpoint.bin";
+
+/// What all runs of a sweep share. The test set is not among it.
+pub struct Material<'s> {
+    pub backend: &'s Backend,
+    pub network: Network,
+    /// Images for training and validation.
+    pub images: Arc<Dataset>,
+    /// Training images per run; all without it.
+    pub limit: Option<usize>,
+    /// The sha256 of all images and labels.
+    pub fingerprint: String,
+}
+
+impl Material<'_> {
+    /// Validation images of each run.
+    pub fn validation_images(&self) -> usize {
+        divide(self.images.len(), 0).1.len()
+    }
+
+    /// Training images that a run can have.
+    pub fn training_images(&self) -> usize {
+        divide(self.images.len(), 0).0.len()
+    }
+}
+
+/// One run of a sweep.
+pub struct SweepRun {
+    /// Number of its trial, counted from 1.
+    pub trial: usize,
+    pub seed: u64,
+    /// The trial's recipe with the epochs of this run.
+    pub recipe: Recipe,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Trained {
+        /// The epoch whose parameters count, counted from 1.
+        epoch: usize,
+        epochs: Vec<EpochRecord>,
+    },
+    /// The loss was no longer a number.
+    Diverged { what: String },
+}
+
+impl Outcome {
+    /// The epoch that counts.
+    pub fn record(&self) -> Option<&EpochRecord> {
+        match self {
+            Outcome::Trained { epoch, epochs } => epochs.get(epoch.checked_sub(1)?),
+            Outcome::Diverged { .. } => None,
+        }
+    }
+}
+
+impl SweepRun {
+    /// The name of its folder, which no other run of the sweep has.
+    pub fn folder(&self) -> String {
+        format!("trial-{:03}-epochs-{}-seed-{}", self.trial, self.recipe.epochs, self.seed)
+    }
+
+    /// Trains in the folder `runs/…` unless a result is there already, going on from a checkpoint
+    /// if there is one. On one thread, so that nothing depends on what runs beside it.
+    pub fn run(&self, material: &Material, runs: &Path, board: &Board) -> Result<Outcome> {
+        let folder = runs.join(self.folder());
+        if let Some(outcome) = self.finished(&folder)? {
+            board.skip(self.recipe.epochs);
+            return Ok(outcome);
+        }
+        files::prepare_folder(&folder, &[RECIPE, RESULT, CHECKPOINT])?;
+        write_atomically(&folder.join(RECIPE), self.recipe.to_toml().as_bytes())?;
+        let outcome = self.train(material, &folder, board)?;
+        let text = serde_json::to_string_pretty(&outcome).context("a result as JSON")? + "\n";
+        write_atomically(&folder.join(RESULT), text.as_bytes())?;
+        files::remove(&folder.join(CHECKPOINT))?;
+        // As it is read back after an interruption, to the last bit.
+        self.finished(&folder)?.ok_or_else(|| anyhow!("{}: the result has gone", folder.display()))
+    }
+
+    /// The result of a run that is through.
+    fn finished(&self, folder: &Path) -> Result<Option<Outcome>> {
+        let path = folder.join(RESULT);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(anyhow!("{}: cannot be read: {error}", path.display())),
+        };
+        let damaged = |what: String| {
+            anyhow!("{}: damaged ({what}); delete the file to repeat this run", path.display())
+        };
+        let outcome: Outcome =
+            serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        if matches!(outcome, Outcome::Trained { .. }) && outcome.record().is_none() {
+            return Err(damaged("an epoch is missing".to_string()));
+        }
+        Ok(Some(outcome))
+    }
+
+    fn train(&self, material: &Material, folder: &Path, board: &Board) -> Result<Outcome> {
+        let Material { backend, network, images, limit, fingerprint } = material;
+        let (mut training, validation) = divide(images.len(), self.seed);
+        training.truncate(limit.unwrap_or(usize::MAX));
+        let sample = images.subset(&training[..training.len().min(validation.len())]);
+        let validation = images.subset(&validation);
+        let identity = Identity {
+            network: network.to_string(),
+            recipe: self.recipe.to_string(),
+            seed: self.seed,
+            dataset: format!("{fingerprint}, {} for training", training.len()),
+            backend: backend.identity().to_string(),
+            threads: 1,
+        };
+        let feed = Feed {
+            dataset: Arc::clone(images),
+            indices: training,
+            augmentation: self.recipe.augmentation.clone(),
+            label_smoothing: self.recipe.label_smoothing,
+            seed: self.seed,
+            batch: self.recipe.batch,
+            workers: 1,
+            noise: network.noise(),
+        };
+        let path = folder.join(CHECKPOINT);
+        let start = Checkpoint::read(&path, &identity).with_context(|| {
+            format!("{}: delete this folder to repeat the run", folder.display())
+        })?;
+        let done = start.as_ref().map_or(0, |checkpoint| checkpoint.history.len());
+        let mut progress = board.run(self, done, validation.len());
+        let run = training::Run {
+            backend,
+            network,
+            plan: None,
+            parameters: network.initial_parameters(self.seed),
+            factors: None,
+            first_epoch: 0,
+            recipe: &self.recipe,
+            feed: &feed,
+            sample: &sample,
+            validation: &validation,
+            identity,
+            workers: 1,
+        };
+        let outcome = match run.train(start, &path, &mut progress) {
+            Ok(trained) => {
+                Outcome::Trained { epoch: trained.epoch, epochs: trained.history }.checked()
+            }
+            Err(error @ TrainingError::Diverged { .. }) => {
+                Outcome::Diverged { what: error.to_string() }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        progress.finish(&outcome);
+        Ok(outcome)
+    }
+}
+
+impl Outcome {
+    /// A run whose last step left numbers that are none has diverged too.
+    fn checked(self) -> Self {
+        let Outcome::Trained { epoch, epochs } = &self else { return self };
+        let finite = |record: &EpochRecord| {
+            [record.training_loss, record.sample_loss, record.validation_loss]
+                .iter()
+                .all(|loss| loss.is_finite())
+        };
+        match epochs.iter().position(|record| !finite(record)) {
+            None if *epoch > 0 => self,
+            found => Outcome::Diverged {
+                what: format!(
+                    "the loss is no longer a number after epoch {}",
+                    found.unwrap_or_default() + 1
+                ),
+            },
+        }
+    }
+}
