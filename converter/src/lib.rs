@@ -25,6 +25,7 @@ pub mod quantize;
 pub mod quantized;
 pub mod read;
 pub mod reference;
+pub mod tflite;
 pub mod verify;
 
 pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter};

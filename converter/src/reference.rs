@@ -2,10 +2,14 @@
 //! code that defines what a device computes, with shapes known at run time.
 
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
-use firmware_core::{Activation, LayerKind, Requantize, Shift, argmax};
+use firmware_core::{
+    Activation, LayerKind, Multiplier, Offset, Requantize, Shift, Window, argmax,
+};
 
 use crate::graph::Shape;
-use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueType};
+use crate::quantized::{
+    QuantizedLayer, QuantizedNetwork, QuantizedOp, Requantization, ValueType,
+};
 use inkling_data::Dataset;
 use inkling_support::parallel;
 
@@ -29,7 +33,11 @@ impl Integers {
 
 /// Every value of the network for one image: the image first, the logits last.
 pub fn values(network: &QuantizedNetwork, image: &[u8]) -> Vec<Integers> {
-    let mut values = vec![Integers::U8(image.to_vec())];
+    let image = match network.input_format.element {
+        ValueType::I8 => Integers::I8(image.iter().map(|&byte| byte as i8).collect()),
+        _ => Integers::U8(image.to_vec()),
+    };
+    let mut values = vec![image];
     for layer in &network.layers {
         let result = run_layer(network, layer, &values);
         values.push(result);
@@ -108,22 +116,41 @@ fn run_layer(network: &QuantizedNetwork, layer: &QuantizedLayer, values: &[Integ
     }
 }
 
-/// A requantization with the bounds of a layer's clipping, known at run time only.
-#[derive(Clone, Copy)]
-struct Clipped {
-    shift: Shift,
-    bounds: [i32; 2],
+/// The window that covers a whole image.
+fn whole(input: Shape) -> Window {
+    Window { kernel: [input.height, input.width], stride: [1, 1], padding: [0, 0] }
 }
 
-impl Requantize for Clipped {
+/// A requantization that is known at run time only.
+#[derive(Clone, Copy)]
+enum Requantized {
+    /// With the bounds of a layer's clipping.
+    Shift(Shift, [i32; 2]),
+    Multiplier(Multiplier),
+}
+
+impl Requantize for Requantized {
     fn apply(self, accumulator: i32) -> i32 {
-        self.shift.apply(accumulator).max(self.bounds[0]).min(self.bounds[1])
+        match self {
+            Self::Shift(shift, [low, high]) => shift.apply(accumulator).max(low).min(high),
+            Self::Multiplier(multiplier) => multiplier.apply(accumulator),
+        }
     }
 }
 
-impl Clipped {
+impl Requantized {
     fn new(layer: &QuantizedLayer, bits: u8) -> Self {
-        Self { shift: Shift::new(bits), bounds: layer.clip.unwrap_or([i32::MIN, i32::MAX]) }
+        Self::Shift(Shift::new(bits), layer.clip.unwrap_or([i32::MIN, i32::MAX]))
+    }
+
+    fn all(layer: &QuantizedLayer, requantization: &Requantization) -> Vec<Self> {
+        match requantization {
+            Requantization::None => Vec::new(),
+            Requantization::Shifts(all) => all.iter().map(|&bits| Self::new(layer, bits)).collect(),
+            Requantization::Rescales(all) => {
+                all.iter().map(|rescale| Self::Multiplier(rescale.kernel())).collect()
+            }
+        }
     }
 }
 
@@ -153,14 +180,14 @@ fn run_as<Y: Activation>(
             with_elements!(x, |x| kernels::average_pool2d(
                 &shape,
                 x,
-                Clipped::new(layer, *shift),
+                Requantized::new(layer, *shift),
                 y
             ));
         }
         QuantizedOp::Add { align, shift } => {
             let align = align.map(u32::from);
             with_elements!(x, |a| with_elements!(&values[layer.inputs[1]], |b| {
-                kernels::add(align, a, b, Clipped::new(layer, *shift), y)
+                kernels::add(align, a, b, Requantized::new(layer, *shift), y)
             }));
         }
         QuantizedOp::Concat => {
@@ -170,6 +197,35 @@ fn run_as<Y: Activation>(
                 kernels::concat(same(&values[value]), channels, y, layer.output.channels, first);
                 first += channels;
             }
+        }
+        QuantizedOp::Lookup { table } => {
+            let table: Vec<Y> = table.iter().map(|&entry| Y::saturate(entry.into())).collect();
+            if let Ok(table) = <&[Y; 256]>::try_from(&table[..]) {
+                with_elements!(x, |x| kernels::lookup(table, x, y));
+            }
+        }
+        QuantizedOp::Elementwise(function) => {
+            with_elements!(x, |a| with_elements!(&values[layer.inputs[1]], |b| {
+                kernels::elementwise(*function, a, b, y)
+            }));
+        }
+        QuantizedOp::MeanPool2d { window, bounds } => {
+            let shape =
+                Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
+            kernels::mean_pool2d(&shape, same(x), bounds.map(Y::saturate), y);
+        }
+        QuantizedOp::Mean { input_zero, rescale } => {
+            let pixels = input.height * input.width;
+            let offset = Offset::new(-input_zero * pixels as i32, rescale.kernel());
+            let shape = Pool2dShape {
+                input: input.hwc(),
+                output: layer.output.hwc(),
+                window: whole(input),
+            };
+            with_elements!(x, |x| kernels::average_pool2d(&shape, x, offset, y));
+        }
+        QuantizedOp::Pad2d { padding, value } => {
+            kernels::pad2d(input.hwc(), *padding, Y::saturate(*value), same(x), y);
         }
         QuantizedOp::LeakyRelu { slope, bits } => {
             kernels::leaky_relu(*slope, Shift::new(*bits), same(x), y);
@@ -185,7 +241,7 @@ fn weighted<X: Activation, Y: Activation>(
     y: &mut [Y],
 ) {
     let Some(p) = layer.parameters() else { return };
-    let shifts: Vec<Clipped> = p.shifts.iter().map(|&bits| Clipped::new(layer, bits)).collect();
+    let shifts = Requantized::all(layer, &p.requantization);
     match &layer.op {
         QuantizedOp::Conv2d { window, groups, convolved, pool, .. } => {
             let shape =

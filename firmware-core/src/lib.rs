@@ -75,7 +75,7 @@ pub use layers::{
     Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Elementwise, FullyConnected,
     GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, Pad2d, Strided, Unit,
 };
-pub use multiplier::Multiplier;
+pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;
 pub use requantize::{Clip, Requantize, Shift};
 pub use window::{Window, output_size};

@@ -59,6 +59,34 @@ impl Requantize for Multiplier {
     }
 }
 
+/// A requantization of the accumulator and a constant: what brings the zero points of a sum's terms
+/// in where no bias does.
+///
+/// ```
+/// use firmware_core::{Offset, Requantize, Shift};
+/// const MEAN: Offset<Shift> = Offset::new(-400, Shift::new(2));
+/// assert_eq!(MEAN.apply(440), 10);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offset<R> {
+    offset: i32,
+    requantize: R,
+}
+
+impl<R> Offset<R> {
+    /// `requantize` of the accumulator plus `offset`; the sum must fit an `i32`.
+    pub const fn new(offset: i32, requantize: R) -> Self {
+        Self { offset, requantize }
+    }
+}
+
+impl<R: Requantize> Requantize for Offset<R> {
+    #[inline(always)]
+    fn apply(self, accumulator: i32) -> i32 {
+        self.requantize.apply(accumulator.wrapping_add(self.offset))
+    }
+}
+
 /// `x * multiplier * 2^(exponent - 31)`, rounded twice: see [`Multiplier`].
 #[inline(always)]
 pub(crate) fn multiply(x: i32, multiplier: i32, exponent: i8) -> i32 {

@@ -116,7 +116,7 @@ fn graph_logits(
 /// What the integers' logits stand for, `[image][class]`.
 fn integer_logits(conversion: &Conversion, images: &Dataset) -> Vec<Vec<f64>> {
     let network = &conversion.network;
-    let scale = 2f64.powi(-network.format(network.layers.len()).exponent);
+    let scale = 2f64.powi(-network.format(network.layers.len()).exponent());
     let real = |logits: Vec<i32>| logits.iter().map(|&x| f64::from(x) * scale).collect();
     (0..images.len()).map(|index| real(reference::logits(network, images.image(index)))).collect()
 }

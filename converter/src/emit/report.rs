@@ -40,7 +40,7 @@ impl Report {
             let layers = float_values.iter().zip(&integers).enumerate().skip(1);
             layers
                 .map(|(value, (floats, integers))| {
-                    let step = 2_f64.powi(-network.format(value).exponent);
+                    let step = 2_f64.powi(-network.format(value).exponent());
                     floats.iter().zip(integers.to_i32()).fold(
                         (0.0, 0.0),
                         |(error, power), (&x, q)| {
@@ -77,7 +77,7 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
     );
     for (index, layer) in network.layers.iter().enumerate() {
         let exponents: Vec<String> =
-            layer.inputs.iter().map(|&value| network.format(value).exponent.to_string()).collect();
+            layer.inputs.iter().map(|&value| network.format(value).exponent().to_string()).collect();
         let reach = largest_sum(network, layer).map_or("–".to_string(), |reach| {
             format!("{:.3} × 2^24", reach as f64 / ACCUMULATOR_BOUND as f64)
         });
@@ -96,7 +96,7 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
             layer.parameter_bytes(),
             arena::layer_bytes(network, index),
             exponents.join(", "),
-            layer.format.exponent,
+            layer.format.exponent(),
         );
     }
     table
@@ -115,7 +115,7 @@ pub fn markdown(network: &QuantizedNetwork, report: &Report, origin: &Origin) ->
         input.width,
         input.channels,
         network.classes(),
-        network.format(network.layers.len()).exponent,
+        network.format(network.layers.len()).exponent(),
         report.weight_bytes,
         report.arena_bytes,
         input.size(),

@@ -91,7 +91,7 @@ pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueForma
     let format = |value: ValueId| {
         let group = groups.of[value];
         let element = if unsigned[group] { ValueType::U8 } else { ValueType::I8 };
-        ValueFormat { element, exponent: exponents[group] }
+        ValueFormat::power_of_two(element, exponents[group])
     };
     Ok((0..=count).map(format).collect())
 }

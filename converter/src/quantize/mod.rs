@@ -5,8 +5,6 @@ mod activations;
 mod bound;
 mod weights;
 
-use firmware_core::LayerKind;
-
 use crate::lower::{Layer, LayerOp, Network};
 use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueFormat, ValueType};
 use inkling_data::Dataset;
@@ -43,7 +41,6 @@ pub fn quantize(
     check_images(network, calibration)?;
     let formats = activations::choose(network, calibration)?;
     let mut layers = Vec::new();
-    let mut numbers = std::collections::BTreeMap::new();
     for (index, layer) in network.layers.iter().enumerate() {
         let inputs: Vec<ValueFormat> = layer.inputs.iter().map(|&value| formats[value]).collect();
         let input = inputs[0];
@@ -58,9 +55,9 @@ pub fn quantize(
             weights::quantize(&layer.name, weights, bias, input, target)
         };
         let shift = |from: i32| {
-            u8::try_from(from - format.exponent).ok().filter(|&bits| bits <= 31).ok_or_else(|| {
+            u8::try_from(from - format.exponent()).ok().filter(|&bits| bits <= 31).ok_or_else(|| {
                 let what =
-                    format!("its exponent {} cannot be reached from {from}", format.exponent);
+                    format!("its exponent {} cannot be reached from {from}", format.exponent());
                 QuantizeError::Layer { layer: layer.name.clone(), what }
             })
         };
@@ -72,6 +69,7 @@ pub fn quantize(
                     groups: *groups,
                     convolved: *convolved,
                     pool: *pool,
+                    padding_value: 0,
                 }
             }
             LayerOp::FullyConnected { weights, bias } => {
@@ -79,13 +77,13 @@ pub fn quantize(
             }
             LayerOp::MaxPool2d { window } => QuantizedOp::MaxPool2d { window: *window },
             LayerOp::AveragePool2d { window, bits } => {
-                let shift = shift(input.exponent + *bits as i32)?;
+                let shift = shift(input.exponent() + *bits as i32)?;
                 QuantizedOp::AveragePool2d { window: *window, bits: *bits, shift }
             }
             LayerOp::Add => {
-                let finest = input.exponent.max(inputs[1].exponent);
+                let finest = input.exponent().max(inputs[1].exponent());
                 let align =
-                    [finest - input.exponent, finest - inputs[1].exponent].map(|bits| bits as u8);
+                    [finest - input.exponent(), finest - inputs[1].exponent()].map(|bits| bits as u8);
                 QuantizedOp::Add { align, shift: shift(finest)? }
             }
             LayerOp::Concat => QuantizedOp::Concat,
@@ -99,11 +97,11 @@ pub fn quantize(
         {
             bound::prove(&layer.name, parameters, input.element)?;
             if last {
-                let exponent = input.exponent + parameters.weight_exponents[0];
-                format = ValueFormat { element: ValueType::I32, exponent };
+                let exponent = input.exponent() + parameters.weight_exponents[0];
+                format = ValueFormat::power_of_two(ValueType::I32, exponent);
             }
         }
-        let mut quantized = QuantizedLayer {
+        layers.push(QuantizedLayer {
             source_name: layer.name.clone(),
             name: String::new(),
             op,
@@ -111,16 +109,12 @@ pub fn quantize(
             output: layer.output,
             format,
             clip: clip(layer, format),
-        };
-        let kernel = match quantized.kind() {
-            LayerKind::Conv2dMaxPool2d => LayerKind::Conv2d.name(),
-            kind => kind.name(),
-        };
-        let number = numbers.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
-        quantized.name = format!("{kernel}_{number}");
-        layers.push(quantized);
+        });
     }
-    Ok(QuantizedNetwork { input: network.input, layers })
+    let input_format = ValueFormat::power_of_two(ValueType::U8, crate::passes::INPUT_EXPONENT);
+    let mut quantized = QuantizedNetwork { input: network.input, input_format, layers };
+    quantized.name_layers();
+    Ok(quantized)
 }
 
 /// The bounds that a layer's activation sets, where saturation does not.
@@ -136,7 +130,7 @@ fn clip(layer: &Layer, format: ValueFormat) -> Option<[i32; 2]> {
     }
     let low = if layer.relu { 0 } else { least };
     let high = layer.ceiling.map_or(greatest, |ceiling| {
-        let ceiling = f64::from(ceiling) * 2_f64.powi(format.exponent);
+        let ceiling = f64::from(ceiling) * 2_f64.powi(format.exponent());
         ceiling.round_ties_even().min(f64::from(greatest)) as i32
     });
     (low > least || high < greatest).then_some([low, high])

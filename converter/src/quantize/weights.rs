@@ -3,7 +3,7 @@
 
 use super::QuantizeError;
 use super::bound::ACCUMULATOR_BOUND;
-use crate::quantized::{Parameters, ValueFormat};
+use crate::quantized::{Parameters, ValueFormat, Requantization};
 
 /// Weights are symmetric: −128 is not used.
 const LARGEST_WEIGHT: f64 = 127.0;
@@ -29,7 +29,7 @@ pub fn quantize(
         Some(target) => {
             let choose = |(channel, &(weights, bias)): (usize, &(&[f32], f32))| {
                 let allowed =
-                    target.exponent - input.exponent..=target.exponent - input.exponent + 31;
+                    target.exponent() - input.exponent()..=target.exponent() - input.exponent() + 31;
                 best_exponent(&[(weights, bias)], input, allowed)
                     .ok_or_else(|| refused(layer, channel, weights, bias, input))
             };
@@ -47,14 +47,18 @@ pub fn quantize(
         weights: Vec::with_capacity(weights.len()),
         bias: Vec::with_capacity(bias.len()),
         weight_exponents: exponents.clone(),
-        shifts: Vec::new(),
+        requantization: Requantization::None,
     };
+    let mut shifts = Vec::new();
     for (&(weights, bias), exponent) in channels.iter().zip(exponents) {
         parameters.weights.extend(weights.iter().map(|&w| round_weight(w, exponent) as i8));
-        parameters.bias.push(round_bias(bias, input.exponent + exponent) as i32);
+        parameters.bias.push(round_bias(bias, input.exponent() + exponent) as i32);
         if let Some(target) = target {
-            parameters.shifts.push((input.exponent + exponent - target.exponent) as u8);
+            shifts.push((input.exponent() + exponent - target.exponent()) as u8);
         }
+    }
+    if target.is_some() {
+        parameters.requantization = Requantization::Shifts(shifts);
     }
     Ok(parameters)
 }
@@ -84,7 +88,7 @@ fn best_exponent(
         0.0 if bias == 0.0 => *allowed.start(),
         0.0 => {
             (ACCUMULATOR_BOUND as f64 / 2.0 / f64::from(bias)).log2().floor() as i32
-                - input.exponent
+                - input.exponent()
         }
         peak => (LARGEST_WEIGHT / f64::from(peak)).log2().floor() as i32,
     };
@@ -115,7 +119,7 @@ fn best_exponent(
 /// `Σ|w|·max(x) + |b|` of a channel at an exponent.
 fn reach(weights: &[f32], bias: f32, exponent: i32, input: ValueFormat) -> f64 {
     let sum: f64 = weights.iter().map(|&w| round_weight(w, exponent).abs()).sum();
-    sum * input.element.largest() as f64 + round_bias(bias, input.exponent + exponent).abs()
+    sum * input.element.largest() as f64 + round_bias(bias, input.exponent() + exponent).abs()
 }
 
 fn refused(

@@ -4,7 +4,7 @@ use firmware_core::kernels::Combine;
 
 use super::TfliteError;
 use super::builtin::Builtin;
-use super::file::{Element, Operator};
+use super::file::Operator;
 use super::import::{Import, Value};
 use super::rescale::{Factor, bounds};
 use super::tables::{hard_swish_table, logistic_table, multiply, table, tanh_table};
@@ -279,9 +279,4 @@ fn product(
         zeros: [a.zero, b.zero],
         rescale: Rescale { factor, zero: output.zero, bounds },
     })
-}
-
-/// Whether a tensor's elements are floats.
-pub(super) fn is_float(element: Element) -> bool {
-    element == Element::F32
 }

@@ -15,7 +15,7 @@ impl Emitter<'_> {
             weights: vec![1; channels * window.kernel[0] * window.kernel[1]],
             bias: vec![0; channels],
             weight_exponents: vec![bits as i32; channels],
-            shifts: vec![],
+            requantization: Requantization::None,
         };
         self.linear_conv(layer, &ones, window, channels, [input, layer.output])
     }

@@ -27,7 +27,7 @@ impl Emitter<'_> {
         let w_zero =
             model.initializer(&format!("{name}_w_zero"), &[channels], &vec![0_i8; channels]);
         let y_scale =
-            model.initializer(&format!("{name}_y_scale"), &[], &[scale(layer.format.exponent)]);
+            model.initializer(&format!("{name}_y_scale"), &[], &[scale(layer.format.exponent())]);
         let y_zero = self.zero_point(&format!("{name}_y_zero"), layer.format.element);
         let bias = self.model.initializer(&format!("{name}_bias"), &[channels], &parameters.bias);
         let mut attributes = window_attributes(window, shapes);

@@ -28,7 +28,7 @@ use firmware_core::Window;
 
 use crate::graph::{Shape, ValueId};
 use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
-use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueType};
+use crate::quantized::{Parameters, Requantization, QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueType};
 
 /// Key of the metadata entry that holds the exponent of the logits, as a decimal number.
 pub const LOGIT_EXPONENT: &str = "logit_exponent";
@@ -49,7 +49,7 @@ pub fn emit(network: &QuantizedNetwork, name: &str) -> Vec<u8> {
     }
     let mut model = emitter.model;
     model.output("logits", ElementType::I32, &[batch, network.classes().into()]);
-    model.metadata(LOGIT_EXPONENT, &network.format(network.layers.len()).exponent.to_string());
+    model.metadata(LOGIT_EXPONENT, &network.format(network.layers.len()).exponent().to_string());
     model.finish()
 }
 
@@ -68,7 +68,7 @@ impl Emitter<'_> {
             QuantizedOp::Conv2d { parameters, window, convolved, .. } if last => {
                 self.conv2d_logits(layer, parameters, window, [shape, *convolved])
             }
-            QuantizedOp::Conv2d { parameters, window, groups, convolved, pool } => {
+            QuantizedOp::Conv2d { parameters, window, groups, convolved, pool, .. } => {
                 let y = self.linear_conv(layer, parameters, window, *groups, [shape, *convolved]);
                 match pool {
                     None => y,
@@ -94,6 +94,7 @@ impl Emitter<'_> {
             QuantizedOp::Add { .. } => self.add(layer),
             QuantizedOp::Concat => self.concat(layer),
             QuantizedOp::LeakyRelu { slope, bits } => self.leaky_relu(layer, *slope, *bits),
+            _ => String::new(),
         }
     }
 
@@ -105,7 +106,7 @@ impl Emitter<'_> {
             self.model.initializer(
                 &format!("{node}_{prefix}_scale"),
                 &[],
-                &[scale(format.exponent)],
+                &[scale(format.exponent())],
             ),
             self.zero_point(&format!("{node}_{prefix}_zero"), format.element),
         ]
@@ -128,7 +129,7 @@ impl Emitter<'_> {
         let y_scale = self.model.initializer(
             &format!("{name}_y_scale"),
             &[],
-            &[scale(layer.format.exponent)],
+            &[scale(layer.format.exponent())],
         );
         let y_zero = self.zero_point(&format!("{name}_y_zero"), layer.format.element);
         let y = match layer.clip {

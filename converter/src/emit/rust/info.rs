@@ -37,7 +37,7 @@ pub(super) fn info(
         network.classes(),
         network.parameter_bytes(),
         network.macs(),
-        network.format(network.layers.len()).exponent,
+        network.format(network.layers.len()).exponent(),
     );
     for (index, layer) in network.layers.iter().enumerate() {
         let output = layer.output;
@@ -59,8 +59,8 @@ pub(super) fn info(
             output.channels,
             layer.macs(),
             layer.parameter_bytes(),
-            network.format(layer.input()).exponent,
-            network.format(index + 1).exponent,
+            network.format(layer.input()).exponent(),
+            network.format(index + 1).exponent(),
         );
     }
     let _ = writeln!(
@@ -74,7 +74,7 @@ pub(super) fn info(
          pub type Logits = [i32; {}];\n",
         arena.bytes,
         array_type("u8", input),
-        network.format(network.layers.len()).exponent,
+        network.format(network.layers.len()).exponent(),
         network.classes(),
     );
 }

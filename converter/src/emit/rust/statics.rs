@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::nested;
 use super::types::{layer_type, requantization};
-use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp};
+use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, Requantization};
 use firmware_core::LayerKind;
 
 pub(super) fn static_name(layer: &QuantizedLayer) -> String {
@@ -36,7 +36,7 @@ pub(super) fn static_layer(code: &mut String, network: &QuantizedNetwork, layer:
         Some([kh, kw]) => (parameters.weights.clone(), vec![channels, kh, kw, taps / (kh * kw)]),
         None => (parameters.weights.clone(), vec![channels, taps]),
     };
-    let constructor = if parameters.shifts.is_empty() { "logits_only" } else { "new" };
+    let constructor = if parameters.requantization.is_none() { "logits_only" } else { "new" };
     let _ =
         writeln!(code, "#[rustfmt::skip]\nstatic {name}: {type_name} = {function}::{constructor}(");
     code.push_str("    ");
@@ -44,8 +44,10 @@ pub(super) fn static_layer(code: &mut String, network: &QuantizedNetwork, layer:
     code.push_str(",\n    ");
     nested(code, &parameters.bias, &[channels]);
     code.push_str(",\n");
-    if !parameters.shifts.is_empty() {
-        shifts(code, &parameters.shifts, requantize);
+    {
+        if let Requantization::Shifts(bits) = &parameters.requantization {
+            shifts(code, bits, requantize);
+        }
     }
     code.push_str(");\n\n");
 }

@@ -55,13 +55,14 @@ pub(super) fn layer_type(network: &QuantizedNetwork, layer: &QuantizedLayer) -> 
         },
         QuantizedOp::Concat => "Concat".into(),
         QuantizedOp::LeakyRelu { slope, bits } => format!("LeakyRelu<{slope}, {bits}>"),
+        _ => String::new(),
     }
 }
 
 /// The type of a layer's requantizations; the logits have none.
 pub(super) fn requantization(layer: &QuantizedLayer) -> String {
     match (layer.clip, layer.parameters()) {
-        (_, Some(parameters)) if parameters.shifts.is_empty() => "()".into(),
+        (_, Some(parameters)) if parameters.requantization.is_none() => "()".into(),
         (Some([low, high]), _) => format!("Clip<{low}, {high}>"),
         (None, _) => "Shift".into(),
     }

@@ -28,7 +28,7 @@ impl Plan {
             exponents: BTreeMap::new(),
         };
         // A pixel is an integer from 0 to 255 and stands for the 256th part of it.
-        let image = quantized.format(0).exponent;
+        let image = quantized.format(0).exponent();
         let grid =
             Grid { exponent: image, low: 0.0, high: 255.0, factor: readout.factors[0], finer: 0 };
         plan.activations.insert(0, grid);
@@ -39,7 +39,7 @@ impl Plan {
                     place,
                     WeightGrid {
                         exponents: parameters.weight_exponents.clone(),
-                        input_exponent: quantized.format(input).exponent,
+                        input_exponent: quantized.format(input).exponent(),
                         factor: readout.factors[input],
                     },
                 );
@@ -49,7 +49,7 @@ impl Plan {
                 ValueType::I8 => (-128.0, 127.0),
                 ValueType::I32 => continue,
             };
-            let exponent = layer.format.exponent;
+            let exponent = layer.format.exponent();
             // The inputs of a layer are in the lowered network's scale already; what is left is
             // the change that the layer itself brings.
             let factor = match layer.parameters() {
