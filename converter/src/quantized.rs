@@ -147,8 +147,7 @@ impl Combine for Combination {
     fn combine(self, a: i32, b: i32) -> i32 {
         match self {
             Self::Add { terms, rescale } => {
-                let terms =
-                    terms.map(|(f, zero)| Term::new(f.multiplier, f.exponent, zero as i16));
+                let terms = terms.map(|(f, zero)| Term::new(f.multiplier, f.exponent, zero as i16));
                 AffineAdd::new(terms, rescale.kernel()).combine(a, b)
             }
             Self::Mul { zeros, rescale } => {
@@ -224,7 +223,7 @@ pub enum QuantizedOp {
     Concat,
     /// The result for each value, in the order of the values' bytes.
     Lookup {
-        table: Vec<i8>,
+        table: Vec<i32>,
     },
     /// A function of two values; the second may have one pixel for all.
     Elementwise(Combination),

@@ -2,14 +2,10 @@
 //! code that defines what a device computes, with shapes known at run time.
 
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
-use firmware_core::{
-    Activation, LayerKind, Multiplier, Offset, Requantize, Shift, Window, argmax,
-};
+use firmware_core::{Activation, LayerKind, Multiplier, Offset, Requantize, Shift, Window, argmax};
 
 use crate::graph::Shape;
-use crate::quantized::{
-    QuantizedLayer, QuantizedNetwork, QuantizedOp, Requantization, ValueType,
-};
+use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, Requantization, ValueType};
 use inkling_data::Dataset;
 use inkling_support::parallel;
 
@@ -199,7 +195,7 @@ fn run_as<Y: Activation>(
             }
         }
         QuantizedOp::Lookup { table } => {
-            let table: Vec<Y> = table.iter().map(|&entry| Y::saturate(entry.into())).collect();
+            let table: Vec<Y> = table.iter().map(|&entry| Y::saturate(entry)).collect();
             if let Ok(table) = <&[Y; 256]>::try_from(&table[..]) {
                 with_elements!(x, |x| kernels::lookup(table, x, y));
             }

@@ -7,6 +7,7 @@ pub mod mcu;
 pub mod onnxruntime;
 pub mod pictures;
 pub mod structures;
+pub mod tflite_micro;
 
 use std::path::{Path, PathBuf};
 

@@ -76,8 +76,11 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
          |---|---|--:|--:|--:|---|--:|\n",
     );
     for (index, layer) in network.layers.iter().enumerate() {
-        let exponents: Vec<String> =
-            layer.inputs.iter().map(|&value| network.format(value).exponent().to_string()).collect();
+        let exponents: Vec<String> = layer
+            .inputs
+            .iter()
+            .map(|&value| network.format(value).exponent().to_string())
+            .collect();
         let reach = largest_sum(network, layer).map_or("–".to_string(), |reach| {
             format!("{:.3} × 2^24", reach as f64 / ACCUMULATOR_BOUND as f64)
         });

@@ -55,11 +55,13 @@ pub fn quantize(
             weights::quantize(&layer.name, weights, bias, input, target)
         };
         let shift = |from: i32| {
-            u8::try_from(from - format.exponent()).ok().filter(|&bits| bits <= 31).ok_or_else(|| {
-                let what =
-                    format!("its exponent {} cannot be reached from {from}", format.exponent());
-                QuantizeError::Layer { layer: layer.name.clone(), what }
-            })
+            u8::try_from(from - format.exponent()).ok().filter(|&bits| bits <= 31).ok_or_else(
+                || {
+                    let what =
+                        format!("its exponent {} cannot be reached from {from}", format.exponent());
+                    QuantizeError::Layer { layer: layer.name.clone(), what }
+                },
+            )
         };
         let op = match &layer.op {
             LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => {
@@ -82,8 +84,8 @@ pub fn quantize(
             }
             LayerOp::Add => {
                 let finest = input.exponent().max(inputs[1].exponent());
-                let align =
-                    [finest - input.exponent(), finest - inputs[1].exponent()].map(|bits| bits as u8);
+                let align = [finest - input.exponent(), finest - inputs[1].exponent()]
+                    .map(|bits| bits as u8);
                 QuantizedOp::Add { align, shift: shift(finest)? }
             }
             LayerOp::Concat => QuantizedOp::Concat,

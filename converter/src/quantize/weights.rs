@@ -3,7 +3,7 @@
 
 use super::QuantizeError;
 use super::bound::ACCUMULATOR_BOUND;
-use crate::quantized::{Parameters, ValueFormat, Requantization};
+use crate::quantized::{Parameters, Requantization, ValueFormat};
 
 /// Weights are symmetric: −128 is not used.
 const LARGEST_WEIGHT: f64 = 127.0;
@@ -28,8 +28,8 @@ pub fn quantize(
     let exponents = match target {
         Some(target) => {
             let choose = |(channel, &(weights, bias)): (usize, &(&[f32], f32))| {
-                let allowed =
-                    target.exponent() - input.exponent()..=target.exponent() - input.exponent() + 31;
+                let allowed = target.exponent() - input.exponent()
+                    ..=target.exponent() - input.exponent() + 31;
                 best_exponent(&[(weights, bias)], input, allowed)
                     .ok_or_else(|| refused(layer, channel, weights, bias, input))
             };

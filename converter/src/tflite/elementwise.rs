@@ -4,12 +4,12 @@ use firmware_core::kernels::Combine;
 
 use super::TfliteError;
 use super::builtin::Builtin;
-use super::file::Operator;
+use super::file::{Element, Operator};
 use super::import::{Import, Value};
 use super::rescale::{Factor, bounds};
 use super::tables::{hard_swish_table, logistic_table, multiply, table, tanh_table};
 use crate::graph::Shape;
-use crate::quantized::{Affine, Combination, QuantizedOp, Rescale};
+use crate::quantized::{Affine, Combination, QuantizedOp, Rescale, ValueType};
 
 /// The bits that ADD shifts its terms left by.
 const HEADROOM: i32 = 20;
@@ -20,8 +20,7 @@ impl Import<'_> {
         let bounds = bounds(operator.activation(0)?, output.scale, output.zero);
         let operand = |number| -> Result<(Option<Value>, Affine), TfliteError> {
             let value = self.known_value(operator, number)?;
-            let (scale, zero) = self.input(operator, number)?.affine()?;
-            Ok((value, Affine { scale, zero }))
+            Ok((value, self.input(operator, number)?.affine()?))
         };
         let (mut operands, mut affines) = ([None; 2], [output; 2]);
         for number in 0..2 {
@@ -77,7 +76,7 @@ impl Import<'_> {
         &mut self,
         operator: &Operator,
         value: Value,
-        table: Vec<i8>,
+        table: Vec<i32>,
     ) -> Result<(), TfliteError> {
         let id = self.spatial(operator, value)?;
         self.push(operator, QuantizedOp::Lookup { table }, vec![id], value.shape)
@@ -94,14 +93,25 @@ impl Import<'_> {
             ))),
         };
         let ratio = |real: f64| {
-            Factor::new(real).ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))
+            Factor::new(real)
+                .ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))
         };
         let plain = f64::from(input.scale) / f64::from(output.scale);
         let rescaled = |x: i32, factor: Factor| multiply(x - input.zero, factor) + output.zero;
         let entries = match operator.builtin {
             Builtin::QUANTIZE => {
                 let factor = ratio(plain)?;
-                Some(table(|x| rescaled(x, factor)))
+                let input = value.element;
+                let bytes = 0..=255_u8;
+                let values = bytes.map(|byte| match input {
+                    ValueType::U8 => i32::from(byte),
+                    _ => i32::from(byte as i8),
+                });
+                let [low, high] = match self.output(operator)?.element {
+                    Element::U8 => [0, 255],
+                    _ => [-128, 127],
+                };
+                Some(values.map(|x| rescaled(x, factor).clamp(low, high)).collect())
             }
             Builtin::RELU => {
                 let factor = ratio(plain)?;
@@ -159,10 +169,14 @@ impl Import<'_> {
             ids.push(self.spatial(operator, value)?);
             let channels = shape.map_or(0, |shape| shape.channels);
             match shape {
-                Some(shape) if [shape.height, shape.width] != [value.shape.height, value.shape.width] => {
+                Some(shape)
+                    if [shape.height, shape.width] != [value.shape.height, value.shape.width] =>
+                {
                     return Err(operator.error(format!("{shape} and {} do not join", value.shape)));
                 }
-                _ => shape = Some(Shape { channels: channels + value.shape.channels, ..value.shape }),
+                _ => {
+                    shape = Some(Shape { channels: channels + value.shape.channels, ..value.shape })
+                }
             }
         }
         let shape = shape.ok_or_else(|| operator.error("it joins nothing"))?;
@@ -229,7 +243,12 @@ impl Import<'_> {
         {
             return self.alias(operator, Value { border, ..value });
         }
-        self.push(operator, QuantizedOp::Pad2d { padding: border, value: constant }, vec![id], shape)
+        self.push(
+            operator,
+            QuantizedOp::Pad2d { padding: border, value: constant },
+            vec![id],
+            shape,
+        )
     }
 }
 

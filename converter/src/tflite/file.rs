@@ -4,6 +4,7 @@
 use super::TfliteError;
 use super::builtin::Builtin;
 use super::flatbuffer::{Damaged, Numbers, Table, Tables};
+use crate::quantized::Affine;
 
 /// The schema's version, and the identifier of its files.
 const SCHEMA: usize = 3;
@@ -21,6 +22,7 @@ pub enum Element {
     F32,
     I32,
     I64,
+    U8,
     I8,
     /// Two to a byte, the first in the low half.
     I4,
@@ -33,6 +35,7 @@ impl Element {
         match number {
             0 => Self::F32,
             2 => Self::I32,
+            3 => Self::U8,
             4 => Self::I64,
             9 => Self::I8,
             17 => Self::I4,
@@ -42,13 +45,29 @@ impl Element {
 
     pub fn name(self) -> String {
         const NAMES: [&str; 18] = [
-            "float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16",
-            "complex64", "int8", "float64", "complex128", "uint64", "resource", "variant",
-            "uint32", "uint16", "int4",
+            "float32",
+            "float16",
+            "int32",
+            "uint8",
+            "int64",
+            "string",
+            "bool",
+            "int16",
+            "complex64",
+            "int8",
+            "float64",
+            "complex128",
+            "uint64",
+            "resource",
+            "variant",
+            "uint32",
+            "uint16",
+            "int4",
         ];
         let number = match self {
             Self::F32 => 0,
             Self::I32 => 2,
+            Self::U8 => 3,
             Self::I64 => 4,
             Self::I8 => 9,
             Self::I4 => 17,
@@ -87,9 +106,10 @@ impl<'a> Tensor<'a> {
         let mut shape = Vec::new();
         let mut size = 1_usize;
         for dimension in dimensions.i32s() {
-            let dimension = usize::try_from(dimension).ok().filter(|&d| d > 0).ok_or_else(|| {
-                wrong(format!("a dimension of {dimension}; convert with fixed shapes"))
-            })?;
+            let dimension =
+                usize::try_from(dimension).ok().filter(|&d| d > 0).ok_or_else(|| {
+                    wrong(format!("a dimension of {dimension}; convert with fixed shapes"))
+                })?;
             size = size.saturating_mul(dimension);
             shape.push(dimension);
         }
@@ -142,16 +162,22 @@ impl<'a> Tensor<'a> {
     }
 
     /// The scale and the zero point of the whole tensor.
-    pub fn affine(&self) -> Result<(f32, i32), TfliteError> {
-        if self.element != Element::I8 {
-            return Err(self.error(format!(
-                "its elements are {}; only models whose values are all int8 are converted",
-                self.element.name()
-            )));
-        }
+    pub fn affine(&self) -> Result<Affine, TfliteError> {
+        let range = match self.element {
+            Element::I8 => -128..=127,
+            Element::U8 => 0..=255,
+            other => {
+                return Err(self.error(format!(
+                    "its elements are {}; only models whose values are all int8 are converted",
+                    other.name()
+                )));
+            }
+        };
         match &self.scales_and_zeros()?[..] {
-            [(scale, zero)] if (-128..=127).contains(zero) => Ok((*scale, *zero)),
-            [(_, zero)] => Err(self.error(format!("zero point {zero} is no int8"))),
+            [(scale, zero)] if range.contains(zero) => Ok(Affine { scale: *scale, zero: *zero }),
+            [(_, zero)] => {
+                Err(self.error(format!("zero point {zero} is no {}", self.element.name())))
+            }
             [] => Err(self.error("it has no scale; quantize the model to int8")),
             many => Err(self.error(format!("{} scales where one is expected", many.len()))),
         }
@@ -220,12 +246,11 @@ impl<'a> Tensor<'a> {
     /// A constant's 8-bit elements; those of 4 bits are widened.
     pub fn i8s(&self) -> Result<Vec<i8>, TfliteError> {
         match self.element {
-            Element::I8 => {
-                Ok(self.constant(self.size())?.iter().map(|&byte| byte as i8).collect())
-            }
+            Element::I8 => Ok(self.constant(self.size())?.iter().map(|&byte| byte as i8).collect()),
             Element::I4 => {
                 let data = self.constant(self.size().div_ceil(2))?;
-                let halves = data.iter().flat_map(|&byte| [(byte << 4) as i8 >> 4, byte as i8 >> 4]);
+                let halves =
+                    data.iter().flat_map(|&byte| [(byte << 4) as i8 >> 4, byte as i8 >> 4]);
                 Ok(halves.take(self.size()).collect())
             }
             other => Err(self.error(format!("int8 or int4 expected, found {}", other.name()))),
@@ -355,9 +380,8 @@ impl<'a> File<'a> {
                 };
                 match operator.inputs.len() {
                     0..=MAX_INPUTS => Ok(operator),
-                    inputs => Err(operator.error(format!(
-                        "{inputs} inputs; at most {MAX_INPUTS} are supported"
-                    ))),
+                    inputs => Err(operator
+                        .error(format!("{inputs} inputs; at most {MAX_INPUTS} are supported"))),
                 }
             })
             .collect::<Result<_, TfliteError>>()?;

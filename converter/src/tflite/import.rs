@@ -2,7 +2,7 @@
 
 use super::TfliteError;
 use super::builtin::Builtin;
-use super::file::{File, Operator, Tensor};
+use super::file::{Element, File, Operator, Tensor};
 use crate::graph::{Shape, ValueId};
 use crate::quantized::{
     Affine, QuantizedLayer, QuantizedNetwork, QuantizedOp, Scale, ValueFormat, ValueType,
@@ -19,6 +19,8 @@ pub struct Imported {
     pub network: QuantizedNetwork,
     /// The network ended in SOFTMAX; its outputs are the logits before it.
     pub softmax: bool,
+    /// The number of the tensor in the file that holds the network's outputs.
+    pub output: usize,
 }
 
 /// Imports the bytes of a `.tflite` file.
@@ -39,8 +41,11 @@ pub fn import(bytes: &[u8]) -> Result<Imported, TfliteError> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value {
     pub id: ValueId,
+    /// The tensor that holds it.
+    pub tensor: usize,
     pub shape: Shape,
     pub affine: Affine,
+    pub element: ValueType,
     /// A border of zero points that only the window that reads it puts around it.
     pub border: [usize; 4],
 }
@@ -51,7 +56,10 @@ enum Known {
     /// A shape, computed where the batch is not fixed: RESHAPE's result says it as well.
     Dimensions,
     /// Behind a SOFTMAX or DEQUANTIZE: only the end of the network may be.
-    End { value: Value, softmax: bool },
+    End {
+        value: Value,
+        softmax: bool,
+    },
 }
 
 pub(super) struct Import<'a> {
@@ -91,12 +99,12 @@ impl<'a> Import<'a> {
         // A float input that is quantized at once: the integers are the input.
         if let [operator] = consumers(file, input)[..]
             && operator.builtin == Builtin::QUANTIZE
-            && tensor.element == super::file::Element::F32
+            && tensor.element == Element::F32
         {
             at = output_of(file, operator)?;
             tensor = &file.tensors[at];
         }
-        let affine = value_affine(tensor)?;
+        let format = value_format(tensor)?;
         let mut shape = sample_shape(tensor)?;
         // A shape that is only given to it: the device may as well take that.
         if let [operator] = consumers(file, at)[..]
@@ -106,9 +114,9 @@ impl<'a> Import<'a> {
         {
             shape = reshaped;
         }
-        let value = Value { id: 0, shape, affine, border: [0; 4] };
+        let (affine, element) = (tensor.affine()?, format.element);
+        let value = Value { id: 0, tensor: at, shape, affine, element, border: [0; 4] };
         known[at] = Some(Known::Value(value));
-        let format = ValueFormat { element: ValueType::I8, scale: Scale::Affine(affine) };
         Ok(Self { file, known, layers: Vec::new(), input: (shape, format) })
     }
 
@@ -145,8 +153,15 @@ impl<'a> Import<'a> {
         number: usize,
     ) -> Result<Option<Value>, TfliteError> {
         let tensor = self.input(operator, number)?;
-        let index = operator.inputs.i32s().nth(number).and_then(|index| usize::try_from(index).ok());
-        match index.and_then(|index| self.known.get(index).copied().flatten()) {
+        match self.known_input(operator, number) {
+            Some(Known::Value(value))
+                if value.element == ValueType::U8 && operator.builtin != Builtin::QUANTIZE =>
+            {
+                Err(operator.error(format!(
+                    "reads '{}', which is uint8; quantize the model to int8",
+                    tensor.name
+                )))
+            }
             Some(Known::Value(value)) => Ok(Some(value)),
             Some(Known::Dimensions) => {
                 Err(operator.error(format!("computes with the shape '{}'", tensor.name)))
@@ -158,6 +173,11 @@ impl<'a> Import<'a> {
             None if tensor.data.is_some() => Ok(None),
             None => Err(operator.error(format!("reads '{}' before it is computed", tensor.name))),
         }
+    }
+
+    fn known_input(&self, operator: &Operator, number: usize) -> Option<Known> {
+        let index = usize::try_from(operator.inputs.i32s().nth(number)?).ok()?;
+        self.known.get(index).copied().flatten()
     }
 
     pub fn output(&self, operator: &Operator) -> Result<&'a Tensor<'a>, TfliteError> {
@@ -174,7 +194,10 @@ impl<'a> Import<'a> {
     }
 
     /// The only operator that reads an operator's result, if it is no output of the network.
-    pub fn only_consumer(&self, operator: &Operator) -> Result<Option<&'a Operator<'a>>, TfliteError> {
+    pub fn only_consumer(
+        &self,
+        operator: &Operator,
+    ) -> Result<Option<&'a Operator<'a>>, TfliteError> {
         let output = output_of(self.file, operator)?;
         match consumers(self.file, output)[..] {
             [consumer] if !self.file.outputs.contains(&output) => Ok(Some(consumer)),
@@ -198,17 +221,28 @@ impl<'a> Import<'a> {
                 tensor.shape
             )));
         }
-        let affine = value_affine(tensor)?;
+        let format = value_format(tensor)?;
+        if format.element == ValueType::U8 && operator.builtin != Builtin::QUANTIZE {
+            return Err(tensor.error("it is uint8, which only QUANTIZE may give"));
+        }
         self.layers.push(QuantizedLayer {
             source_name: tensor.name.to_string(),
             name: String::new(),
             op,
             inputs,
             output: shape,
-            format: ValueFormat { element: ValueType::I8, scale: Scale::Affine(affine) },
+            format,
             clip: None,
         });
-        let value = Value { id: self.layers.len(), shape: expected, affine, border: [0; 4] };
+        let (affine, element) = (tensor.affine()?, format.element);
+        let value = Value {
+            id: self.layers.len(),
+            tensor: output_of(self.file, operator)?,
+            shape: expected,
+            affine,
+            element,
+            border: [0; 4],
+        };
         self.set(operator, Known::Value(value))
     }
 
@@ -234,7 +268,7 @@ impl<'a> Import<'a> {
             | Builtin::HARD_SWISH => self.activation(operator),
             Builtin::RESHAPE | Builtin::SQUEEZE | Builtin::EXPAND_DIMS => self.reshape(operator),
             Builtin::SHAPE | Builtin::STRIDED_SLICE | Builtin::PACK
-                if self.output(operator)?.element == super::file::Element::I32 =>
+                if self.output(operator)?.element == Element::I32 =>
             {
                 self.set(operator, Known::Dimensions)
             }
@@ -242,14 +276,21 @@ impl<'a> Import<'a> {
                 let at_the_input = |value: &Option<Known>| {
                     matches!(value, Some(Known::Value(Value { id: 0, .. })))
                 };
-                if self.input(operator, 0)?.element == super::file::Element::F32
+                if self.input(operator, 0)?.element == Element::F32
                     && at_the_input(&self.known[output_of(self.file, operator)?])
                 {
                     return Ok(());
                 }
-                self.activation(operator)
+                // Behind the end it changes how the same output is written.
+                match self.known_input(operator, 0) {
+                    Some(end @ Known::End { .. }) => self.set(operator, end),
+                    _ => self.activation(operator),
+                }
             }
             Builtin::DEQUANTIZE => {
+                if let Some(end @ Known::End { .. }) = self.known_input(operator, 0) {
+                    return self.set(operator, end);
+                }
                 let value = self.value(operator, 0)?;
                 self.set(operator, Known::End { value, softmax: false })
             }
@@ -262,7 +303,8 @@ impl<'a> Import<'a> {
                 self.set(operator, Known::End { value, softmax: true })
             }
             Builtin::CUSTOM => {
-                Err(operator.error(format!("custom operator '{}' is not supported", operator.custom)))
+                Err(operator
+                    .error(format!("custom operator '{}' is not supported", operator.custom)))
             }
             _ => Err(operator.error(format!("it is not supported; supported: {SUPPORTED}"))),
         }
@@ -312,10 +354,13 @@ impl<'a> Import<'a> {
                     .into(),
             ));
         }
-        let mut network =
-            QuantizedNetwork { input: self.input.0, input_format: self.input.1, layers: self.layers };
+        let mut network = QuantizedNetwork {
+            input: self.input.0,
+            input_format: self.input.1,
+            layers: self.layers,
+        };
         network.name_layers();
-        Ok(Imported { network, softmax })
+        Ok(Imported { network, softmax, output: value.tensor })
     }
 }
 
@@ -336,7 +381,10 @@ fn consumers<'a>(file: &'a File<'a>, tensor: usize) -> Vec<&'a Operator<'a>> {
     file.operators.iter().filter(reads).collect()
 }
 
-fn value_affine(tensor: &Tensor) -> Result<Affine, TfliteError> {
-    let (scale, zero) = tensor.affine()?;
-    Ok(Affine { scale, zero })
+fn value_format(tensor: &Tensor) -> Result<ValueFormat, TfliteError> {
+    let element = match tensor.element {
+        Element::U8 => ValueType::U8,
+        _ => ValueType::I8,
+    };
+    Ok(ValueFormat { element, scale: Scale::Affine(tensor.affine()?) })
 }

@@ -6,9 +6,9 @@
 
 use super::rescale::Factor;
 
-/// A function of an int8 value, in the order of the values' bytes: 0 to 127, then -128 to -1.
-pub fn table(function: impl Fn(i32) -> i32) -> Vec<i8> {
-    (0..=255_u8).map(|byte| function(i32::from(byte as i8)).clamp(-128, 127) as i8).collect()
+/// A function of an int8 value with an int8 result, in the order of the values' bytes: 0 to 127, then -128 to -1.
+pub fn table(function: impl Fn(i32) -> i32) -> Vec<i32> {
+    (0..=255_u8).map(|byte| function(i32::from(byte as i8)).clamp(-128, 127)).collect()
 }
 
 /// `x * factor`, rounded twice.
@@ -115,7 +115,7 @@ fn saturating(
     function: impl Fn(i32) -> i32,
     bits: u32,
     extremes: [i32; 2],
-) -> Option<Vec<i8>> {
+) -> Option<Vec<i32>> {
     let real = f64::from(scale) * f64::from(1 << (31 - INTEGER_BITS));
     let factor = Factor::new(real)?;
     let largest = f64::from((1 << INTEGER_BITS) - 1) * 2_f64.powi(31 - INTEGER_BITS);
@@ -127,18 +127,19 @@ fn saturating(
         } else if x >= radius {
             extremes[1]
         } else {
-            divide_by_power(function(multiply(x, factor)), 31 - bits) - if bits == 8 { 128 } else { 0 }
+            divide_by_power(function(multiply(x, factor)), 31 - bits)
+                - if bits == 8 { 128 } else { 0 }
         }
     }))
 }
 
 /// LOGISTIC: the output has scale 1/256 and zero point -128. `None` for a scale that is too large.
-pub fn logistic_table(scale: f32, zero: i32) -> Option<Vec<i8>> {
+pub fn logistic_table(scale: f32, zero: i32) -> Option<Vec<i32>> {
     saturating(scale, zero, sigmoid, 8, [-128, 127])
 }
 
 /// TANH: the output has scale 1/128 and zero point 0. `None` for a scale that is too large.
-pub fn tanh_table(scale: f32, zero: i32) -> Option<Vec<i8>> {
+pub fn tanh_table(scale: f32, zero: i32) -> Option<Vec<i32>> {
     saturating(scale, zero, tanh, 7, [-128, 127])
 }
 
@@ -146,7 +147,7 @@ pub fn tanh_table(scale: f32, zero: i32) -> Option<Vec<i8>> {
 pub fn hard_swish_table(
     (input_scale, input_zero): (f32, i32),
     (output_scale, output_zero): (f32, i32),
-) -> Option<Vec<i8>> {
+) -> Option<Vec<i32>> {
     // In f32, as there.
     let fine_scale = (1.0_f32 / 128.0) * input_scale;
     let to_output = Factor::new((fine_scale / output_scale).into())?;
@@ -158,9 +159,8 @@ pub fn hard_swish_table(
     let short = |factor: Factor| (factor.multiplier.saturating_add(1 << 15) >> 16).min(0x7fff);
     // The high half of the doubled product of two 16-bit numbers, rounded to nearest.
     let high = |a: i32, b: i32| saturate((a * b + (1 << 14)) >> 15);
-    let shifted = |x: i32, bits: i8| {
-        saturate((i64::from(x) << bits.min(31)).clamp(-1 << 20, 1 << 20) as i32)
-    };
+    let shifted =
+        |x: i32, bits: i8| saturate((i64::from(x) << bits.min(31)).clamp(-1 << 20, 1 << 20) as i32);
     Some(table(|x| {
         let fine = (x - input_zero) << 7;
         let value = high(fine, short(to_output));

@@ -42,7 +42,8 @@ impl Import<'_> {
         for axis in 0..2 {
             let extent = (kernel[axis] - 1).checked_mul(dilation[axis]).map(|extent| extent + 1);
             let extent = extent.filter(|&extent| extent <= 1 << 24).ok_or_else(|| {
-                operator.error(format!("a window of {} with dilation {}", kernel[axis], dilation[axis]))
+                operator
+                    .error(format!("a window of {} with dilation {}", kernel[axis], dilation[axis]))
             })?;
             let size = input[axis] + padding[axis] + padding[axis + 2];
             if same {
@@ -57,7 +58,8 @@ impl Import<'_> {
                     .map(|places| places / stride[axis])
                     .filter(|&places| places > 0)
                     .ok_or_else(|| {
-                        operator.error(format!("a window of {extent} does not fit on {size} pixels"))
+                        operator
+                            .error(format!("a window of {extent} does not fit on {size} pixels"))
                     })?;
                 // What no window reaches is not padding: the kernels know it from the output.
                 let covered = (output[axis] - 1) * stride[axis] + extent;
@@ -159,10 +161,9 @@ impl Import<'_> {
             return self.push(operator, op, vec![value.id], Shape::flat(outputs));
         }
         if value.shape.channels != inputs {
-            return Err(operator.error(format!(
-                "weights for {inputs} inputs do not fit {}",
-                value.shape
-            )));
+            return Err(
+                operator.error(format!("weights for {inputs} inputs do not fit {}", value.shape))
+            );
         }
         // The same for every pixel: a convolution of one pixel.
         let shape = Shape { channels: outputs, ..value.shape };
@@ -180,8 +181,7 @@ impl Import<'_> {
 
     /// The scale and zero point of an operator's result.
     pub(super) fn affine_of(&self, operator: &Operator) -> Result<Affine, TfliteError> {
-        let (scale, zero) = self.output(operator)?.affine()?;
-        Ok(Affine { scale, zero })
+        self.output(operator)?.affine()
     }
 
     /// Weights by output channel, biases with the input's zero point folded in, and a
@@ -271,10 +271,7 @@ fn factors(
 
 fn biases(tensor: &Tensor, outputs: usize) -> Result<Vec<i32>, TfliteError> {
     if tensor.size() != outputs {
-        return Err(tensor.error(format!(
-            "{} biases for {outputs} output channels",
-            tensor.size()
-        )));
+        return Err(tensor.error(format!("{} biases for {outputs} output channels", tensor.size())));
     }
     tensor.i32s()
 }

@@ -28,7 +28,9 @@ use firmware_core::Window;
 
 use crate::graph::{Shape, ValueId};
 use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
-use crate::quantized::{Parameters, Requantization, QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueType};
+use crate::quantized::{
+    Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, Requantization, ValueType,
+};
 
 /// Key of the metadata entry that holds the exponent of the logits, as a decimal number.
 pub const LOGIT_EXPONENT: &str = "logit_exponent";
