@@ -1,6 +1,6 @@
 //! Runs the float layers: the yardstick for the integers.
 
-use firmware_core::Window;
+use firmware_core::{Axis, Window};
 
 use crate::graph::Shape;
 use crate::lower::{Layer, LayerOp, Network};
@@ -69,12 +69,16 @@ fn forward(layer: &Layer, inputs: &[(Shape, &[f32])]) -> Vec<f32> {
     y
 }
 
-/// The part of a window that lies on the input along one axis: first tap, first input, length.
-fn overlap(window: &Window, axis: usize, output: usize, size: usize) -> (usize, usize, usize) {
-    let start = (output * window.stride[axis]) as isize - window.padding[axis] as isize;
-    let first = (-start).max(0) as usize;
-    let end = window.kernel[axis].min((size as isize - start).max(0) as usize);
-    (first, (start + first as isize) as usize, end.saturating_sub(first))
+/// The taps of a window that lie on the input, each with its pixel, row by row.
+fn taps(window: &Window, input: Shape, [oy, ox]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+    let rows = window.span(Axis::Rows, oy, input.height);
+    let columns = window.span(Axis::Columns, ox, input.width);
+    let ([_, kw], [dy, dx]) = (window.kernel, window.dilation);
+    (0..rows.len).flat_map(move |row| {
+        let (tap, pixel) = ((rows.kernel + row) * kw, (rows.input + row * dy) * input.width);
+        (0..columns.len)
+            .map(move |column| [tap + columns.kernel + column, pixel + columns.input + column * dx])
+    })
 }
 
 fn conv2d(
@@ -85,7 +89,6 @@ fn conv2d(
     bias: &[f32],
     x: &[f32],
 ) -> Vec<f32> {
-    let [kh, kw] = window.kernel;
     let depth = input.channels;
     let channels = bias.len();
     // All channels of a pixel at once, so that the compiler can use vectors without changing the
@@ -93,20 +96,16 @@ fn conv2d(
     let by_tap = transpose(weights, channels);
     let mut y = Vec::with_capacity(output.size());
     for oy in 0..output.height {
-        let (first_row, iy, rows) = overlap(window, 0, oy, input.height);
         for ox in 0..output.width {
-            let (first_column, ix, columns) = overlap(window, 1, ox, input.width);
             let pixel = y.len();
             y.extend_from_slice(bias);
-            for row in 0..rows {
-                let tap = ((first_row + row) * kw + first_column) * depth;
-                let at = ((iy + row) * input.width + ix) * depth;
-                let run = columns * depth;
-                accumulate(&mut y[pixel..], &x[at..at + run], &by_tap[tap * channels..]);
+            for [tap, at] in taps(window, input, [oy, ox]) {
+                let x = &x[at * depth..][..depth];
+                accumulate(&mut y[pixel..], x, &by_tap[tap * depth * channels..]);
             }
         }
     }
-    debug_assert_eq!(by_tap.len(), kh * kw * depth * channels);
+    debug_assert_eq!(by_tap.len(), window.area() * depth * channels);
     y
 }
 
@@ -132,20 +131,17 @@ fn grouped_conv2d(
     bias: &[f32],
     x: &[f32],
 ) -> Vec<f32> {
-    let [kh, kw] = window.kernel;
     let (group_in, group_out) = (input.channels / groups, output.channels / groups);
     let mut y = Vec::with_capacity(output.size());
     for oy in 0..output.height {
-        let (first_row, iy, rows) = overlap(window, 0, oy, input.height);
         for ox in 0..output.width {
-            let (first_column, ix, columns) = overlap(window, 1, ox, input.width);
-            for (out, (taps, bias)) in weights.chunks(kh * kw * group_in).zip(bias).enumerate() {
+            let filters = weights.chunks(window.area() * group_in);
+            for (out, (filter, bias)) in filters.zip(bias).enumerate() {
                 let mut sum = *bias;
-                for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |c| (row, c))) {
-                    let tap = ((first_row + row) * kw + first_column + column) * group_in;
-                    let pixel = (iy + row) * input.width + ix + column;
+                for [tap, pixel] in taps(window, input, [oy, ox]) {
                     let at = pixel * input.channels + out / group_out * group_in;
-                    let values = taps[tap..tap + group_in].iter().zip(&x[at..at + group_in]);
+                    let weights = &filter[tap * group_in..][..group_in];
+                    let values = weights.iter().zip(&x[at..at + group_in]);
                     sum += values.map(|(w, x)| w * x).sum::<f32>();
                 }
                 y.push(sum);
@@ -170,15 +166,10 @@ fn pool(
     let depth = input.channels;
     let mut y = Vec::with_capacity(output.size());
     for oy in 0..output.height {
-        let (_, iy, rows) = overlap(window, 0, oy, input.height);
         for ox in 0..output.width {
-            let (_, ix, columns) = overlap(window, 1, ox, input.width);
             for channel in 0..depth {
-                let mut values = (0..rows).flat_map(|row| {
-                    (0..columns).map(move |column| {
-                        x[((iy + row) * input.width + ix + column) * depth + channel]
-                    })
-                });
+                let mut values =
+                    taps(window, input, [oy, ox]).map(|[_, pixel]| x[pixel * depth + channel]);
                 y.push(reduce(&mut values));
             }
         }

@@ -290,7 +290,7 @@ fn pass_on(name: &str, input: ValueId, shape: Shape, relu: bool, ceiling: Option
         op: LayerOp::Conv2d {
             weights: vec![1.0; channels],
             bias: vec![0.0; channels],
-            window: Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] },
+            window: Window::new([1, 1]),
             groups: channels,
             convolved: shape,
             pool: None,
@@ -339,12 +339,7 @@ fn take_activation(graph: &Graph, end: &mut usize) -> (bool, Option<f32>) {
 fn take_pool(graph: &Graph, end: &mut usize) -> Option<Window> {
     let next = graph.only_consumer(*end + 1)?;
     let Operator::MaxPool2d { window } = graph.nodes[next].operator else { return None };
-    let (input, output) = (graph.shape(*end + 1), graph.nodes[next].output);
-    let inside = |axis: usize, size: usize, outputs: usize| {
-        window.padding[axis] == 0
-            && (outputs - 1) * window.stride[axis] + window.kernel[axis] <= size
-    };
-    if !inside(0, input.height, output.height) || !inside(1, input.width, output.width) {
+    if window.is_padded() {
         return None;
     }
     *end = next;

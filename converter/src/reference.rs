@@ -95,11 +95,7 @@ fn run_layer(network: &QuantizedNetwork, layer: &QuantizedLayer, values: &[Integ
             let input = network.shape(layer.input());
             with_elements!(&values[layer.input()], |x| match &layer.op {
                 QuantizedOp::Conv2d { parameters: p, window, convolved, .. } => {
-                    let shape = Conv2dShape {
-                        input: input.hwc(),
-                        output: convolved.hwc(),
-                        window: *window,
-                    };
+                    let shape = Conv2dShape::new(input.hwc(), convolved.hwc(), *window);
                     kernels::conv2d_accumulate(&shape, x, &p.weights, &p.bias, &mut y);
                 }
                 QuantizedOp::FullyConnected { parameters: p } => {
@@ -110,11 +106,6 @@ fn run_layer(network: &QuantizedNetwork, layer: &QuantizedLayer, values: &[Integ
             Integers::I32(y)
         }
     }
-}
-
-/// The window that covers a whole image.
-fn whole(input: Shape) -> Window {
-    Window { kernel: [input.height, input.width], stride: [1, 1], padding: [0, 0] }
 }
 
 /// A requantization that is known at run time only.
@@ -216,7 +207,7 @@ fn run_as<Y: Activation>(
             let shape = Pool2dShape {
                 input: input.hwc(),
                 output: layer.output.hwc(),
-                window: whole(input),
+                window: Window::new([input.height, input.width]),
             };
             with_elements!(x, |x| kernels::average_pool2d(&shape, x, offset, y));
         }
@@ -239,9 +230,11 @@ fn weighted<X: Activation, Y: Activation>(
     let Some(p) = layer.parameters() else { return };
     let shifts = Requantized::all(layer, &p.requantization);
     match &layer.op {
-        QuantizedOp::Conv2d { window, groups, convolved, pool, .. } => {
-            let shape =
-                Conv2dShape { input: input.hwc(), output: convolved.hwc(), window: *window };
+        QuantizedOp::Conv2d { window, groups, convolved, pool, padding_value, .. } => {
+            let shape = Conv2dShape {
+                padding_value: *padding_value,
+                ..Conv2dShape::new(input.hwc(), convolved.hwc(), *window)
+            };
             match (pool, layer.kind()) {
                 (Some(pool), _) => {
                     let pool = Pool2dShape {

@@ -43,11 +43,7 @@ fn main() {
     }
     println!("plus the bias: the accumulator is {accumulator}");
 
-    let shape = Conv2dShape {
-        input: [5, 5, 1],
-        output: [3, 3, 1],
-        window: Window { kernel: [3, 3], stride: [1, 1], padding: [0, 0] },
-    };
+    let shape = Conv2dShape::new([5, 5, 1], [3, 3, 1], Window::new([3, 3]));
     let mut accumulators = [0; 9];
     kernels::conv2d_accumulate(&shape, &IMAGE, &WEIGHTS, &BIAS, &mut accumulators);
     assert_eq!(accumulators[4], accumulator);
@@ -63,11 +59,7 @@ fn main() {
     println!("saturated to 0…255, which is the ReLU:");
     table(&activations, 3);
 
-    let pool = Pool2dShape {
-        input: [3, 3, 1],
-        output: [2, 2, 1],
-        window: Window { kernel: [2, 2], stride: [1, 1], padding: [0, 0] },
-    };
+    let pool = Pool2dShape { input: [3, 3, 1], output: [2, 2, 1], window: Window::new([2, 2]) };
     let mut pooled = [0xa5_u8; 4];
     kernels::max_pool2d(&pool, &activations, &mut pooled);
     println!("the largest of every 2×2:");

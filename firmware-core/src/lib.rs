@@ -72,10 +72,10 @@ pub use float_scale::FloatScale;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
-    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Elementwise, FullyConnected,
-    GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, Pad2d, Strided, Unit,
+    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise, FullyConnected,
+    GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, Pad2d, PaddedWith, Strided, Unit,
 };
 pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;
 pub use requantize::{Clip, Requantize, Shift};
-pub use window::{Window, output_size};
+pub use window::{Axis, Span, Window, WindowError};

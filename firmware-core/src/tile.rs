@@ -30,11 +30,11 @@ impl<X: Activation> Tiled<'_, X> {
     #[inline(always)]
     fn cursor(&self, rows: [usize; 2], columns: [usize; 2]) -> Option<Cursor<'_, X>> {
         let [_, width, depth] = self.shape.input;
-        let Window { kernel, stride, .. } = self.shape.window;
+        let Window { kernel, stride, dilation, .. } = self.shape.window;
         let (row, pitch) = (kernel[1] * depth, width * depth);
         let rows = rows.map(|row| row * (stride[0] * pitch));
         let columns = columns.map(|column| column * (stride[1] * depth));
-        Cursor::new(self.x, rows, columns, kernel[0], row, pitch)
+        Cursor::new(self.x, rows, columns, kernel[0], row, pitch * dilation[0])
     }
 
     /// Sums of products of the windows at two rows and two columns of the output, row by row: one
@@ -91,16 +91,13 @@ impl<X: Activation> Tiled<'_, X> {
         }
     }
 
-    /// One value that the window of a pixel covers; zero on the padding.
+    /// One value that the window of a pixel covers.
     fn tap(&self, [oy, ox]: [usize; 2], row: usize, column: usize) -> i32 {
         let [height, width, depth] = self.shape.input;
-        let Window { stride: [sh, sw], padding: [top, left], .. } = self.shape.window;
-        // Left of the image or above it wraps around to a huge position.
-        let iy = (oy * sh + row).wrapping_sub(top);
-        let ix = (ox * sw + column / depth.max(1)).wrapping_sub(left);
-        if iy >= height || ix >= width {
-            return 0;
-        }
+        let window = &self.shape.window;
+        let iy = window.position(Axis::Rows, oy, row, height);
+        let ix = window.position(Axis::Columns, ox, column / depth.max(1), width);
+        let (Some(iy), Some(ix)) = (iy, ix) else { return self.shape.padding_value };
         self.x.get((iy * width + ix) * depth + column % depth.max(1)).map_or(0, |x| x.to_i32())
     }
 
@@ -166,7 +163,8 @@ impl<X: Activation> Tiled<'_, X> {
         ) {
             return;
         }
-        let fits_tile = pool.window.kernel[0] <= 2 && pool.window.kernel[1] <= 2;
+        let [height, width] = pool.window.extent();
+        let fits_tile = height <= 2 && width <= 2;
         match (self.padded, fits_tile) {
             (false, true) => self.max_pool2d_of::<Y, R, false, true>(pool, requantize, y, sums),
             (false, false) => self.max_pool2d_of::<Y, R, false, false>(pool, requantize, y, sums),
@@ -198,12 +196,13 @@ impl<X: Activation> Tiled<'_, X> {
                 }
                 // Several tiles; those at the bottom and at the right may repeat pixels.
                 y.fill(Y::MIN);
+                let [down, across] = pool.window.dilation;
                 for top in (0..rows.len).step_by(2) {
                     let bottom = (top + 1).min(rows.len - 1);
                     for left in (0..columns.len).step_by(2) {
                         let right = (left + 1).min(columns.len - 1);
-                        let rows = [rows.input + top, rows.input + bottom];
-                        let columns = [columns.input + left, columns.input + right];
+                        let rows = [top, bottom].map(|row| rows.input + row * down);
+                        let columns = [left, right].map(|column| columns.input + column * across);
                         self.sums::<PADDED>(&mut patch, rows, columns, sums);
                         self.largest::<Y, R, true>(sums, requantize, y);
                     }

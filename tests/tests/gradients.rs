@@ -53,17 +53,19 @@ impl Spec {
     fn build(self) -> Box<dyn Layer> {
         match self {
             Spec::Conv(out_channels, groups, [kernel, stride, padding], bias) => {
-                let window = Window { kernel, stride, padding };
+                let [top, left] = padding;
+                let padding = [top, left, top, left];
+                let window = Window { stride, padding, ..Window::new(kernel) };
                 Box::new(Conv2d { out_channels, window, groups, bias })
             }
             Spec::Relu => Box::new(Relu),
             Spec::Relu6 => Box::new(BoundedRelu::RELU6),
             Spec::Leaky(slope) => Box::new(LeakyRelu { slope }),
             Spec::Pool(kernel, stride) => {
-                Box::new(MaxPool2d { window: Window { kernel, stride, padding: [0, 0] } })
+                Box::new(MaxPool2d { window: Window { stride, ..Window::new(kernel) } })
             }
             Spec::Average(kernel, stride) => {
-                Box::new(AveragePool2d { window: Window { kernel, stride, padding: [0, 0] } })
+                Box::new(AveragePool2d { window: Window { stride, ..Window::new(kernel) } })
             }
             Spec::GlobalAverage => Box::new(GlobalAveragePool),
             Spec::Norm => Box::new(BatchNorm),

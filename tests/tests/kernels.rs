@@ -10,7 +10,6 @@ use common::tensors::*;
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::{
     Activation, Conv2d, FullyConnected, MaxPool2d, Shift, Strided, Unit, Window, layers::Geometry,
-    output_size,
 };
 use proptest::prelude::*;
 
@@ -22,7 +21,7 @@ fn naive_conv2d<X: Activation>(
     bias: &[i32],
 ) -> Vec<i64> {
     let ([height, width, depth], [out_height, out_width, channels]) = (shape.input, shape.output);
-    let Window { kernel, stride, padding } = shape.window;
+    let Window { kernel, stride, dilation, padding } = shape.window;
     let mut y = Vec::new();
     for oy in 0..out_height {
         for ox in 0..out_width {
@@ -30,16 +29,19 @@ fn naive_conv2d<X: Activation>(
                 let mut sum = i64::from(bias[o]);
                 for ky in 0..kernel[0] {
                     for kx in 0..kernel[1] {
-                        let iy = (oy * stride[0] + ky) as i64 - padding[0] as i64;
-                        let ix = (ox * stride[1] + kx) as i64 - padding[1] as i64;
-                        if iy < 0 || iy >= height as i64 || ix < 0 || ix >= width as i64 {
-                            continue;
-                        }
+                        let iy = (oy * stride[0] + ky * dilation[0]) as i64 - padding[0] as i64;
+                        let ix = (ox * stride[1] + kx * dilation[1]) as i64 - padding[1] as i64;
+                        let outside = iy < 0 || iy >= height as i64 || ix < 0 || ix >= width as i64;
                         for i in 0..depth {
-                            let value = x[(iy as usize * width + ix as usize) * depth + i];
+                            let value = match outside {
+                                true => shape.padding_value,
+                                false => {
+                                    x[(iy as usize * width + ix as usize) * depth + i].to_i32()
+                                }
+                            };
                             let weight =
                                 weights[((o * kernel[0] + ky) * kernel[1] + kx) * depth + i];
-                            sum += i64::from(value.to_i32()) * i64::from(weight);
+                            sum += i64::from(value) * i64::from(weight);
                         }
                     }
                 }
@@ -50,27 +52,26 @@ fn naive_conv2d<X: Activation>(
     y
 }
 
-/// The maximum of every window of a `[height][width][channel]` tensor.
-fn naive_max_pool2d<T: Ord + Copy>(shape: &Pool2dShape, x: &[T]) -> Vec<T> {
+/// The maximum of every window of a `[height][width][channel]` tensor; `least` where a window has
+/// nothing but padding.
+fn naive_max_pool2d<T: Ord + Copy>(shape: &Pool2dShape, x: &[T], least: T) -> Vec<T> {
     let ([height, width, depth], [out_height, out_width, _]) = (shape.input, shape.output);
-    let Window { kernel, stride, padding } = shape.window;
+    let Window { kernel, stride, dilation, padding } = shape.window;
     let mut y = Vec::new();
     for oy in 0..out_height {
         for ox in 0..out_width {
             for c in 0..depth {
-                let rows = (0..kernel[0]).map(|k| (oy * stride[0] + k) as i64 - padding[0] as i64);
+                let rows = (0..kernel[0])
+                    .map(|k| (oy * stride[0] + k * dilation[0]) as i64 - padding[0] as i64);
                 let inside = rows.filter(|&iy| iy >= 0 && iy < height as i64).flat_map(|iy| {
-                    let columns =
-                        (0..kernel[1]).map(|k| (ox * stride[1] + k) as i64 - padding[1] as i64);
+                    let columns = (0..kernel[1])
+                        .map(|k| (ox * stride[1] + k * dilation[1]) as i64 - padding[1] as i64);
                     columns
                         .filter(|&ix| ix >= 0 && ix < width as i64)
                         .map(move |ix| (iy as usize, ix as usize))
                 });
                 y.push(
-                    inside
-                        .map(|(iy, ix)| x[(iy * width + ix) * depth + c])
-                        .max()
-                        .expect("a window on the input"),
+                    inside.map(|(iy, ix)| x[(iy * width + ix) * depth + c]).max().unwrap_or(least),
                 );
             }
         }
@@ -88,13 +89,14 @@ fn naive_fully_connected<X: Activation>(x: &[X], weights: &[i8], bias: &[i32]) -
 }
 
 fn conv2d_shape() -> impl Strategy<Value = Conv2dShape> {
-    (placement(), 1usize..=5, 1usize..=5).prop_map(|((input, output, window), depth, channels)| {
-        Conv2dShape {
+    (placement(), 1usize..=5, 1usize..=5, padding_value()).prop_map(
+        |((input, output, window), depth, channels, padding_value)| Conv2dShape {
             input: [input[0], input[1], depth],
             output: [output[0], output[1], channels],
             window,
-        }
-    })
+            padding_value,
+        },
+    )
 }
 
 fn check_conv2d<X: Activation, Y: Activation>(shape: &Conv2dShape, source: &mut Source) {
@@ -130,7 +132,7 @@ fn check_fused<X: Activation, Y: Activation>(
     let mut y = vec![untouched::<Y>(); pool.output.iter().product()];
     kernels::conv2d_max_pool2d(shape, pool, &x, &weights, &bias, &shifts, &mut y);
 
-    let largest = naive_max_pool2d(pool, &naive_conv2d(shape, &x, &weights, &bias));
+    let largest = naive_max_pool2d(pool, &naive_conv2d(shape, &x, &weights, &bias), i64::MIN);
     let want: Vec<Y> = largest
         .iter()
         .enumerate()
@@ -201,12 +203,9 @@ proptest! {
         // A pooling window that does not fit is cut to the convolution's output.
         let kernel = [kernel[0].min(height), kernel[1].min(width)];
         let padding = [padding[0].min(kernel[0] - 1), padding[1].min(kernel[1] - 1)];
-        let output = [
-            output_size(height, kernel[0], stride[0], padding[0], 0),
-            output_size(width, kernel[1], stride[1], padding[1], 0),
-            channels,
-        ];
-        let pool = Pool2dShape { input: shape.output, output, window: Window { kernel, stride, padding } };
+        let window = Window { stride, padding: [padding[0], padding[1], 0, 0], ..Window::new(kernel) };
+        let [height, width] = window.output_size([height, width]);
+        let pool = Pool2dShape { input: shape.output, output: [height, width, channels], window };
         check_fused::<u8, u8>(&shape, &pool, &mut Source(seed));
         check_fused::<i8, i8>(&shape, &pool, &mut Source(seed));
     }
@@ -221,11 +220,11 @@ proptest! {
         let x: Vec<i8> = Source(seed).activations(shape.input.iter().product());
         let mut y = vec![untouched::<i8>(); shape.output.iter().product()];
         kernels::max_pool2d(&shape, &x, &mut y);
-        prop_assert_eq!(y, naive_max_pool2d(&shape, &x));
+        prop_assert_eq!(y, naive_max_pool2d(&shape, &x, i8::MIN));
         let x: Vec<u8> = Source(seed).activations(shape.input.iter().product());
         let mut y = vec![untouched::<u8>(); shape.output.iter().product()];
         kernels::max_pool2d(&shape, &x, &mut y);
-        prop_assert_eq!(y, naive_max_pool2d(&shape, &x));
+        prop_assert_eq!(y, naive_max_pool2d(&shape, &x, u8::MIN));
     }
 
     #[test]
@@ -351,8 +350,7 @@ fn conv2d_layer_of<
 >(
     source: &mut Source,
 ) {
-    let shape =
-        Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+    let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
     let x: Vec<X> = source.activations(IH * IW * IC);
     let weights = source.weights(OC * KH * KW * IC);
     let bias: [i32; OC] = source.biases(OC).try_into().unwrap();
@@ -411,16 +409,11 @@ fn fused_layer_of<
 >(
     source: &mut Source,
 ) {
-    let [top, left, bottom, right] = G::PADDING;
-    let convolved = [
-        output_size(IH, KH, G::STRIDE[0], top, bottom),
-        output_size(IW, KW, G::STRIDE[1], left, right),
-        OC,
-    ];
-    let shape =
-        Conv2dShape { input: [IH, IW, IC], output: convolved, window: window::<KH, KW, G>() };
+    let [height, width] = Window::of::<G>([KH, KW]).output_size([IH, IW]);
+    let convolved = [height, width, OC];
+    let shape = Conv2dShape::of::<G>([IH, IW, IC], convolved, [KH, KW]);
     let pool =
-        Pool2dShape { input: convolved, output: [OH, OW, OC], window: window::<PH, PW, PG>() };
+        Pool2dShape { input: convolved, output: [OH, OW, OC], window: Window::of::<PG>([PH, PW]) };
     let x: Vec<X> = source.activations(IH * IW * IC);
     let weights = source.weights(OC * KH * KW * IC);
     let bias: [i32; OC] = source.biases(OC).try_into().unwrap();

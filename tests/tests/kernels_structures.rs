@@ -22,23 +22,24 @@ fn naive_conv2d<X: Activation>(
     bias: &[i32],
 ) -> Vec<i64> {
     let ([height, width, depth], [out_height, out_width, channels]) = (shape.input, shape.output);
-    let Window { kernel, stride, padding } = shape.window;
+    let Window { kernel, stride, dilation, padding } = shape.window;
     let (group_in, group_out) = (depth / groups, channels / groups);
     let mut y = Vec::new();
     for (oy, ox) in (0..out_height).flat_map(|oy| (0..out_width).map(move |ox| (oy, ox))) {
         for o in 0..channels {
             let mut sum = i64::from(bias[o]);
             for (ky, kx) in (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| (ky, kx))) {
-                let iy = (oy * stride[0] + ky) as i64 - padding[0] as i64;
-                let ix = (ox * stride[1] + kx) as i64 - padding[1] as i64;
-                if iy < 0 || iy >= height as i64 || ix < 0 || ix >= width as i64 {
-                    continue;
-                }
+                let iy = (oy * stride[0] + ky * dilation[0]) as i64 - padding[0] as i64;
+                let ix = (ox * stride[1] + kx * dilation[1]) as i64 - padding[1] as i64;
+                let outside = iy < 0 || iy >= height as i64 || ix < 0 || ix >= width as i64;
                 for i in 0..group_in {
                     let channel = o / group_out * group_in + i;
-                    let value = x[(iy as usize * width + ix as usize) * depth + channel];
+                    let value = match outside {
+                        true => shape.padding_value,
+                        false => x[(iy as usize * width + ix as usize) * depth + channel].to_i32(),
+                    };
                     let weight = weights[((o * kernel[0] + ky) * kernel[1] + kx) * group_in + i];
-                    sum += i64::from(value.to_i32()) * i64::from(weight);
+                    sum += i64::from(value) * i64::from(weight);
                 }
             }
             y.push(sum);
@@ -84,8 +85,7 @@ fn check_average<X: Activation, Y: Activation>(shape: &Pool2dShape, source: &mut
     let shift = source.shifts(1)[0];
     // A convolution in which every channel has a window of ones.
     let ones = vec![1; shape.window.kernel[0] * shape.window.kernel[1] * channels];
-    let convolution =
-        Conv2dShape { input: shape.input, output: shape.output, window: shape.window };
+    let convolution = Conv2dShape::new(shape.input, shape.output, shape.window);
     let sums = naive_conv2d(&convolution, channels, &x, &ones, &vec![0; channels]);
     let want: Vec<Y> = sums.iter().map(|sum| requantized(*sum, shift)).collect();
     let mut y = vec![untouched::<Y>(); want.len()];
@@ -127,11 +127,12 @@ proptest! {
 
     #[test]
     fn grouped_and_depthwise((input, output, window) in placement(), groups in 1usize..=4,
-                             group in [1usize..=3, 1..=3], seed: u64) {
+                             padding_value in padding_value(), group in [1usize..=3, 1..=3], seed: u64) {
         let shape = Conv2dShape {
             input: [input[0], input[1], groups * group[0]],
             output: [output[0], output[1], groups * group[1]],
             window,
+            padding_value,
         };
         check_grouped::<u8, u8>(&shape, groups, &mut Source(seed));
         check_grouped::<u8, i8>(&shape, groups, &mut Source(seed));
@@ -206,9 +207,9 @@ proptest! {
 
     #[test]
     fn wrong_lengths_do_not_panic((input, output, window) in placement(), cut in [0usize..30, 0..30, 0..4, 0..30],
-                                  groups in 0usize..4, seed: u64) {
+                                  groups in 0usize..4, padding_value in padding_value(), seed: u64) {
         let source = &mut Source(seed);
-        let shape = Conv2dShape { input: [input[0], input[1], 3], output: [output[0], output[1], 4], window };
+        let shape = Conv2dShape { padding_value, ..Conv2dShape::new([input[0], input[1], 3], [output[0], output[1], 4], window) };
         let pool = Pool2dShape { input: shape.input, output: shape.output, window };
         let (x, weights): (Vec<u8>, _) = (source.activations(cut[0]), source.weights(cut[1]));
         let (bias, shifts) = (source.biases(cut[2]), source.shifts(4));
@@ -253,8 +254,7 @@ fn depthwise_layer<
 >(
     source: &mut Source,
 ) {
-    let shape =
-        Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+    let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
     let x: Vec<X> = source.activations(IH * IW * IC);
     let weights = source.weights(KH * KW * OC);
     let bias: [i32; OC] = source.biases(OC).try_into().unwrap();
@@ -285,8 +285,7 @@ fn grouped_layer<
 >(
     source: &mut Source,
 ) {
-    let shape =
-        Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+    let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
     let x: Vec<X> = source.activations(IH * IW * IC);
     let weights = source.weights(OC * KH * KW * GC);
     let bias: [i32; OC] = source.biases(OC).try_into().unwrap();
@@ -314,7 +313,7 @@ fn average_layer<
     source: &mut Source,
 ) {
     let shape =
-        Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: window::<KH, KW, G>() };
+        Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: Window::of::<G>([KH, KW]) };
     let x: Vec<X> = source.activations(IH * IW * C);
     let shift = source.shifts(1)[0];
     let mut want = vec![untouched::<Y>(); OH * OW * C];

@@ -100,14 +100,14 @@ fn folder_of_words(name: &str, count: usize) -> PathBuf {
 fn a_folder_per_label_is_a_data_set() {
     let folder = folder_of_words("own-folder", 14);
     let options = Options { seed: 3, ..Options::default() };
-    let collection = import::open(&folder, &options).expect("it is a data set");
+    let collection = read::open(&folder, &options).expect("it is a data set");
     assert_eq!(collection.names, ["eins", "null", "sieben"]);
     assert_eq!((collection.train.len(), collection.test.len()), (36, 6));
     assert_eq!((collection.train.height, collection.train.classes), (28, 3));
     assert!(!collection.test_given && collection.preview.is_some() && collection.bad.is_empty());
-    let again = import::open(&folder, &options).expect("it is a data set");
+    let again = read::open(&folder, &options).expect("it is a data set");
     assert!(again.train == collection.train && again.test == collection.test);
-    let other = import::open(&folder, &Options { seed: 4, ..options }).expect("it is a data set");
+    let other = read::open(&folder, &Options { seed: 4, ..options }).expect("it is a data set");
     assert!(other.test != collection.test);
 }
 
@@ -131,11 +131,11 @@ fn bad_files_are_listed_and_left_out_on_demand() {
         .expect("written");
     fs::write(folder.join("eins/.DS_Store"), b"x").expect("the file is written");
 
-    let error = import::open(&folder, &Options::default()).err().expect("is refused");
-    let import::ImportError::Bad { bad: found, .. } = &error else { panic!("{error}") };
+    let error = read::open(&folder, &Options::default()).err().expect("is refused");
+    let read::ImportError::Bad { bad: found, .. } = &error else { panic!("{error}") };
     assert_eq!(found.len(), 4, "{found:?}");
     for (name, _, part) in bad.iter().chain(&[("eins/blank.png", &[][..], "blank")]) {
-        let named = |file: &&import::BadFile| file.path.ends_with(name) && file.what.contains(part);
+        let named = |file: &&read::BadFile| file.path.ends_with(name) && file.what.contains(part);
         assert!(found.iter().any(|file| named(&file)), "{name} in {found:?}");
     }
     let text = error.to_string();
@@ -147,7 +147,7 @@ fn bad_files_are_listed_and_left_out_on_demand() {
     );
 
     let skipping = Options { skip_bad: true, ..Options::default() };
-    let collection = import::open(&folder, &skipping).expect("the rest is a data set");
+    let collection = read::open(&folder, &skipping).expect("the rest is a data set");
     assert_eq!((collection.bad.len(), collection.train.len() + collection.test.len()), (4, 12));
 }
 
@@ -176,10 +176,10 @@ fn colour_and_transparency_are_no_obstacle() {
 }
 
 /// Writes a table and reads it.
-fn table(name: &str, text: &str, options: &Options) -> Result<import::Collection, String> {
+fn table(name: &str, text: &str, options: &Options) -> Result<read::Collection, String> {
     let path = scratch(name).join("data.csv");
     fs::write(&path, text).expect("the table is written");
-    import::open(&path, options).map_err(|error| error.to_string())
+    read::open(&path, options).map_err(|error| error.to_string())
 }
 
 fn rows(images: &Dataset, header: &str) -> String {
@@ -297,8 +297,8 @@ fn own_pictures_are_trained_on_and_recognized() {
     // The same folder through files: the converter takes them, and so does the trainer.
     let (ok, said, wrong) = trainer(&["import", data, "--out", "idx"], &out);
     assert!(ok, "{said}{wrong}");
-    let direct = import::open(&folder, &Options::default()).expect("it is a data set");
-    let through = import::open(&out.join("idx"), &Options::default()).expect("it is a data set");
+    let direct = read::open(&folder, &Options::default()).expect("it is a data set");
+    let through = read::open(&out.join("idx"), &Options::default()).expect("it is a data set");
     assert!(
         direct.train == through.train
             && direct.test == through.test

@@ -98,7 +98,6 @@ fn fold_into_producer(graph: &mut Graph, index: usize, affine: &Affine) -> bool 
 /// Exchanges the node with the one that reads it, where that changes nothing.
 fn move_past(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) -> bool {
     let shape = graph.nodes[index].output;
-    let output = graph.nodes[consumer].output;
     match &graph.nodes[consumer].operator {
         Operator::Flatten { order } => {
             let expand = |values: &[f32]| expand(values, shape, *order);
@@ -108,9 +107,7 @@ fn move_past(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) 
         Operator::MaxPool2d { .. } if affine.increases() => {}
         Operator::Relu | Operator::LeakyRelu { .. } if affine.increases() && !affine.shifts() => {}
         // The sum of a window has its shift once for each pixel.
-        Operator::AveragePool2d { window, bits }
-            if !pads(window, shape, output) || !affine.shifts() =>
-        {
+        Operator::AveragePool2d { window, bits } if !window.is_padded() || !affine.shifts() => {
             let factor = (window.kernel[0] * window.kernel[1]) as f32 / 2_f32.powi(*bits as i32);
             graph.nodes[index].operator = Operator::Affine {
                 scale: affine.scale.clone(),
@@ -128,9 +125,7 @@ fn fold_into_consumers(graph: &mut Graph, index: usize, affine: &Affine) -> bool
     let shape = graph.nodes[index].output;
     let consumers: Vec<usize> = graph.consumers(index + 1).collect();
     let takes = |&consumer: &usize| match &graph.nodes[consumer].operator {
-        Operator::Conv2d { window, .. } => {
-            !affine.shifts() || !pads(window, shape, graph.nodes[consumer].output)
-        }
+        Operator::Conv2d { window, .. } => !affine.shifts() || !window.is_padded(),
         Operator::FullyConnected { .. } => true,
         _ => false,
     };
@@ -185,9 +180,8 @@ fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), 
     let reads_image = graph.nodes[index].inputs[0] == 0;
     if reads_image && affine.shifts() {
         let padded = graph.consumers(index + 1).any(|consumer| {
-            let output = graph.nodes[consumer].output;
             matches!(&graph.nodes[consumer].operator,
-                Operator::Conv2d { window, .. } if pads(window, shape, output))
+                Operator::Conv2d { window, .. } if window.is_padded())
         });
         let what = match padded {
             true => {
@@ -214,18 +208,10 @@ fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), 
         Operator::FullyConnected { weights, bias }
     } else {
         let weights = (0..channels).map(|channel| affine.scale(channel)).collect();
-        let window = Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] };
+        let window = Window::new([1, 1]);
         Operator::Conv2d { weights, bias, window, groups: channels }
     };
     Ok(())
-}
-
-/// Some window reaches beyond the input.
-fn pads(window: &Window, input: Shape, output: Shape) -> bool {
-    let reaches = |axis: usize, size: usize, outputs: usize| {
-        window.padding[axis] > 0 || (outputs - 1) * window.stride[axis] + window.kernel[axis] > size
-    };
-    reaches(0, input.height, output.height) || reaches(1, input.width, output.width)
 }
 
 /// What a layer computes, scaled and shifted: weights `[out][…]`.

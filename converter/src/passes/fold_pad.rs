@@ -1,8 +1,7 @@
 //! Folds explicit padding into the windows that read it.
 
 use super::PassError;
-use crate::graph::{Graph, Operator, Shape, ValueId};
-use firmware_core::Window;
+use crate::graph::{Graph, Operator, ValueId};
 
 pub fn run(graph: &mut Graph) -> Result<(), PassError> {
     while let Some(index) =
@@ -17,6 +16,9 @@ fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
     let Operator::Pad { before } = graph.nodes[index].operator else { return Ok(()) };
     let padded = graph.nodes[index].inputs[0];
     let input = graph.shape(padded);
+    let within = graph.nodes[index].output;
+    let [top, left] = before;
+    let pads = [top, left, within.height - input.height - top, within.width - input.width - left];
     let readers: Vec<usize> = graph.consumers(index + 1).collect();
     if readers.is_empty() || graph.output == index + 1 {
         return Err(PassError::at(graph, index, "must be followed by a convolution or a pooling"));
@@ -40,25 +42,17 @@ fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
                 return Err(PassError::at(graph, index, what));
             }
         };
-        window.padding = [window.padding[0] + before[0], window.padding[1] + before[1]];
-        if !fits(window, input, output) {
+        for (side, pad) in window.padding.iter_mut().zip(pads) {
+            *side += pad;
+        }
+        *window = window.trimmed([input.height, input.width], [output.height, output.width]);
+        if window.checked_output_size([input.height, input.width]).is_err() {
             let what = "pads by as much as the size of the window that reads it, or more";
             return Err(PassError::at(graph, index, what));
         }
     }
     graph.bypass(index);
     Ok(())
-}
-
-/// Every window touches the input: padding is smaller than the window on all sides.
-fn fits(window: &Window, input: Shape, output: Shape) -> bool {
-    let after = |axis: usize, size: usize, outputs: usize| {
-        ((outputs - 1) * window.stride[axis] + window.kernel[axis])
-            .saturating_sub(size + window.padding[axis])
-    };
-    (0..2).all(|axis| window.padding[axis] < window.kernel[axis])
-        && after(0, input.height, output.height) < window.kernel[0]
-        && after(1, input.width, output.width) < window.kernel[1]
 }
 
 /// The value comes from a ReLU, at most through poolings.

@@ -13,64 +13,38 @@ use crate::quantized::{Affine, Parameters, QuantizedOp, Requantization, Rescale}
 /// An accumulator, and what becomes of it when it is shifted left, must fit 32 bits.
 const ACCUMULATOR_BOUND: i64 = 1 << 31;
 
-/// How the windows of an operator lie: the window, its padding and the output's height and width.
-struct Windows {
-    window: Window,
-    /// Top, left, bottom, right.
-    padding: [usize; 4],
-    output: [usize; 2],
-}
-
 impl Import<'_> {
-    /// Reads padding and strides: `fields` are the numbers of `padding`, `stride_w` and `stride_h`.
-    fn windows(
+    /// The window of an operator with padding and strides in its first three options, and the height
+    /// and width of what it computes.
+    fn window(
         &self,
         operator: &Operator,
         value: Value,
         kernel: [usize; 2],
         dilation: [usize; 2],
-    ) -> Result<Windows, TfliteError> {
+    ) -> Result<(Window, [usize; 2]), TfliteError> {
         let stride = [operator.count(2, 1, "stride")?, operator.count(1, 1, "stride")?];
-        let same = match operator.option(0)? {
-            0 => true,
-            1 => false,
-            other => return Err(operator.error(format!("padding number {other} is unknown"))),
-        };
+        let mut window = Window { kernel, stride, dilation, padding: value.border };
         let input = [value.shape.height, value.shape.width];
-        let mut padding = value.border;
-        let mut output = [0; 2];
-        for axis in 0..2 {
-            let extent = (kernel[axis] - 1).checked_mul(dilation[axis]).map(|extent| extent + 1);
-            let extent = extent.filter(|&extent| extent <= 1 << 24).ok_or_else(|| {
-                operator
-                    .error(format!("a window of {} with dilation {}", kernel[axis], dilation[axis]))
-            })?;
-            let size = input[axis] + padding[axis] + padding[axis + 2];
-            if same {
-                output[axis] = size.div_ceil(stride[axis]);
-                let covered = (output[axis] - 1) * stride[axis] + extent;
-                let total = covered.saturating_sub(size);
-                padding[axis] += total / 2;
-                padding[axis + 2] += total - total / 2;
-            } else {
-                output[axis] = (size + stride[axis])
-                    .checked_sub(extent)
-                    .map(|places| places / stride[axis])
-                    .filter(|&places| places > 0)
-                    .ok_or_else(|| {
-                        operator
-                            .error(format!("a window of {extent} does not fit on {size} pixels"))
-                    })?;
-                // What no window reaches is not padding: the kernels know it from the output.
-                let covered = (output[axis] - 1) * stride[axis] + extent;
-                padding[axis + 2] = covered.saturating_sub(input[axis] + padding[axis]);
+        match operator.option(0)? {
+            // SAME: as many windows as strides fit, the odd pixel of padding below and right.
+            0 => {
+                let extent = window.extent();
+                for axis in 0..2 {
+                    let output = input[axis].div_ceil(stride[axis]);
+                    let covered = ((output - 1) * stride[axis]).saturating_add(extent[axis]);
+                    let total = covered.saturating_sub(input[axis]);
+                    window.padding[axis] = total / 2;
+                    window.padding[axis + 2] = total - total / 2;
+                }
             }
+            1 => {}
+            other => return Err(operator.error(format!("padding number {other} is unknown"))),
         }
-        if dilation != [1, 1] {
-            return Err(operator.error(format!("dilation {dilation:?} is not supported")));
-        }
-        let window = Window { kernel, stride, padding: [padding[0], padding[1]] };
-        Ok(Windows { window, padding, output })
+        let output = window
+            .checked_output_size(input)
+            .map_err(|error| operator.error(format!("{error}: {window:?} on {}", value.shape)))?;
+        Ok((window.trimmed(input, output), output))
     }
 
     pub(super) fn convolution(&mut self, operator: &Operator) -> Result<(), TfliteError> {
@@ -99,7 +73,7 @@ impl Import<'_> {
             operator.count(dilation_w, 1, "dilation")?,
         ];
         let kernel = [kernel_height, kernel_width];
-        let windows = self.windows(operator, value, kernel, dilation)?;
+        let (window, [height, width]) = self.window(operator, value, kernel, dilation)?;
         let mut weights = filter.i8s()?;
         if depthwise {
             // By channel, as all weights here; the kernel gets them by tap again.
@@ -119,17 +93,15 @@ impl Import<'_> {
             &factors,
             operator.activation(activation)?,
         )?;
-        let [height, width] = windows.output;
         let shape = Shape::new(height, width, outputs);
         let op = QuantizedOp::Conv2d {
             parameters,
-            window: windows.window,
+            window,
             groups: channels / per_group,
             convolved: shape,
             pool: None,
             padding_value: value.affine.zero,
         };
-        let _ = windows.padding;
         self.push(operator, op, vec![id], shape)
     }
 
@@ -169,7 +141,7 @@ impl Import<'_> {
         let shape = Shape { channels: outputs, ..value.shape };
         let op = QuantizedOp::Conv2d {
             parameters,
-            window: Window { kernel: [1, 1], stride: [1, 1], padding: [0, 0] },
+            window: Window::new([1, 1]),
             groups: 1,
             convolved: shape,
             pool: None,
@@ -234,12 +206,10 @@ impl Import<'_> {
         let id = self.spatial(operator, value)?;
         let kernel =
             [operator.count(4, 1, "window height")?, operator.count(3, 1, "window width")?];
-        let windows = self.windows(operator, value, kernel, [1, 1])?;
+        let (window, [height, width]) = self.window(operator, value, kernel, [1, 1])?;
         let output = self.affine_of(operator)?;
         let bounds = bounds(operator.activation(5)?, output.scale, output.zero);
-        let [height, width] = windows.output;
         let shape = Shape::new(height, width, value.shape.channels);
-        let window = windows.window;
         let op = match operator.builtin {
             Builtin::AVERAGE_POOL_2D if kernel[0] * kernel[1] > 1 << 16 => {
                 return Err(operator.error(format!("a window of {kernel:?} is too large")));

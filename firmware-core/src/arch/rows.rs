@@ -44,8 +44,11 @@ pub(crate) const fn fit(shape: &Conv2dShape, pool: &Pool2dShape, padded: bool) -
         && pool.window.kernel[1] == 2
         && pool.window.stride[0] == 2
         && pool.window.stride[1] == 2
-        && pool.window.padding[0] == 0
-        && pool.window.padding[1] == 0
+        && shape.window.dilation[0] == 1
+        && shape.window.dilation[1] == 1
+        && !pool.window.is_padded()
+        && pool.window.dilation[0] == 1
+        && pool.window.dilation[1] == 1
         && rows >= 2
         && rows <= ROWS
         && pairs <= PAIRS

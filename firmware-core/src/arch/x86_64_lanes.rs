@@ -75,7 +75,9 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let [height, right, channels] = pool.output;
         let ([kernel_rows, kernel_columns], [sy, sx]) = (shape.window.kernel, shape.window.stride);
         let ([ph, pw], [py, px]) = (pool.window.kernel, pool.window.stride);
-        let plain = [shape.window.padding, pool.window.padding] == [[0; 2]; 2]
+        let plain = !shape.window.is_padded()
+            && !pool.window.is_padded()
+            && [shape.window.dilation, pool.window.dilation] == [[1; 2]; 2]
             && [ph, pw].iter().all(|size| (1..=2).contains(size))
             && [height, right, kernel_rows, kernel_columns, depth].iter().all(|&size| size > 0);
         if !plain {

@@ -20,16 +20,18 @@ pub fn average_pool2d<X: Activation, Y: Activation, R: Requantize>(
 ) {
     let [_, in_width, depth] = shape.input;
     let [out_height, out_width, _] = shape.output;
+    let [down, right] = shape.window.dilation;
     let mut pixels = y.chunks_exact_mut(depth.max(1));
     for oy in 0..out_height {
         for (ox, pixel) in pixels.by_ref().take(out_width).enumerate() {
             let [rows, columns] = shape.patch(oy, ox);
             for (channel, y) in pixel.iter_mut().enumerate() {
                 let mut sum = 0i32;
-                for iy in rows.input..rows.input + rows.len {
+                for row in 0..rows.len {
+                    let iy = rows.input + row * down;
                     let start = (iy * in_width + columns.input) * depth + channel;
-                    let row = x.get(start..).unwrap_or_default().iter().step_by(depth.max(1));
-                    for x in row.take(columns.len) {
+                    let row = x.get(start..).unwrap_or_default().iter();
+                    for x in row.step_by((right * depth).max(1)).take(columns.len) {
                         sum = sum.wrapping_add(x.to_i32());
                     }
                 }

@@ -1,6 +1,7 @@
 //! Two-dimensional convolution, alone and fused with the max pooling that follows it.
 
 use super::{Pool2dShape, dot};
+use crate::layers::Geometry;
 use crate::window::{Axis, Span};
 use crate::{Activation, Requantize, Window};
 
@@ -11,11 +12,28 @@ pub struct Conv2dShape {
     pub input: [usize; 3],
     /// Height, width and channels of the output.
     pub output: [usize; 3],
-    /// Size, stride and zero padding of the window.
+    /// How the window lies on the input.
     pub window: Window,
+    /// What is read on the padding: 0, or the zero point of a model that has one.
+    pub padding_value: i32,
 }
 
 impl Conv2dShape {
+    /// A convolution with zeros on its padding.
+    pub const fn new(input: [usize; 3], output: [usize; 3], window: Window) -> Self {
+        Self { input, output, window, padding_value: 0 }
+    }
+
+    /// A convolution with windows of `kernel` (height and width) that move and are padded as `G`
+    /// says.
+    pub const fn of<G: Geometry>(
+        input: [usize; 3],
+        output: [usize; 3],
+        kernel: [usize; 2],
+    ) -> Self {
+        Self { input, output, window: Window::of::<G>(kernel), padding_value: G::PADDING_VALUE }
+    }
+
     /// Weights per output channel.
     fn taps(&self) -> usize {
         self.window.kernel[0] * self.window.kernel[1] * self.input[2]
@@ -29,22 +47,58 @@ impl Conv2dShape {
         ]
     }
 
-    /// The sum of products of one window and the weights of one output channel. What lies on the
-    /// padding counts zero. One kernel row is contiguous in both, so it is one dot product.
-    fn window_sum<X: Activation>(
+    /// The pixels of the input that a window covers, in runs that are contiguous in both: first
+    /// pixel, first tap, and how many.
+    #[inline(always)]
+    pub(super) fn runs(
         &self,
         [rows, columns]: [Span; 2],
-        x: &[X],
-        weights: &[i8],
-    ) -> i32 {
-        let [_, width, depth] = self.input;
+    ) -> impl Iterator<Item = (usize, usize, usize)> {
+        let [_, width, _] = self.input;
         let [_, kernel_width] = self.window.kernel;
+        let [down, right] = self.window.dilation;
+        let (runs, len) = if right == 1 { (1, columns.len) } else { (columns.len, 1) };
+        (0..rows.len).flat_map(move |row| {
+            let pixel = (rows.input + row * down) * width + columns.input;
+            let tap = (rows.kernel + row) * kernel_width + columns.kernel;
+            (0..runs).map(move |run| (pixel + run * right, tap + run, len))
+        })
+    }
+
+    /// What the padding adds to the sum of a window: its value times the weights that lie on it,
+    /// of which tap number n has `weight(n)`.
+    #[inline(always)]
+    pub(super) fn padding_sum(
+        &self,
+        [rows, columns]: [Span; 2],
+        weight: impl Fn(usize) -> i32,
+    ) -> i32 {
+        if self.padding_value == 0 {
+            return 0;
+        }
+        let [height, width] = self.window.kernel;
+        let on = |span: Span, at: usize| (span.kernel..span.kernel + span.len).contains(&at);
         let mut sum = 0i32;
-        for row in 0..rows.len {
-            let x_start = ((rows.input + row) * width + columns.input) * depth;
-            let w_start = ((rows.kernel + row) * kernel_width + columns.kernel) * depth;
-            let x = x.get(x_start..x_start + columns.len * depth).unwrap_or_default();
-            let weights = weights.get(w_start..).unwrap_or_default();
+        for row in 0..height {
+            for column in 0..width {
+                if !(on(rows, row) && on(columns, column)) {
+                    sum = sum.wrapping_add(weight(row * width + column));
+                }
+            }
+        }
+        sum.wrapping_mul(self.padding_value)
+    }
+
+    /// The sum of products of one window and the weights of one output channel.
+    fn window_sum<X: Activation>(&self, patch: [Span; 2], x: &[X], weights: &[i8]) -> i32 {
+        let depth = self.input[2];
+        let mut sum = self.padding_sum(patch, |tap| {
+            let weights = weights.get(tap * depth..(tap + 1) * depth).unwrap_or_default();
+            weights.iter().map(|weight| i32::from(*weight)).sum()
+        });
+        for (pixel, tap, len) in self.runs(patch) {
+            let x = x.get(pixel * depth..(pixel + len) * depth).unwrap_or_default();
+            let weights = weights.get(tap * depth..).unwrap_or_default();
             sum = sum.wrapping_add(dot(x, weights));
         }
         sum

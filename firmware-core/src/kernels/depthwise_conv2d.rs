@@ -36,24 +36,21 @@ pub fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
 }
 
 /// The sum of products of one window, in channel `from`, and the weights of output channel `to`.
-/// What lies on the padding counts zero.
 fn window_sum<X: Activation>(
     shape: &Conv2dShape,
-    [rows, columns]: [Span; 2],
+    patch: [Span; 2],
     [from, to]: [usize; 2],
     x: &[X],
     weights: &[i8],
 ) -> i32 {
-    let [_, width, depth] = shape.input;
-    let [_, kernel_width] = shape.window.kernel;
-    let channels = shape.output[2];
-    let mut sum = 0i32;
-    for row in 0..rows.len {
-        let x_start = ((rows.input + row) * width + columns.input) * depth + from;
-        let w_start = ((rows.kernel + row) * kernel_width + columns.kernel) * channels + to;
-        let x = x.get(x_start..).unwrap_or_default().iter().step_by(depth.max(1));
-        let weights = weights.get(w_start..).unwrap_or_default().iter().step_by(channels.max(1));
-        for (x, weight) in x.zip(weights).take(columns.len) {
+    let (depth, channels) = (shape.input[2], shape.output[2]);
+    let mut sum = shape.padding_sum(patch, |tap| {
+        weights.get(tap * channels + to).map_or(0, |weight| i32::from(*weight))
+    });
+    for (pixel, tap, len) in shape.runs(patch) {
+        let x = x.get(pixel * depth + from..).unwrap_or_default().iter().step_by(depth.max(1));
+        let weights = weights.get(tap * channels + to..).unwrap_or_default();
+        for (x, weight) in x.zip(weights.iter().step_by(channels.max(1))).take(len) {
             sum = sum.wrapping_add(x.to_i32() * i32::from(*weight));
         }
     }

@@ -39,25 +39,23 @@ pub fn grouped_conv2d<X: Activation, Y: Activation, R: Requantize>(
 }
 
 /// The sum of products of one window, in `count` channels from `first` on, and the weights of one
-/// output channel. What lies on the padding counts zero.
+/// output channel.
 fn window_sum<X: Activation>(
     shape: &Conv2dShape,
-    [rows, columns]: [Span; 2],
+    patch: [Span; 2],
     [first, count]: [usize; 2],
     x: &[X],
     weights: &[i8],
 ) -> i32 {
-    let [_, width, depth] = shape.input;
-    let [_, kernel_width] = shape.window.kernel;
-    let mut sum = 0i32;
-    for row in 0..rows.len {
-        for column in 0..columns.len {
-            let pixel = (rows.input + row) * width + columns.input + column;
-            let tap = (rows.kernel + row) * kernel_width + columns.kernel + column;
-            let x_start = pixel * depth + first;
-            let x = x.get(x_start..x_start + count).unwrap_or_default();
-            let weights = weights.get(tap * count..).unwrap_or_default();
-            sum = sum.wrapping_add(dot(x, weights));
+    let depth = shape.input[2];
+    let tap_weights = |tap: usize| weights.get(tap * count..(tap + 1) * count).unwrap_or_default();
+    let mut sum = shape
+        .padding_sum(patch, |tap| tap_weights(tap).iter().map(|weight| i32::from(*weight)).sum());
+    for (pixel, tap, len) in shape.runs(patch) {
+        for i in 0..len {
+            let start = (pixel + i) * depth + first;
+            let x = x.get(start..start + count).unwrap_or_default();
+            sum = sum.wrapping_add(dot(x, tap_weights(tap + i)));
         }
     }
     sum

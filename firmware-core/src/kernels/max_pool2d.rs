@@ -10,7 +10,7 @@ pub struct Pool2dShape {
     pub input: [usize; 3],
     /// Height, width and channels of the output; the channels are the input's.
     pub output: [usize; 3],
-    /// Size, stride and padding of the window. What lies on the padding is left out.
+    /// How the window lies on the input. What lies on the padding is left out.
     pub window: Window,
 }
 
@@ -31,15 +31,17 @@ impl Pool2dShape {
 pub fn max_pool2d<X: Activation>(shape: &Pool2dShape, x: &[X], y: &mut [X]) {
     let [_, in_width, depth] = shape.input;
     let [out_height, out_width, _] = shape.output;
+    let [down, right] = shape.window.dilation;
     let mut pixels = y.chunks_exact_mut(depth.max(1));
     for oy in 0..out_height {
         for (ox, pixel) in pixels.by_ref().take(out_width).enumerate() {
             let [rows, columns] = shape.patch(oy, ox);
             pixel.fill(X::MIN);
-            for iy in rows.input..rows.input + rows.len {
-                let start = (iy * in_width + columns.input) * depth;
-                let row = x.get(start..start + columns.len * depth).unwrap_or_default();
-                for candidates in row.chunks_exact(depth.max(1)) {
+            for row in 0..rows.len {
+                let iy = rows.input + row * down;
+                let row = x.get((iy * in_width + columns.input) * depth..).unwrap_or_default();
+                let pixels = row.chunks_exact(depth.max(1)).step_by(right.max(1));
+                for candidates in pixels.take(columns.len) {
                     for (y, x) in pixel.iter_mut().zip(candidates) {
                         *y = (*y).max(*x);
                     }

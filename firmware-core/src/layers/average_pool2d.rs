@@ -4,7 +4,6 @@ use core::marker::PhantomData;
 
 use super::{Geometry, Strided};
 use crate::kernels::{self, Pool2dShape};
-use crate::window::output_size;
 use crate::{Activation, Requantize, Shift, Window};
 
 /// Sums over windows of `KH` x `KW` pixels that by default touch without overlapping, requantized.
@@ -39,8 +38,7 @@ impl<const KH: usize, const KW: usize, G: Geometry, R: Requantize> AveragePool2d
         Self { requantize, geometry: PhantomData }
     }
 
-    const WINDOW: Window =
-        Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
+    const WINDOW: Window = Window::of::<G>([KH, KW]);
 
     /// The sums, requantized and saturated.
     pub fn forward<
@@ -59,8 +57,7 @@ impl<const KH: usize, const KW: usize, G: Geometry, R: Requantize> AveragePool2d
         const {
             assert!(C > 0, "a tensor has at least one channel");
             assert!(
-                OH == output_size(IH, KH, G::STRIDE[0], G::PADDING[0], G::PADDING[2])
-                    && OW == output_size(IW, KW, G::STRIDE[1], G::PADDING[1], G::PADDING[3]),
+                matches!(Self::WINDOW.output_size([IH, IW]), [h, w] if h == OH && w == OW),
                 "the output's height and width must match the pooling's"
             )
         };

@@ -2,6 +2,7 @@
 
 use core::marker::PhantomData;
 
+use super::geometry::padding_value_fits;
 use super::{Geometry, MaxPool2d, Unit};
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
 use crate::arch::rows;
@@ -9,13 +10,12 @@ use crate::arch::target;
 #[cfg(not(kernels))]
 use crate::kernels;
 use crate::kernels::{Conv2dShape, Pool2dShape};
-use crate::window::output_size;
 use crate::{Activation, Requantize, Shift, Window};
 #[cfg(kernels)]
 use crate::{arch::LayerBytes, tile::Tiled};
 
-/// Convolution from `IC` to `OC` channels with windows of `KH` x `KW` pixels; `G` is its stride
-/// and zero padding.
+/// Convolution from `IC` to `OC` channels with windows of `KH` x `KW` pixels; `G` is its stride,
+/// dilation and padding.
 ///
 /// `R` is `()` for a convolution that ends a network and is never requantized.
 ///
@@ -93,15 +93,10 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         }
     }
 
-    const WINDOW: Window =
-        Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
+    const WINDOW: Window = Window::of::<G>([KH, KW]);
 
-    /// Height and width of the output for an input of `height` x `width`.
-    const fn output(height: usize, width: usize) -> [usize; 2] {
-        [
-            output_size(height, KH, G::STRIDE[0], G::PADDING[0], G::PADDING[2]),
-            output_size(width, KW, G::STRIDE[1], G::PADDING[1], G::PADDING[3]),
-        ]
+    const fn shape(input: [usize; 3], [height, width]: [usize; 2]) -> Conv2dShape {
+        Conv2dShape::of::<G>(input, [height, width, OC], [KH, KW])
     }
 
     #[cfg(not(kernels))]
@@ -114,10 +109,9 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
     fn tiled<'a, X: Activation>(&'a self, shape: Conv2dShape, x: &'a [X]) -> Tiled<'a, X> {
         const { assert!(core::mem::offset_of!(Self, weights) == 0, "the weights come first") };
         const { assert!(size_of::<i32>() * OC >= 3, "a group of weights ends inside the layer") };
-        let [top, left, bottom, right] = G::PADDING;
         Tiled {
             shape,
-            padded: top + left + bottom + right > 0,
+            padded: Self::WINDOW.is_padded() || G::DILATION[1] != 1,
             layer: LayerBytes::of(self),
             weight_sums: &self.weight_sums,
             #[cfg(kernels = "x86_64")]
@@ -140,13 +134,16 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         y: &mut [[[i32; OC]; OW]; OH],
     ) {
         const {
-            let [height, width] = Self::output(IH, IW);
             assert!(
-                OH == height && OW == width,
+                padding_value_fits::<G, X>(),
+                "an activation must be able to be what is padded"
+            );
+            assert!(
+                matches!(Self::WINDOW.output_size([IH, IW]), [h, w] if h == OH && w == OW),
                 "the output's height and width must match the convolution's"
             )
         };
-        let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
+        let shape = Self::shape([IH, IW, IC], [OH, OW]);
         let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
         #[cfg(kernels)]
@@ -177,13 +174,16 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         y: &mut [[[Y; OC]; OW]; OH],
     ) {
         const {
-            let [height, width] = Self::output(IH, IW);
             assert!(
-                OH == height && OW == width,
+                padding_value_fits::<G, X>(),
+                "an activation must be able to be what is padded"
+            );
+            assert!(
+                matches!(Self::WINDOW.output_size([IH, IW]), [h, w] if h == OH && w == OW),
                 "the output's height and width must match the convolution's"
             )
         };
-        let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
+        let shape = Self::shape([IH, IW, IC], [OH, OW]);
         let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
         #[cfg(kernels)]
@@ -215,16 +215,19 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         y: &mut [[[Y; OC]; OW]; OH],
     ) {
         const {
-            let [height, width] = Self::output(IH, IW);
-            let [height, width] = MaxPool2d::<PH, PW, PG>::output(height, width);
             assert!(
-                OH == height && OW == width,
+                padding_value_fits::<G, X>(),
+                "an activation must be able to be what is padded"
+            );
+            let convolved = Self::WINDOW.output_size([IH, IW]);
+            let pooled = MaxPool2d::<PH, PW, PG>::WINDOW.output_size(convolved);
+            assert!(
+                matches!(pooled, [h, w] if h == OH && w == OW),
                 "the output's height and width must match the pooling's"
             )
         };
-        let [height, width] = const { Self::output(IH, IW) };
-        let shape =
-            Conv2dShape { input: [IH, IW, IC], output: [height, width, OC], window: Self::WINDOW };
+        let [height, width] = const { Self::WINDOW.output_size([IH, IW]) };
+        let shape = Self::shape([IH, IW, IC], [height, width]);
         let pool = Pool2dShape {
             input: [height, width, OC],
             output: [OH, OW, OC],

@@ -2,13 +2,13 @@
 
 use core::marker::PhantomData;
 
+use super::geometry::padding_value_fits;
 use super::{Geometry, Unit};
 use crate::kernels::{self, Conv2dShape};
-use crate::window::output_size;
 use crate::{Activation, Requantize, Shift, Window};
 
 /// Convolution with windows of `KH` x `KW` pixels in which each of the `OC` output channels reads
-/// one input channel; `G` is its stride and zero padding.
+/// one input channel; `G` is its stride, dilation and padding.
 ///
 /// With twice as many output channels as input channels, outputs 0 and 1 read input 0, and so on.
 ///
@@ -44,8 +44,11 @@ impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Copy>
         Self { weights, bias, requantize, geometry: PhantomData }
     }
 
-    const WINDOW: Window =
-        Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
+    const WINDOW: Window = Window::of::<G>([KH, KW]);
+
+    const fn shape(input: [usize; 3], [height, width]: [usize; 2]) -> Conv2dShape {
+        Conv2dShape::of::<G>(input, [height, width, OC], [KH, KW])
+    }
 }
 
 impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Requantize>
@@ -67,16 +70,19 @@ impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Requanti
     ) {
         const {
             assert!(
+                padding_value_fits::<G, X>(),
+                "an activation must be able to be what is padded"
+            );
+            assert!(
                 IC > 0 && OC % IC == 0,
                 "the output channels must be a multiple of the input channels"
             );
             assert!(
-                OH == output_size(IH, KH, G::STRIDE[0], G::PADDING[0], G::PADDING[2])
-                    && OW == output_size(IW, KW, G::STRIDE[1], G::PADDING[1], G::PADDING[3]),
+                matches!(Self::WINDOW.output_size([IH, IW]), [h, w] if h == OH && w == OW),
                 "the output's height and width must match the convolution's"
             )
         };
-        let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
+        let shape = Self::shape([IH, IW, IC], [OH, OW]);
         kernels::depthwise_conv2d(
             &shape,
             x.as_flattened().as_flattened(),

@@ -2,13 +2,13 @@
 
 use core::marker::PhantomData;
 
+use super::geometry::padding_value_fits;
 use super::{Geometry, Unit};
 use crate::kernels::{self, Conv2dShape};
-use crate::window::output_size;
 use crate::{Activation, Requantize, Shift, Window};
 
 /// Convolution to `OC` channels with windows of `KH` x `KW` pixels in groups of `GC` input
-/// channels; `G` is its stride and zero padding.
+/// channels; `G` is its stride, dilation and padding.
 ///
 /// ```
 /// use firmware_core::{GroupedConv2d, Shift};
@@ -56,8 +56,11 @@ impl<const OC: usize, const KH: usize, const KW: usize, const GC: usize, G: Geom
         Self { weights, bias, requantize, geometry: PhantomData }
     }
 
-    const WINDOW: Window =
-        Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
+    const WINDOW: Window = Window::of::<G>([KH, KW]);
+
+    const fn shape(input: [usize; 3], [height, width]: [usize; 2]) -> Conv2dShape {
+        Conv2dShape::of::<G>(input, [height, width, OC], [KH, KW])
+    }
 }
 
 impl<const OC: usize, const KH: usize, const KW: usize, const GC: usize, G: Geometry, R: Requantize>
@@ -78,15 +81,18 @@ impl<const OC: usize, const KH: usize, const KW: usize, const GC: usize, G: Geom
         y: &mut [[[Y; OC]; OW]; OH],
     ) {
         const {
+            assert!(
+                padding_value_fits::<G, X>(),
+                "an activation must be able to be what is padded"
+            );
             assert!(IC > 0 && IC % GC == 0, "the input channels must fill whole groups");
             assert!(OC % (IC / GC) == 0, "every group must have as many output channels");
             assert!(
-                OH == output_size(IH, KH, G::STRIDE[0], G::PADDING[0], G::PADDING[2])
-                    && OW == output_size(IW, KW, G::STRIDE[1], G::PADDING[1], G::PADDING[3]),
+                matches!(Self::WINDOW.output_size([IH, IW]), [h, w] if h == OH && w == OW),
                 "the output's height and width must match the convolution's"
             )
         };
-        let shape = Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: Self::WINDOW };
+        let shape = Self::shape([IH, IW, IC], [OH, OW]);
         kernels::grouped_conv2d(
             &shape,
             IC / GC,

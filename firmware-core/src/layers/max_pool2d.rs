@@ -4,7 +4,6 @@ use core::marker::PhantomData;
 
 use super::{Geometry, Strided};
 use crate::kernels::{self, Pool2dShape};
-use crate::window::output_size;
 use crate::{Activation, Window};
 
 /// Max pooling over windows of `KH` x `KW` pixels that by default touch without overlapping.
@@ -32,16 +31,7 @@ impl<const KH: usize, const KW: usize, G: Geometry> MaxPool2d<KH, KW, G> {
         Self(PhantomData)
     }
 
-    /// Windows along the rows and columns of an input of `height` x `width`.
-    pub(super) const fn output(height: usize, width: usize) -> [usize; 2] {
-        [
-            output_size(height, KH, G::STRIDE[0], G::PADDING[0], G::PADDING[2]),
-            output_size(width, KW, G::STRIDE[1], G::PADDING[1], G::PADDING[3]),
-        ]
-    }
-
-    pub(super) const WINDOW: Window =
-        Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] };
+    pub(super) const WINDOW: Window = Window::of::<G>([KH, KW]);
 
     /// The largest value of every window, channel by channel.
     pub fn forward<
@@ -58,9 +48,8 @@ impl<const KH: usize, const KW: usize, G: Geometry> MaxPool2d<KH, KW, G> {
     ) {
         const { assert!(C > 0, "a tensor has at least one channel") };
         const {
-            let [height, width] = Self::output(IH, IW);
             assert!(
-                OH == height && OW == width,
+                matches!(Self::WINDOW.output_size([IH, IW]), [h, w] if h == OH && w == OW),
                 "the output's height and width must match the pooling's"
             )
         };

@@ -25,7 +25,7 @@ pub use conv2d::Conv2d;
 pub use depthwise_conv2d::DepthwiseConv2d;
 pub use elementwise::Elementwise;
 pub use fully_connected::FullyConnected;
-pub use geometry::{Geometry, Strided, Unit};
+pub use geometry::{Dilated, Geometry, PaddedWith, Strided, Unit};
 pub use grouped_conv2d::GroupedConv2d;
 pub use leaky_relu::LeakyRelu;
 pub use lookup::Lookup;

@@ -1,7 +1,6 @@
 //! Random tensors and windows, and the arithmetic of firmware-core from its definition in `i64`.
 
-use firmware_core::layers::Geometry;
-use firmware_core::{Activation, Shift, Window, output_size};
+use firmware_core::{Activation, Shift, Window};
 use proptest::prelude::*;
 
 /// A pseudo-random source for tensors; proptest chooses and shrinks its seed and the shapes.
@@ -69,28 +68,39 @@ pub fn requantized<Y: Activation>(accumulator: i64, shift: Shift) -> Y {
     Y::saturate(round_half_even(accumulator, shift.bits()).clamp(low, high) as i32)
 }
 
-/// Any window on an input of up to 9 x 9 pixels, with padding on all four sides.
+/// Any window on an input of up to 9 x 9 pixels, with padding on all four sides: the sizes of its
+/// input and its output, and the window.
 pub fn placement() -> impl Strategy<Value = ([usize; 2], [usize; 2], Window)> {
-    let axis = (1usize..=5, 1usize..=9, 1usize..=3)
-        .prop_flat_map(|(kernel, size, stride)| {
-            (Just((kernel, size, stride)), 0..kernel, 0..kernel)
-        })
-        .prop_filter("the window fits", |((kernel, size, _), before, after)| {
-            *kernel <= size + before + after
-        })
-        .prop_map(|((kernel, size, stride), before, after)| {
-            (size, output_size(size, kernel, stride, before, after), kernel, stride, before)
-        })
-        .prop_filter("every window touches the input", |(size, out, _, stride, before)| {
-            (out - 1) * stride < size + before
-        });
-    (axis.clone(), axis).prop_map(|(v, h)| {
-        (
-            [v.0, h.0],
-            [v.1, h.1],
-            Window { kernel: [v.2, h.2], stride: [v.3, h.3], padding: [v.4, h.4] },
-        )
+    let axis =
+        (1usize..=5, 1usize..=9, 1usize..=3, prop_oneof![3 => Just(1usize), 1 => 2usize..=3])
+            .prop_flat_map(|(kernel, size, stride, dilation)| {
+                let extent = (kernel - 1) * dilation + 1;
+                (Just((kernel, size, stride, dilation)), 0..extent, 0..extent)
+            })
+            .prop_filter("the window fits", |((kernel, size, _, dilation), before, after)| {
+                (kernel - 1) * dilation < size + before + after
+            });
+    (axis.clone(), axis).prop_map(|(rows, columns)| {
+        let ((kh, height, sh, dh), top, bottom) = rows;
+        let ((kw, width, sw, dw), left, right) = columns;
+        let window = Window {
+            kernel: [kh, kw],
+            stride: [sh, sw],
+            dilation: [dh, dw],
+            padding: [top, left, bottom, right],
+        };
+        let output = [
+            (height + top + bottom - (kh - 1) * dh - 1) / sh + 1,
+            (width + left + right - (kw - 1) * dw - 1) / sw + 1,
+        ];
+        assert_eq!(window.checked_output_size([height, width]), Ok(output));
+        ([height, width], output, window)
     })
+}
+
+/// What a convolution reads on its padding: mostly 0, or any activation.
+pub fn padding_value() -> impl Strategy<Value = i32> {
+    prop_oneof![Just(0), -128..=127]
 }
 
 /// `[OC][KH][KW][IC]` from a flat slice.
@@ -109,8 +119,4 @@ pub fn hwc<X: Activation, const H: usize, const W: usize, const C: usize>(
     let mut x = Box::new([[[untouched(); C]; W]; H]);
     x.as_flattened_mut().as_flattened_mut().copy_from_slice(flat);
     x
-}
-
-pub fn window<const KH: usize, const KW: usize, G: Geometry>() -> Window {
-    Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] }
 }

@@ -30,7 +30,7 @@ impl Emitter<'_> {
             model.initializer(&format!("{name}_y_scale"), &[], &[scale(layer.format.exponent())]);
         let y_zero = self.zero_point(&format!("{name}_y_zero"), layer.format.element);
         let bias = self.model.initializer(&format!("{name}_bias"), &[channels], &parameters.bias);
-        let mut attributes = window_attributes(window, shapes);
+        let mut attributes = window_attributes(window);
         if groups > 1 {
             attributes.push(("group", Attribute::Int(groups as i64)));
         }
@@ -69,7 +69,7 @@ impl Emitter<'_> {
             "ConvInteger",
             &format!("{name}_sums"),
             &[&x, &weights, &x_zero, &w_zero],
-            &window_attributes(window, shapes),
+            &window_attributes(window),
         );
         let bias =
             model.initializer(&format!("{name}_bias"), &[1, channels, 1, 1], &parameters.bias);

@@ -11,7 +11,7 @@ impl Emitter<'_> {
         input: Shape,
     ) -> String {
         // A kernel as large as the input, at its only position.
-        let whole = Window { kernel: [input.height, input.width], stride: [1, 1], padding: [0, 0] };
+        let whole = Window::new([input.height, input.width]);
         let output = Shape::flat(parameters.channels());
         self.linear_conv(layer, parameters, &whole, 1, [input, output])
     }

@@ -3,13 +3,7 @@
 use super::*;
 
 impl Emitter<'_> {
-    pub(super) fn max_pool2d(
-        &mut self,
-        name: &str,
-        x: &str,
-        window: &Window,
-        shapes: [Shape; 2],
-    ) -> String {
-        self.model.node("MaxPool", name, &[x], &window_attributes(window, shapes))
+    pub(super) fn max_pool2d(&mut self, name: &str, x: &str, window: &Window) -> String {
+        self.model.node("MaxPool", name, &[x], &window_attributes(window))
     }
 }

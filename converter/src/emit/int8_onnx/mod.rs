@@ -76,7 +76,7 @@ impl Emitter<'_> {
                     None => y,
                     Some(pool) => {
                         let name = format!("{}_pool", layer.name);
-                        self.max_pool2d(&name, &y, pool, [*convolved, layer.output])
+                        self.max_pool2d(&name, &y, pool)
                     }
                 }
             }
@@ -88,7 +88,7 @@ impl Emitter<'_> {
             }
             QuantizedOp::MaxPool2d { window } => {
                 let x = self.values[layer.input()].clone();
-                self.max_pool2d(&layer.name, &x, window, [shape, layer.output])
+                self.max_pool2d(&layer.name, &x, window)
             }
             QuantizedOp::AveragePool2d { window, bits, .. } => {
                 self.average_pool2d(layer, window, *bits, shape)
@@ -167,24 +167,18 @@ fn zero(element: ValueType) -> u8 {
     }
 }
 
-/// Kernel, strides and pads `[top, left, bottom, right]` of a window.
-fn window_attributes(
-    window: &Window,
-    [input, output]: [Shape; 2],
-) -> Vec<(&'static str, Attribute)> {
+/// A window as ONNX says it; dilations of 1 go without saying.
+fn window_attributes(window: &Window) -> Vec<(&'static str, Attribute)> {
     let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|&v| v as i64).collect());
-    let after = |axis: usize, size: usize, outputs: usize| {
-        ((outputs - 1) * window.stride[axis] + window.kernel[axis])
-            .saturating_sub(size + window.padding[axis])
-    };
-    let [top, left] = window.padding;
-    let (bottom, right) =
-        (after(0, input.height, output.height), after(1, input.width, output.width));
-    vec![
+    let mut attributes = vec![
         ("kernel_shape", ints(&window.kernel)),
         ("strides", ints(&window.stride)),
-        ("pads", ints(&[top, left, bottom, right])),
-    ]
+        ("pads", ints(&window.padding)),
+    ];
+    if window.dilation != [1, 1] {
+        attributes.push(("dilations", ints(&window.dilation)));
+    }
+    attributes
 }
 
 /// Weights from `[out][h][w][in]` to `[out][in][h][w]`.

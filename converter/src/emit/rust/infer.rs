@@ -68,9 +68,9 @@ impl Call<'_> {
                     first += self.network.shape(value).channels;
                 }
             }
-            (QuantizedOp::Conv2d { pool: Some(pool), convolved, .. }, _) => {
+            (QuantizedOp::Conv2d { pool: Some(pool), .. }, _) => {
                 let x = self.regions(code, input);
-                let pool = turbofish(&pool_type(pool, *convolved, self.layer.output));
+                let pool = turbofish(&pool_type(pool));
                 let name = static_name(self.layer);
                 let _ = writeln!(code, "    {name}.forward_max_pool2d(&{pool}::new(), {x}, y);");
             }

@@ -8,8 +8,6 @@ mod types;
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 
-use firmware_core::LayerKind;
-
 use super::Origin;
 use crate::arena::ArenaPlan;
 use crate::quantized::{QuantizedNetwork, QuantizedOp};
@@ -23,6 +21,7 @@ const IMPORTED: &[&str] = &[
     "Concat",
     "Conv2d",
     "DepthwiseConv2d",
+    "Dilated",
     "FullyConnected",
     "GroupedConv2d",
     "LeakyRelu",
@@ -74,16 +73,11 @@ fn imports(code: &mut String, network: &QuantizedNetwork) {
         if layer.parameter_bytes() > 0 {
             types += &format!(" {}", requantization(layer));
         }
+        if let QuantizedOp::Conv2d { pool: Some(pool), .. } = &layer.op {
+            types += &format!(" {}", types::pool_type(pool));
+        }
         let words = types.split(|c: char| !c.is_alphanumeric());
         names.extend(words.filter_map(|word| IMPORTED.iter().find(|name| **name == word)));
-        if layer.kind() == LayerKind::Conv2dMaxPool2d {
-            names.insert("MaxPool2d");
-        }
-        if let QuantizedOp::Conv2d { pool: Some(pool), convolved, .. } = &layer.op
-            && types::pool_type(pool, *convolved, layer.output).contains("Strided")
-        {
-            names.insert("Strided");
-        }
     }
     let names: Vec<&str> = names.into_iter().collect();
     let _ = writeln!(code, "use firmware_core::{{{}}};\n", names.join(", "));

@@ -22,12 +22,8 @@ pub(super) fn layer_type(network: &QuantizedNetwork, layer: &QuantizedLayer) -> 
                 }
                 _ => format!("Conv2d<{out}, {kh}, {kw}, {}", input.channels),
             };
-            let geometry = geometry(window, input, *convolved);
-            match (geometry == [1, 1, 0, 0, 0, 0], requantize == "Shift") {
-                (true, true) => format!("{head}>"),
-                (_, true) => format!("{head}, {}>", strided(geometry)),
-                (_, false) => format!("{head}, {}, {requantize}>", strided(geometry)),
-            }
+            let plain = *window == Window::new(window.kernel);
+            with_defaults(&head, (plain, &geometry(window)), &requantize)
         }
         QuantizedOp::FullyConnected { parameters } => {
             let sizes = format!("{}, {}", parameters.channels(), input.size());
@@ -36,18 +32,12 @@ pub(super) fn layer_type(network: &QuantizedNetwork, layer: &QuantizedLayer) -> 
                 _ => format!("FullyConnected<{sizes}, {requantize}>"),
             }
         }
-        QuantizedOp::MaxPool2d { window } => pool_type(window, input, layer.output),
+        QuantizedOp::MaxPool2d { window } => pool_type(window),
         QuantizedOp::AveragePool2d { window, .. } => {
             let [kh, kw] = window.kernel;
-            let geometry = geometry(window, input, layer.output);
-            let touching = geometry == [kh, kw, 0, 0, 0, 0];
-            match (touching, requantize == "Shift") {
-                (true, true) => format!("AveragePool2d<{kh}, {kw}>"),
-                (_, true) => format!("AveragePool2d<{kh}, {kw}, {}>", strided(geometry)),
-                (_, false) => {
-                    format!("AveragePool2d<{kh}, {kw}, {}, {requantize}>", strided(geometry))
-                }
-            }
+            let plain = *window == Window::tiling(window.kernel);
+            let head = format!("AveragePool2d<{kh}, {kw}");
+            with_defaults(&head, (plain, &geometry(window)), &requantize)
         }
         QuantizedOp::Add { align: [a, b], .. } => match &requantize[..] {
             "Shift" => format!("Add<{a}, {b}>"),
@@ -68,29 +58,35 @@ pub(super) fn requantization(layer: &QuantizedLayer) -> String {
     }
 }
 
-pub(super) fn pool_type(window: &Window, input: Shape, output: Shape) -> String {
+pub(super) fn pool_type(window: &Window) -> String {
     let [kh, kw] = window.kernel;
-    match geometry(window, input, output) {
-        [sh, sw, 0, 0, 0, 0] if [sh, sw] == [kh, kw] => format!("MaxPool2d<{kh}, {kw}>"),
-        geometry => format!("MaxPool2d<{kh}, {kw}, {}>", strided(geometry)),
+    if *window == Window::tiling(window.kernel) {
+        return format!("MaxPool2d<{kh}, {kw}>");
+    }
+    format!("MaxPool2d<{kh}, {kw}, {}>", geometry(window))
+}
+
+/// A layer's type from its beginning, its geometry, and whether that is the default.
+fn with_defaults(head: &str, (plain, geometry): (bool, &str), requantize: &str) -> String {
+    match (plain, requantize) {
+        (true, "Shift") => format!("{head}>"),
+        (_, "Shift") => format!("{head}, {geometry}>"),
+        _ => format!("{head}, {geometry}, {requantize}>"),
     }
 }
 
-/// Stride down and right, padding top, left, bottom, right.
-fn geometry(window: &Window, input: Shape, output: Shape) -> [usize; 6] {
-    let after = |axis: usize, size: usize, outputs: usize| {
-        ((outputs - 1) * window.stride[axis] + window.kernel[axis])
-            .saturating_sub(size + window.padding[axis])
-    };
+/// The type that says how a window moves.
+fn geometry(window: &Window) -> String {
     let [sh, sw] = window.stride;
-    let [top, left] = window.padding;
-    [sh, sw, top, left, after(0, input.height, output.height), after(1, input.width, output.width)]
-}
-
-fn strided([sh, sw, top, left, bottom, right]: [usize; 6]) -> String {
-    match [top, left, bottom, right] {
+    let strided = match window.padding {
         [0, 0, 0, 0] => format!("Strided<{sh}, {sw}>"),
-        _ => format!("Strided<{sh}, {sw}, {top}, {left}, {bottom}, {right}>"),
+        [top, left, bottom, right] => {
+            format!("Strided<{sh}, {sw}, {top}, {left}, {bottom}, {right}>")
+        }
+    };
+    match window.dilation {
+        [1, 1] => strided,
+        [dh, dw] => format!("Dilated<{strided}, {dh}, {dw}>"),
     }
 }
 

@@ -17,7 +17,7 @@ use super::constant::{Constant, Values};
 use super::view::{Layout, View};
 use super::{Known, ReadError, Reader, node_name};
 use crate::graph::{Head, Operator, Shape};
-use firmware_core::Window;
+use firmware_core::{Window, WindowError};
 
 /// The operators that [`read_node`] knows, for the error that names what is supported.
 pub const SUPPORTED: &[&str] = &[
@@ -242,22 +242,20 @@ fn window(
         }
         Some(other) => return Err(node.wrong(format!("auto_pad {other} is not supported"))),
     };
-    let mut output = [0; 2];
-    for axis in 0..2 {
-        if pads[axis] >= kernel[axis] || pads[axis + 2] >= kernel[axis] {
-            return Err(
-                node.wrong(format!("padding {pads:?} reaches the kernel's size {kernel:?}"))
-            );
-        }
-        let padded = size[axis] + pads[axis] + pads[axis + 2];
-        if padded < kernel[axis] {
-            return Err(
-                node.wrong(format!("the kernel {kernel:?} is larger than its input {input}"))
-            );
-        }
-        output[axis] = (padded - kernel[axis]) / stride[axis] + 1;
-    }
-    Ok((Window { kernel, stride, padding: [pads[0], pads[1]] }, output))
+    let window = Window { kernel, stride, dilation: [1, 1], padding: pads };
+    let output = window.checked_output_size(size).map_err(|error| {
+        node.wrong(match error {
+            WindowError::Padding => {
+                format!("padding {pads:?} reaches the kernel's size {kernel:?}")
+            }
+            WindowError::TooLarge => {
+                format!("the kernel {kernel:?} is larger than its input {input}")
+            }
+            WindowError::Empty => error.to_string(),
+        })
+    })?;
+    // What no window reaches is no padding, wherever it is asked later.
+    Ok((window.trimmed(size, output), output))
 }
 
 /// A value that must be an image with channels first.

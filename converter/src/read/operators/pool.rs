@@ -20,12 +20,7 @@ pub(super) fn pool(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
     if node.proto.op_type == "MaxPool" {
         return reader.push(node.proto, Operator::MaxPool2d { window }, &[view.value], next);
     }
-    let reach =
-        |axis: usize, outputs: usize| (outputs - 1) * window.stride[axis] + window.kernel[axis];
-    let pads = window.padding != [0, 0]
-        || reach(0, height) > input.height
-        || reach(1, width) > input.width;
-    if pads && node.int("count_include_pad", 0) == 0 {
+    if window.is_padded() && node.int("count_include_pad", 0) == 0 {
         return Err(node.wrong(
             "is padded, and leaves the padding out of its means (count_include_pad is 0); count it, \
              or drop the padding",
@@ -84,7 +79,7 @@ fn whole(
         return Err(node
             .wrong(format!("over {} pixels; at most 65536 are supported", kernel[0] * kernel[1])));
     }
-    let window = Window { kernel, stride: kernel, padding: [0, 0] };
+    let window = Window::tiling(kernel);
     match max {
         true => reader.push(node.proto, Operator::MaxPool2d { window }, &[view.value], next),
         false => average(reader, node, view, window, next),

@@ -11,7 +11,7 @@ use counts::source::Source;
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::Geometry;
 use firmware_core::{
-    Activation, Conv2d, FullyConnected, MaxPool2d, Shift, Strided, Unit, Window, output_size,
+    Activation, Conv2d, FullyConnected, MaxPool2d, Shift, Strided, Unit, Window,
 };
 use semihosting::{println, process::ExitCode};
 
@@ -23,10 +23,6 @@ fn activation<X: Activation>(byte: u8) -> X {
 
 fn fill<X: Activation>(source: &mut Source, x: &mut [X]) {
     x.iter_mut().for_each(|x| *x = activation(source.byte()));
-}
-
-fn window<const KH: usize, const KW: usize, G: Geometry>() -> Window {
-    Window { kernel: [KH, KW], stride: G::STRIDE, padding: [G::PADDING[0], G::PADDING[1]] }
 }
 
 fn must_match<T: PartialEq>(got: &[T], want: &[T], what: &str, shape: &[usize]) {
@@ -55,7 +51,7 @@ fn conv2d<
 ) {
     let source = &mut Source::new(seed);
     let shape =
-        Conv2dShape { input: [IH, IW, IC], output: [OH, OW, OC], window: window::<KH, KW, G>() };
+        Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
     let dimensions = [OC, KH, KW, IC, IH, IW, OH, OW];
     let mut x = [[[X::MIN; IC]; IW]; IH];
     fill(source, x.as_flattened_mut().as_flattened_mut());
@@ -112,16 +108,12 @@ fn fused<
     // Random, then every product at its extreme.
     for extreme in [None, Some(-128), Some(127)] {
         let source = &mut Source::new(seed);
-        let [top, left, bottom, right] = G::PADDING;
-        let convolved = [
-            output_size(IH, KH, G::STRIDE[0], top, bottom),
-            output_size(IW, KW, G::STRIDE[1], left, right),
-            OC,
-        ];
+        let [height, width] = Window::of::<G>([KH, KW]).output_size([IH, IW]);
+        let convolved = [height, width, OC];
         let shape =
-            Conv2dShape { input: [IH, IW, IC], output: convolved, window: window::<KH, KW, G>() };
+            Conv2dShape::of::<G>([IH, IW, IC], convolved, [KH, KW]);
         let pool =
-            Pool2dShape { input: convolved, output: [OH, OW, OC], window: window::<PH, PW, PG>() };
+            Pool2dShape { input: convolved, output: [OH, OW, OC], window: Window::of::<PG>([PH, PW]) };
         let mut x = [[[X::MIN; IC]; IW]; IH];
         fill(source, x.as_flattened_mut().as_flattened_mut());
         let mut weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
@@ -175,17 +167,14 @@ fn simple(seed: u64) {
     static WEIGHTS: [[[[i8; 10]; 5]; 5]; 20] = CONV2_WEIGHTS;
     static FC1_WEIGHTS: [[i8; 320]; 50] = model::FC1_WEIGHTS;
     let source = &mut Source::new(seed);
-    let window =
-        |kernel, stride| Window { kernel: [kernel; 2], stride: [stride; 2], padding: [0; 2] };
-
     let mut image = [[[0u8; 1]; 28]; 28];
     fill(source, image.as_flattened_mut().as_flattened_mut());
     let mut y = [[[0xa5u8; 10]; 12]; 12];
     let mut want = y;
     model::CONV1.forward_max_pool2d(&model::POOL, &image, &mut y);
     kernels::conv2d_max_pool2d(
-        &Conv2dShape { input: [28, 28, 1], output: [24, 24, 10], window: window(5, 1) },
-        &Pool2dShape { input: [24, 24, 10], output: [12, 12, 10], window: window(2, 2) },
+        &Conv2dShape::new([28, 28, 1], [24, 24, 10], Window::new([5, 5])),
+        &Pool2dShape { input: [24, 24, 10], output: [12, 12, 10], window: Window::tiling([2, 2]) },
         image.as_flattened().as_flattened(),
         CONV1_WEIGHTS.as_flattened().as_flattened().as_flattened(),
         &CONV1_BIAS,
@@ -200,8 +189,8 @@ fn simple(seed: u64) {
     let mut want = y;
     model::CONV2.forward_max_pool2d(&model::POOL, &x, &mut y);
     kernels::conv2d_max_pool2d(
-        &Conv2dShape { input: [12, 12, 10], output: [8, 8, 20], window: window(5, 1) },
-        &Pool2dShape { input: [8, 8, 20], output: [4, 4, 20], window: window(2, 2) },
+        &Conv2dShape::new([12, 12, 10], [8, 8, 20], Window::new([5, 5])),
+        &Pool2dShape { input: [8, 8, 20], output: [4, 4, 20], window: Window::tiling([2, 2]) },
         x.as_flattened().as_flattened(),
         WEIGHTS.as_flattened().as_flattened().as_flattened(),
         &CONV2_BIAS,

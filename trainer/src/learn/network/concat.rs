@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Backward, Context, Gradients, Layer, Shape, Window};
+use super::{Backward, Context, Gradients, Layer, Shape};
 use crate::learn::export::{Export, int};
 use crate::learn::graph::{Graph, Value};
 
@@ -17,9 +17,9 @@ impl Layer for Concat {
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let [mut channels, height, width] = Window::image(inputs[0])?;
+        let [mut channels, height, width] = inputs[0].image()?;
         for &input in &inputs[1..] {
-            let image = Window::image(input)?;
+            let image = input.image()?;
             if image[1..] != [height, width] {
                 return Err(format!(
                     "joins images of one height and width, but gets {} and {input}",

@@ -8,6 +8,9 @@
 
 use std::fmt;
 
+use firmware_core::Axis;
+
+use super::window::{output_size, shown_padding};
 use super::{Backward, Context, Gradients, Layer, Parameter, Shape, Window};
 use crate::learn::export::{Export, int, ints};
 use crate::learn::graph::{Graph, RowSums, Value};
@@ -40,7 +43,7 @@ impl Conv2d {
             for column in 0..self.window.kernel[1] {
                 for y in 0..height {
                     for output in 0..outputs {
-                        let x = self.window.along(1, output, column, width);
+                        let x = self.window.position(Axis::Columns, output, column, width);
                         table.push(x.map(|x| (channel * height + y) * width + x));
                     }
                 }
@@ -58,7 +61,7 @@ impl Conv2d {
             for row in 0..rows {
                 for column in 0..columns {
                     for output in 0..outputs {
-                        let y = self.window.along(0, output, row, height);
+                        let y = self.window.position(Axis::Rows, output, row, height);
                         table.push(y.map(|y| (channel * columns + column) * height + y));
                     }
                 }
@@ -69,12 +72,12 @@ impl Conv2d {
 
     /// The window matrix is the input itself.
     fn is_pointwise(&self) -> bool {
-        self.window == Window::square(1, 1)
+        self.window == Window::new([1, 1])
     }
 
     fn sizes(&self, input: Shape) -> Result<([usize; 3], [usize; 2]), String> {
-        let image = Window::image(input)?;
-        Ok((image, self.window.output_size(image[1], image[2])?))
+        let image = input.image()?;
+        Ok((image, output_size(&self.window, [image[1], image[2]])?))
     }
 }
 
@@ -112,7 +115,7 @@ impl Layer for Conv2d {
     }
 
     fn parameters(&self, inputs: &[Shape]) -> Vec<Parameter> {
-        let channels = Window::image(inputs[0]).map_or(0, |[channels, ..]| channels) / self.groups;
+        let channels = inputs[0].image().map_or(0, |[channels, ..]| channels) / self.groups;
         let [height, width] = self.window.kernel;
         let fan_in = channels * self.window.area();
         let mut parameters =
@@ -203,12 +206,11 @@ impl Layer for Conv2d {
         let tensors = export.parameters(&self.parameters(shapes), parameters);
         let operands: Vec<&str> =
             inputs.iter().copied().chain(tensors.iter().map(String::as_str)).collect();
-        let [top, left] = self.window.padding;
         let attributes = [
             ("kernel_shape", ints(&self.window.kernel)),
             ("strides", ints(&self.window.stride)),
-            ("pads", ints(&[top, left, top, left])),
-            ("dilations", ints(&[1, 1])),
+            ("pads", ints(&self.window.padding)),
+            ("dilations", ints(&self.window.dilation)),
             ("group", int(self.groups as i64)),
         ];
         export.node("Conv", &operands, &attributes)
@@ -217,13 +219,16 @@ impl Layer for Conv2d {
 
 impl fmt::Display for Conv2d {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Window { kernel, stride, padding } = self.window;
+        let Window { kernel, stride, dilation, .. } = self.window;
         write!(f, "conv2d {} {}×{}", self.out_channels, kernel[0], kernel[1])?;
         if stride != [1, 1] {
             write!(f, " stride {}×{}", stride[0], stride[1])?;
         }
-        if padding != [0, 0] {
-            write!(f, " padding {}×{}", padding[0], padding[1])?;
+        if dilation != [1, 1] {
+            write!(f, " dilation {}×{}", dilation[0], dilation[1])?;
+        }
+        if self.window.is_padded() {
+            write!(f, " padding {}", shown_padding(&self.window))?;
         }
         if self.groups != 1 {
             write!(f, " groups {}", self.groups)?;

@@ -243,7 +243,11 @@ fn layer(kind: &str, attributes: &Table, classes: Option<usize>) -> Result<Box<d
         "concat" => none(Box::new(Concat))?,
         "conv2d" => {
             let Convolution { channels, kernel, stride, padding, groups, bias } = read(attributes)?;
-            let window = Window { kernel: kernel.0, stride: stride.0, padding: padding.0 };
+            let window = Window {
+                stride: stride.0,
+                padding: [padding.0[0], padding.0[1], padding.0[0], padding.0[1]],
+                ..Window::new(kernel.0)
+            };
             Box::new(Conv2d { out_channels: channels, window, groups, bias })
         }
         "dropout" => Box::new(Dropout { rate: read::<Rate>(attributes)?.rate }),
@@ -298,7 +302,7 @@ struct Pooling {
 impl Pooling {
     fn window(&self) -> Window {
         let stride = self.stride.as_ref().unwrap_or(&self.kernel);
-        Window { kernel: self.kernel.0, stride: stride.0, padding: [0; 2] }
+        Window { stride: stride.0, ..Window::new(self.kernel.0) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Backward, Context, Gradients, Layer, Shape, Window};
+use super::{Backward, Context, Gradients, Layer, Shape};
 use crate::learn::export::Export;
 use crate::learn::graph::{Graph, Value};
 
@@ -12,7 +12,7 @@ pub struct GlobalAveragePool;
 
 impl Layer for GlobalAveragePool {
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let [channels, ..] = Window::image(inputs[0])?;
+        let [channels, ..] = inputs[0].image()?;
         Ok(Shape::Image([channels, 1, 1]))
     }
 

@@ -1,7 +1,6 @@
 //! A network as the converter reads it from an ONNX file, made trainable: batch norm is folded, and
 //! what exporters write in many ways has one form.
 
-use converter::graph::Shape as LoweredShape;
 use converter::lower::{Layer as LoweredLayer, LayerOp, Network as LoweredNetwork};
 use converter::passes::INPUT_EXPONENT;
 use converter::quantize::fixed_point;
@@ -117,7 +116,6 @@ impl Reading<'_> {
                         is no power of two";
             if same { Ok(input_factor) } else { Err(refused(what)) }
         };
-        let sizes = (shape, [layer.output.height, layer.output.width]);
         let never_negative = layer.inputs.iter().all(|&value| self.never_negative(value));
         let mut weighted = None;
         // Whether a ReLU is part of the layer, rather than nothing negative can come out.
@@ -125,15 +123,9 @@ impl Reading<'_> {
         let name = self.fresh(&layer.name);
         let (mut value, factor) = match &layer.op {
             LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => {
-                let mut window = window_of(window.kernel, window.stride, window.padding);
-                let mut inputs = inputs;
-                let output = [convolved.height, convolved.width];
-                if window.output_size(shape.height, shape.width) != Ok(output) {
-                    (window, inputs) = self.unpadded(&name, window, (shape, output), inputs)?;
-                }
                 let conv = Conv2d {
                     out_channels: convolved.channels,
-                    window,
+                    window: *window,
                     groups: *groups,
                     bias: true,
                 };
@@ -153,8 +145,7 @@ impl Reading<'_> {
                 }
                 if let Some(pool) = pool {
                     let name = self.fresh(&format!("{name}.pool"));
-                    let pool =
-                        MaxPool2d { window: window_of(pool.kernel, pool.stride, pool.padding) };
+                    let pool = MaxPool2d { window: *pool };
                     value = self.push(name, Box::new(pool), vec![value])?;
                 }
                 (value, 1.0)
@@ -179,8 +170,7 @@ impl Reading<'_> {
             }
             LayerOp::MaxPool2d { window } => {
                 activation = false;
-                let window = window_of(window.kernel, window.stride, window.padding);
-                let (window, inputs) = self.unpadded(&name, window, sizes, inputs)?;
+                let (window, inputs) = self.unpadded(&name, *window, inputs)?;
                 if inputs[0] != self.values[layer.inputs[0]] && !never_negative {
                     return Err(refused(
                         "is a max pooling with padding of values that may be negative, which \
@@ -191,8 +181,7 @@ impl Reading<'_> {
             }
             LayerOp::AveragePool2d { window, bits } => {
                 activation &= !never_negative;
-                let window = window_of(window.kernel, window.stride, window.padding);
-                let (window, inputs) = self.unpadded(&name, window, sizes, inputs)?;
+                let (window, inputs) = self.unpadded(&name, *window, inputs)?;
                 let factor = input_factor * window.area() as f32 * 2f32.powi(-(*bits as i32));
                 (self.push(name, Box::new(AveragePool2d { window }), inputs)?, factor)
             }
@@ -234,30 +223,21 @@ impl Reading<'_> {
         }
     }
 
-    /// A window without padding over an input with zeros around it, for `sizes`: the input's shape
-    /// and the output's height and width.
+    /// A window without padding over an input with zeros around it.
     fn unpadded(
         &mut self,
         name: &str,
         window: Window,
-        (input, output): (LoweredShape, [usize; 2]),
         inputs: Vec<usize>,
     ) -> Result<(Window, Vec<usize>), ReadoutError> {
-        let before = window.padding;
-        let after = [0, 1].map(|axis| {
-            let covered = (output[axis] - 1) * window.stride[axis] + window.kernel[axis];
-            covered.saturating_sub([input.height, input.width][axis] + before[axis])
-        });
-        let window = Window { padding: [0, 0], ..window };
-        if before == [0, 0] && after == [0, 0] {
+        if !window.is_padded() {
             return Ok((window, inputs));
         }
+        let [top, left, bottom, right] = window.padding;
+        let (before, after) = ([top, left], [bottom, right]);
+        let window = Window { padding: [0; 4], ..window };
         let name = self.fresh(&format!("{name}.pad"));
         let padded = self.push(name, Box::new(ZeroPad2d { before, after }), inputs)?;
         Ok((window, vec![padded]))
     }
-}
-
-fn window_of(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Window {
-    Window { kernel, stride, padding }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::window::{pooled, pooling_table, shown_as_pooling};
 use super::{Backward, Context, Gradients, Layer, Shape, Window};
 use crate::learn::export::{Export, ints};
 use crate::learn::graph::{Graph, RowSums, Value};
@@ -51,14 +52,14 @@ fn distribute(graph: &mut Graph, tree: Tree, dy: &Value, out: &mut Vec<Value>) {
 
 impl Layer for MaxPool2d {
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let ([channels, ..], [height, width]) = self.window.pooled(inputs[0])?;
+        let ([channels, ..], [height, width]) = pooled(&self.window, inputs[0])?;
         Ok(Shape::Image([channels, height, width]))
     }
 
     fn forward<'a>(&'a self, graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
-        let (image, output) = self.window.pooled(context.shapes[0]).expect("has been checked");
+        let (image, output) = pooled(&self.window, context.shapes[0]).expect("has been checked");
         let rows = image[0] * output[0] * output[1];
-        let table = self.window.pooling_table(image, output);
+        let table = pooling_table(&self.window, image, output);
         let candidates: Vec<Value> = table
             .chunks(rows)
             .map(|element| graph.gather_rows(&context.inputs[0], element))
@@ -99,6 +100,6 @@ impl Layer for MaxPool2d {
 
 impl fmt::Display for MaxPool2d {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "max_pool2d {}", self.window.shown_as_pooling())
+        write!(f, "max_pool2d {}", shown_as_pooling(&self.window))
     }
 }

@@ -67,6 +67,16 @@ impl Shape {
         }
     }
 
+    /// The channels, height and width of an image, or a request for one.
+    pub fn image(self) -> Result<[usize; 3], String> {
+        match self {
+            Shape::Image(sizes) => Ok(sizes),
+            Shape::Flat(size) => Err(format!(
+                "needs an image, but gets {size} flat values; it must come before flatten"
+            )),
+        }
+    }
+
     /// Channels, and positions of each: a flat vector has as many channels as elements.
     pub fn channels(self) -> (usize, usize) {
         match self {

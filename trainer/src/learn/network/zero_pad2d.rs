@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Backward, Context, Gradients, Layer, Shape, Window};
+use super::{Backward, Context, Gradients, Layer, Shape};
 use crate::learn::export::Export;
 use crate::learn::graph::{Graph, Value};
 
@@ -40,13 +40,13 @@ impl ZeroPad2d {
 
 impl Layer for ZeroPad2d {
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let image = Window::image(inputs[0])?;
+        let image = inputs[0].image()?;
         let [height, width] = self.padded(image);
         Ok(Shape::Image([image[0], height, width]))
     }
 
     fn forward<'a>(&'a self, graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
-        let image = Window::image(context.shapes[0]).expect("has been checked");
+        let image = context.shapes[0].image().expect("has been checked");
         let table = self.table(image);
         let y = graph.gather_rows(&context.inputs[0], &table);
         let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
