@@ -149,6 +149,13 @@ def with_four_bits(file):
         packed = (data[0::2] & 15) | ((data[1::2] & 15) << 4)
         model.buffers[tensor.buffer].data = packed.astype(np.uint8)
         tensor.type = schema.TensorType.INT4
+        # Coarser weights, so coarser units of weights and biases.
+        bias = graph.tensors[operator.inputs[2]]
+        for scaled in [tensor, bias]:
+            scaled.quantization.scale = np.array(scaled.quantization.scale, np.float32) * 18
+        data = np.frombuffer(bytes(model.buffers[bias.buffer].data), np.int32)
+        data = np.round(data / 18).astype(np.int32)
+        model.buffers[bias.buffer].data = np.frombuffer(data.tobytes(), np.uint8)
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -165,7 +172,7 @@ def main():
             files["convnet_per_tensor"] = quantized(model, rng, per_channel=False)
             files["convnet_float_borders"] = quantized(model, rng, border=tf.float32)
             files["convnet_u8_borders"] = quantized(model, rng, border=tf.uint8)
-            files["convnet_4_bits"] = with_four_bits(files["convnet"])
+            files["convnet_4_bits"] = with_four_bits(files["convnet_per_tensor"])
     for name, contents in files.items():
         with open(os.path.join(HERE, name + ".tflite"), "wb") as file:
             file.write(contents)

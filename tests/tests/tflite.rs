@@ -2,6 +2,7 @@
 //! value.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use converter::quantized::{Affine, Scale};
@@ -25,6 +26,23 @@ const MODELS: [&str; 9] = [
 
 fn committed(name: &str) -> PathBuf {
     root().join("tests/models").join(name).with_extension("tflite")
+}
+
+/// A file beside the project; says loudly that it is missing if it is.
+fn shared(name: &str) -> Option<PathBuf> {
+    let path = root().join("../shared").join(name);
+    if !path.is_file() {
+        let line =
+            format!("SKIPPED: {name} beside tflite-micro - there is no {}\n", path.display());
+        let _ = std::io::stderr().write_all(line.as_bytes());
+        return None;
+    }
+    Some(path)
+}
+
+/// Inputs for a large model: all that are asked for where CI sets the variable, else fewer.
+fn inputs() -> usize {
+    if std::env::var_os("INKLING_ALL_INPUTS").is_some() { 1000 } else { 300 }
 }
 
 /// Samples as bytes: noise over the whole range, and smooth signals as sensors and pictures are.
@@ -75,6 +93,7 @@ fn compare(path: &Path, count: usize) {
     };
     let ours = host(&imported, &inputs);
     assert_eq!(ours.len(), theirs.len(), "{}", path.display());
+
     let different = ours.iter().zip(&theirs).filter(|(a, b)| a != b).count();
     assert_eq!(different, 0, "of {} outputs of {}", ours.len(), path.display());
     let distinct: std::collections::BTreeSet<&u8> = ours.iter().collect();
@@ -89,5 +108,24 @@ fn the_host_equals_tflite_micro() {
     for name in MODELS {
         println!("{name}");
         compare(&committed(name), 1000);
+    }
+}
+
+/// The four reference models of MLPerf Tiny and a convnet on MNIST, which are no part of the project.
+#[test]
+fn the_host_equals_tflite_micro_on_reference_models() {
+    if !tflite_micro::found("reference models beside tflite-micro") {
+        return;
+    }
+    for model in [
+        "models/autoencoder_int8",
+        "models/dscnn_int8",
+        "models/mobilenetv1_025_int8",
+        "models/resnet8_int8",
+        "cases/models/k_convnet_int8",
+    ] {
+        let Some(path) = shared(&format!("{model}.tflite")) else { continue };
+        println!("{model}");
+        compare(&path, inputs());
     }
 }

@@ -115,15 +115,7 @@ impl Import<'_> {
             return Err(operator.error("shuffled weights are not supported"));
         }
         let scales = filter.channel_scales(outputs, 0)?;
-        let output = self.affine_of(operator)?;
-        let factors = match scales[..] {
-            [scale] => {
-                // One scale: multiplied in f32, unlike everywhere else.
-                let real = f64::from(value.affine.scale * scale) / f64::from(output.scale);
-                vec![factor(operator, real)?]
-            }
-            _ => factors(operator, value.affine, &scales, output)?,
-        };
+        let factors = factors(operator, value.affine, &scales, self.affine_of(operator)?)?;
         let weights = filter.i8s()?;
         let activation = operator.activation(0)?;
         let parameters =
