@@ -10,7 +10,7 @@ use converter::passes::PixelScale;
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, prove, reference};
 use inkling_data::{Dataset, DatasetError, Split};
-use inkling_support::console;
+use inkling_support::{console, names};
 
 /// How far the network as read may be from tract's result on the file, relative to the largest
 /// logit; f32 rounding stays two orders of magnitude below.
@@ -151,12 +151,15 @@ fn network_name(args: &ConvertArgs) -> Result<String> {
         Some(name) => name.clone(),
         None => folder_name(&args.out).unwrap_or_else(|| "model".into()),
     };
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    ensure!(
-        !name.is_empty() && name.len() <= 32 && name.chars().all(fits),
-        "--name {name:?}: use 1 to 32 letters, digits, '-' and '_'"
-    );
-    Ok(name)
+    match (names::check(&name), &args.name) {
+        (Ok(()), _) => Ok(name),
+        (Err(what), Some(_)) => bail!("--name {name:?}: {what}"),
+        (Err(what), None) => bail!(
+            "--out {}: the network would be called {name:?} after this folder, which does not fit \
+             ({what}); give it a name with --name",
+            args.out.display()
+        ),
+    }
 }
 
 fn folder_name(path: &Path) -> Option<String> {

@@ -16,6 +16,7 @@ use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
 use inkling_data::Dataset;
 use inkling_support::files::write_atomically;
+use inkling_support::order;
 
 /// Images that choose the exponents.
 pub const CALIBRATION_IMAGES: usize = 2000;
@@ -177,7 +178,5 @@ impl Conversion {
 
 /// At most `count` images, evenly spaced over the data set.
 fn spaced(images: &Dataset, count: usize) -> Dataset {
-    let count = count.min(images.len());
-    let indices: Vec<usize> = (0..count).map(|i| i * images.len() / count.max(1)).collect();
-    images.subset(&indices)
+    images.subset(&order::spaced(images.len(), count))
 }

@@ -2,10 +2,11 @@
 //!
 //! [`files`] writes what is whole or not there, [`console`] tells a person or a pipe, [`parallel`]
 //! splits work over the cores, [`digest`] names bytes by their SHA-256, [`names`] says what a model
-//! may be called.
+//! may be called, [`order`] picks samples and the largest of numbers.
 
 pub mod console;
 pub mod digest;
 pub mod files;
 pub mod names;
+pub mod order;
 pub mod parallel;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand};
+use inkling_support::names;
 use trainer::learn::backend::Choice;
 use trainer::learn::network::{Description, PRESETS};
 use trainer::learn::recipe::Recipe;
@@ -125,12 +126,8 @@ fn train(args: TrainArgs) -> Result<()> {
 impl RunArgs {
     /// Runs the job; `name` is the network's unless the command line says another.
     pub fn start(self, source: Source, name: &str) -> Result<()> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         let name = self.name.unwrap_or_else(|| name.to_string());
-        ensure!(
-            (1..=32).contains(&name.len()) && name.chars().all(fits),
-            "--name {name:?}: use 1 to 32 letters, digits, '-' and '_'"
-        );
+        names::check(&name).map_err(|what| anyhow!("--name {name:?}: {what}"))?;
         let mut recipe = Recipe::open(&self.recipe)?;
         if let Some(epochs) = self.epochs {
             recipe.epochs = epochs as usize;

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use inkling_data::Dataset;
+use inkling_support::order::first_largest;
 
-use crate::ask::metrics::answer;
 use crate::ask::model::{LayerTrace, Model, ModelError, Trace};
 use crate::tell::report::{self, Page};
 use inkling_data::prepare::{Plane, Prepared};
@@ -49,7 +49,7 @@ impl<'m> Explanation<'m> {
         };
         let trace = model.trace(image)?;
         let probabilities = model.int8_probabilities(&dataset(image.to_vec()))?.concat();
-        let class = answer(&probabilities);
+        let class = first_largest(&probabilities);
         let patch = (PATCH * model.height.min(model.width) / 28).max(2);
         let (rows, columns) = (model.height - patch + 1, model.width - patch + 1);
         let corners: Vec<[usize; 2]> =
@@ -86,7 +86,7 @@ impl<'m> Explanation<'m> {
     }
 
     fn answer(&self) -> String {
-        let class = answer(&self.probabilities);
+        let class = first_largest(&self.probabilities);
         format!("{} ({:.1} %)", self.model.names[class], 100.0 * self.probabilities[class])
     }
 

@@ -8,6 +8,7 @@ use inkling_data::Dataset;
 use inkling_data::corrupt::Corruption;
 use inkling_support::console;
 use inkling_support::files::write_atomically;
+use inkling_support::order;
 use trainer::ask::evaluation::{Damage, Evaluation};
 use trainer::ask::metrics::Scores;
 use trainer::ask::model::Model;
@@ -111,9 +112,7 @@ fn both(train: &Dataset, test: &Dataset) -> Dataset {
 
 /// At most `count` images, evenly spaced.
 fn spaced(images: &Dataset, count: usize) -> Dataset {
-    let count = count.min(images.len());
-    let indices: Vec<usize> = (0..count).map(|i| i * images.len() / count.max(1)).collect();
-    images.subset(&indices)
+    images.subset(&order::spaced(images.len(), count))
 }
 
 fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec<Damage>> {

@@ -1,4 +1,6 @@
-//! Telling people: progress while something runs, plots and pages of what came out.
+//! Telling people: progress while something runs, learning curves, plots and pages of what
+//! came out.
 
+pub mod history;
 pub mod progress;
 pub mod report;

@@ -1,8 +1,8 @@
 //! Labels that a trained model doubts.
 
-use crate::ask::metrics::answer;
 use crate::ask::model::{Model, ModelError};
 use inkling_data::read::Collection;
+use inkling_support::order::first_largest;
 
 use super::{Half, Place};
 
@@ -25,7 +25,7 @@ pub fn find(model: &Model, collection: &Collection) -> Result<Vec<Suspect>, Mode
         let mut dataset = dataset.clone();
         model.relabel(&mut dataset, &collection.names)?;
         for (index, probabilities) in model.int8_probabilities(&dataset)?.iter().enumerate() {
-            let answer = answer(probabilities);
+            let answer = first_largest(probabilities);
             let confidence = probabilities[answer];
             if answer != usize::from(dataset.labels[index]) && confidence >= SURE {
                 suspects.push(Suspect { place: Place { half, index }, answer, confidence });

@@ -8,4 +8,4 @@ mod scores;
 pub use calibration::{Calibration, calibration};
 pub use confusion::Confusion;
 pub use interval::wilson;
-pub use scores::{ClassScores, Mistake, Scores, answer};
+pub use scores::{ClassScores, Mistake, Scores};

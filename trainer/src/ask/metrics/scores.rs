@@ -1,5 +1,6 @@
 //! All scores of one network on one data set.
 
+use inkling_support::order::first_largest;
 use serde::Serialize;
 
 use super::{Calibration, Confusion, calibration, wilson};
@@ -50,30 +51,20 @@ pub struct Mistake {
     pub label_probability: f32,
 }
 
-/// The most probable class, the first of equals.
-pub fn answer(probabilities: &[f32]) -> usize {
-    let mut best = 0;
-    for (class, probability) in probabilities.iter().enumerate() {
-        if *probability > probabilities[best] {
-            best = class;
-        }
-    }
-    best
-}
-
 impl Scores {
     /// Scores probabilities `[image][class]` against labels.
     pub fn new(names: &[String], labels: &[u8], probabilities: &[Vec<f32>]) -> Self {
         let pairs = || labels.iter().map(|&label| usize::from(label)).zip(probabilities);
-        let confusion = Confusion::new(names.len(), pairs().map(|(label, p)| (label, answer(p))));
+        let confusion =
+            Confusion::new(names.len(), pairs().map(|(label, p)| (label, first_largest(p))));
         let images = labels.len();
         let mut top2 = 0;
         let mut loss = 0.0;
         let mut confidences = Vec::with_capacity(images);
         let mut mistakes = Vec::new();
         for (image, (label, probabilities)) in pairs().enumerate() {
-            let answer = answer(probabilities);
-            // Classes before the label win where they are equally probable, as in `answer`.
+            let answer = first_largest(probabilities);
+            // Classes before the label win where they are equally probable, as among the answers.
             let better = |(class, p): (usize, &f32)| {
                 *p > probabilities[label] || (*p == probabilities[label] && class < label)
             };

@@ -34,6 +34,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use inkling_support::names;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use toml::{Table, Value};
@@ -217,11 +218,7 @@ fn inputs(read: &Value, layers: &[ListedLayer]) -> Result<Vec<usize>, String> {
 
 /// Names end up in files and in code.
 fn check_name(name: &str) -> Result<(), String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if (1..=32).contains(&name.len()) && name.chars().all(fits) {
-        return Ok(());
-    }
-    Err(format!("{name:?} does not fit; use 1 to 32 letters, digits, '-' and '_'"))
+    names::check(name).map_err(|what| format!("{name:?} does not fit; {what}"))
 }
 
 /// One layer from its attributes; without `classes` only the attributes are checked.

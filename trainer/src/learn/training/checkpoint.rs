@@ -93,13 +93,6 @@ impl Checkpoint {
     }
 }
 
-/// The sha256 of some bytes, in hexadecimal.
-pub fn fingerprint<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> String {
-    let mut hasher = Sha256::new();
-    pieces.into_iter().for_each(|piece| hasher.update(piece));
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Why a checkpoint could not be written or used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {

@@ -1,6 +1,7 @@
 //! How good a network is on images it did not learn from.
 
 use inkling_data::Dataset;
+use inkling_support::order::first_largest;
 
 use crate::learn::backend::{Backend, BackendError, Session};
 use crate::learn::batches::columns;
@@ -55,7 +56,7 @@ impl Evaluator {
                 let logits: Vec<f32> =
                     outputs[0].iter().skip(column).step_by(BATCH).copied().collect();
                 evaluation.loss += cross_entropy(&logits, usize::from(label));
-                evaluation.correct += usize::from(argmax(&logits) == usize::from(label));
+                evaluation.correct += usize::from(first_largest(&logits) == usize::from(label));
             }
         }
         evaluation.loss /= dataset.len() as f64;
@@ -77,7 +78,7 @@ pub fn exported_predictions(
         let images: Vec<f32> = images.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
         let shape = [count, 1, dataset.height, dataset.width];
         let outputs = session.run(&[("image", &shape, &images)])?;
-        predictions.extend(outputs[0].chunks(outputs[0].len() / count).map(argmax));
+        predictions.extend(outputs[0].chunks(outputs[0].len() / count).map(first_largest));
     }
     Ok(predictions)
 }
@@ -86,15 +87,4 @@ fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     let largest = f64::from(logits.iter().copied().fold(f32::MIN, f32::max));
     let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - largest).exp()).sum();
     sum.ln() + largest - f64::from(logits[label])
-}
-
-/// The index of the largest logit, the first of equals.
-fn argmax(logits: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
-            best = index;
-        }
-    }
-    best
 }

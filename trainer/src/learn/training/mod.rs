@@ -3,7 +3,6 @@
 mod checkpoint;
 mod engine;
 mod evaluate;
-mod history;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,10 +17,9 @@ use crate::learn::quantization::Plan;
 use crate::learn::recipe::Recipe;
 use crate::learn::step::UpdateRule;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Identity, fingerprint};
+pub use checkpoint::{Checkpoint, CheckpointError, Identity};
 pub use engine::{Engine, State};
 pub use evaluate::{Evaluation, Evaluator, exported_predictions};
-pub use history::History;
 
 /// What an epoch came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

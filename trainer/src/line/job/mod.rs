@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use converter::{Conversion, Converter, prove};
 use inkling_data::Dataset;
 use inkling_support::console;
+use inkling_support::digest::sha256;
 use inkling_support::files::write_atomically;
 
 use crate::ask::metrics::Confusion;
@@ -18,8 +19,9 @@ use crate::learn::backend::{Backend, Choice};
 use crate::learn::export;
 use crate::learn::network::{Description, Network};
 use crate::learn::recipe::Recipe;
-use crate::learn::training::{Checkpoint, History, Identity, exported_predictions, fingerprint};
+use crate::learn::training::{Checkpoint, Identity, exported_predictions};
 use crate::line::summary::{Summary, about};
+use crate::tell::history::History;
 use crate::tell::report;
 use inkling_data::Sets;
 use inkling_data::read::{self, labels};
@@ -237,7 +239,7 @@ impl Job {
         if let Source::Model(_) = self.source {
             let bytes: Vec<u8> =
                 beginning.parameters.iter().flat_map(|value| value.to_le_bytes()).collect();
-            text.push_str(&format!(", from parameters with sha256 {}", fingerprint([&bytes[..]])));
+            text.push_str(&format!(", from parameters with sha256 {}", sha256([&bytes[..]])));
         }
         if let Some(rates) = beginning.rates {
             text.push_str(&format!(", {rates}"));
@@ -297,11 +299,6 @@ fn prove_integers(conversion: &Conversion, test: &Dataset) -> Result<(Confusion,
         agreement.mismatches,
         agreement.logits
     );
-    let answers = agreement.ours.iter().map(|logits| first_largest(logits));
+    let answers = agreement.ours.iter().map(|logits| argmax(logits));
     Ok((confusion(test, answers), agreement.logits))
-}
-
-fn first_largest(logits: &[i32]) -> usize {
-    let largest = logits.iter().max();
-    logits.iter().position(|logit| Some(logit) == largest).unwrap_or(0)
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use inkling_support::names;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -116,13 +117,7 @@ impl Plan {
     }
 
     fn check(&self) -> Result<(), String> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if !(1..=32).contains(&self.name.len()) || !self.name.chars().all(fits) {
-            return Err(format!(
-                "name is {:?}, but must be 1 to 32 letters, digits, '-' and '_'",
-                self.name
-            ));
-        }
+        names::check(&self.name).map_err(|what| format!("name is {:?}; {what}", self.name))?;
         if !(1..=100).contains(&self.seeds) {
             return Err(format!("seeds is {}, but must be from 1 to 100", self.seeds));
         }

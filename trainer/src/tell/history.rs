@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::EpochRecord;
+use crate::learn::training::EpochRecord;
 use crate::tell::report::{self, Page, percent};
 
 /// The course of a finished run.
