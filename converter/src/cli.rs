@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use converter::passes::PixelScale;
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, prove, reference};
+use converter::{Conversion, Converter, prove, reference, tflite};
 use inkling_data::{Dataset, DatasetError, Split};
 use inkling_support::{console, names};
 
@@ -40,15 +40,16 @@ enum Command {
     Verify(VerifyArgs),
 }
 
-/// The main job: MODEL.onnx to model.rs, int8.onnx, golden.rs and a model card.
+/// The main job: a model to model.rs, golden.rs, a model card and, from ONNX, int8.onnx.
 #[derive(Args)]
 struct ConvertArgs {
-    /// The float model: PyTorch, Keras (tf2onnx) or this project's trainer wrote it
-    #[arg(value_name = "MODEL.onnx")]
+    /// A float ONNX model from PyTorch, Keras (tf2onnx) or this project's trainer; or an int8
+    /// .tflite model, which is taken as it is
+    #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Folder with the IDX files whose training images choose the exponents
+    /// Folder with the IDX files whose training images choose the exponents of an ONNX model
     #[arg(long, value_name = "DIR")]
-    calibration: PathBuf,
+    calibration: Option<PathBuf>,
     /// Folder for the results; created where it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -100,14 +101,24 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let name = network_name(args)?;
     let onnx = fs::read(&args.model)
         .with_context(|| format!("{}: cannot be read", args.model.display()))?;
-    let calibration = Dataset::load(&args.calibration, Split::Train)?;
+    if tflite::is_tflite(&onnx) {
+        return import(args, &name, &onnx);
+    }
+    let Some(folder) = &args.calibration else {
+        bail!(
+            "{}: an ONNX model needs --calibration DIR, a folder with images that look like what \
+             the device will see",
+            args.model.display()
+        );
+    };
+    let calibration = Dataset::load(folder, Split::Train)?;
     // Without a test set the calibration images serve as golden ones.
-    let (test, test_name) = match Dataset::load(&args.calibration, Split::Test) {
+    let (test, test_name) = match Dataset::load(folder, Split::Test) {
         Ok(test) => (test, "test"),
         Err(DatasetError::Missing { .. }) => (calibration.clone(), "calibration"),
         Err(error) => return Err(error.into()),
     };
-    let (images, labels) = Split::Test.files(&args.calibration);
+    let (images, labels) = Split::Test.files(folder);
     calibration.check_twin(&test, &images, &labels)?;
 
     let at_file = || args.model.display().to_string();
@@ -115,7 +126,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         .pixel_scale(pixels)
         .convert(&calibration)
         .with_context(at_file)?;
-    check_classes(&conversion, &calibration, args)?;
+    check_classes(&conversion, &calibration, args, folder)?;
     check_reading(&conversion, &onnx, &pixels, &calibration).with_context(at_file)?;
     let agreement = prove::against_tract(&conversion.network, &conversion.int8_onnx(), &test)
         .context(
@@ -145,6 +156,25 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     Ok(())
 }
 
+/// A model that was quantized elsewhere: nothing is chosen, nothing translated.
+fn import(args: &ConvertArgs, name: &str, bytes: &[u8]) -> Result<()> {
+    ensure!(
+        args.calibration.is_none(),
+        "{}: it is quantized already; leave out --calibration",
+        args.model.display()
+    );
+    let conversion =
+        tflite::Conversion::new(name, bytes).with_context(|| args.model.display().to_string())?;
+    conversion.write(&args.out)?;
+    console::print(&format!(
+        "{}\nWritten: {}, model.rs, golden.rs, MODEL_CARD.md in {}\n",
+        conversion.report_markdown(),
+        tflite::SOURCE,
+        args.out.display()
+    ));
+    Ok(())
+}
+
 /// The network's name: a Rust-friendly word.
 fn network_name(args: &ConvertArgs) -> Result<String> {
     let name = match &args.name {
@@ -166,12 +196,17 @@ fn folder_name(path: &Path) -> Option<String> {
     Some(path.file_name()?.to_str()?.to_string())
 }
 
-fn check_classes(conversion: &Conversion, images: &Dataset, args: &ConvertArgs) -> Result<()> {
+fn check_classes(
+    conversion: &Conversion,
+    images: &Dataset,
+    args: &ConvertArgs,
+    folder: &Path,
+) -> Result<()> {
     let logits = conversion.network.classes();
     ensure!(
         images.classes <= logits,
         "{}: the labels go up to {}, but {} has {logits} outputs",
-        args.calibration.display(),
+        folder.display(),
         images.classes - 1,
         args.model.display()
     );

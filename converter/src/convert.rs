@@ -93,6 +93,7 @@ impl<'a> Converter<'a> {
             Report::measure(&float, &network, &arena, &spaced(&calibration, REPORT_IMAGES));
         let origin = Origin {
             name: self.name.clone(),
+            source: "float.onnx".into(),
             source_sha256: Sha256::digest(self.onnx).into(),
             command: self.command(),
         };
@@ -143,7 +144,7 @@ impl Conversion {
 
     /// The Rust module of golden images, picked from `images`.
     pub fn golden_rs(&self, images: &Dataset) -> String {
-        golden::emit(&self.network, &golden::pick(images), &self.origin)
+        golden::emit(&self.network, &golden::samples(&self.network, images), &self.origin)
     }
 
     /// The report as Markdown.

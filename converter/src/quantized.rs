@@ -357,6 +357,12 @@ impl QuantizedNetwork {
         }
     }
 
+    /// The last layer's accumulators are the logits; else its values are 8-bit integers as all
+    /// others are.
+    pub fn ends_in_accumulators(&self) -> bool {
+        self.format(self.layers.len()).element == ValueType::I32
+    }
+
     /// Names every layer by its kernel and a number that counts layers of its kind.
     pub fn name_layers(&mut self) {
         let mut numbers = BTreeMap::new();

@@ -7,7 +7,7 @@ use crate::arena::{self, ArenaPlan};
 use crate::evaluate;
 use crate::lower::Network;
 use crate::quantize::{ACCUMULATOR_BOUND, largest_sum};
-use crate::quantized::QuantizedNetwork;
+use crate::quantized::{Affine, QuantizedNetwork, Scale, ValueFormat};
 use crate::reference;
 use inkling_data::Dataset;
 use inkling_support::parallel;
@@ -71,16 +71,17 @@ impl Report {
 
 /// The layers with shapes and cost, as a Markdown table.
 pub fn layer_table(network: &QuantizedNetwork) -> String {
-    let mut table = String::from(
-        "| layer | output | MACs | weight bytes | in+out bytes | exponents in → out | largest accumulator |\n\
+    let grids = match network.input_format.scale {
+        Scale::PowerOfTwo(_) => "exponents",
+        Scale::Affine(_) => "scales and zero points",
+    };
+    let mut table = format!(
+        "| layer | output | MACs | weight bytes | in+out bytes | {grids} in → out | largest accumulator |\n\
          |---|---|--:|--:|--:|---|--:|\n",
     );
     for (index, layer) in network.layers.iter().enumerate() {
-        let exponents: Vec<String> = layer
-            .inputs
-            .iter()
-            .map(|&value| network.format(value).exponent().to_string())
-            .collect();
+        let inputs: Vec<String> =
+            layer.inputs.iter().map(|&value| grid(network.format(value))).collect();
         let reach = largest_sum(network, layer).map_or("–".to_string(), |reach| {
             format!("{:.3} × 2^24", reach as f64 / ACCUMULATOR_BOUND as f64)
         });
@@ -98,11 +99,19 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
             layer.macs(),
             layer.parameter_bytes(),
             arena::layer_bytes(network, index),
-            exponents.join(", "),
-            layer.format.exponent(),
+            inputs.join(", "),
+            grid(layer.format),
         );
     }
     table
+}
+
+/// What the integers of a value stand for, in short.
+fn grid(format: ValueFormat) -> String {
+    match format.scale {
+        Scale::PowerOfTwo(exponent) => exponent.to_string(),
+        Scale::Affine(Affine { scale, zero }) => format!("{scale:.4} at {zero}"),
+    }
 }
 
 /// The report as Markdown, the body of a model card.

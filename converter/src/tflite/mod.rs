@@ -6,6 +6,7 @@
 //! the same floats as the original.
 
 mod builtin;
+mod convert;
 mod elementwise;
 pub mod file;
 mod flatbuffer;
@@ -14,6 +15,7 @@ mod rescale;
 mod tables;
 mod weighted;
 
+pub use convert::{Conversion, SOURCE};
 pub use import::{Imported, import};
 pub use rescale::Factor;
 

@@ -26,7 +26,18 @@ pub(super) fn infer(code: &mut String, network: &QuantizedNetwork, arena: &Arena
         Call { network, arena, index, layer }.write(code);
         let _ = writeln!(code, "    observer.end({index});");
     }
-    code.push_str("    logits\n}\n");
+    let last = network.layers.len();
+    match arena.offsets[last] {
+        None => code.push_str("    logits\n}\n"),
+        Some(at) => {
+            let element = network.format(last).element.rust_name();
+            let _ = writeln!(
+                code,
+                "    *arena.region::<[{element}; {}], {at}>()\n}}",
+                network.classes()
+            );
+        }
+    }
 }
 
 /// The call of one layer.
@@ -39,7 +50,7 @@ struct Call<'a> {
 
 impl Call<'_> {
     fn write(&self, code: &mut String) {
-        if self.index + 1 == self.network.layers.len() {
+        if self.index + 1 == self.network.layers.len() && self.network.ends_in_accumulators() {
             return self.write_last(code);
         }
         let input = self.layer.input();
@@ -55,7 +66,16 @@ impl Call<'_> {
                 let _ = writeln!(code, "    let y = arena.region::<{y}, {at}>();");
                 let _ = writeln!(code, "    {leaky_relu}.forward_in_place(y);");
             }
-            (QuantizedOp::Add { .. }, &[a, b]) => {
+            (QuantizedOp::Elementwise(_), &[_, b]) if in_place => {
+                let x = self.regions(code, b);
+                let _ = writeln!(code, "    {}.forward_in_place({x}, y);", static_name(self.layer));
+            }
+            (QuantizedOp::Lookup { .. }, _) if in_place => {
+                let (y, at) = (self.region_type(self.index + 1), self.offset(self.index + 1));
+                let _ = writeln!(code, "    let y = arena.region::<{y}, {at}>();");
+                let _ = writeln!(code, "    {}.forward_in_place(y);", static_name(self.layer));
+            }
+            (QuantizedOp::Add { .. } | QuantizedOp::Elementwise(_), &[a, b]) => {
                 let name = static_name(self.layer);
                 let [a_name, b_name] = self.regions_of_two(code, a, b);
                 let _ = writeln!(code, "    {name}.forward({a_name}, {b_name}, y);");
@@ -74,7 +94,12 @@ impl Call<'_> {
                 let name = static_name(self.layer);
                 let _ = writeln!(code, "    {name}.forward_max_pool2d(&{pool}::new(), {x}, y);");
             }
-            (QuantizedOp::MaxPool2d { .. }, _) => {
+            (QuantizedOp::Pad2d { .. }, _) => {
+                let x = self.regions(code, input);
+                let pad = turbofish(&layer_type(self.network, self.layer));
+                let _ = writeln!(code, "    {pad}.forward({x}, y);");
+            }
+            (QuantizedOp::MaxPool2d { .. } | QuantizedOp::MeanPool2d { .. }, _) => {
                 let x = self.regions(code, input);
                 let pool = turbofish(&layer_type(self.network, self.layer));
                 let _ = writeln!(code, "    {pool}::new().forward({x}, y);");

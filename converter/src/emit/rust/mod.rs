@@ -10,24 +10,34 @@ use std::fmt::{Display, Write};
 
 use super::Origin;
 use crate::arena::ArenaPlan;
-use crate::quantized::{QuantizedNetwork, QuantizedOp};
+use crate::quantized::{Combination, QuantizedNetwork, QuantizedOp};
 use types::{layer_type, requantization};
 
 /// What a generated layer may name.
 const IMPORTED: &[&str] = &[
     "Add",
+    "AffineAdd",
+    "AffineMul",
     "AveragePool2d",
     "Clip",
     "Concat",
     "Conv2d",
     "DepthwiseConv2d",
+    "Elementwise",
     "Dilated",
     "FullyConnected",
     "GroupedConv2d",
     "LeakyRelu",
+    "Lookup",
     "MaxPool2d",
+    "MeanPool2d",
+    "Multiplier",
+    "Offset",
+    "Pad2d",
+    "PaddedWith",
     "Shift",
     "Strided",
+    "Term",
 ];
 
 /// Elements per line of a generated array.
@@ -56,11 +66,17 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
 fn with_places_last(network: &QuantizedNetwork, arena: &ArenaPlan) -> QuantizedNetwork {
     let mut network = network.clone();
     for (layer, place) in network.layers.iter_mut().zip(&arena.in_place) {
-        if let QuantizedOp::Add { align, .. } = &mut layer.op
-            && *place == Some(layer.inputs[0])
-        {
-            align.reverse();
-            layer.inputs.reverse();
+        match &mut layer.op {
+            QuantizedOp::Add { align, .. } if *place == Some(layer.inputs[0]) => {
+                align.reverse();
+                layer.inputs.reverse();
+            }
+            // This kernel wants it first.
+            QuantizedOp::Elementwise(function) if *place == Some(layer.inputs[1]) => {
+                function.swap();
+                layer.inputs.reverse();
+            }
+            _ => {}
         }
     }
     network
@@ -70,7 +86,14 @@ fn imports(code: &mut String, network: &QuantizedNetwork) {
     let mut names = BTreeSet::from(["Arena", "LayerInfo", "LayerKind", "ModelInfo", "Observer"]);
     for layer in &network.layers {
         let mut types = layer_type(network, layer);
-        if layer.parameter_bytes() > 0 {
+        match &layer.op {
+            QuantizedOp::Elementwise(Combination::Add { .. }) => types += " Term Multiplier",
+            QuantizedOp::Elementwise(Combination::Mul { .. }) => types += " Multiplier",
+            _ => {}
+        }
+        if layer.parameters().is_some()
+            || matches!(layer.op, QuantizedOp::AveragePool2d { .. } | QuantizedOp::Add { .. })
+        {
             types += &format!(" {}", requantization(layer));
         }
         if let QuantizedOp::Conv2d { pool: Some(pool), .. } = &layer.op {

@@ -3,14 +3,16 @@
 use firmware_core::{LayerKind, Window};
 
 use crate::graph::Shape;
-use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp};
+use crate::quantized::{
+    Combination, Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, Requantization,
+};
 
 /// The Rust type of a layer, such as `Conv2d<10, 5, 5, 1>`.
 pub(super) fn layer_type(network: &QuantizedNetwork, layer: &QuantizedLayer) -> String {
     let input = network.shape(layer.input());
     let requantize = requantization(layer);
     match &layer.op {
-        QuantizedOp::Conv2d { window, convolved, parameters, .. } => {
+        QuantizedOp::Conv2d { window, convolved, parameters, padding_value, .. } => {
             let [kh, kw] = window.kernel;
             let out = convolved.channels;
             let kind = layer.kind();
@@ -23,7 +25,12 @@ pub(super) fn layer_type(network: &QuantizedNetwork, layer: &QuantizedLayer) -> 
                 _ => format!("Conv2d<{out}, {kh}, {kw}, {}", input.channels),
             };
             let plain = *window == Window::new(window.kernel);
-            with_defaults(&head, (plain, &geometry(window)), &requantize)
+            let geometry = match padding_value {
+                0 => geometry(window),
+                _ if !window.is_padded() => geometry(window),
+                value => format!("PaddedWith<{}, {value}>", geometry(window)),
+            };
+            with_defaults(&head, (plain, &geometry), &requantize)
         }
         QuantizedOp::FullyConnected { parameters } => {
             let sizes = format!("{}, {}", parameters.channels(), input.size());
@@ -45,7 +52,29 @@ pub(super) fn layer_type(network: &QuantizedNetwork, layer: &QuantizedLayer) -> 
         },
         QuantizedOp::Concat => "Concat".into(),
         QuantizedOp::LeakyRelu { slope, bits } => format!("LeakyRelu<{slope}, {bits}>"),
-        _ => String::new(),
+        QuantizedOp::Lookup { .. } => format!("Lookup<{}>", layer.format.element.rust_name()),
+        QuantizedOp::Elementwise(Combination::Add { .. }) => "Elementwise<AffineAdd>".into(),
+        QuantizedOp::Elementwise(Combination::Mul { .. }) => "Elementwise<AffineMul>".into(),
+        QuantizedOp::MeanPool2d { window, bounds: [low, high] } => {
+            let [kh, kw] = window.kernel;
+            let bounds = match [low, high] {
+                [-128, 127] => String::new(),
+                _ => format!(", {low}, {high}"),
+            };
+            if *window == Window::tiling(window.kernel) && bounds.is_empty() {
+                return format!("MeanPool2d<{kh}, {kw}>");
+            }
+            format!("MeanPool2d<{kh}, {kw}, {}{bounds}>", geometry(window))
+        }
+        QuantizedOp::Mean { .. } => {
+            let (height, width) = (input.height, input.width);
+            format!(
+                "AveragePool2d<{height}, {width}, Strided<{height}, {width}>, Offset<Multiplier>>"
+            )
+        }
+        QuantizedOp::Pad2d { padding: [top, left, bottom, right], value } => {
+            format!("Pad2d<{top}, {left}, {bottom}, {right}, {value}>")
+        }
     }
 }
 
@@ -53,6 +82,9 @@ pub(super) fn layer_type(network: &QuantizedNetwork, layer: &QuantizedLayer) -> 
 pub(super) fn requantization(layer: &QuantizedLayer) -> String {
     match (layer.clip, layer.parameters()) {
         (_, Some(parameters)) if parameters.requantization.is_none() => "()".into(),
+        (_, Some(Parameters { requantization: Requantization::Rescales(_), .. })) => {
+            "Multiplier".into()
+        }
         (Some([low, high]), _) => format!("Clip<{low}, {high}>"),
         (None, _) => "Shift".into(),
     }
