@@ -2,6 +2,7 @@
 //! the dialects that exporters write.
 
 pub mod dialects;
+pub mod generated;
 pub mod idx;
 pub mod mcu;
 pub mod onnxruntime;

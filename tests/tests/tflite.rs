@@ -1,6 +1,7 @@
 //! Imported `.tflite` files compute what TensorFlow Lite for Microcontrollers computes, in every
 //! value.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 use converter::quantized::{Affine, Scale};
 use converter::reference;
 use converter::tflite::file::{Element, File};
-use converter::tflite::{Imported, import};
-use tests::{root, tflite_micro};
+use converter::tflite::{Conversion, Imported};
+use tests::{generated, root, tflite_micro};
 
 /// The committed models.
 const MODELS: [&str; 9] = [
@@ -64,68 +65,99 @@ fn samples(seed: u64, count: usize, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// All outputs of the host reference, one byte each.
-fn host(imported: &Imported, inputs: &[u8]) -> Vec<u8> {
-    let size = imported.network.input.size();
-    inputs
-        .chunks(size)
-        .flat_map(|sample| reference::logits(&imported.network, sample))
-        .map(|value| value as u8)
-        .collect()
+/// A model with samples and what TensorFlow Lite for Microcontrollers computes for them.
+struct Case {
+    name: String,
+    conversion: Conversion,
+    inputs: Vec<u8>,
+    expected: Vec<u8>,
 }
 
-fn compare(path: &Path, count: usize) {
-    let bytes = fs::read(path).expect("the model can be read");
-    let imported = import(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let inputs = samples(1, count, imported.network.input.size());
-    let file = File::read(&bytes).expect("it was just read");
-    let theirs = match file.tensors[file.inputs[0]].element {
-        // The model quantizes by itself what its integers stand for.
-        Element::F32 => {
-            let Scale::Affine(Affine { scale, zero }) = imported.network.input_format.scale else {
-                panic!("{}: an imported input has a scale", path.display());
-            };
-            let real = |&byte: &u8| scale * (i32::from(byte as i8) - zero) as f32;
-            let floats: Vec<u8> = inputs.iter().flat_map(|b| real(b).to_le_bytes()).collect();
-            tflite_micro::run(path, imported.output, &floats)
-        }
-        _ => tflite_micro::run(path, imported.output, &inputs),
-    };
-    let ours = host(&imported, &inputs);
-    assert_eq!(ours.len(), theirs.len(), "{}", path.display());
+impl Case {
+    fn new(path: &Path, count: usize) -> Self {
+        let bytes = fs::read(path).expect("the model can be read");
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
+        let conversion = Conversion::new(name, &bytes)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let Imported { network, output, .. } = &conversion.imported;
+        let inputs = samples(1, count, network.input.size());
+        let file = File::read(&bytes).expect("it was just read");
+        let expected = match file.tensors[file.inputs[0]].element {
+            // The model quantizes by itself what its integers stand for.
+            Element::F32 => {
+                let Scale::Affine(Affine { scale, zero }) = network.input_format.scale else {
+                    panic!("{name}: an imported input has a scale");
+                };
+                let real = |&byte: &u8| scale * (i32::from(byte as i8) - zero) as f32;
+                let floats: Vec<u8> = inputs.iter().flat_map(|b| real(b).to_le_bytes()).collect();
+                tflite_micro::run(path, *output, &floats)
+            }
+            _ => tflite_micro::run(path, *output, &inputs),
+        };
+        let distinct: BTreeSet<&u8> = expected.iter().collect();
+        assert!(distinct.len() > 20, "{name}: all outputs are among {distinct:?}");
+        Self { name: name.into(), conversion, inputs, expected }
+    }
 
-    let different = ours.iter().zip(&theirs).filter(|(a, b)| a != b).count();
-    assert_eq!(different, 0, "of {} outputs of {}", ours.len(), path.display());
-    let distinct: std::collections::BTreeSet<&u8> = ours.iter().collect();
-    assert!(distinct.len() > 20, "{}: only {distinct:?}", path.display());
+    /// All outputs of the host reference, one byte each.
+    fn host(&self) -> Vec<u8> {
+        let network = &self.conversion.imported.network;
+        self.inputs
+            .chunks(network.input.size())
+            .flat_map(|sample| reference::logits(network, sample))
+            .map(|value| value as u8)
+            .collect()
+    }
+
+    fn check(&self, what: &str, ours: &[u8]) {
+        assert_eq!(ours.len(), self.expected.len(), "{what}: {}", self.name);
+        let different = ours.iter().zip(&self.expected).filter(|(a, b)| a != b).count();
+        println!("{}: {} outputs of {what}, {different} differ", self.name, ours.len());
+        assert_eq!(different, 0, "{what}: of {} outputs of {}", ours.len(), self.name);
+    }
+}
+
+/// Host reference and generated code beside tflite-micro.
+fn compare(folder: &str, cases: &[Case]) {
+    for case in cases {
+        case.check("the host reference", &case.host());
+    }
+    let programs: Vec<generated::Program> = cases
+        .iter()
+        .map(|case| generated::Program {
+            module: &case.name,
+            code: case.conversion.model_rs(),
+            inputs: case.inputs.clone(),
+        })
+        .collect();
+    for (case, ours) in cases.iter().zip(generated::outputs(folder, &programs)) {
+        case.check("the generated code", &ours);
+    }
 }
 
 #[test]
-fn the_host_equals_tflite_micro() {
+fn committed_models_equal_tflite_micro() {
     if !tflite_micro::found("imported models beside tflite-micro") {
         return;
     }
-    for name in MODELS {
-        println!("{name}");
-        compare(&committed(name), 1000);
-    }
+    let cases: Vec<Case> = MODELS.iter().map(|name| Case::new(&committed(name), 1000)).collect();
+    compare("tflite", &cases);
 }
 
 /// The four reference models of MLPerf Tiny and a convnet on MNIST, which are no part of the project.
 #[test]
-fn the_host_equals_tflite_micro_on_reference_models() {
+fn reference_models_equal_tflite_micro() {
     if !tflite_micro::found("reference models beside tflite-micro") {
         return;
     }
-    for model in [
+    let models = [
         "models/autoencoder_int8",
         "models/dscnn_int8",
         "models/mobilenetv1_025_int8",
         "models/resnet8_int8",
         "cases/models/k_convnet_int8",
-    ] {
-        let Some(path) = shared(&format!("{model}.tflite")) else { continue };
-        println!("{model}");
-        compare(&path, inputs());
-    }
+    ];
+    let paths = models.iter().filter_map(|model| shared(&format!("{model}.tflite")));
+    let cases: Vec<Case> = paths.map(|path| Case::new(&path, inputs())).collect();
+    compare("tflite-reference", &cases);
 }
