@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use converter::{Conversion, Converter, prove};
+use firmware_core::argmax;
 use inkling_data::Dataset;
 use inkling_support::console;
 use inkling_support::digest::sha256;
