@@ -161,3 +161,49 @@ fn reference_models_equal_tflite_micro() {
     let cases: Vec<Case> = paths.map(|path| Case::new(&path, inputs())).collect();
     compare("tflite-reference", &cases);
 }
+
+/// Damaged files are refused in one line or imported; none makes the converter panic or ask for
+/// much memory.
+#[test]
+fn damaged_files_never_panic() {
+    let mut rng = fastrand::Rng::with_seed(4);
+    for name in MODELS {
+        let whole = fs::read(committed(name)).expect("the model is committed");
+        for round in 0..1500 {
+            let mut damaged = whole.clone();
+            match round % 10 {
+                0 => damaged.truncate(rng.usize(..whole.len())),
+                // Where the tables are; the rest is mostly weights.
+                1..4 => {
+                    let at = rng.usize(..whole.len() / 4) * 4;
+                    let number = [0, 1, u32::MAX, 1 << 31, 0xffff, rng.u32(..)][rng.usize(..6)];
+                    damaged[at..at + 4].copy_from_slice(&number.to_le_bytes());
+                }
+                _ => {
+                    for _ in 0..rng.usize(1..6) {
+                        let at = rng.usize(..damaged.len());
+                        damaged[at] ^= 1 << rng.u8(..8);
+                    }
+                }
+            }
+            match Conversion::new("damaged", &damaged) {
+                Ok(conversion) if round % 50 == 0 => drop(conversion.model_rs()),
+                Ok(_) => {}
+                Err(error) => assert!(!error.to_string().contains('\n'), "{name}: {error}"),
+            }
+        }
+    }
+}
+
+/// Every byte of a small model with each of some values that offsets and sizes trip over.
+#[test]
+fn no_byte_makes_it_panic() {
+    let whole = fs::read(committed("series")).expect("the model is committed");
+    for at in 0..whole.len() {
+        for value in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut damaged = whole.clone();
+            damaged[at] = value;
+            let _ = Conversion::new("damaged", &damaged);
+        }
+    }
+}

@@ -9,7 +9,7 @@ use super::import::{Import, Value};
 use super::rescale::{Factor, bounds};
 use super::tables::{hard_swish_table, logistic_table, multiply, table, tanh_table};
 use crate::graph::Shape;
-use crate::quantized::{Affine, Combination, QuantizedOp, Rescale, ValueType};
+use crate::quantized::{Affine, Combination, QuantizedLayer, QuantizedOp, Rescale, ValueType};
 
 /// The bits that ADD shifts its terms left by.
 const HEADROOM: i32 = 20;
@@ -79,6 +79,14 @@ impl Import<'_> {
         table: Vec<i32>,
     ) -> Result<(), TfliteError> {
         let id = self.spatial(operator, value)?;
+        // Two tables in a row are one.
+        if let Some(QuantizedLayer { op: QuantizedOp::Lookup { table: first }, .. }) =
+            self.only_for(operator, value)
+        {
+            let entry = |&byte: &i32| table[usize::from(byte as u8)];
+            let table = first.iter().map(entry).collect();
+            return self.extend(operator, QuantizedOp::Lookup { table }, value.shape);
+        }
         self.push(operator, QuantizedOp::Lookup { table }, vec![id], value.shape)
     }
 

@@ -205,6 +205,28 @@ impl<'a> Import<'a> {
         }
     }
 
+    /// The last layer, if nothing but input 0 of `operator` needs its result: the two may become one.
+    pub fn only_for(&mut self, operator: &Operator, value: Value) -> Option<&mut QuantizedLayer> {
+        let direct = operator.inputs.i32s().next().map(usize::try_from) == Some(Ok(value.tensor));
+        let last = value.id == self.layers.len();
+        let alone = consumers(self.file, value.tensor).len() == 1
+            && !self.file.outputs.contains(&value.tensor);
+        if direct && last && alone { self.layers.last_mut() } else { None }
+    }
+
+    /// Makes the last layer compute an operator's result as well.
+    pub fn extend(
+        &mut self,
+        operator: &Operator,
+        op: QuantizedOp,
+        shape: Shape,
+    ) -> Result<(), TfliteError> {
+        let Some(QuantizedLayer { inputs, .. }) = self.layers.pop() else {
+            return Err(operator.error("there is no layer before it"));
+        };
+        self.push(operator, op, inputs, shape)
+    }
+
     /// Adds a layer that computes an operator's result.
     pub fn push(
         &mut self,

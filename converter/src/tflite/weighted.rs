@@ -8,7 +8,7 @@ use super::file::{Activation, Operator, Tensor};
 use super::import::{Import, Value};
 use super::rescale::{Factor, bounds};
 use crate::graph::Shape;
-use crate::quantized::{Affine, Parameters, QuantizedOp, Requantization, Rescale};
+use crate::quantized::{Affine, Parameters, QuantizedLayer, QuantizedOp, Requantization, Rescale};
 
 /// An accumulator, and what becomes of it when it is shifted left, must fit 32 bits.
 const ACCUMULATOR_BOUND: i64 = 1 << 31;
@@ -212,6 +212,17 @@ impl Import<'_> {
             }
             _ => QuantizedOp::MaxPool2d { window },
         };
+        // Windows that do not overlap: the convolution pools its accumulators and rounds once.
+        let apart = window.stride[0] >= kernel[0] && window.stride[1] >= kernel[1];
+        if apart
+            && let QuantizedOp::MaxPool2d { window } = op
+            && let Some(QuantizedLayer { op: convolution, .. }) = self.only_for(operator, value)
+            && let QuantizedOp::Conv2d { groups: 1, pool: pool @ None, .. } = convolution
+        {
+            *pool = Some(window);
+            let op = convolution.clone();
+            return self.extend(operator, op, shape);
+        }
         self.push(operator, op, vec![id], shape)
     }
 }
