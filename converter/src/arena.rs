@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::graph::ValueId;
-use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp};
+use crate::quantized::{QuantizedLayer, QuantizedNetwork};
 
 /// Regions start at multiples of this many bytes, so that kernels may load whole words.
 const ALIGNMENT: usize = 4;
@@ -50,20 +50,13 @@ fn size(network: &QuantizedNetwork, value: ValueId) -> usize {
 /// For each layer that can work in place, an input that nothing reads afterwards.
 fn in_place(network: &QuantizedNetwork, lives: &[(usize, usize)]) -> Vec<Option<ValueId>> {
     let of_layer = |(index, layer): (usize, &QuantizedLayer)| {
-        let works_in_place = matches!(
-            layer.op,
-            QuantizedOp::Add { .. }
-                | QuantizedOp::LeakyRelu { .. }
-                | QuantizedOp::Elementwise(_)
-                | QuantizedOp::Lookup { .. }
-        );
         let fits = |&value: &ValueId| {
             let once = layer.inputs.iter().filter(|&&input| input == value).count() == 1;
             let same_type = network.format(value).element == layer.format.element;
             let same_size = network.shape(value).size() == layer.output.size();
             in_arena(network, value) && lives[value].1 == index && once && same_type && same_size
         };
-        layer.inputs.iter().copied().find(|value| works_in_place && fits(value))
+        layer.op.as_dyn().in_place().iter().map(|&input| layer.inputs[input]).find(fits)
     };
     network.layers.iter().enumerate().map(of_layer).collect()
 }

@@ -7,17 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use converter::passes::PixelScale;
+use converter::prove::Proof;
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, prove, reference, tflite};
+use converter::{Conversion, Converter, reference, tflite};
 use inkling_data::{Dataset, DatasetError, Split};
 use inkling_support::{console, names};
-
-/// How far the network as read may be from tract's result on the file, relative to the largest
-/// logit; f32 rounding stays two orders of magnitude below.
-const READING_TOLERANCE: f32 = 1e-3;
-
-/// Images on which the reading is checked.
-const READING_IMAGES: usize = 20;
 
 /// Turns a float ONNX classifier into the integers that firmware-core runs.
 #[derive(Parser)]
@@ -40,14 +34,14 @@ enum Command {
     Verify(VerifyArgs),
 }
 
-/// The main job: a model to model.rs, golden.rs, a model card and, from ONNX, int8.onnx.
+/// The main job: a model to model.rs, golden.rs, a model card and, from float ONNX, int8.onnx.
 #[derive(Args)]
 struct ConvertArgs {
     /// A float ONNX model from PyTorch, Keras (tf2onnx) or this project's trainer; or an int8
     /// .tflite model, which is taken as it is
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Folder with the IDX files whose training images choose the exponents of an ONNX model
+    /// Folder with the IDX files whose training images choose the exponents of a float model
     #[arg(long, value_name = "DIR")]
     calibration: Option<PathBuf>,
     /// Folder for the results; created where it is missing
@@ -106,7 +100,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     }
     let Some(folder) = &args.calibration else {
         bail!(
-            "{}: an ONNX model needs --calibration DIR, a folder with images that look like what \
+            "{}: a float model needs --calibration DIR, a folder with images that look like what \
              the device will see",
             args.model.display()
         );
@@ -127,25 +121,13 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         .convert(&calibration)
         .with_context(at_file)?;
     check_classes(&conversion, &calibration, args, folder)?;
-    check_reading(&conversion, &onnx, &pixels, &calibration).with_context(at_file)?;
-    let agreement = prove::against_tract(&conversion.network, &conversion.int8_onnx(), &test)
-        .context(
-            "tract cannot run the int8.onnx that was made; this is a defect of the converter",
-        )?;
-    ensure!(
-        agreement.mismatches == 0,
-        "{} of {} logits differ between the integers and tract on int8.onnx; nothing was written; \
-         this is a defect of the converter",
-        agreement.mismatches,
-        agreement.logits
-    );
-    let correct = reference::correct(&agreement.ours, &test.labels);
+    let proof = Proof::of(&conversion, &calibration, &test).with_context(at_file)?;
+    let correct = reference::correct(&proof.integers.ours, &test.labels);
     let accuracy = 100.0 * correct as f64 / test.len() as f64;
     let about = format!(
-        "int8 accuracy on the {} {test_name} images: {accuracy:.2} %.\n\n\
-         All {} logits equal tract's on `int8.onnx`, with no tolerance.\n",
+        "int8 accuracy on the {} {test_name} images: {accuracy:.2} %.\n\n{}\n",
         test.len(),
-        agreement.logits
+        proof.statement()
     );
     conversion.write(&args.out, &test, &about)?;
     console::print(&format!(
@@ -211,27 +193,4 @@ fn check_classes(
         args.model.display()
     );
     Ok(())
-}
-
-/// Makes sure that the network computes what the file says.
-fn check_reading(
-    conversion: &Conversion,
-    onnx: &[u8],
-    pixels: &PixelScale,
-    images: &Dataset,
-) -> Result<()> {
-    let some: Vec<usize> = (0..READING_IMAGES.min(images.len())).collect();
-    match prove::reading_error(&conversion.float, onnx, pixels, &images.subset(&some)) {
-        Ok(error) if error <= READING_TOLERANCE => Ok(()),
-        Ok(error) => bail!(
-            "the network as read is off by {:.1} % of the largest logit from tract's result on the file; \
-             nothing was written",
-            error * 100.0
-        ),
-        // tract reads less than we do in places; the integers are still proven against it.
-        Err(error) => {
-            eprintln!("note: not compared in float, because tract cannot run the file: {error}");
-            Ok(())
-        }
-    }
 }

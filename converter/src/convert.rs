@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::arena::{self, ArenaPlan};
 use crate::emit::report::{self, Report};
 use crate::emit::{Origin, golden, int8_onnx, rust};
+use crate::graph::Graph;
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
-use crate::quantize::{QuantizeError, quantize};
+use crate::quantize::{Exponents, QuantizeError, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
 use inkling_data::Dataset;
@@ -51,17 +52,25 @@ pub struct Converter<'a> {
     name: String,
     onnx: &'a [u8],
     pixels: PixelScale,
+    exponents: Option<Exponents>,
 }
 
 impl<'a> Converter<'a> {
     /// A conversion of the bytes of an `.onnx` file into a network called `name`.
     pub fn new(name: &str, onnx: &'a [u8]) -> Self {
-        Self { name: name.to_string(), onnx, pixels: PixelScale::default() }
+        Self { name: name.to_string(), onnx, pixels: PixelScale::default(), exponents: None }
     }
 
     /// How pixels were scaled for training; the default is `pixel / 255`.
     pub fn pixel_scale(mut self, pixels: PixelScale) -> Self {
         self.pixels = pixels;
+        self
+    }
+
+    /// Exponents of the results of layers, by their names, for which the model was trained. By
+    /// default those in the file's metadata, where there are any, are taken.
+    pub fn exponents(mut self, exponents: Exponents) -> Self {
+        self.exponents = Some(exponents);
         self
     }
 
@@ -71,7 +80,10 @@ impl<'a> Converter<'a> {
     ///
     /// What cannot be read or has no kernel; names the node.
     pub fn lower(&self) -> Result<Network, ConvertError> {
-        let mut graph = read::read(self.onnx)?;
+        self.lowered(read::read(self.onnx)?)
+    }
+
+    fn lowered(&self, mut graph: Graph) -> Result<Network, ConvertError> {
         passes::run(&mut graph, &self.pixels)?;
         Ok(lower(graph)?)
     }
@@ -85,9 +97,11 @@ impl<'a> Converter<'a> {
     ///
     /// What cannot be read, has no kernel or no exact integer form; names node or layer.
     pub fn convert(&self, images: &Dataset) -> Result<Conversion, ConvertError> {
-        let float = self.lower()?;
+        let graph = read::read(self.onnx)?;
+        let exponents = self.exponents.clone().unwrap_or_else(|| graph.exponents.clone());
+        let float = self.lowered(graph)?;
         let calibration = spaced(images, CALIBRATION_IMAGES);
-        let network = quantize(&float, &calibration)?;
+        let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan(&network);
         let report =
             Report::measure(&float, &network, &arena, &spaced(&calibration, REPORT_IMAGES));
@@ -97,7 +111,8 @@ impl<'a> Converter<'a> {
             source_sha256: Sha256::digest(self.onnx).into(),
             command: self.command(),
         };
-        Ok(Conversion { float, network, arena, report, origin, source: self.onnx.to_vec() })
+        let (source, pixels) = (self.onnx.to_vec(), self.pixels);
+        Ok(Conversion { float, network, arena, report, origin, source, pixels })
     }
 
     /// The command that makes the same files again beside the source.
@@ -128,7 +143,10 @@ pub struct Conversion {
     pub arena: ArenaPlan,
     pub report: Report,
     pub origin: Origin,
-    source: Vec<u8>,
+    /// The bytes of the file that was converted.
+    pub source: Vec<u8>,
+    /// How its training scaled pixels.
+    pub pixels: PixelScale,
 }
 
 impl Conversion {

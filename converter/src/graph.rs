@@ -3,9 +3,9 @@
 //! Values are numbered: value 0 is the input image, and node *i* computes value *i* + 1 from
 //! values with smaller numbers. Every value is one image's worth; the batch is not part of it.
 
-use std::collections::BTreeMap;
-
 use firmware_core::Window;
+
+use crate::quantize::Exponents;
 
 /// Number of a value: 0 is the input, `i + 1` the result of node `i`.
 pub type ValueId = usize;
@@ -178,8 +178,8 @@ pub struct Graph {
     pub output: ValueId,
     /// What the file does with the logits at its end, once that is no node any more.
     pub head: Head,
-    /// Exponents that the file gives for the results of layers, by the name of a layer's first node.
-    pub exponents: BTreeMap<String, i32>,
+    /// What the file says of exponents, by the name of a layer's first node.
+    pub exponents: Exponents,
 }
 
 impl Graph {

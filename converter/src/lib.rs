@@ -12,6 +12,10 @@
 //! - What it emits is exact or it is refused: see [`quantize::ACCUMULATOR_BOUND`].
 //! - The same input gives the same bytes on every machine.
 
+#[macro_use]
+pub mod reference;
+pub mod tflite;
+
 pub mod arena;
 mod convert;
 pub mod emit;
@@ -19,13 +23,12 @@ pub mod evaluate;
 pub mod graph;
 pub mod lower;
 pub mod onnx;
+pub mod operators;
 pub mod passes;
 pub mod prove;
 pub mod quantize;
 pub mod quantized;
 pub mod read;
-pub mod reference;
-pub mod tflite;
 pub mod verify;
 
 pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter};

@@ -5,53 +5,19 @@
 //! requantization of the largest accumulator is enough. A ReLU that no layer can take becomes a
 //! depthwise convolution that passes every value on.
 
-use std::collections::BTreeMap;
-
 use firmware_core::Window;
 
-use crate::graph::{Graph, Head, Operator, Shape, ValueId};
+use crate::graph::{self, Graph, Head, Operator, Shape, ValueId};
+use crate::operators::fully_connected::FullyConnected;
+use crate::operators::{self, FloatOp};
 use crate::passes::PassError;
-
-/// What a layer computes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LayerOp {
-    /// Weights `[out][kh][kw][in / groups]`. `convolved` is the shape before the pooling.
-    Conv2d {
-        weights: Vec<f32>,
-        bias: Vec<f32>,
-        window: Window,
-        groups: usize,
-        convolved: Shape,
-        pool: Option<Window>,
-    },
-    /// Weights `[out][in]`, with `in` in height × width × channel order.
-    FullyConnected {
-        weights: Vec<f32>,
-        bias: Vec<f32>,
-    },
-    MaxPool2d {
-        window: Window,
-    },
-    /// `2^-bits` times the sum of each window.
-    AveragePool2d {
-        window: Window,
-        bits: u32,
-    },
-    /// The sum of its two inputs.
-    Add,
-    /// The channels of all inputs, one after the other.
-    Concat,
-    LeakyRelu {
-        slope: f32,
-    },
-}
 
 /// One layer; layer `i` computes value `i + 1`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// The name in the file.
     pub name: String,
-    pub op: LayerOp,
+    pub op: FloatOp,
     /// The result is never negative.
     pub relu: bool,
     /// The result is never above this, as behind a ReLU6.
@@ -67,8 +33,6 @@ pub struct Network {
     pub layers: Vec<Layer>,
     /// What the source does with the logits; the integers leave it out.
     pub head: Head,
-    /// Exponents that the file gives for the results of layers, by the layers' names.
-    pub exponents: BTreeMap<String, i32>,
 }
 
 impl Network {
@@ -92,7 +56,7 @@ impl Network {
 /// A node that no kernel computes where it stands.
 pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
     move_pools(&mut graph);
-    let mut lowering = Lowering { layers: Vec::new() };
+    let mut lowering = Lowering { input: graph.input, layers: Vec::new() };
     // For each value of the graph the value of the network that holds it.
     let mut lowered: Vec<Option<ValueId>> = vec![None; graph.nodes.len() + 1];
     lowered[0] = Some(0);
@@ -104,7 +68,7 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
             graph.nodes[node].inputs.iter().map(|&value| lowered[value]).collect();
         let inputs = inputs
             .ok_or_else(|| PassError::at(&graph, node, "reads a value inside a fused layer"))?;
-        let (value, end) = lowering.lower(&graph, node, inputs)?;
+        let Fused { value, end } = lowering.lower(&Node { graph: &graph, index: node, inputs })?;
         lowered[end + 1] = Some(value);
         // What lies between is inside the layer and has no value of its own.
         let mut inside = node;
@@ -118,7 +82,7 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
     if lowering.layers.is_empty() || lowered[graph.output] != Some(lowering.layers.len()) {
         return refused(NO_CLASSIFIER.into());
     }
-    let output = lowering.shape(&graph, lowering.layers.len());
+    let output = lowering.shape(lowering.layers.len());
     if !lowering.ends_in_accumulators() {
         if output.height * output.width != 1 || output.channels > MOST_CLASSES {
             return refused(NO_CLASSIFIER.into());
@@ -128,12 +92,7 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
     if output.height * output.width != 1 {
         return refused(format!("the output has the shape {output}; expected one logit per class"));
     }
-    Ok(Network {
-        input: graph.input,
-        layers: lowering.layers,
-        head: graph.head,
-        exponents: graph.exponents,
-    })
+    Ok(Network { input: graph.input, layers: lowering.layers, head: graph.head })
 }
 
 const NO_CLASSIFIER: &str = "the network must end in a fully connected layer or a convolution without ReLU: its \
@@ -142,163 +101,174 @@ const NO_CLASSIFIER: &str = "the network must end in a fully connected layer or 
 /// A network that ends in a mean gets a fully connected layer for its logits, of this many at most.
 pub const MOST_CLASSES: usize = 1024;
 
+/// Makes a layer of a node and of what is fused into it; `None` for a node of another operator.
+pub(crate) type Lower = fn(&mut Lowering, &Node) -> Result<Option<Fused>, PassError>;
+
+/// What has become of a node: the value that holds its result, and the last node inside its layer.
+pub(crate) struct Fused {
+    value: ValueId,
+    end: usize,
+}
+
+/// A node of the graph whose turn it is.
+#[derive(Clone)]
+pub(crate) struct Node<'a> {
+    graph: &'a Graph,
+    /// Its place in the graph.
+    pub index: usize,
+    /// The values of the network that it reads.
+    pub inputs: Vec<ValueId>,
+}
+
+impl<'a> Node<'a> {
+    fn source(&self) -> &'a graph::Node {
+        &self.graph.nodes[self.index]
+    }
+
+    pub fn operator(&self) -> &'a Operator {
+        &self.source().operator
+    }
+
+    pub fn name(&self) -> &'a str {
+        &self.source().name
+    }
+
+    /// The shape of the node's result.
+    pub fn output(&self) -> Shape {
+        self.source().output
+    }
+
+    /// The only input, or the first of several.
+    pub fn input(&self) -> ValueId {
+        self.inputs.first().copied().unwrap_or(0)
+    }
+
+    /// The node changes nothing about its input.
+    pub fn nothing_to_do(&self) -> Fused {
+        Fused { value: self.input(), end: self.index }
+    }
+
+    /// Moves `end` over ReLUs and clippings that alone read it: whether there is one, and the
+    /// ceiling.
+    pub fn take_activation(&self, end: &mut usize) -> (bool, Option<f32>) {
+        let (mut relu, mut ceiling) = (false, None::<f32>);
+        while let Some(next) = self.graph.only_consumer(*end + 1) {
+            match self.graph.nodes[next].operator {
+                Operator::Relu => {}
+                Operator::Clip { ceiling: c } => {
+                    ceiling = Some(ceiling.map_or(c, |other| other.min(c)))
+                }
+                _ => break,
+            }
+            relu = true;
+            *end = next;
+        }
+        (relu, ceiling)
+    }
+
+    /// Moves `end` over a max pooling without padding that alone reads it.
+    pub fn take_pool(&self, end: &mut usize) -> Option<Window> {
+        let next = self.graph.only_consumer(*end + 1)?;
+        let Operator::MaxPool2d { window } = self.graph.nodes[next].operator else { return None };
+        if window.is_padded() {
+            return None;
+        }
+        *end = next;
+        Some(window)
+    }
+}
+
 /// The layers so far.
-struct Lowering {
+pub(crate) struct Lowering {
+    input: Shape,
     layers: Vec<Layer>,
 }
 
 impl Lowering {
-    /// Lowers one node with what is fused into it; returns its value and the last node of it.
-    fn lower(
-        &mut self,
-        graph: &Graph,
-        node: usize,
-        mut inputs: Vec<ValueId>,
-    ) -> Result<(ValueId, usize), PassError> {
-        let source = &graph.nodes[node];
-        let input = inputs.first().copied().unwrap_or(0);
-        let mut end = node;
-        let mut relu = false;
-        let mut ceiling = None;
-        let op = match &source.operator {
-            Operator::Conv2d { weights, bias, window, groups } => {
-                (relu, ceiling) = take_activation(graph, &mut end);
-                let pool = if *groups == 1 { take_pool(graph, &mut end) } else { None };
-                // A channel that is only scaled up keeps its sign.
-                let keeps_sign = weights.iter().chain(bias).all(|&w| w >= 0.0);
-                relu |= *groups > 1 && keeps_sign && self.never_negative(input);
-                LayerOp::Conv2d {
-                    weights: weights.clone(),
-                    bias: bias.clone(),
-                    window: *window,
-                    groups: *groups,
-                    convolved: source.output,
-                    pool,
-                }
+    /// Lowers one node with what is fused into it.
+    fn lower(&mut self, node: &Node) -> Result<Fused, PassError> {
+        for lower in operators::LOWER {
+            if let Some(fused) = lower(self, node)? {
+                return Ok(fused);
             }
-            Operator::FullyConnected { weights, bias } => {
-                (relu, ceiling) = take_activation(graph, &mut end);
-                LayerOp::FullyConnected { weights: weights.clone(), bias: bias.clone() }
-            }
-            Operator::MaxPool2d { window } => {
-                relu = self.never_negative(input);
-                LayerOp::MaxPool2d { window: *window }
-            }
-            Operator::AveragePool2d { window, bits } => {
-                (relu, ceiling) = take_activation(graph, &mut end);
-                relu |= self.never_negative(input);
-                LayerOp::AveragePool2d { window: *window, bits: *bits }
-            }
-            Operator::Add => {
-                (relu, ceiling) = take_activation(graph, &mut end);
-                relu |= inputs.iter().all(|&value| self.never_negative(value));
-                LayerOp::Add
-            }
-            Operator::Concat => {
-                relu = inputs.iter().all(|&value| self.never_negative(value));
-                // All inputs share one exponent, and the image's is not to be chosen.
-                for input in &mut inputs {
-                    if self.is_image(*input) {
-                        let shape = self.shape(graph, *input);
-                        let copy = pass_on(&source.name, *input, shape, true, None);
-                        *input = self.push(copy);
-                    }
-                }
-                LayerOp::Concat
-            }
-            Operator::Relu | Operator::LeakyRelu { .. } if self.never_negative(input) => {
-                return Ok((input, node));
-            }
-            Operator::LeakyRelu { slope } => LayerOp::LeakyRelu { slope: *slope },
-            Operator::Relu | Operator::Clip { .. } => {
-                let ceiling = match source.operator {
-                    Operator::Clip { ceiling } => Some(ceiling),
-                    _ => None,
-                };
-                let layer = pass_on(&source.name, input, source.output, true, ceiling);
-                return Ok((self.push(layer), node));
-            }
-            other => {
-                let what = format!("no kernel computes {} here", other.name());
-                return Err(PassError::at(graph, node, what));
-            }
-        };
-        let (name, output) = (source.name.clone(), graph.nodes[end].output);
-        Ok((self.push(Layer { name, op, relu, ceiling, inputs, output }), end))
+        }
+        let what = format!("no kernel computes {} here", node.operator().name());
+        Err(PassError::at(node.graph, node.index, what))
     }
 
-    fn push(&mut self, layer: Layer) -> ValueId {
-        self.layers.push(layer);
+    /// Adds a layer that computes what the nodes from `node` to number `end` do, with a ReLU and a
+    /// ceiling if there is one.
+    pub fn push(
+        &mut self,
+        node: &Node,
+        end: usize,
+        op: impl Into<FloatOp>,
+        (relu, ceiling): (bool, Option<f32>),
+    ) -> Fused {
+        self.layers.push(Layer {
+            name: node.name().to_string(),
+            op: op.into(),
+            relu,
+            ceiling,
+            inputs: node.inputs.clone(),
+            output: node.graph.nodes[end].output,
+        });
+        Fused { value: self.layers.len(), end }
+    }
+
+    /// Adds a layer that computes every element of a value that is never negative anew.
+    pub fn push_copy(&mut self, name: &str, input: ValueId) -> ValueId {
+        let shape = self.shape(input);
+        self.layers.push(Layer {
+            name: name.to_string(),
+            op: operators::conv2d::pass_on(shape).into(),
+            relu: true,
+            ceiling: None,
+            inputs: vec![input],
+            output: shape,
+        });
         self.layers.len()
     }
 
-    fn shape(&self, graph: &Graph, value: ValueId) -> Shape {
+    fn shape(&self, value: ValueId) -> Shape {
         match value {
-            0 => graph.input,
+            0 => self.input,
             value => self.layers[value - 1].output,
         }
     }
 
     /// Pixels are never negative, nor is what has been through a ReLU.
-    fn never_negative(&self, value: ValueId) -> bool {
+    pub fn never_negative(&self, value: ValueId) -> bool {
         value == 0 || self.layers[value - 1].relu
     }
 
     /// The image, whose exponent is given, or what only selects from it.
-    fn is_image(&self, value: ValueId) -> bool {
+    pub fn is_image(&self, value: ValueId) -> bool {
         match value {
             0 => true,
             value => {
                 let layer = &self.layers[value - 1];
-                matches!(layer.op, LayerOp::MaxPool2d { .. }) && self.is_image(layer.inputs[0])
+                layer.op.as_dyn().selects() && self.is_image(layer.inputs[0])
             }
         }
     }
 
     /// The last layer's accumulators can be the logits.
     fn ends_in_accumulators(&self) -> bool {
-        self.layers.last().is_some_and(|layer| {
-            let weighted = matches!(
-                layer.op,
-                LayerOp::FullyConnected { .. } | LayerOp::Conv2d { pool: None, groups: 1, .. }
-            );
-            weighted && !layer.relu
-        })
+        self.layers.last().is_some_and(|layer| layer.op.as_dyn().gives_logits() && !layer.relu)
     }
 
     /// Appends a fully connected layer that passes every value on, for networks that end in a
     /// mean over each channel.
     fn end_in_accumulators(&mut self, name: &str, classes: usize) {
-        let mut weights = vec![0.0; classes * classes];
-        weights.iter_mut().step_by(classes + 1).for_each(|weight| *weight = 1.0);
-        self.push(Layer {
+        self.layers.push(Layer {
             name: format!("{name} (logits)"),
-            op: LayerOp::FullyConnected { weights, bias: vec![0.0; classes] },
+            op: FullyConnected::identity(classes).into(),
             relu: false,
             ceiling: None,
             inputs: vec![self.layers.len()],
             output: Shape::flat(classes),
         });
-    }
-}
-
-/// A layer that computes every value of its input anew, with a ReLU and a ceiling if asked for.
-fn pass_on(name: &str, input: ValueId, shape: Shape, relu: bool, ceiling: Option<f32>) -> Layer {
-    let channels = shape.channels;
-    Layer {
-        name: name.to_string(),
-        op: LayerOp::Conv2d {
-            weights: vec![1.0; channels],
-            bias: vec![0.0; channels],
-            window: Window::new([1, 1]),
-            groups: channels,
-            convolved: shape,
-            pool: None,
-        },
-        relu,
-        ceiling,
-        inputs: vec![input],
-        output: shape,
     }
 }
 
@@ -316,32 +286,4 @@ fn move_pools(graph: &mut Graph) {
             crate::passes::exchange(graph, node, consumer);
         }
     }
-}
-
-/// Moves `end` over a ReLU or clipping that alone reads it: whether there is one, and its ceiling.
-fn take_activation(graph: &Graph, end: &mut usize) -> (bool, Option<f32>) {
-    let (mut relu, mut ceiling) = (false, None::<f32>);
-    while let Some(next) = graph.only_consumer(*end + 1) {
-        match graph.nodes[next].operator {
-            Operator::Relu => {}
-            Operator::Clip { ceiling: c } => {
-                ceiling = Some(ceiling.map_or(c, |other| other.min(c)))
-            }
-            _ => break,
-        }
-        relu = true;
-        *end = next;
-    }
-    (relu, ceiling)
-}
-
-/// Moves `end` over a max pooling without padding that alone reads it.
-fn take_pool(graph: &Graph, end: &mut usize) -> Option<Window> {
-    let next = graph.only_consumer(*end + 1)?;
-    let Operator::MaxPool2d { window } = graph.nodes[next].operator else { return None };
-    if window.is_padded() {
-        return None;
-    }
-    *end = next;
-    Some(window)
 }

@@ -1,7 +1,9 @@
-//! Runs ONNX models in tract: the independent check of what was read and of what is computed.
+//! The proof of a conversion: that the file was read as what it is, and that the integers are those
+//! that an independent runtime computes. tract runs both files.
 
 use tract_onnx::prelude::*;
 
+use crate::convert::Conversion;
 use crate::evaluate;
 use crate::lower::Network;
 use crate::passes::PixelScale;
@@ -13,6 +15,92 @@ use inkling_support::parallel;
 
 /// Images per run of tract's plan.
 const BATCH: usize = 50;
+
+/// How far the network as read may be from tract's result on the file, relative to the largest
+/// logit; f32 rounding stays two orders of magnitude below.
+const READING_TOLERANCE: f32 = 1e-3;
+
+/// Images on which the reading is checked.
+const READING_IMAGES: usize = 20;
+
+/// What was found about a conversion; a model card says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof {
+    pub reading: Reading,
+    /// Every logit of the test images.
+    pub integers: Agreement,
+}
+
+/// How the network as read compares with what tract makes of the file itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// It is off by this part of the largest logit: rounding in f32.
+    Agrees { error: f32 },
+    /// tract cannot run the file, and why: it reads less than we do in places. The integers are
+    /// still proven.
+    NotCompared { why: String },
+}
+
+/// What a conversion was found to get wrong: nothing of it may be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    #[error(
+        "the network as read is off by {:.1} % of the largest logit from tract's result on the file; nothing \
+         was written", 100.0 * .error
+    )]
+    Reading { error: f32 },
+    #[error(
+        "tract cannot run the int8.onnx that was made; this is a defect of the converter: {0:#}"
+    )]
+    Tract(TractError),
+    #[error(
+        "{mismatches} of {logits} logits differ between the integers and tract on int8.onnx; nothing was \
+         written; this is a defect of the converter"
+    )]
+    Integers { mismatches: usize, logits: usize },
+}
+
+impl Proof {
+    /// Checks the reading on some of `images` and the integers on every image of `test`.
+    ///
+    /// # Errors
+    ///
+    /// What differs.
+    pub fn of(
+        conversion: &Conversion,
+        images: &Dataset,
+        test: &Dataset,
+    ) -> Result<Self, ProofError> {
+        let some: Vec<usize> = (0..READING_IMAGES.min(images.len())).collect();
+        let Conversion { float, source, pixels, .. } = conversion;
+        let reading = match reading_error(float, source, pixels, &images.subset(&some)) {
+            Ok(error) if error <= READING_TOLERANCE => Reading::Agrees { error },
+            Ok(error) => return Err(ProofError::Reading { error }),
+            Err(error) => Reading::NotCompared { why: error.to_string() },
+        };
+        let integers = against_tract(&conversion.network, &conversion.int8_onnx(), test)
+            .map_err(ProofError::Tract)?;
+        if integers.mismatches > 0 {
+            let Agreement { mismatches, logits, .. } = integers;
+            return Err(ProofError::Integers { mismatches, logits });
+        }
+        Ok(Self { reading, integers })
+    }
+
+    /// What a model card says.
+    pub fn statement(&self) -> String {
+        let integers = format!(
+            "All {} logits equal tract's on `int8.onnx`, with no tolerance.",
+            self.integers.logits
+        );
+        match &self.reading {
+            Reading::Agrees { .. } => integers,
+            Reading::NotCompared { why } => format!(
+                "{integers} The reading of `float.onnx` was not compared, because tract cannot run it: {why}"
+            ),
+        }
+    }
+}
 
 /// How the integer network compares with tract on `int8.onnx`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use firmware_core::kernels::Combine;
-use firmware_core::{AffineAdd, AffineMul, LayerKind, Multiplier, Offset, Term, Window};
+use firmware_core::{LayerKind, Multiplier};
 
 use crate::graph::{Shape, ValueId};
-use crate::tflite::Factor;
+use crate::operators::IntegerOp;
 
 /// The element type of a value between layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,20 +44,13 @@ impl ValueType {
     }
 }
 
-/// A scale and a zero point, as others quantize: the integer `q` stands for `(q − zero) · scale`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Affine {
-    pub scale: f32,
-    pub zero: i32,
-}
-
 /// What an integer stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
-    /// `q · 2^-exponent`: what is quantized here.
+    /// `q` stands for `q · 2^-exponent`: what is quantized here.
     PowerOfTwo(i32),
-    /// What was quantized elsewhere.
-    Affine(Affine),
+    /// `q` stands for `(q − zero) · scale`: what others quantized.
+    Affine { scale: f32, zero: i32 },
 }
 
 /// A value's type and what its integers stand for.
@@ -77,13 +69,21 @@ impl ValueFormat {
     pub fn exponent(&self) -> i32 {
         match self.scale {
             Scale::PowerOfTwo(exponent) => exponent,
-            Scale::Affine(_) => 0,
+            Scale::Affine { .. } => 0,
         }
     }
 }
 
-/// A multiplication by a factor, a zero point added, and bounds: what becomes of an accumulator in
-/// a network that TensorFlow Lite quantized.
+/// A positive real number as `multiplier · 2^(exponent − 31)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factor {
+    /// 2^30 to 2^31 − 1, or 0.
+    pub multiplier: i32,
+    pub exponent: i8,
+}
+
+/// What TensorFlow Lite for Microcontrollers does to an accumulator: a multiplication, rounded
+/// twice, a zero point and bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rescale {
     pub factor: Factor,
@@ -96,16 +96,22 @@ impl Rescale {
         let Factor { multiplier, exponent } = self.factor;
         Multiplier::new(multiplier, exponent, self.zero as i8, self.bounds.map(|x| x as i8))
     }
+
+    /// As Rust writes it.
+    pub fn rust(&self) -> String {
+        let Self { factor: Factor { multiplier, exponent }, zero, bounds: [low, high] } = self;
+        format!("Multiplier::new({multiplier}, {exponent}, {zero}, [{low}, {high}])")
+    }
 }
 
-/// What becomes of the accumulators.
+/// What becomes of the accumulators of a layer with weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requantization {
-    /// They are the logits.
+    /// Nothing: they are the logits.
     None,
-    /// Bits by which each channel's are shifted right.
+    /// Bits by which each output channel's are shifted right.
     Shifts(Vec<u8>),
-    /// For each channel, as TensorFlow Lite for Microcontrollers does it.
+    /// What each output channel's are multiplied by.
     Rescales(Vec<Rescale>),
 }
 
@@ -115,44 +121,11 @@ impl Requantization {
     }
 
     /// Bytes in flash.
-    fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         match self {
             Self::None => 0,
             Self::Shifts(shifts) => shifts.len(),
             Self::Rescales(rescales) => size_of::<Multiplier>() * rescales.len(),
-        }
-    }
-}
-
-/// A function of two values that have scales and zero points of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Combination {
-    /// A factor and the zero point of each term, and what becomes of the sum.
-    Add { terms: [(Factor, i32); 2], rescale: Rescale },
-    /// The zero points of both factors, and what becomes of the product.
-    Mul { zeros: [i32; 2], rescale: Rescale },
-}
-
-impl Combination {
-    /// The same function of the values in the other order.
-    pub fn swap(&mut self) {
-        match self {
-            Self::Add { terms, .. } => terms.reverse(),
-            Self::Mul { zeros, .. } => zeros.reverse(),
-        }
-    }
-}
-
-impl Combine for Combination {
-    fn combine(self, a: i32, b: i32) -> i32 {
-        match self {
-            Self::Add { terms, rescale } => {
-                let terms = terms.map(|(f, zero)| Term::new(f.multiplier, f.exponent, zero as i16));
-                AffineAdd::new(terms, rescale.kernel()).combine(a, b)
-            }
-            Self::Mul { zeros, rescale } => {
-                AffineMul::new(zeros.map(|zero| zero as i16), rescale.kernel()).combine(a, b)
-            }
         }
     }
 }
@@ -164,7 +137,7 @@ pub struct Parameters {
     pub weights: Vec<i8>,
     /// In units of the accumulator.
     pub bias: Vec<i32>,
-    /// Exponent of each output channel's weights; empty where they were quantized elsewhere.
+    /// Exponent of each output channel's weights; empty where others quantized them.
     pub weight_exponents: Vec<i32>,
     pub requantization: Requantization,
 }
@@ -186,67 +159,10 @@ impl Parameters {
         (0..taps).flat_map(|tap| (0..channels).map(move |c| self.weights[c * taps + tap])).collect()
     }
 
-    /// Bytes in flash: weights, biases, shifts.
+    /// Bytes in flash: weights, biases, requantizations.
     pub fn bytes(&self) -> usize {
         self.weights.len() + 4 * self.bias.len() + self.requantization.bytes()
     }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum QuantizedOp {
-    Conv2d {
-        parameters: Parameters,
-        window: Window,
-        groups: usize,
-        convolved: Shape,
-        pool: Option<Window>,
-        /// What lies on the padding: the zero point.
-        padding_value: i32,
-    },
-    FullyConnected {
-        parameters: Parameters,
-    },
-    MaxPool2d {
-        window: Window,
-    },
-    /// The sum of each window stands for `2^-bits` times itself and is shifted right by `shift`.
-    AveragePool2d {
-        window: Window,
-        bits: u32,
-        shift: u8,
-    },
-    /// Both inputs are shifted left by `align` to a common exponent, and the sum right by `shift`.
-    Add {
-        align: [u8; 2],
-        shift: u8,
-    },
-    Concat,
-    /// The result for each value, in the order of the values' bytes.
-    Lookup {
-        table: Vec<i32>,
-    },
-    /// A function of two values; the second may have one pixel for all.
-    Elementwise(Combination),
-    /// The mean of what of each window lies on the input.
-    MeanPool2d {
-        window: Window,
-        bounds: [i32; 2],
-    },
-    /// The mean over all pixels: their sum less the zero points, rescaled.
-    Mean {
-        input_zero: i32,
-        rescale: Rescale,
-    },
-    /// A border of `value`: top, left, bottom, right.
-    Pad2d {
-        padding: [usize; 4],
-        value: i32,
-    },
-    /// What is negative times `slope · 2^-bits`.
-    LeakyRelu {
-        slope: u16,
-        bits: u8,
-    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -255,7 +171,7 @@ pub struct QuantizedLayer {
     pub source_name: String,
     /// The name in generated code: the kernel and a number that counts layers of its kind.
     pub name: String,
-    pub op: QuantizedOp,
+    pub op: IntegerOp,
     pub inputs: Vec<ValueId>,
     pub output: Shape,
     pub format: ValueFormat,
@@ -270,67 +186,25 @@ impl QuantizedLayer {
     }
 
     pub fn parameters(&self) -> Option<&Parameters> {
-        match &self.op {
-            QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => {
-                Some(parameters)
-            }
-            _ => None,
-        }
+        self.op.as_dyn().parameters()
     }
 
     pub fn parameters_mut(&mut self) -> Option<&mut Parameters> {
-        match &mut self.op {
-            QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => {
-                Some(parameters)
-            }
-            _ => None,
-        }
+        self.op.as_dyn_mut().parameters_mut()
     }
 
     pub fn kind(&self) -> LayerKind {
-        match &self.op {
-            QuantizedOp::Conv2d { pool: Some(_), .. } => LayerKind::Conv2dMaxPool2d,
-            QuantizedOp::Conv2d { groups: 1, .. } => LayerKind::Conv2d,
-            QuantizedOp::Conv2d { parameters, window, .. } => {
-                let one_input = parameters.taps(0).len() == window.kernel[0] * window.kernel[1];
-                if one_input { LayerKind::DepthwiseConv2d } else { LayerKind::GroupedConv2d }
-            }
-            QuantizedOp::FullyConnected { .. } => LayerKind::FullyConnected,
-            QuantizedOp::MaxPool2d { .. } => LayerKind::MaxPool2d,
-            QuantizedOp::AveragePool2d { .. } => LayerKind::AveragePool2d,
-            QuantizedOp::Add { .. } => LayerKind::Add,
-            QuantizedOp::Concat => LayerKind::Concat,
-            QuantizedOp::LeakyRelu { .. } => LayerKind::LeakyRelu,
-            QuantizedOp::Lookup { .. } => LayerKind::Lookup,
-            QuantizedOp::Elementwise(Combination::Add { .. }) => LayerKind::AffineAdd,
-            QuantizedOp::Elementwise(Combination::Mul { .. }) => LayerKind::AffineMul,
-            QuantizedOp::MeanPool2d { .. } => LayerKind::MeanPool2d,
-            QuantizedOp::Mean { .. } => LayerKind::AveragePool2d,
-            QuantizedOp::Pad2d { .. } => LayerKind::Pad2d,
-        }
+        self.op.as_dyn().kind()
     }
 
     /// Multiply-accumulates of one inference; taps that fall on padding count.
     pub fn macs(&self) -> usize {
-        match &self.op {
-            QuantizedOp::Conv2d { parameters, convolved, .. } => {
-                convolved.height * convolved.width * parameters.weights.len()
-            }
-            QuantizedOp::FullyConnected { parameters } => parameters.weights.len(),
-            _ => 0,
-        }
+        self.op.as_dyn().macs()
     }
 
-    /// Bytes of weights, biases and shifts in flash.
+    /// Bytes of weights, biases and requantizations in flash.
     pub fn parameter_bytes(&self) -> usize {
-        match &self.op {
-            QuantizedOp::AveragePool2d { .. } | QuantizedOp::Add { .. } => 1,
-            QuantizedOp::Lookup { table } => table.len(),
-            QuantizedOp::Elementwise(Combination::Add { .. }) => size_of::<AffineAdd>(),
-            QuantizedOp::Elementwise(Combination::Mul { .. }) => size_of::<AffineMul>(),
-            QuantizedOp::Mean { .. } => size_of::<Offset<Multiplier>>(),
-            _ => self.parameters().map_or(0, Parameters::bytes),
-        }
+        self.op.as_dyn().parameter_bytes()
     }
 }
 
@@ -343,6 +217,25 @@ pub struct QuantizedNetwork {
 }
 
 impl QuantizedNetwork {
+    /// The last layer's accumulators are the logits; else its values are 8-bit integers as all
+    /// others are.
+    pub fn ends_in_accumulators(&self) -> bool {
+        self.format(self.layers.len()).element == ValueType::I32
+    }
+
+    /// Names every layer after its kernel, with a number that counts layers of its kind.
+    pub fn name_layers(&mut self) {
+        let mut numbers = BTreeMap::new();
+        for layer in &mut self.layers {
+            let kernel = match layer.kind() {
+                LayerKind::Conv2dMaxPool2d => LayerKind::Conv2d.name(),
+                kind => kind.name(),
+            };
+            let number = numbers.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
+            layer.name = format!("{kernel}_{number}");
+        }
+    }
+
     pub fn shape(&self, value: ValueId) -> Shape {
         match value {
             0 => self.input,
@@ -354,25 +247,6 @@ impl QuantizedNetwork {
         match value {
             0 => self.input_format,
             value => self.layers[value - 1].format,
-        }
-    }
-
-    /// The last layer's accumulators are the logits; else its values are 8-bit integers as all
-    /// others are.
-    pub fn ends_in_accumulators(&self) -> bool {
-        self.format(self.layers.len()).element == ValueType::I32
-    }
-
-    /// Names every layer by its kernel and a number that counts layers of its kind.
-    pub fn name_layers(&mut self) {
-        let mut numbers = BTreeMap::new();
-        for layer in &mut self.layers {
-            let kernel = match layer.kind() {
-                LayerKind::Conv2dMaxPool2d => LayerKind::Conv2d.name(),
-                kind => kind.name(),
-            };
-            let number = numbers.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
-            layer.name = format!("{kernel}_{number}");
         }
     }
 

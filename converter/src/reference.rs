@@ -1,11 +1,11 @@
 //! Runs the integer network on the host through the scalar kernels of `firmware-core`: the same
 //! code that defines what a device computes, with shapes known at run time.
 
-use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
-use firmware_core::{Activation, LayerKind, Multiplier, Offset, Requantize, Shift, Window, argmax};
+use firmware_core::kernels::Pool2dShape;
+use firmware_core::{Activation, Multiplier, Requantize, Shift, Window, argmax};
 
 use crate::graph::Shape;
-use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, Requantization, ValueType};
+use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, Requantization, ValueType};
 use inkling_data::Dataset;
 use inkling_support::parallel;
 
@@ -27,6 +27,41 @@ impl Integers {
     }
 }
 
+/// Does something with the elements of an 8-bit value; the logits are no layer's input.
+macro_rules! with_elements {
+    ($integers:expr, |$x:ident| $body:expr) => {
+        match $integers {
+            $crate::reference::Integers::U8($x) => $body,
+            $crate::reference::Integers::I8($x) => $body,
+            $crate::reference::Integers::I32(_) => {}
+        }
+    };
+}
+
+/// The element types of what flows between layers.
+pub trait Elements: Activation {
+    /// The elements of a value of this type; none of another's.
+    fn of(integers: &Integers) -> &[Self];
+}
+
+impl Elements for u8 {
+    fn of(integers: &Integers) -> &[Self] {
+        match integers {
+            Integers::U8(elements) => elements,
+            _ => &[],
+        }
+    }
+}
+
+impl Elements for i8 {
+    fn of(integers: &Integers) -> &[Self] {
+        match integers {
+            Integers::I8(elements) => elements,
+            _ => &[],
+        }
+    }
+}
+
 /// Every value of the network for one image: the image first, the logits last.
 pub fn values(network: &QuantizedNetwork, image: &[u8]) -> Vec<Integers> {
     let image = match network.input_format.element {
@@ -35,7 +70,12 @@ pub fn values(network: &QuantizedNetwork, image: &[u8]) -> Vec<Integers> {
     };
     let mut values = vec![image];
     for layer in &network.layers {
-        let result = run_layer(network, layer, &values);
+        let run = Run {
+            layer,
+            inputs: layer.inputs.iter().map(|&value| &values[value]).collect(),
+            shapes: layer.inputs.iter().map(|&value| network.shape(value)).collect(),
+        };
+        let result = layer.op.as_dyn().run(&run);
         values.push(result);
     }
     values
@@ -60,58 +100,52 @@ pub fn correct(logits: &[Vec<i32>], labels: &[u8]) -> usize {
         .count()
 }
 
-/// Does something with the elements of an 8-bit value; the logits are no layer's input.
-macro_rules! with_elements {
-    ($integers:expr, |$x:ident| $body:expr) => {
-        match $integers {
-            Integers::U8($x) => $body,
-            Integers::I8($x) => $body,
-            Integers::I32(_) => {}
-        }
-    };
+/// A layer at work: what its operator needs to compute.
+pub struct Run<'a> {
+    pub layer: &'a QuantizedLayer,
+    pub inputs: Vec<&'a Integers>,
+    /// The inputs' shapes.
+    pub shapes: Vec<Shape>,
 }
 
-fn run_layer(network: &QuantizedNetwork, layer: &QuantizedLayer, values: &[Integers]) -> Integers {
-    let size = layer.output.size();
-    match layer.format.element {
-        ValueType::U8 => {
-            let mut y = vec![0_u8; size];
-            run_as(network, layer, values, &mut y, |integers| match integers {
-                Integers::U8(x) => x,
-                _ => &[],
-            });
-            Integers::U8(y)
+impl Run<'_> {
+    /// Room for the result.
+    pub fn output(&self) -> Integers {
+        let size = self.layer.output.size();
+        match self.layer.format.element {
+            ValueType::U8 => Integers::U8(vec![0; size]),
+            ValueType::I8 => Integers::I8(vec![0; size]),
+            ValueType::I32 => Integers::I32(vec![0; size]),
         }
-        ValueType::I8 => {
-            let mut y = vec![0_i8; size];
-            run_as(network, layer, values, &mut y, |integers| match integers {
-                Integers::I8(x) => x,
-                _ => &[],
-            });
-            Integers::I8(y)
-        }
-        ValueType::I32 => {
-            let mut y = vec![0_i32; size];
-            let input = network.shape(layer.input());
-            with_elements!(&values[layer.input()], |x| match &layer.op {
-                QuantizedOp::Conv2d { parameters: p, window, convolved, .. } => {
-                    let shape = Conv2dShape::new(input.hwc(), convolved.hwc(), *window);
-                    kernels::conv2d_accumulate(&shape, x, &p.weights, &p.bias, &mut y);
-                }
-                QuantizedOp::FullyConnected { parameters: p } => {
-                    kernels::fully_connected_logits(x, &p.weights, &p.bias, &mut y);
-                }
-                _ => {}
-            });
-            Integers::I32(y)
+    }
+
+    /// A pooling from the first input to the result.
+    pub fn pool2d(&self, window: Window) -> Pool2dShape {
+        Pool2dShape { input: self.shapes[0].hwc(), output: self.layer.output.hwc(), window }
+    }
+
+    /// A shift to the right by `bits`, with the bounds of the layer's activation.
+    pub fn shift(&self, bits: u8) -> Requantized {
+        let bounds = self.layer.clip.unwrap_or([i32::MIN, i32::MAX]);
+        Requantized::Shift(Shift::new(bits), bounds)
+    }
+
+    /// The requantization of every output channel; none for the logits.
+    pub fn requantizations(&self, parameters: &Parameters) -> Vec<Requantized> {
+        match &parameters.requantization {
+            Requantization::None => Vec::new(),
+            Requantization::Shifts(shifts) => shifts.iter().map(|&bits| self.shift(bits)).collect(),
+            Requantization::Rescales(rescales) => {
+                rescales.iter().map(|rescale| Requantized::Multiplier(rescale.kernel())).collect()
+            }
         }
     }
 }
 
 /// A requantization that is known at run time only.
 #[derive(Clone, Copy)]
-enum Requantized {
-    /// With the bounds of a layer's clipping.
+pub enum Requantized {
+    /// With the bounds of the layer's activation.
     Shift(Shift, [i32; 2]),
     Multiplier(Multiplier),
 }
@@ -122,137 +156,5 @@ impl Requantize for Requantized {
             Self::Shift(shift, [low, high]) => shift.apply(accumulator).max(low).min(high),
             Self::Multiplier(multiplier) => multiplier.apply(accumulator),
         }
-    }
-}
-
-impl Requantized {
-    fn new(layer: &QuantizedLayer, bits: u8) -> Self {
-        Self::Shift(Shift::new(bits), layer.clip.unwrap_or([i32::MIN, i32::MAX]))
-    }
-
-    fn all(layer: &QuantizedLayer, requantization: &Requantization) -> Vec<Self> {
-        match requantization {
-            Requantization::None => Vec::new(),
-            Requantization::Shifts(all) => all.iter().map(|&bits| Self::new(layer, bits)).collect(),
-            Requantization::Rescales(all) => {
-                all.iter().map(|rescale| Self::Multiplier(rescale.kernel())).collect()
-            }
-        }
-    }
-}
-
-/// A layer whose output has the element type `Y`; `same` gives the elements of an input of that
-/// type.
-fn run_as<Y: Activation>(
-    network: &QuantizedNetwork,
-    layer: &QuantizedLayer,
-    values: &[Integers],
-    y: &mut [Y],
-    same: impl Fn(&Integers) -> &[Y],
-) {
-    let input = network.shape(layer.input());
-    let x = &values[layer.input()];
-    match &layer.op {
-        QuantizedOp::Conv2d { .. } | QuantizedOp::FullyConnected { .. } => {
-            with_elements!(x, |x| weighted(layer, input, x, y));
-        }
-        QuantizedOp::MaxPool2d { window } => {
-            let shape =
-                Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
-            kernels::max_pool2d(&shape, same(x), y);
-        }
-        QuantizedOp::AveragePool2d { window, shift, .. } => {
-            let shape =
-                Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
-            with_elements!(x, |x| kernels::average_pool2d(
-                &shape,
-                x,
-                Requantized::new(layer, *shift),
-                y
-            ));
-        }
-        QuantizedOp::Add { align, shift } => {
-            let align = align.map(u32::from);
-            with_elements!(x, |a| with_elements!(&values[layer.inputs[1]], |b| {
-                kernels::add(align, a, b, Requantized::new(layer, *shift), y)
-            }));
-        }
-        QuantizedOp::Concat => {
-            let mut first = 0;
-            for &value in &layer.inputs {
-                let channels = network.shape(value).channels;
-                kernels::concat(same(&values[value]), channels, y, layer.output.channels, first);
-                first += channels;
-            }
-        }
-        QuantizedOp::Lookup { table } => {
-            let table: Vec<Y> = table.iter().map(|&entry| Y::saturate(entry)).collect();
-            if let Ok(table) = <&[Y; 256]>::try_from(&table[..]) {
-                with_elements!(x, |x| kernels::lookup(table, x, y));
-            }
-        }
-        QuantizedOp::Elementwise(function) => {
-            with_elements!(x, |a| with_elements!(&values[layer.inputs[1]], |b| {
-                kernels::elementwise(*function, a, b, y)
-            }));
-        }
-        QuantizedOp::MeanPool2d { window, bounds } => {
-            let shape =
-                Pool2dShape { input: input.hwc(), output: layer.output.hwc(), window: *window };
-            kernels::mean_pool2d(&shape, same(x), bounds.map(Y::saturate), y);
-        }
-        QuantizedOp::Mean { input_zero, rescale } => {
-            let pixels = input.height * input.width;
-            let offset = Offset::new(-input_zero * pixels as i32, rescale.kernel());
-            let shape = Pool2dShape {
-                input: input.hwc(),
-                output: layer.output.hwc(),
-                window: Window::new([input.height, input.width]),
-            };
-            with_elements!(x, |x| kernels::average_pool2d(&shape, x, offset, y));
-        }
-        QuantizedOp::Pad2d { padding, value } => {
-            kernels::pad2d(input.hwc(), *padding, Y::saturate(*value), same(x), y);
-        }
-        QuantizedOp::LeakyRelu { slope, bits } => {
-            kernels::leaky_relu(*slope, Shift::new(*bits), same(x), y);
-        }
-    }
-}
-
-/// A convolution or fully connected layer with requantization.
-fn weighted<X: Activation, Y: Activation>(
-    layer: &QuantizedLayer,
-    input: Shape,
-    x: &[X],
-    y: &mut [Y],
-) {
-    let Some(p) = layer.parameters() else { return };
-    let shifts = Requantized::all(layer, &p.requantization);
-    match &layer.op {
-        QuantizedOp::Conv2d { window, groups, convolved, pool, padding_value, .. } => {
-            let shape = Conv2dShape {
-                padding_value: *padding_value,
-                ..Conv2dShape::new(input.hwc(), convolved.hwc(), *window)
-            };
-            match (pool, layer.kind()) {
-                (Some(pool), _) => {
-                    let pool = Pool2dShape {
-                        input: convolved.hwc(),
-                        output: layer.output.hwc(),
-                        window: *pool,
-                    };
-                    kernels::conv2d_max_pool2d(&shape, &pool, x, &p.weights, &p.bias, &shifts, y);
-                }
-                (None, LayerKind::DepthwiseConv2d) => {
-                    kernels::depthwise_conv2d(&shape, x, &p.by_tap(), &p.bias, &shifts, y);
-                }
-                (None, LayerKind::GroupedConv2d) => {
-                    kernels::grouped_conv2d(&shape, *groups, x, &p.weights, &p.bias, &shifts, y);
-                }
-                (None, _) => kernels::conv2d(&shape, x, &p.weights, &p.bias, &shifts, y),
-            }
-        }
-        _ => kernels::fully_connected(x, &p.weights, &p.bias, &shifts, y),
     }
 }

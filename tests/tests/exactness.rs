@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use converter::quantized::{Parameters, QuantizedNetwork};
+use converter::quantized::{Parameters, QuantizedNetwork, Requantization};
 use converter::{Conversion, Converter, prove, reference};
 use firmware_core::Arena;
 use inkling_data::{Dataset, Split};
@@ -145,11 +145,17 @@ fn a_single_changed_parameter_is_noticed() {
         });
         mutate(&|p| {
             // A rounding step above the accumulator's, where there is one.
-            let least = p.shifts.get(channel).map_or(1, |&bits| 1 << bits);
+            let least = match &p.requantization {
+                Requantization::None => 1,
+                Requantization::Shifts(shifts) => 1 << shifts[channel],
+            };
             p.bias[channel] += least;
         });
         if layer + 1 < layers {
-            mutate(&|p| p.shifts[channel] += 1);
+            mutate(&|p| match &mut p.requantization {
+                Requantization::None => {}
+                Requantization::Shifts(shifts) => shifts[channel] += 1,
+            });
         }
     }
     assert_eq!(noticed, 3 * layers - 1);

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use converter::Converter;
-use converter::lower::{LayerOp, Network};
+use converter::lower::Network;
+use converter::operators::FloatOp;
 use inkling_data::{Dataset, Split};
 use tests::structures::{SIDE, Structure, network};
 use tests::{idx, mnist, program, random_images, root, scratch};
@@ -54,9 +55,8 @@ fn lowered(path: &Path) -> Network {
 /// Weights and biases of every layer that has some.
 fn weights(path: &Path) -> Vec<(Vec<f32>, Vec<f32>)> {
     let weights = |op| match op {
-        LayerOp::Conv2d { weights, bias, .. } | LayerOp::FullyConnected { weights, bias } => {
-            Some((weights, bias))
-        }
+        FloatOp::Conv2d(layer) => Some((layer.weights, layer.bias)),
+        FloatOp::FullyConnected(layer) => Some((layer.weights, layer.bias)),
         _ => None,
     };
     lowered(path).layers.into_iter().filter_map(|layer| weights(layer.op)).collect()

@@ -7,7 +7,7 @@ use crate::arena::{self, ArenaPlan};
 use crate::evaluate;
 use crate::lower::Network;
 use crate::quantize::{ACCUMULATOR_BOUND, largest_sum};
-use crate::quantized::{Affine, QuantizedNetwork, Scale, ValueFormat};
+use crate::quantized::{QuantizedNetwork, Scale, ValueFormat};
 use crate::reference;
 use inkling_data::Dataset;
 use inkling_support::parallel;
@@ -71,19 +71,20 @@ impl Report {
 
 /// The layers with shapes and cost, as a Markdown table.
 pub fn layer_table(network: &QuantizedNetwork) -> String {
-    let grids = match network.input_format.scale {
-        Scale::PowerOfTwo(_) => "exponents",
-        Scale::Affine(_) => "scales and zero points",
+    let (grids, sums) = match network.input_format.scale {
+        Scale::PowerOfTwo(_) => ("exponents", true),
+        Scale::Affine { .. } => ("scale and zero point", false),
     };
     let mut table = format!(
-        "| layer | output | MACs | weight bytes | in+out bytes | {grids} in → out | largest accumulator |\n\
-         |---|---|--:|--:|--:|---|--:|\n",
+        "| layer | output | MACs | weight bytes | in+out bytes | {grids} in → out |{}\n|---|---|--:|--:|--:|---|{}\n",
+        if sums { " largest accumulator |" } else { "" },
+        if sums { "--:|" } else { "" },
     );
     for (index, layer) in network.layers.iter().enumerate() {
         let inputs: Vec<String> =
             layer.inputs.iter().map(|&value| grid(network.format(value))).collect();
-        let reach = largest_sum(network, layer).map_or("–".to_string(), |reach| {
-            format!("{:.3} × 2^24", reach as f64 / ACCUMULATOR_BOUND as f64)
+        let reach = largest_sum(network, layer).map_or(" – |".to_string(), |reach| {
+            format!(" {:.3} × 2^24 |", reach as f64 / ACCUMULATOR_BOUND as f64)
         });
         let pooled = if layer.kind() == firmware_core::LayerKind::Conv2dMaxPool2d {
             " + max_pool2d"
@@ -92,7 +93,7 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
         };
         let _ = writeln!(
             table,
-            "| {}{pooled} | {} {} | {} | {} | {} | {} → {} | {reach} |",
+            "| {}{pooled} | {} {} | {} | {} | {} | {} → {} |{}",
             layer.name,
             layer.output,
             layer.format.element.rust_name(),
@@ -101,6 +102,7 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
             arena::layer_bytes(network, index),
             inputs.join(", "),
             grid(layer.format),
+            if sums { reach } else { String::new() },
         );
     }
     table
@@ -110,7 +112,7 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
 fn grid(format: ValueFormat) -> String {
     match format.scale {
         Scale::PowerOfTwo(exponent) => exponent.to_string(),
-        Scale::Affine(Affine { scale, zero }) => format!("{scale:.4} at {zero}"),
+        Scale::Affine { scale, zero } => format!("{scale:.4} at {zero}"),
     }
 }
 

@@ -1,14 +1,14 @@
 //! Chooses one format per value between layers, by the squared error on calibration images. An
-//! exponent that the file gives is taken instead.
+//! exponent that is given is taken instead.
 //!
 //! Values that a kernel only copies share a format with their copies: the choice is made for the
 //! whole group, on the errors of all its members. A group is unsigned if none of them is ever
 //! negative.
 
-use super::QuantizeError;
+use super::{Exponents, QuantizeError};
 use crate::evaluate;
 use crate::graph::ValueId;
-use crate::lower::{Layer, LayerOp, Network};
+use crate::lower::{Layer, Network};
 use crate::passes::INPUT_EXPONENT;
 use crate::quantized::{ValueFormat, ValueType};
 use inkling_data::Dataset;
@@ -21,11 +21,12 @@ const CANDIDATES: usize = 5;
 /// Exponents stay in a range in which `2^±exponent` is a normal f32 and every sum of two is too.
 const EXPONENT_RANGE: std::ops::RangeInclusive<i32> = -20..=40;
 
-/// How many bits an addition may shift the coarser of its inputs to the left.
-pub const LARGEST_ALIGNMENT: i32 = 15;
-
 /// The format of every value: the image, then each layer's result.
-pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueFormat>, QuantizeError> {
+pub fn choose(
+    network: &Network,
+    calibration: &Dataset,
+    given: &Exponents,
+) -> Result<Vec<ValueFormat>, QuantizeError> {
     let count = network.layers.len();
     let mut peaks = vec![0_f32; count];
     for image_peaks in parallel::map(calibration.len(), |index| {
@@ -82,7 +83,7 @@ pub fn choose(network: &Network, calibration: &Dataset) -> Result<Vec<ValueForma
         })
         .collect();
     for (value, layer) in (1..).zip(&network.layers) {
-        if let Some(&given) = network.exponents.get(&layer.name) {
+        if let Some(&given) = given.get(&layer.name) {
             exponents[groups.of[value]] = given;
         }
     }
@@ -105,11 +106,7 @@ impl Groups {
     fn of(network: &Network) -> Self {
         let mut of: Vec<ValueId> = (0..=network.layers.len()).collect();
         for (index, layer) in network.layers.iter().enumerate() {
-            let copies = matches!(
-                layer.op,
-                LayerOp::MaxPool2d { .. } | LayerOp::Concat | LayerOp::LeakyRelu { .. }
-            );
-            if !copies {
+            if !layer.op.as_dyn().shares_format() {
                 continue;
             }
             for &input in &layer.inputs {
@@ -140,17 +137,9 @@ fn limit(network: &Network, groups: &Groups, exponents: &mut [i32]) -> Result<()
         for (index, layer) in network.layers.iter().enumerate() {
             let output = groups.of[index + 1];
             let inputs: Vec<ValueId> = layer.inputs.iter().map(|&value| groups.of[value]).collect();
-            let caps = match (&layer.op, &inputs[..]) {
-                (LayerOp::AveragePool2d { bits, .. }, &[input]) => {
-                    vec![(output, exponents[input] + *bits as i32)]
-                }
-                (LayerOp::Add, &[a, b]) => vec![
-                    (a, exponents[b] + LARGEST_ALIGNMENT),
-                    (b, exponents[a] + LARGEST_ALIGNMENT),
-                    (output, exponents[a].max(exponents[b])),
-                ],
-                _ => vec![],
-            };
+            let now: Vec<i32> = inputs.iter().map(|&group| exponents[group]).collect();
+            let (input_caps, output_cap) = layer.op.as_dyn().caps(&now);
+            let caps = inputs.into_iter().zip(input_caps).chain([(output, output_cap)]);
             for (group, cap) in caps {
                 if group == groups.of[0] && exponents[group] > cap {
                     return Err(wrong(
@@ -187,11 +176,11 @@ fn widest_exponent(peak: f32, relu: bool) -> i32 {
 }
 
 /// The slope by which whatever reads a value shrinks it where it is negative, and its error with
-/// it: 1 unless a leaky ReLU alone reads it.
+/// it: 1 unless one layer alone reads it and shrinks it.
 fn slope_behind(network: &Network, value: ValueId) -> f32 {
     let mut readers = network.layers.iter().filter(|layer| layer.inputs.contains(&value));
-    match (readers.next().map(|layer| &layer.op), readers.next()) {
-        (Some(LayerOp::LeakyRelu { slope }), None) => *slope,
+    match (readers.next(), readers.next()) {
+        (Some(layer), None) => layer.op.as_dyn().negative_slope(),
         _ => 1.0,
     }
 }

@@ -4,9 +4,7 @@
 //! whatever order, computes the same integers; and i32 is never near its end.
 
 use super::QuantizeError;
-use crate::quantized::{
-    Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, Scale, ValueType,
-};
+use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueType};
 
 /// What no accumulator may reach.
 pub const ACCUMULATOR_BOUND: i64 = 1 << 24;
@@ -33,17 +31,7 @@ pub fn prove(layer: &str, parameters: &Parameters, input: ValueType) -> Result<(
 
 /// The largest magnitude that any sum of a layer can have; `None` for one that sums nothing.
 pub fn largest_sum(network: &QuantizedNetwork, layer: &QuantizedLayer) -> Option<i64> {
-    let largest = |input: usize| network.format(layer.inputs[input]).element.largest();
-    match &layer.op {
-        // What others quantized was proven against its own bound.
-        _ if matches!(layer.format.scale, Scale::Affine(_)) => None,
-        QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } => {
-            Some(largest_accumulator(parameters, network.format(layer.input()).element).0)
-        }
-        QuantizedOp::AveragePool2d { window, .. } => {
-            Some((window.kernel[0] * window.kernel[1]) as i64 * largest(0))
-        }
-        QuantizedOp::Add { align: [a, b], .. } => Some((largest(0) << a) + (largest(1) << b)),
-        _ => None,
-    }
+    let inputs: Vec<ValueType> =
+        layer.inputs.iter().map(|&value| network.format(value).element).collect();
+    layer.op.as_dyn().largest_sum(&inputs)
 }

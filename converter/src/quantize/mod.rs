@@ -5,11 +5,17 @@ mod activations;
 mod bound;
 mod weights;
 
-use crate::lower::{Layer, LayerOp, Network};
-use crate::quantized::{QuantizedLayer, QuantizedNetwork, QuantizedOp, ValueFormat, ValueType};
+use std::collections::BTreeMap;
+
+use crate::lower::{Layer, Network};
+use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueFormat, ValueType};
 use inkling_data::Dataset;
 
 pub use bound::{ACCUMULATOR_BOUND, largest_accumulator, largest_sum};
+
+/// Exponents of the results of layers, by the layers' names: a network that was trained for certain
+/// integers is converted to just these.
+pub type Exponents = BTreeMap<String, i32>;
 
 /// Why a network has no exact integer form.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -28,7 +34,8 @@ pub enum QuantizeError {
     Layer { layer: String, what: String },
 }
 
-/// Quantizes a network, choosing exponents on `calibration`.
+/// Quantizes a network, choosing exponents on `calibration`; those in `given`, by the names of
+/// layers, are taken instead.
 ///
 /// # Errors
 ///
@@ -37,72 +44,26 @@ pub enum QuantizeError {
 pub fn quantize(
     network: &Network,
     calibration: &Dataset,
+    given: &Exponents,
 ) -> Result<QuantizedNetwork, QuantizeError> {
     check_images(network, calibration)?;
-    let formats = activations::choose(network, calibration)?;
+    let formats = activations::choose(network, calibration, given)?;
     let mut layers = Vec::new();
     for (index, layer) in network.layers.iter().enumerate() {
-        let inputs: Vec<ValueFormat> = layer.inputs.iter().map(|&value| formats[value]).collect();
-        let input = inputs[0];
-        let mut format = formats[index + 1];
-        let last = index + 1 == network.layers.len();
-        let quantized = |weights: &[f32], bias: &[f32]| {
-            if weights.iter().chain(bias).any(|weight| !weight.is_finite()) {
-                let what = "a weight or bias is infinite or not a number, as folded".into();
-                return Err(QuantizeError::Layer { layer: layer.name.clone(), what });
-            }
-            let target = if last { None } else { Some(format) };
-            weights::quantize(&layer.name, weights, bias, input, target)
+        let quantizing = Quantizing {
+            layer,
+            inputs: layer.inputs.iter().map(|&value| formats[value]).collect(),
+            output: formats[index + 1],
+            logits: index + 1 == network.layers.len(),
         };
-        let shift = |from: i32| {
-            u8::try_from(from - format.exponent()).ok().filter(|&bits| bits <= 31).ok_or_else(
-                || {
-                    let what =
-                        format!("its exponent {} cannot be reached from {from}", format.exponent());
-                    QuantizeError::Layer { layer: layer.name.clone(), what }
-                },
-            )
+        let op = layer.op.as_dyn().quantize(&quantizing)?;
+        let format = match op.as_dyn().parameters() {
+            Some(parameters) if quantizing.logits => {
+                let exponent = quantizing.inputs[0].exponent() + parameters.weight_exponents[0];
+                ValueFormat::power_of_two(ValueType::I32, exponent)
+            }
+            _ => quantizing.output,
         };
-        let op = match &layer.op {
-            LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => {
-                QuantizedOp::Conv2d {
-                    parameters: quantized(weights, bias)?,
-                    window: *window,
-                    groups: *groups,
-                    convolved: *convolved,
-                    pool: *pool,
-                    padding_value: 0,
-                }
-            }
-            LayerOp::FullyConnected { weights, bias } => {
-                QuantizedOp::FullyConnected { parameters: quantized(weights, bias)? }
-            }
-            LayerOp::MaxPool2d { window } => QuantizedOp::MaxPool2d { window: *window },
-            LayerOp::AveragePool2d { window, bits } => {
-                let shift = shift(input.exponent() + *bits as i32)?;
-                QuantizedOp::AveragePool2d { window: *window, bits: *bits, shift }
-            }
-            LayerOp::Add => {
-                let finest = input.exponent().max(inputs[1].exponent());
-                let align = [finest - input.exponent(), finest - inputs[1].exponent()]
-                    .map(|bits| bits as u8);
-                QuantizedOp::Add { align, shift: shift(finest)? }
-            }
-            LayerOp::Concat => QuantizedOp::Concat,
-            LayerOp::LeakyRelu { slope } => {
-                let (slope, bits) = fixed_point(*slope);
-                QuantizedOp::LeakyRelu { slope, bits }
-            }
-        };
-        if let QuantizedOp::Conv2d { parameters, .. } | QuantizedOp::FullyConnected { parameters } =
-            &op
-        {
-            bound::prove(&layer.name, parameters, input.element)?;
-            if last {
-                let exponent = input.exponent() + parameters.weight_exponents[0];
-                format = ValueFormat::power_of_two(ValueType::I32, exponent);
-            }
-        }
         layers.push(QuantizedLayer {
             source_name: layer.name.clone(),
             name: String::new(),
@@ -113,10 +74,54 @@ pub fn quantize(
             clip: clip(layer, format),
         });
     }
-    let input_format = ValueFormat::power_of_two(ValueType::U8, crate::passes::INPUT_EXPONENT);
-    let mut quantized = QuantizedNetwork { input: network.input, input_format, layers };
+    let mut quantized = QuantizedNetwork { input: network.input, input_format: formats[0], layers };
     quantized.name_layers();
     Ok(quantized)
+}
+
+/// A layer whose turn it is: what its operator needs to become integers.
+pub struct Quantizing<'a> {
+    pub layer: &'a Layer,
+    /// The formats of the layer's inputs.
+    pub inputs: Vec<ValueFormat>,
+    /// The format of its result, but for logits, which are accumulators.
+    pub output: ValueFormat,
+    /// The layer computes the logits.
+    pub logits: bool,
+}
+
+impl Quantizing<'_> {
+    /// Weights `[out][…]` and biases as integers that provably keep the accumulators in bounds.
+    ///
+    /// # Errors
+    ///
+    /// A channel that breaks the bound at every exponent; weights that are no numbers.
+    pub fn weights(&self, weights: &[f32], bias: &[f32]) -> Result<Parameters, QuantizeError> {
+        if weights.iter().chain(bias).any(|weight| !weight.is_finite()) {
+            return Err(self.wrong("a weight or bias is infinite or not a number, as folded"));
+        }
+        let (name, input) = (&self.layer.name, self.inputs[0]);
+        let target = if self.logits { None } else { Some(self.output) };
+        let parameters = weights::quantize(name, weights, bias, input, target)?;
+        bound::prove(name, &parameters, input.element)?;
+        Ok(parameters)
+    }
+
+    /// Bits by which sums of exponent `exponent` are shifted right to the result's.
+    ///
+    /// # Errors
+    ///
+    /// A result that is finer than the sum, or coarser than a shift can make it.
+    pub fn shift_from(&self, exponent: i32) -> Result<u8, QuantizeError> {
+        let target = self.output.exponent();
+        u8::try_from(exponent - target).ok().filter(|&bits| bits <= 31).ok_or_else(|| {
+            self.wrong(format!("its exponent {target} cannot be reached from {exponent}"))
+        })
+    }
+
+    fn wrong(&self, what: impl Into<String>) -> QuantizeError {
+        QuantizeError::Layer { layer: self.layer.name.clone(), what: what.into() }
+    }
 }
 
 /// The bounds that a layer's activation sets, where saturation does not.
@@ -126,8 +131,7 @@ fn clip(layer: &Layer, format: ValueFormat) -> Option<[i32; 2]> {
         ValueType::I8 => (-128, 127),
         ValueType::I32 => return None,
     };
-    // Copies have been through it already.
-    if matches!(layer.op, LayerOp::MaxPool2d { .. } | LayerOp::Concat | LayerOp::LeakyRelu { .. }) {
+    if !layer.op.as_dyn().requantizes() {
         return None;
     }
     let low = if layer.relu { 0 } else { least };
@@ -136,22 +140,6 @@ fn clip(layer: &Layer, format: ValueFormat) -> Option<[i32; 2]> {
         ceiling.round_ties_even().min(f64::from(greatest)) as i32
     });
     (low > least || high < greatest).then_some([low, high])
-}
-
-/// A slope from 0 to 1 as `m · 2^-bits` with at most 16 significant bits: a product with an
-/// activation is then exact in f32.
-pub fn fixed_point(slope: f32) -> (u16, u8) {
-    let slope = f64::from(slope);
-    let mut bits = 31;
-    while bits > 0 && slope * 2_f64.powi(bits) > f64::from(u16::MAX) {
-        bits -= 1;
-    }
-    let mut m = (slope * 2_f64.powi(bits)).round_ties_even() as u16;
-    while bits > 0 && m.is_multiple_of(2) {
-        m /= 2;
-        bits -= 1;
-    }
-    (m, bits as u8)
 }
 
 fn check_images(network: &Network, images: &Dataset) -> Result<(), QuantizeError> {

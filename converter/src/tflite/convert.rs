@@ -128,8 +128,8 @@ fn real_value(format: ValueFormat) -> String {
     let element = format.element.rust_name();
     match format.scale {
         Scale::PowerOfTwo(exponent) => format!("{element}, real value `q · 2^-{exponent}`"),
-        Scale::Affine(affine) => {
-            format!("{element}, real value `(q − ({})) · {:?}`", affine.zero, affine.scale)
+        Scale::Affine { scale, zero } => {
+            format!("{element}, real value `(q − ({zero})) · {scale:?}`")
         }
     }
 }

@@ -1,18 +1,54 @@
 //! Layers that compute value by value, or that only move values.
 
-use firmware_core::kernels::Combine;
-
 use super::TfliteError;
 use super::builtin::Builtin;
-use super::file::{Element, Operator};
+use super::file::{Affine, Element, Operator};
 use super::import::{Import, Value};
-use super::rescale::{Factor, bounds};
+use super::rescale::{bounds, factor};
 use super::tables::{hard_swish_table, logistic_table, multiply, table, tanh_table};
 use crate::graph::Shape;
-use crate::quantized::{Affine, Combination, QuantizedLayer, QuantizedOp, Rescale, ValueType};
+use crate::operators::IntegerOp;
+use crate::operators::affine_add::AffineAdd;
+use crate::operators::affine_mean::AffineMean;
+use crate::operators::affine_mul::AffineMul;
+use crate::operators::concat::Concat;
+use crate::operators::lookup::Lookup;
+use crate::operators::pad2d::Pad2d;
+use crate::quantized::{Factor, QuantizedLayer, Rescale, ValueType};
 
 /// The bits that ADD shifts its terms left by.
 const HEADROOM: i32 = 20;
+
+/// ADD or MUL, with all numbers known.
+enum Combination {
+    Add(AffineAdd),
+    Mul(AffineMul),
+}
+
+impl Combination {
+    fn of(&self, a: i32, b: i32) -> i32 {
+        match self {
+            Self::Add(add) => add.of(a, b),
+            Self::Mul(mul) => mul.of(a, b),
+        }
+    }
+
+    fn swap(&mut self) {
+        match self {
+            Self::Add(add) => add.swap(),
+            Self::Mul(mul) => mul.swap(),
+        }
+    }
+}
+
+impl From<Combination> for IntegerOp {
+    fn from(combination: Combination) -> Self {
+        match combination {
+            Combination::Add(add) => add.into(),
+            Combination::Mul(mul) => mul.into(),
+        }
+    }
+}
 
 impl Import<'_> {
     pub(super) fn sum_or_product(&mut self, operator: &Operator) -> Result<(), TfliteError> {
@@ -26,14 +62,13 @@ impl Import<'_> {
         for number in 0..2 {
             (operands[number], affines[number]) = operand(number)?;
         }
-        let combination = match operator.builtin {
+        let mut combination = match operator.builtin {
             Builtin::ADD => sum(operator, affines, output, bounds)?,
             _ => product(operator, affines, output, bounds)?,
         };
         match operands {
             [Some(a), Some(b)] => {
                 let (mut inputs, mut shapes) = ([a, b], [a.shape, b.shape]);
-                let mut combination = combination;
                 // The one that is repeated comes second; both functions are symmetric.
                 if shapes[0].size() < shapes[1].size() {
                     inputs.reverse();
@@ -49,7 +84,7 @@ impl Import<'_> {
                 }
                 let [a, b] = inputs;
                 let ids = vec![self.spatial(operator, a)?, self.spatial(operator, b)?];
-                self.push(operator, QuantizedOp::Elementwise(combination), ids, shapes[0])
+                self.push(operator, combination, ids, shapes[0])
             }
             [Some(value), None] | [None, Some(value)] => {
                 let first = operands[0].is_some();
@@ -62,8 +97,8 @@ impl Import<'_> {
                     )));
                 };
                 let function = |x: i32| match first {
-                    true => combination.combine(x, constant.into()),
-                    false => combination.combine(constant.into(), x),
+                    true => combination.of(x, constant.into()),
+                    false => combination.of(constant.into(), x),
                 };
                 self.lookup(operator, value, table(function))
             }
@@ -80,14 +115,14 @@ impl Import<'_> {
     ) -> Result<(), TfliteError> {
         let id = self.spatial(operator, value)?;
         // Two tables in a row are one.
-        if let Some(QuantizedLayer { op: QuantizedOp::Lookup { table: first }, .. }) =
+        if let Some(QuantizedLayer { op: IntegerOp::Lookup(Lookup { table: first }), .. }) =
             self.only_for(operator, value)
         {
             let entry = |&byte: &i32| table[usize::from(byte as u8)];
             let table = first.iter().map(entry).collect();
-            return self.extend(operator, QuantizedOp::Lookup { table }, value.shape);
+            return self.extend(operator, Lookup { table }, value.shape);
         }
-        self.push(operator, QuantizedOp::Lookup { table }, vec![id], value.shape)
+        self.push(operator, Lookup { table }, vec![id], value.shape)
     }
 
     pub(super) fn activation(&mut self, operator: &Operator) -> Result<(), TfliteError> {
@@ -101,8 +136,7 @@ impl Import<'_> {
             ))),
         };
         let ratio = |real: f64| {
-            Factor::new(real)
-                .ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))
+            factor(real).ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))
         };
         let plain = f64::from(input.scale) / f64::from(output.scale);
         let rescaled = |x: i32, factor: Factor| multiply(x - input.zero, factor) + output.zero;
@@ -188,7 +222,7 @@ impl Import<'_> {
             }
         }
         let shape = shape.ok_or_else(|| operator.error("it joins nothing"))?;
-        self.push(operator, QuantizedOp::Concat, ids, shape)
+        self.push(operator, Concat, ids, shape)
     }
 
     pub(super) fn mean(&mut self, operator: &Operator) -> Result<(), TfliteError> {
@@ -210,7 +244,7 @@ impl Import<'_> {
         let factor = mean_factor(real, pixels)
             .ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))?;
         let rescale = Rescale { factor, zero: output.zero, bounds: [-128, 127] };
-        let op = QuantizedOp::Mean { input_zero: input.zero, rescale };
+        let op = AffineMean { input_zero: input.zero, rescale };
         self.push(operator, op, vec![id], Shape::flat(value.shape.channels))
     }
 
@@ -251,18 +285,13 @@ impl Import<'_> {
         {
             return self.alias(operator, Value { border, ..value });
         }
-        self.push(
-            operator,
-            QuantizedOp::Pad2d { padding: border, value: constant },
-            vec![id],
-            shape,
-        )
+        self.push(operator, Pad2d { padding: border, value: constant }, vec![id], shape)
     }
 }
 
 /// The factor of MEAN, which divides the multiplier by the number of pixels as an integer.
 fn mean_factor(real: f64, pixels: usize) -> Option<Factor> {
-    let factor = Factor::new(real)?;
+    let factor = factor(real)?;
     let shift = (i64::from(pixels.ilog2())).min(31 + i64::from(factor.exponent));
     let multiplier = (i64::from(factor.multiplier) << shift) / pixels as i64;
     let exponent = i64::from(factor.exponent) - shift;
@@ -277,18 +306,18 @@ fn sum(
 ) -> Result<Combination, TfliteError> {
     let twice = 2.0 * f64::from(a.scale.max(b.scale));
     let part = |real: f64| {
-        Factor::new(real)
+        factor(real)
             .filter(|factor| factor.exponent <= 0)
             .ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))
     };
     let factor = part(twice / (f64::from(1 << HEADROOM) * f64::from(output.scale)))?;
-    Ok(Combination::Add {
+    Ok(Combination::Add(AffineAdd {
         terms: [
             (part(f64::from(a.scale) / twice)?, a.zero),
             (part(f64::from(b.scale) / twice)?, b.zero),
         ],
         rescale: Rescale { factor, zero: output.zero, bounds },
-    })
+    }))
 }
 
 fn product(
@@ -299,11 +328,11 @@ fn product(
 ) -> Result<Combination, TfliteError> {
     let real = f64::from(a.scale) * f64::from(b.scale) / f64::from(output.scale);
     // 255 * 255 shifted left must fit 32 bits.
-    let factor = Factor::new(real)
+    let factor = factor(real)
         .filter(|factor| factor.exponent <= 14)
         .ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))?;
-    Ok(Combination::Mul {
+    Ok(Combination::Mul(AffineMul {
         zeros: [a.zero, b.zero],
         rescale: Rescale { factor, zero: output.zero, bounds },
-    })
+    }))
 }

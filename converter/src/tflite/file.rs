@@ -4,7 +4,6 @@
 use super::TfliteError;
 use super::builtin::Builtin;
 use super::flatbuffer::{Damaged, Numbers, Table, Tables};
-use crate::quantized::Affine;
 
 /// The schema's version, and the identifier of its files.
 const SCHEMA: usize = 3;
@@ -75,6 +74,13 @@ impl Element {
         };
         NAMES.get(number).map_or_else(|| format!("type {number}"), ToString::to_string)
     }
+}
+
+/// A scale and a zero point: the integer `q` stands for `(q − zero) · scale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine {
+    pub scale: f32,
+    pub zero: i32,
 }
 
 /// A tensor: a value of the network, or a constant.

@@ -2,11 +2,10 @@
 
 use super::TfliteError;
 use super::builtin::Builtin;
-use super::file::{Element, File, Operator, Tensor};
+use super::file::{Affine, Element, File, Operator, Tensor};
 use crate::graph::{Shape, ValueId};
-use crate::quantized::{
-    Affine, QuantizedLayer, QuantizedNetwork, QuantizedOp, Scale, ValueFormat, ValueType,
-};
+use crate::operators::IntegerOp;
+use crate::quantized::{QuantizedLayer, QuantizedNetwork, Scale, ValueFormat, ValueType};
 
 /// What is imported, beside operators that only matter at the borders.
 const SUPPORTED: &str = "ADD, AVERAGE_POOL_2D, CONCATENATION, CONV_2D, DEPTHWISE_CONV_2D, \
@@ -218,7 +217,7 @@ impl<'a> Import<'a> {
     pub fn extend(
         &mut self,
         operator: &Operator,
-        op: QuantizedOp,
+        op: impl Into<IntegerOp>,
         shape: Shape,
     ) -> Result<(), TfliteError> {
         let Some(QuantizedLayer { inputs, .. }) = self.layers.pop() else {
@@ -231,7 +230,7 @@ impl<'a> Import<'a> {
     pub fn push(
         &mut self,
         operator: &Operator,
-        op: QuantizedOp,
+        op: impl Into<IntegerOp>,
         inputs: Vec<ValueId>,
         shape: Shape,
     ) -> Result<(), TfliteError> {
@@ -250,7 +249,7 @@ impl<'a> Import<'a> {
         self.layers.push(QuantizedLayer {
             source_name: tensor.name.to_string(),
             name: String::new(),
-            op,
+            op: op.into(),
             inputs,
             output: shape,
             format,
@@ -408,5 +407,6 @@ fn value_format(tensor: &Tensor) -> Result<ValueFormat, TfliteError> {
         Element::U8 => ValueType::U8,
         _ => ValueType::I8,
     };
-    Ok(ValueFormat { element, scale: Scale::Affine(tensor.affine()?) })
+    let Affine { scale, zero } = tensor.affine()?;
+    Ok(ValueFormat { element, scale: Scale::Affine { scale, zero } })
 }

@@ -17,7 +17,6 @@ mod weighted;
 
 pub use convert::{Conversion, SOURCE};
 pub use import::{Imported, import};
-pub use rescale::Factor;
 
 use flatbuffer::Damaged;
 

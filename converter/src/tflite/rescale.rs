@@ -2,43 +2,34 @@
 //! them, in the same floats.
 
 use super::file::Activation;
-
-/// A positive real number as `multiplier * 2^(exponent - 31)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Factor {
-    /// 2^30 to 2^31 - 1, or 0.
-    pub multiplier: i32,
-    pub exponent: i8,
-}
+use crate::quantized::Factor;
 
 /// Largest exponent of a [`Factor`]: no factor of a useful model comes near it.
 const MAX_EXPONENT: i32 = 30;
 
-impl Factor {
-    /// The nearest factor; `None` for what is negative, no number or too large for one. A number
-    /// below 2^-32 becomes 0.
-    pub fn new(real: f64) -> Option<Self> {
-        if real == 0.0 {
-            return Some(Self { multiplier: 0, exponent: 0 });
-        }
-        if !(real.is_finite() && real > 0.0) {
-            return None;
-        }
-        let (mantissa, mut exponent) = split(real);
-        // Half away from zero, as the C library's `round`.
-        let mut multiplier = (mantissa * 2_f64.powi(31)).round() as i64;
-        if multiplier == 1 << 31 {
-            multiplier >>= 1;
-            exponent += 1;
-        }
-        if exponent < -31 {
-            return Some(Self { multiplier: 0, exponent: 0 });
-        }
-        if exponent > MAX_EXPONENT {
-            return None;
-        }
-        Some(Self { multiplier: i32::try_from(multiplier).ok()?, exponent: exponent as i8 })
+/// The nearest factor; `None` for what is negative, no number or too large for one. A number
+/// below 2^-32 becomes 0.
+pub fn factor(real: f64) -> Option<Factor> {
+    if real == 0.0 {
+        return Some(Factor { multiplier: 0, exponent: 0 });
     }
+    if !(real.is_finite() && real > 0.0) {
+        return None;
+    }
+    let (mantissa, mut exponent) = split(real);
+    // Half away from zero, as the C library's `round`.
+    let mut multiplier = (mantissa * 2_f64.powi(31)).round() as i64;
+    if multiplier == 1 << 31 {
+        multiplier >>= 1;
+        exponent += 1;
+    }
+    if exponent < -31 {
+        return Some(Factor { multiplier: 0, exponent: 0 });
+    }
+    if exponent > MAX_EXPONENT {
+        return None;
+    }
+    Some(Factor { multiplier: i32::try_from(multiplier).ok()?, exponent: exponent as i8 })
 }
 
 /// `real` as mantissa in 0.5..1 times a power of two, like the C library's `frexp`.
@@ -77,7 +68,7 @@ mod tests {
 
     #[test]
     fn factors() {
-        let factor = |real| Factor::new(real).map(|f| (f.multiplier, f.exponent));
+        let factor = |real| super::factor(real).map(|f| (f.multiplier, f.exponent));
         assert_eq!(factor(0.5), Some((1 << 30, 0)));
         assert_eq!(factor(1.0), Some((1 << 30, 1)));
         assert_eq!(factor(0.75), Some((3 << 29, 0)));

@@ -4,7 +4,8 @@
 //! Sigmoid and tanh are evaluated there with gemmlowp's fixed-point functions: a number with `i`
 //! integer bits is an `i32` in units of 2^(i - 31).
 
-use super::rescale::Factor;
+use super::rescale::factor;
+use crate::quantized::Factor;
 
 /// A function of an int8 value with an int8 result, in the order of the values' bytes: 0 to 127, then -128 to -1.
 pub fn table(function: impl Fn(i32) -> i32) -> Vec<i32> {
@@ -117,7 +118,7 @@ fn saturating(
     extremes: [i32; 2],
 ) -> Option<Vec<i32>> {
     let real = f64::from(scale) * f64::from(1 << (31 - INTEGER_BITS));
-    let factor = Factor::new(real)?;
+    let factor = factor(real)?;
     let largest = f64::from((1 << INTEGER_BITS) - 1) * 2_f64.powi(31 - INTEGER_BITS);
     let radius = (largest / 2_f64.powi(factor.exponent.into())).floor() as i32;
     Some(table(|x| {
@@ -150,8 +151,8 @@ pub fn hard_swish_table(
 ) -> Option<Vec<i32>> {
     // In f32, as there.
     let fine_scale = (1.0_f32 / 128.0) * input_scale;
-    let to_output = Factor::new((fine_scale / output_scale).into())?;
-    let to_ramp = Factor::new((fine_scale / (3.0_f32 / 32768.0)).into())?;
+    let to_output = factor((fine_scale / output_scale).into())?;
+    let to_ramp = factor((fine_scale / (3.0_f32 / 32768.0)).into())?;
     if to_output.exponent > 0 {
         return None;
     }

@@ -4,11 +4,16 @@ use firmware_core::Window;
 
 use super::TfliteError;
 use super::builtin::Builtin;
-use super::file::{Activation, Operator, Tensor};
+use super::file::{Activation, Affine, Operator, Tensor};
 use super::import::{Import, Value};
-use super::rescale::{Factor, bounds};
+use super::rescale::{bounds, factor as nearest_factor};
 use crate::graph::Shape;
-use crate::quantized::{Affine, Parameters, QuantizedLayer, QuantizedOp, Requantization, Rescale};
+use crate::operators::IntegerOp;
+use crate::operators::conv2d::QuantizedConv2d;
+use crate::operators::fully_connected::QuantizedFullyConnected;
+use crate::operators::max_pool2d::MaxPool2d;
+use crate::operators::mean_pool2d::MeanPool2d;
+use crate::quantized::{Factor, Parameters, QuantizedLayer, Requantization, Rescale};
 
 /// An accumulator, and what becomes of it when it is shifted left, must fit 32 bits.
 const ACCUMULATOR_BOUND: i64 = 1 << 31;
@@ -94,7 +99,7 @@ impl Import<'_> {
             operator.activation(activation)?,
         )?;
         let shape = Shape::new(height, width, outputs);
-        let op = QuantizedOp::Conv2d {
+        let op = QuantizedConv2d {
             parameters,
             window,
             groups: channels / per_group,
@@ -121,7 +126,7 @@ impl Import<'_> {
         let parameters =
             self.parameters(operator, value.affine, weights, outputs, &factors, activation)?;
         if value.shape.size() == inputs {
-            let op = QuantizedOp::FullyConnected { parameters };
+            let op = QuantizedFullyConnected { parameters };
             return self.push(operator, op, vec![value.id], Shape::flat(outputs));
         }
         if value.shape.channels != inputs {
@@ -131,7 +136,7 @@ impl Import<'_> {
         }
         // The same for every pixel: a convolution of one pixel.
         let shape = Shape { channels: outputs, ..value.shape };
-        let op = QuantizedOp::Conv2d {
+        let op = QuantizedConv2d {
             parameters,
             window: Window::new([1, 1]),
             groups: 1,
@@ -202,33 +207,32 @@ impl Import<'_> {
         let output = self.affine_of(operator)?;
         let bounds = bounds(operator.activation(5)?, output.scale, output.zero);
         let shape = Shape::new(height, width, value.shape.channels);
-        let op = match operator.builtin {
-            Builtin::AVERAGE_POOL_2D if kernel[0] * kernel[1] > 1 << 16 => {
+        if operator.builtin == Builtin::AVERAGE_POOL_2D {
+            if kernel[0].saturating_mul(kernel[1]) > 1 << 16 {
                 return Err(operator.error(format!("a window of {kernel:?} is too large")));
             }
-            Builtin::AVERAGE_POOL_2D => QuantizedOp::MeanPool2d { window, bounds },
-            _ if bounds != [-128, 127] => {
-                return Err(operator.error("a fused activation is not supported here"));
-            }
-            _ => QuantizedOp::MaxPool2d { window },
-        };
+            return self.push(operator, MeanPool2d { window, bounds }, vec![id], shape);
+        }
+        if bounds != [-128, 127] {
+            return Err(operator.error("a fused activation is not supported here"));
+        }
         // Windows that do not overlap: the convolution pools its accumulators and rounds once.
         let apart = window.stride[0] >= kernel[0] && window.stride[1] >= kernel[1];
         if apart
-            && let QuantizedOp::MaxPool2d { window } = op
-            && let Some(QuantizedLayer { op: convolution, .. }) = self.only_for(operator, value)
-            && let QuantizedOp::Conv2d { groups: 1, pool: pool @ None, .. } = convolution
+            && let Some(QuantizedLayer { op: IntegerOp::Conv2d(convolution), .. }) =
+                self.only_for(operator, value)
+            && let QuantizedConv2d { groups: 1, pool: pool @ None, .. } = convolution
         {
             *pool = Some(window);
             let op = convolution.clone();
             return self.extend(operator, op, shape);
         }
-        self.push(operator, op, vec![id], shape)
+        self.push(operator, MaxPool2d { window }, vec![id], shape)
     }
 }
 
 fn factor(operator: &Operator, real: f64) -> Result<Factor, TfliteError> {
-    Factor::new(real).ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))
+    nearest_factor(real).ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))
 }
 
 /// The factor of each scale of the weights, in f64.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use converter::Conversion;
+use converter::prove::Proof;
 
 use crate::ask::metrics::Confusion;
 use crate::learn::network::PRESETS;
@@ -16,8 +17,7 @@ pub struct Summary<'s> {
     /// Answers on the test set: of the exported float model, and of the integers.
     pub float: Confusion,
     pub int8: Confusion,
-    /// Logits on which the integers and tract agree.
-    pub logits: usize,
+    pub proof: &'s Proof,
     pub conversion: &'s Conversion,
     /// Names of the classes.
     pub names: &'s [String],
@@ -69,7 +69,8 @@ impl Summary<'_> {
             row("  before integers", format!("{before:.2} %, as the integers then were"));
         }
         row("over-fitting gap", format!("{:+.2} points, training to validation", 100.0 * self.gap));
-        row("exactness", format!("all {} int8 logits equal tract's on int8.onnx", self.logits));
+        let logits = self.proof.integers.logits;
+        row("exactness", format!("all {logits} int8 logits equal tract's on int8.onnx"));
         row("weights and biases", format!("{} bytes", report.weight_bytes));
         row("arena", format!("{} bytes", report.arena_bytes));
         row("per image", format!("{} multiply-accumulates", report.macs));
@@ -138,7 +139,7 @@ pub fn about(summary: &Summary) -> String {
         accuracy(&summary.float),
         accuracy(&summary.int8),
         summary.int8.total(),
-        summary.logits,
+        summary.proof.integers.logits,
         markdown(summary),
     )
 }

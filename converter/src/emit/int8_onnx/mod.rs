@@ -14,23 +14,17 @@
 //! QuantizeLinear: every number on the way has at most 24 bits, so that this is exact too. The
 //! last layer is MatMulInteger or ConvInteger plus its bias: the accumulators themselves.
 //!
-//! One file per kernel.
+//! How each kernel is said is in the operator's own file; here is what they share.
 
-mod add;
-mod average_pool2d;
-mod concat;
-mod conv2d;
-mod fully_connected;
-mod leaky_relu;
-mod max_pool2d;
+mod linear;
 
 use firmware_core::Window;
 
-use crate::graph::{Shape, ValueId};
+use crate::graph::ValueId;
 use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
-use crate::quantized::{
-    Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, Requantization, ValueType,
-};
+use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueType};
+
+pub use linear::Linear;
 
 /// Key of the metadata entry that holds the exponent of the logits, as a decimal number.
 pub const LOGIT_EXPONENT: &str = "logit_exponent";
@@ -44,9 +38,8 @@ pub fn emit(network: &QuantizedNetwork, name: &str) -> Vec<u8> {
         [batch.clone(), input.channels.into(), input.height.into(), input.width.into()];
     let values = vec![model.input("image", ElementType::U8, &image_dims)];
     let mut emitter = Emitter { model, network, values };
-    for (index, layer) in network.layers.iter().enumerate() {
-        let last = index + 1 == network.layers.len();
-        let value = emitter.layer(layer, last);
+    for layer in &network.layers {
+        let value = layer.op.as_dyn().onnx(&mut emitter, layer);
         emitter.values.push(value);
     }
     let mut model = emitter.model;
@@ -56,48 +49,26 @@ pub fn emit(network: &QuantizedNetwork, name: &str) -> Vec<u8> {
 }
 
 /// A model being written: the names of the values so far.
-struct Emitter<'a> {
-    model: ModelBuilder,
-    network: &'a QuantizedNetwork,
+pub struct Emitter<'a> {
+    pub model: ModelBuilder,
+    pub network: &'a QuantizedNetwork,
     values: Vec<String>,
 }
 
 impl Emitter<'_> {
-    /// Writes a layer and returns the name of its value.
-    fn layer(&mut self, layer: &QuantizedLayer, last: bool) -> String {
-        let shape = self.network.shape(layer.input());
-        match &layer.op {
-            QuantizedOp::Conv2d { parameters, window, convolved, .. } if last => {
-                self.conv2d_logits(layer, parameters, window, [shape, *convolved])
-            }
-            QuantizedOp::Conv2d { parameters, window, groups, convolved, pool, .. } => {
-                let y = self.linear_conv(layer, parameters, window, *groups, [shape, *convolved]);
-                match pool {
-                    None => y,
-                    Some(pool) => {
-                        let name = format!("{}_pool", layer.name);
-                        self.max_pool2d(&name, &y, pool)
-                    }
-                }
-            }
-            QuantizedOp::FullyConnected { parameters } if last => {
-                self.fully_connected_logits(layer, parameters, shape)
-            }
-            QuantizedOp::FullyConnected { parameters } => {
-                self.fully_connected(layer, parameters, shape)
-            }
-            QuantizedOp::MaxPool2d { window } => {
-                let x = self.values[layer.input()].clone();
-                self.max_pool2d(&layer.name, &x, window)
-            }
-            QuantizedOp::AveragePool2d { window, bits, .. } => {
-                self.average_pool2d(layer, window, *bits, shape)
-            }
-            QuantizedOp::Add { .. } => self.add(layer),
-            QuantizedOp::Concat => self.concat(layer),
-            QuantizedOp::LeakyRelu { slope, bits } => self.leaky_relu(layer, *slope, *bits),
-            _ => String::new(),
-        }
+    /// The name of a value that was written.
+    pub fn value(&self, value: ValueId) -> String {
+        self.values[value].clone()
+    }
+
+    /// The names of a layer's inputs.
+    pub fn values_of(&self, layer: &QuantizedLayer) -> Vec<String> {
+        layer.inputs.iter().map(|&value| self.value(value)).collect()
+    }
+
+    /// MaxPool on the integers.
+    pub fn max_pool2d(&mut self, name: &str, x: &str, window: &Window) -> String {
+        self.model.node("MaxPool", name, &[x], &window_attributes(window))
     }
 
     /// A value's name, scale and zero point, the latter two as initializers of a node.
@@ -119,14 +90,14 @@ impl Emitter<'_> {
     }
 
     /// A value in f32, exactly.
-    fn dequantized(&mut self, node: &str, prefix: &str, value: ValueId) -> String {
+    pub fn dequantized(&mut self, node: &str, prefix: &str, value: ValueId) -> String {
         let inputs = self.quantized(node, prefix, value);
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         self.model.node("DequantizeLinear", &format!("{node}_{prefix}_f32"), &inputs, &[])
     }
 
     /// What a layer computed in f32, rounded half to even and saturated in its format.
-    fn requantized(&mut self, layer: &QuantizedLayer, value: &str) -> String {
+    pub fn requantized(&mut self, layer: &QuantizedLayer, value: &str) -> String {
         let name = &layer.name;
         let y_scale = self.model.initializer(
             &format!("{name}_y_scale"),
@@ -155,7 +126,7 @@ impl Emitter<'_> {
 }
 
 /// `2^-exponent`, exact: exponents are far inside f32's range.
-fn scale(exponent: i32) -> f32 {
+pub fn scale(exponent: i32) -> f32 {
     2_f32.powi(-exponent)
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::types::array_type;
 use crate::arena::ArenaPlan;
 use crate::emit::Origin;
-use crate::quantized::{Affine, QuantizedNetwork, Scale};
+use crate::quantized::{QuantizedNetwork, Scale};
 
 pub(super) fn info(
     code: &mut String,
@@ -76,14 +76,15 @@ pub(super) fn info(
         arena.bytes,
         match network.input_format.scale {
             Scale::PowerOfTwo(_) => "0 is background".into(),
-            Scale::Affine(affine) => real_value("pixel", affine),
+            Scale::Affine { scale, zero } => real_value("pixel", scale, zero),
         },
         array_type(network.input_format.element.rust_name(), input),
         match output.scale {
-            Scale::PowerOfTwo(exponent) =>
-                format!("One accumulator per class; the real value is `logit * 2^-{exponent}`"),
-            Scale::Affine(affine) => {
-                format!("One value per output; {}", real_value("value", affine))
+            Scale::PowerOfTwo(exponent) => {
+                format!("One accumulator per class; the real value is `logit * 2^-{exponent}`")
+            }
+            Scale::Affine { scale, zero } => {
+                format!("One value per output; {}", real_value("value", scale, zero))
             }
         },
         output.element.rust_name(),
@@ -92,7 +93,7 @@ pub(super) fn info(
 }
 
 /// What an integer called `name` stands for, in words.
-fn real_value(name: &str, Affine { scale, zero }: Affine) -> String {
+fn real_value(name: &str, scale: f32, zero: i32) -> String {
     match zero {
         0 => format!("the real value is `{name} * {scale:?}`"),
         ..0 => format!("the real value is `({name} + {}) * {scale:?}`", -zero),

@@ -2,7 +2,6 @@
 
 mod infer;
 mod info;
-mod statics;
 mod types;
 
 use std::collections::BTreeSet;
@@ -10,42 +9,17 @@ use std::fmt::{Display, Write};
 
 use super::Origin;
 use crate::arena::ArenaPlan;
-use crate::quantized::{Combination, QuantizedNetwork, QuantizedOp};
-use types::{layer_type, requantization};
+use crate::quantized::{QuantizedLayer, QuantizedNetwork};
 
-/// What a generated layer may name.
-const IMPORTED: &[&str] = &[
-    "Add",
-    "AffineAdd",
-    "AffineMul",
-    "AveragePool2d",
-    "Clip",
-    "Concat",
-    "Conv2d",
-    "DepthwiseConv2d",
-    "Elementwise",
-    "Dilated",
-    "FullyConnected",
-    "GroupedConv2d",
-    "LeakyRelu",
-    "Lookup",
-    "MaxPool2d",
-    "MeanPool2d",
-    "Multiplier",
-    "Offset",
-    "Pad2d",
-    "PaddedWith",
-    "Shift",
-    "Strided",
-    "Term",
-];
+pub use infer::Call;
+pub use types::{Types, turbofish};
 
 /// Elements per line of a generated array.
 const PER_LINE: usize = 24;
 
 /// The generated module.
 pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> String {
-    let network = &with_places_last(network, arena);
+    let network = &with_places(network, arena);
     let mut code = origin.header(&format!("The network '{}' in integers:", origin.name));
     code.push_str("//\n");
     super::report::layer_table(network).lines().for_each(|line| {
@@ -55,55 +29,61 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
     imports(&mut code, network);
     info::info(&mut code, network, arena, origin);
     for layer in &network.layers {
-        statics::static_layer(&mut code, network, layer);
+        static_layer(&mut code, network, layer);
     }
     infer::infer(&mut code, network, arena);
     code
 }
 
-/// The network with the inputs of every addition in such an order that the one whose place the
-/// sum takes is the second, as the kernel wants it.
-fn with_places_last(network: &QuantizedNetwork, arena: &ArenaPlan) -> QuantizedNetwork {
+/// The network with the inputs of every layer that works in place in the order that its kernel
+/// wants.
+fn with_places(network: &QuantizedNetwork, arena: &ArenaPlan) -> QuantizedNetwork {
     let mut network = network.clone();
     for (layer, place) in network.layers.iter_mut().zip(&arena.in_place) {
-        match &mut layer.op {
-            QuantizedOp::Add { align, .. } if *place == Some(layer.inputs[0]) => {
-                align.reverse();
-                layer.inputs.reverse();
-            }
-            // This kernel wants it first.
-            QuantizedOp::Elementwise(function) if *place == Some(layer.inputs[1]) => {
-                function.swap();
-                layer.inputs.reverse();
-            }
-            _ => {}
+        if let Some(index) = layer.inputs.iter().position(|&input| Some(input) == *place) {
+            layer.op.as_dyn_mut().take_place(index, &mut layer.inputs);
         }
     }
     network
 }
 
+/// Names every type that the layers are made of.
 fn imports(code: &mut String, network: &QuantizedNetwork) {
-    let mut names = BTreeSet::from(["Arena", "LayerInfo", "LayerKind", "ModelInfo", "Observer"]);
+    let mut names: BTreeSet<String> =
+        ["Arena", "LayerInfo", "LayerKind", "ModelInfo", "Observer"].map(String::from).into();
     for layer in &network.layers {
-        let mut types = layer_type(network, layer);
-        match &layer.op {
-            QuantizedOp::Elementwise(Combination::Add { .. }) => types += " Term Multiplier",
-            QuantizedOp::Elementwise(Combination::Mul { .. }) => types += " Multiplier",
-            _ => {}
+        let types = Types { network, layer };
+        let mut code = layer.op.as_dyn().rust_type(&types);
+        if let Some(built) = layer.op.as_dyn().rust_static(&types) {
+            code += &format!(" {}", built.arguments);
         }
-        if layer.parameters().is_some()
-            || matches!(layer.op, QuantizedOp::AveragePool2d { .. } | QuantizedOp::Add { .. })
-        {
-            types += &format!(" {}", requantization(layer));
-        }
-        if let QuantizedOp::Conv2d { pool: Some(pool), .. } = &layer.op {
-            types += &format!(" {}", types::pool_type(pool));
-        }
-        let words = types.split(|c: char| !c.is_alphanumeric());
-        names.extend(words.filter_map(|word| IMPORTED.iter().find(|name| **name == word)));
+        code += &layer.op.as_dyn().rust_also_names();
+        // Types alone begin with a capital letter.
+        let words = code.split(|c: char| !c.is_alphanumeric());
+        let is_type = |word: &&str| word.starts_with(|c: char| c.is_ascii_uppercase());
+        names.extend(words.filter(is_type).map(String::from));
     }
-    let names: Vec<&str> = names.into_iter().collect();
+    let names: Vec<String> = names.into_iter().collect();
     let _ = writeln!(code, "use firmware_core::{{{}}};\n", names.join(", "));
+}
+
+/// The `static` of a layer, if its type has data.
+fn static_layer(code: &mut String, network: &QuantizedNetwork, layer: &QuantizedLayer) {
+    let types = Types { network, layer };
+    let Some(built) = layer.op.as_dyn().rust_static(&types) else { return };
+    let type_name = layer.op.as_dyn().rust_type(&types);
+    let _ = writeln!(
+        code,
+        "#[rustfmt::skip]\nstatic {}: {type_name} = {}::{}({});\n",
+        static_name(layer),
+        type_name.split('<').next().unwrap_or_default(),
+        built.constructor,
+        built.arguments
+    );
+}
+
+fn static_name(layer: &QuantizedLayer) -> String {
+    layer.name.to_uppercase()
 }
 
 /// A nested array literal of the given dimensions.

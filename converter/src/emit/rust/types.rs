@@ -1,127 +1,124 @@
-//! The Rust types of layers and values.
+//! The Rust types of layers and values, and what the statics of layers are built from.
 
-use firmware_core::{LayerKind, Window};
+use firmware_core::Window;
 
+use super::nested;
 use crate::graph::Shape;
-use crate::quantized::{
-    Combination, Parameters, QuantizedLayer, QuantizedNetwork, QuantizedOp, Requantization,
-};
+use crate::operators::Static;
+use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, Requantization, Rescale};
 
-/// The Rust type of a layer, such as `Conv2d<10, 5, 5, 1>`.
-pub(super) fn layer_type(network: &QuantizedNetwork, layer: &QuantizedLayer) -> String {
-    let input = network.shape(layer.input());
-    let requantize = requantization(layer);
-    match &layer.op {
-        QuantizedOp::Conv2d { window, convolved, parameters, padding_value, .. } => {
-            let [kh, kw] = window.kernel;
-            let out = convolved.channels;
-            let kind = layer.kind();
-            let head = match kind {
-                LayerKind::DepthwiseConv2d => format!("DepthwiseConv2d<{out}, {kh}, {kw}"),
-                LayerKind::GroupedConv2d => {
-                    let group = parameters.taps(0).len() / (kh * kw);
-                    format!("GroupedConv2d<{out}, {kh}, {kw}, {group}")
-                }
-                _ => format!("Conv2d<{out}, {kh}, {kw}, {}", input.channels),
-            };
-            let plain = *window == Window::new(window.kernel);
-            let geometry = match padding_value {
-                0 => geometry(window),
-                _ if !window.is_padded() => geometry(window),
-                value => format!("PaddedWith<{}, {value}>", geometry(window)),
-            };
-            with_defaults(&head, (plain, &geometry), &requantize)
+/// A layer whose types are asked for.
+#[derive(Clone, Copy)]
+pub struct Types<'a> {
+    pub network: &'a QuantizedNetwork,
+    pub layer: &'a QuantizedLayer,
+}
+
+impl Types<'_> {
+    /// The shape of the layer's first input.
+    pub fn input(&self) -> Shape {
+        self.network.shape(self.layer.input())
+    }
+
+    /// The type of the layer's requantizations; the logits have none.
+    pub fn requantization(&self) -> String {
+        match (self.layer.clip, self.layer.parameters()) {
+            (_, Some(Parameters { requantization: Requantization::None, .. })) => "()".into(),
+            (_, Some(Parameters { requantization: Requantization::Rescales(_), .. })) => {
+                "Multiplier".into()
+            }
+            (Some([low, high]), _) => format!("Clip<{low}, {high}>"),
+            (None, _) => "Shift".into(),
         }
-        QuantizedOp::FullyConnected { parameters } => {
-            let sizes = format!("{}, {}", parameters.channels(), input.size());
-            match &requantize[..] {
-                "Shift" => format!("FullyConnected<{sizes}>"),
-                _ => format!("FullyConnected<{sizes}, {requantize}>"),
+    }
+
+    /// A layer's type from its beginning, with its requantization where that is not the default.
+    pub fn with_requantization(&self, head: &str) -> String {
+        match &self.requantization()[..] {
+            "Shift" => format!("{head}>"),
+            requantize => format!("{head}, {requantize}>"),
+        }
+    }
+
+    /// A layer's type from its beginning, with what is not the default: its geometry, unless that
+    /// is `plain`, and its requantization.
+    pub fn with_geometry(&self, head: &str, geometry: &str, plain: bool) -> String {
+        match (plain, &self.requantization()[..]) {
+            (true, "Shift") => format!("{head}>"),
+            (_, "Shift") => format!("{head}, {geometry}>"),
+            (_, requantize) => format!("{head}, {geometry}, {requantize}>"),
+        }
+    }
+
+    /// The type that says how a window moves.
+    pub fn geometry(window: &Window) -> String {
+        let [sh, sw] = window.stride;
+        let strided = match window.padding {
+            [0, 0, 0, 0] => format!("Strided<{sh}, {sw}>"),
+            [top, left, bottom, right] => {
+                format!("Strided<{sh}, {sw}, {top}, {left}, {bottom}, {right}>")
+            }
+        };
+        match window.dilation {
+            [1, 1] => strided,
+            [dh, dw] => format!("Dilated<{strided}, {dh}, {dw}>"),
+        }
+    }
+
+    /// The requantization's type without its arguments.
+    fn requantize(&self) -> String {
+        self.requantization().split('<').next().unwrap_or_default().to_string()
+    }
+
+    /// A layer with one shift.
+    pub fn one_shift(&self, bits: u8) -> Static {
+        Static { constructor: "new", arguments: format!("{}::new({bits})", self.requantize()) }
+    }
+
+    /// A layer with weights, given in the order and the dimensions of its type.
+    pub fn weights(&self, parameters: &Parameters, weights: &[i8], dims: &[usize]) -> Static {
+        let mut arguments = String::from("\n    ");
+        nested(&mut arguments, weights, dims);
+        arguments.push_str(",\n    ");
+        nested(&mut arguments, &parameters.bias, &[parameters.channels()]);
+        arguments.push_str(",\n");
+        match &parameters.requantization {
+            Requantization::None => Static { constructor: "logits_only", arguments },
+            Requantization::Shifts(shifts) => {
+                let requantize = self.requantize();
+                let all = shifts.iter().map(|bits| format!("{requantize}::new({bits})"));
+                requantizations(&mut arguments, &all.collect::<Vec<_>>());
+                Static { constructor: "new", arguments }
+            }
+            Requantization::Rescales(rescales) => {
+                let all: Vec<_> = rescales.iter().map(Rescale::rust).collect();
+                requantizations(&mut arguments, &all);
+                Static { constructor: "new", arguments }
             }
         }
-        QuantizedOp::MaxPool2d { window } => pool_type(window),
-        QuantizedOp::AveragePool2d { window, .. } => {
-            let [kh, kw] = window.kernel;
-            let plain = *window == Window::tiling(window.kernel);
-            let head = format!("AveragePool2d<{kh}, {kw}");
-            with_defaults(&head, (plain, &geometry(window)), &requantize)
-        }
-        QuantizedOp::Add { align: [a, b], .. } => match &requantize[..] {
-            "Shift" => format!("Add<{a}, {b}>"),
-            _ => format!("Add<{a}, {b}, {requantize}>"),
-        },
-        QuantizedOp::Concat => "Concat".into(),
-        QuantizedOp::LeakyRelu { slope, bits } => format!("LeakyRelu<{slope}, {bits}>"),
-        QuantizedOp::Lookup { .. } => format!("Lookup<{}>", layer.format.element.rust_name()),
-        QuantizedOp::Elementwise(Combination::Add { .. }) => "Elementwise<AffineAdd>".into(),
-        QuantizedOp::Elementwise(Combination::Mul { .. }) => "Elementwise<AffineMul>".into(),
-        QuantizedOp::MeanPool2d { window, bounds: [low, high] } => {
-            let [kh, kw] = window.kernel;
-            let bounds = match [low, high] {
-                [-128, 127] => String::new(),
-                _ => format!(", {low}, {high}"),
-            };
-            if *window == Window::tiling(window.kernel) && bounds.is_empty() {
-                return format!("MeanPool2d<{kh}, {kw}>");
-            }
-            format!("MeanPool2d<{kh}, {kw}, {}{bounds}>", geometry(window))
-        }
-        QuantizedOp::Mean { .. } => {
-            let (height, width) = (input.height, input.width);
-            format!(
-                "AveragePool2d<{height}, {width}, Strided<{height}, {width}>, Offset<Multiplier>>"
-            )
-        }
-        QuantizedOp::Pad2d { padding: [top, left, bottom, right], value } => {
-            format!("Pad2d<{top}, {left}, {bottom}, {right}, {value}>")
-        }
     }
 }
 
-/// The type of a layer's requantizations; the logits have none.
-pub(super) fn requantization(layer: &QuantizedLayer) -> String {
-    match (layer.clip, layer.parameters()) {
-        (_, Some(parameters)) if parameters.requantization.is_none() => "()".into(),
-        (_, Some(Parameters { requantization: Requantization::Rescales(_), .. })) => {
-            "Multiplier".into()
-        }
-        (Some([low, high]), _) => format!("Clip<{low}, {high}>"),
-        (None, _) => "Shift".into(),
+/// The requantizations of all channels, in short where they are equal.
+fn requantizations(code: &mut String, all: &[String]) {
+    let all_equal = all.windows(2).all(|pair| pair[0] == pair[1]);
+    if all_equal && all.len() > 1 {
+        code.push_str(&format!("    [{}; {}],\n", all[0], all.len()));
+        return;
     }
+    code.push_str("    [\n");
+    for line in all.chunks(8) {
+        code.push_str(&format!("        {},\n", line.join(", ")));
+    }
+    code.push_str("    ],\n");
 }
 
-pub(super) fn pool_type(window: &Window) -> String {
-    let [kh, kw] = window.kernel;
-    if *window == Window::tiling(window.kernel) {
-        return format!("MaxPool2d<{kh}, {kw}>");
-    }
-    format!("MaxPool2d<{kh}, {kw}, {}>", geometry(window))
-}
-
-/// A layer's type from its beginning, its geometry, and whether that is the default.
-fn with_defaults(head: &str, (plain, geometry): (bool, &str), requantize: &str) -> String {
-    match (plain, requantize) {
-        (true, "Shift") => format!("{head}>"),
-        (_, "Shift") => format!("{head}, {geometry}>"),
-        _ => format!("{head}, {geometry}, {requantize}>"),
-    }
-}
-
-/// The type that says how a window moves.
-fn geometry(window: &Window) -> String {
-    let [sh, sw] = window.stride;
-    let strided = match window.padding {
-        [0, 0, 0, 0] => format!("Strided<{sh}, {sw}>"),
-        [top, left, bottom, right] => {
-            format!("Strided<{sh}, {sw}, {top}, {left}, {bottom}, {right}>")
-        }
-    };
-    match window.dilation {
-        [1, 1] => strided,
-        [dh, dw] => format!("Dilated<{strided}, {dh}, {dw}>"),
-    }
-}
-
+/// A value of a shape, `[height][width][channel]`.
 pub(super) fn array_type(element: &str, shape: Shape) -> String {
     format!("[[[{element}; {}]; {}]; {}]", shape.channels, shape.width, shape.height)
+}
+
+/// A type as an expression names it.
+pub fn turbofish(name: &str) -> String {
+    name.replacen('<', "::<", 1)
 }

@@ -1,9 +1,10 @@
 //! A network as the converter reads it from an ONNX file, made trainable: batch norm is folded, and
 //! what exporters write in many ways has one form.
 
-use converter::lower::{Layer as LoweredLayer, LayerOp, Network as LoweredNetwork};
+use converter::lower::{Layer as LoweredLayer, Network as LoweredNetwork};
+use converter::operators::leaky_relu::fixed_point;
+use converter::operators::{self, FloatOp};
 use converter::passes::INPUT_EXPONENT;
-use converter::quantize::fixed_point;
 
 use super::{
     Add, AveragePool2d, BoundedRelu, Concat, Conv2d, Flatten, FullyConnected, Layer, LeakyRelu,
@@ -122,7 +123,9 @@ impl Reading<'_> {
         let mut activation = layer.relu;
         let name = self.fresh(&layer.name);
         let (mut value, factor) = match &layer.op {
-            LayerOp::Conv2d { weights, bias, window, groups, convolved, pool } => {
+            FloatOp::Conv2d(operator) => {
+                let operators::conv2d::Conv2d { weights, bias, window, groups, convolved, pool } =
+                    operator;
                 let conv = Conv2d {
                     out_channels: convolved.channels,
                     window: *window,
@@ -150,7 +153,8 @@ impl Reading<'_> {
                 }
                 (value, 1.0)
             }
-            LayerOp::FullyConnected { weights, bias } => {
+            FloatOp::FullyConnected(operator) => {
+                let operators::fully_connected::FullyConnected { weights, bias } = operator;
                 let mut input = inputs[0];
                 if matches!(self.shapes[input], Shape::Image(_)) {
                     let flatten = self.fresh(&format!("{name}.flatten"));
@@ -168,7 +172,7 @@ impl Reading<'_> {
                 let layer = FullyConnected { outputs: bias.len() };
                 (self.push(name, Box::new(layer), vec![input])?, 1.0)
             }
-            LayerOp::MaxPool2d { window } => {
+            FloatOp::MaxPool2d(operators::max_pool2d::MaxPool2d { window }) => {
                 activation = false;
                 let (window, inputs) = self.unpadded(&name, *window, inputs)?;
                 if inputs[0] != self.values[layer.inputs[0]] && !never_negative {
@@ -179,23 +183,24 @@ impl Reading<'_> {
                 }
                 (self.push(name, Box::new(MaxPool2d { window }), inputs)?, input_factor)
             }
-            LayerOp::AveragePool2d { window, bits } => {
+            FloatOp::AveragePool2d(operator) => {
+                let operators::average_pool2d::AveragePool2d { window, bits } = operator;
                 activation &= !never_negative;
                 let (window, inputs) = self.unpadded(&name, *window, inputs)?;
                 let factor = input_factor * window.area() as f32 * 2f32.powi(-(*bits as i32));
                 (self.push(name, Box::new(AveragePool2d { window }), inputs)?, factor)
             }
-            LayerOp::Add => {
+            FloatOp::Add(_) => {
                 activation &= !never_negative;
                 let factor = same_factor()?;
                 (self.push(name, Box::new(Add), inputs)?, factor)
             }
-            LayerOp::Concat => {
+            FloatOp::Concat(_) => {
                 activation = false;
                 let factor = same_factor()?;
                 (self.push(name, Box::new(Concat), inputs)?, factor)
             }
-            LayerOp::LeakyRelu { slope } => {
+            FloatOp::LeakyRelu(operators::leaky_relu::LeakyRelu { slope }) => {
                 activation = false;
                 // As the integers have it.
                 let (integer, bits) = fixed_point(*slope);

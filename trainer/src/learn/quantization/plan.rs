@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use converter::quantized::{QuantizedNetwork, QuantizedOp, ValueType};
+use converter::quantize::Exponents;
+use converter::quantized::{QuantizedNetwork, ValueType};
 
 use super::{Grid, WeightGrid};
 use crate::learn::network::{Network, Readout};
@@ -15,7 +16,7 @@ pub struct Plan {
     /// By number of the layer.
     weights: BTreeMap<usize, WeightGrid>,
     /// The exponents of the results of layers, by the names that the converter gives them.
-    exponents: BTreeMap<String, i32>,
+    exponents: Exponents,
 }
 
 impl Plan {
@@ -25,7 +26,7 @@ impl Plan {
         let mut plan = Self {
             activations: BTreeMap::new(),
             weights: BTreeMap::new(),
-            exponents: BTreeMap::new(),
+            exponents: Exponents::new(),
         };
         // A pixel is an integer from 0 to 255 and stands for the 256th part of it.
         let image = quantized.format(0).exponent();
@@ -56,11 +57,7 @@ impl Plan {
                 Some(_) => 1.0,
                 None => readout.factors[index + 1] / readout.factors[input],
             };
-            let finer = match layer.op {
-                QuantizedOp::AveragePool2d { shift, .. } => shift,
-                QuantizedOp::LeakyRelu { bits, .. } => bits,
-                _ => 0,
-            };
+            let finer = layer.op.as_dyn().finer();
             let grid = Grid { exponent, low, high, factor, finer };
             plan.activations.insert(readout.values[index + 1], grid);
             plan.exponents.insert(layer.source_name.clone(), exponent);
@@ -78,8 +75,8 @@ impl Plan {
         self.weights.get(&layer)
     }
 
-    /// The exponents for the file's metadata, so that the converter chooses the same.
-    pub fn exponents(&self) -> &BTreeMap<String, i32> {
+    /// The exponents that the converter must take, so that its integers are those trained for.
+    pub fn exponents(&self) -> &Exponents {
         &self.exponents
     }
 

@@ -61,7 +61,7 @@ impl Line<'_> {
         let rates = beginning.rates;
         let trained = self.stage(&float, &beginning)?;
         let float_onnx = export::float_onnx(&beginning.network, &trained.parameters, None);
-        let conversion = self.convert(&float_onnx)?;
+        let conversion = self.convert(&float_onnx, None)?;
         let Some(recipe) = recipe.with_integers() else {
             return Ok(Finished { float_onnx, conversion, trained, before_integers: None });
         };
@@ -89,7 +89,7 @@ impl Line<'_> {
         let mut with_integers = self.stage(&integers, &beginning)?;
         let parameters = plan.round(&beginning.network, &with_integers.parameters);
         let float_onnx = export::float_onnx(&beginning.network, &parameters, Some(&plan));
-        let conversion = self.convert(&float_onnx)?;
+        let conversion = self.convert(&float_onnx, Some(&plan))?;
         with_integers.epoch += trained.history.len();
         with_integers.history.splice(0..0, trained.history);
         Ok(Finished {
@@ -102,9 +102,14 @@ impl Line<'_> {
 
     /// Only images that are trained on choose the exponents: what validation says of the integers
     /// is then said of images that nothing has seen.
-    fn convert(&self, float_onnx: &[u8]) -> Result<Conversion> {
+    /// With a plan the exponents are those that the network was trained for.
+    fn convert(&self, float_onnx: &[u8], plan: Option<&Plan>) -> Result<Conversion> {
         let calibration = self.sets.images.subset(&self.sets.training);
-        Ok(Converter::new(&self.job.name, float_onnx).convert(&calibration)?)
+        let mut converter = Converter::new(&self.job.name, float_onnx);
+        if let Some(plan) = plan {
+            converter = converter.exponents(plan.exponents().clone());
+        }
+        Ok(converter.convert(&calibration)?)
     }
 
     fn stage(&self, stage: &Stage, beginning: &Beginning) -> Result<Trained> {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 use converter::Converter;
 use converter::graph::Shape;
-use converter::lower::{LayerOp, Network as LoweredNetwork};
+use converter::lower::Network as LoweredNetwork;
+use converter::operators::FloatOp;
 use converter::passes::PixelScale;
 use inkling_data::Dataset;
 
@@ -120,10 +121,13 @@ impl Pretrained {
 /// Gives the network a new last layer with an output for each of `classes`.
 fn replace_head(lowered: &mut LoweredNetwork, classes: usize, seed: u64) -> Result<()> {
     let last = lowered.layers.last_mut().context("has no layers")?;
-    let (LayerOp::FullyConnected { weights, bias } | LayerOp::Conv2d { weights, bias, .. }) =
-        &mut last.op
-    else {
-        bail!("layer '{}', the last one, has no weights to replace", last.name);
+    let (weights, bias) = match &mut last.op {
+        FloatOp::FullyConnected(layer) => (&mut layer.weights, &mut layer.bias),
+        FloatOp::Conv2d(layer) => {
+            layer.convolved.channels = classes;
+            (&mut layer.weights, &mut layer.bias)
+        }
+        _ => bail!("layer '{}', the last one, has no weights to replace", last.name),
     };
     let inputs = weights.len() / bias.len().max(1);
     // As a new network's; see `Network::initial_parameters`.
@@ -133,8 +137,5 @@ fn replace_head(lowered: &mut LoweredNetwork, classes: usize, seed: u64) -> Resu
     *weights = draw(classes * inputs);
     *bias = draw(classes);
     last.output.channels = classes;
-    if let LayerOp::Conv2d { convolved, .. } = &mut last.op {
-        convolved.channels = classes;
-    }
     Ok(())
 }

@@ -1,0 +1,91 @@
+//! `concat`: the channels of all inputs, one after the other.
+
+use std::fmt::Write;
+
+use firmware_core::{LayerKind, kernels};
+
+use super::{FloatOperator, IntegerOp, IntegerOperator};
+use crate::emit::int8_onnx::Emitter;
+use crate::emit::rust::{Call, Types};
+use crate::graph::{Operator, Shape};
+use crate::lower::{Fused, Layer, Lowering, Node};
+use crate::onnx::Attribute;
+use crate::passes::PassError;
+use crate::quantize::{QuantizeError, Quantizing};
+use crate::quantized::QuantizedLayer;
+use crate::reference::{Elements, Integers, Run};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concat;
+
+pub(crate) fn lower(lowering: &mut Lowering, node: &Node) -> Result<Option<Fused>, PassError> {
+    let Operator::Concat = node.operator() else { return Ok(None) };
+    let relu = node.inputs.iter().all(|&value| lowering.never_negative(value));
+    // All inputs share one exponent, and the image's is not to be chosen.
+    let mut copied = node.clone();
+    for input in &mut copied.inputs {
+        if lowering.is_image(*input) {
+            *input = lowering.push_copy(node.name(), *input);
+        }
+    }
+    Ok(Some(lowering.push(&copied, node.index, Concat, (relu, None))))
+}
+
+impl FloatOperator for Concat {
+    fn forward(&self, layer: &Layer, inputs: &[(Shape, &[f32])]) -> Vec<f32> {
+        let mut y = Vec::with_capacity(layer.output.size());
+        for pixel in 0..layer.output.height * layer.output.width {
+            for (shape, x) in inputs {
+                y.extend_from_slice(&x[pixel * shape.channels..][..shape.channels]);
+            }
+        }
+        y
+    }
+
+    fn quantize(&self, _: &Quantizing) -> Result<IntegerOp, QuantizeError> {
+        Ok(Concat.into())
+    }
+
+    fn shares_format(&self) -> bool {
+        true
+    }
+}
+
+impl IntegerOperator for Concat {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Concat
+    }
+
+    fn run(&self, run: &Run) -> Integers {
+        let mut y = run.output();
+        let mut first = 0;
+        for (x, shape) in run.inputs.iter().zip(&run.shapes) {
+            let (channels, all) = (shape.channels, run.layer.output.channels);
+            with_elements!(&mut y, |y| {
+                kernels::concat(Elements::of(x), channels, y, all, first)
+            });
+            first += channels;
+        }
+        y
+    }
+
+    fn rust_type(&self, _: &Types) -> String {
+        "Concat".into()
+    }
+
+    fn rust_call(&self, call: &Call, code: &mut String) {
+        let mut first = 0;
+        for &value in &call.layer.inputs {
+            let x = call.regions(code, value);
+            let _ = writeln!(code, "    Concat::<{first}>.forward({x}, y);");
+            first += call.network.shape(value).channels;
+        }
+    }
+
+    /// Concat on the integers, which share one scale and zero point.
+    fn onnx(&self, emitter: &mut Emitter, layer: &QuantizedLayer) -> String {
+        let inputs = emitter.values_of(layer);
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        emitter.model.node("Concat", &layer.name, &inputs, &[("axis", Attribute::Int(1))])
+    }
+}
