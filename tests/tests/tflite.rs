@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use converter::quantized::{Affine, Scale};
+use converter::quantized::Scale;
 use converter::reference;
 use converter::tflite::file::{Element, File};
 use converter::tflite::{Conversion, Imported};
@@ -85,7 +85,7 @@ impl Case {
         let expected = match file.tensors[file.inputs[0]].element {
             // The model quantizes by itself what its integers stand for.
             Element::F32 => {
-                let Scale::Affine(Affine { scale, zero }) = network.input_format.scale else {
+                let Scale::Affine { scale, zero } = network.input_format.scale else {
                     panic!("{name}: an imported input has a scale");
                 };
                 let real = |&byte: &u8| scale * (i32::from(byte as i8) - zero) as f32;
