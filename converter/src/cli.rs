@@ -149,7 +149,7 @@ fn import(args: &ConvertArgs, name: &str, bytes: &[u8]) -> Result<()> {
         tflite::Conversion::new(name, bytes).with_context(|| args.model.display().to_string())?;
     conversion.write(&args.out)?;
     console::print(&format!(
-        "{}\nWritten: {}, model.rs, golden.rs, MODEL_CARD.md in {}\n",
+        "{}\nWritten: {}, model.rs, golden.rs, MODEL_CARD.md, model.json in {}\n",
         conversion.report_markdown(),
         tflite::SOURCE,
         args.out.display()
@@ -186,10 +186,10 @@ fn check_classes(
 ) -> Result<()> {
     let logits = conversion.network.classes();
     ensure!(
-        images.classes <= logits,
+        images.classes() <= logits,
         "{}: the labels go up to {}, but {} has {logits} outputs",
         folder.display(),
-        images.classes - 1,
+        images.classes() - 1,
         args.model.display()
     );
     Ok(())

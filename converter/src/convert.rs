@@ -15,9 +15,10 @@ use crate::passes::{self, PassError, PixelScale};
 use crate::quantize::{Exponents, QuantizeError, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
+use crate::record::{self, ModelRecord, RecordError, describe};
 use inkling_data::Dataset;
-use inkling_support::files::write_atomically;
-use inkling_support::order;
+use inkling_data::read::labels;
+use inkling_support::files::write_set;
 
 /// Images that choose the exponents.
 pub const CALIBRATION_IMAGES: usize = 2000;
@@ -34,6 +35,8 @@ pub enum ConvertError {
     Pass(#[from] PassError),
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
 }
 
 /// Converts one ONNX model.
@@ -51,19 +54,28 @@ pub enum ConvertError {
 pub struct Converter<'a> {
     name: String,
     onnx: &'a [u8],
-    pixels: PixelScale,
+    pixels: Option<PixelScale>,
     exponents: Option<Exponents>,
+    record: Option<ModelRecord>,
 }
 
 impl<'a> Converter<'a> {
     /// A conversion of the bytes of an `.onnx` file into a network called `name`.
     pub fn new(name: &str, onnx: &'a [u8]) -> Self {
-        Self { name: name.to_string(), onnx, pixels: PixelScale::default(), exponents: None }
+        Self { name: name.to_string(), onnx, pixels: None, exponents: None, record: None }
     }
 
-    /// How pixels were scaled for training; the default is `pixel / 255`.
+    /// How pixels were scaled for training. Without it the file's own record says so, and where it
+    /// has none it is `pixel / 255`.
     pub fn pixel_scale(mut self, pixels: PixelScale) -> Self {
-        self.pixels = pixels;
+        self.pixels = Some(pixels);
+        self
+    }
+
+    /// What else is known of the model: labels, preparation, split, command. Without it the file's
+    /// own record, if it has one, is carried on. Inputs, outputs and source are filled in.
+    pub fn record(mut self, record: ModelRecord) -> Self {
+        self.record = Some(record);
         self
     }
 
@@ -80,12 +92,30 @@ impl<'a> Converter<'a> {
     ///
     /// What cannot be read or has no kernel; names the node.
     pub fn lower(&self) -> Result<Network, ConvertError> {
-        self.lowered(read::read(self.onnx)?)
+        let base = self.base()?;
+        lowered(read::read(self.onnx)?, &self.pixels_of(&base))
     }
 
-    fn lowered(&self, mut graph: Graph) -> Result<Network, ConvertError> {
-        passes::run(&mut graph, &self.pixels)?;
-        Ok(lower(graph)?)
+    /// What is known before the file is read.
+    fn base(&self) -> Result<ModelRecord, ConvertError> {
+        let own = ModelRecord::of_onnx(self.onnx)?;
+        let mut base = match (self.record.clone(), own) {
+            (Some(given), Some(own)) if given.exponents.is_empty() => {
+                ModelRecord { exponents: own.exponents, ..given }
+            }
+            (Some(given), _) => given,
+            (None, Some(own)) => own,
+            (None, None) => ModelRecord::new(&self.name),
+        };
+        base.name.clone_from(&self.name);
+        if let Some(exponents) = &self.exponents {
+            base.exponents.clone_from(exponents);
+        }
+        Ok(base)
+    }
+
+    fn pixels_of(&self, base: &ModelRecord) -> PixelScale {
+        self.pixels.or_else(|| base.pixel_scale()).unwrap_or_default()
     }
 
     /// Converts, choosing exponents on up to [`CALIBRATION_IMAGES`] of `images`, evenly spaced.
@@ -97,42 +127,85 @@ impl<'a> Converter<'a> {
     ///
     /// What cannot be read, has no kernel or no exact integer form; names node or layer.
     pub fn convert(&self, images: &Dataset) -> Result<Conversion, ConvertError> {
+        let base = self.base()?;
+        let pixels = self.pixels_of(&base);
+        // Read before anything is written into it, so that an error is about the user's file.
         let graph = read::read(self.onnx)?;
         let exponents = self.exponents.clone().unwrap_or_else(|| graph.exponents.clone());
-        let float = self.lowered(graph)?;
-        let calibration = spaced(images, CALIBRATION_IMAGES);
+        let of_float = describe::float_model(base, graph.input, &pixels);
+        let source = record::attach(self.onnx, &of_float);
+        let float = lowered(graph, &pixels)?;
+        let calibration = images.spaced(CALIBRATION_IMAGES);
         let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan(&network);
-        let report =
-            Report::measure(&float, &network, &arena, &spaced(&calibration, REPORT_IMAGES));
+        let report = Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
+        let record = describe::model(of_float, &network, &source);
         let origin = Origin {
             name: self.name.clone(),
             source: "float.onnx".into(),
-            source_sha256: Sha256::digest(self.onnx).into(),
-            command: self.command(),
+            source_sha256: Sha256::digest(&source).into(),
+            command: match record.command.is_empty() {
+                true => self.command(),
+                false => record.command.clone(),
+            },
+            labels: record.labels.clone(),
         };
-        let (source, pixels) = (self.onnx.to_vec(), self.pixels);
-        Ok(Conversion { float, network, arena, report, origin, source, pixels })
+        Ok(Conversion { float, network, arena, report, origin, record, source, pixels })
     }
 
-    /// The command that makes the same files again beside the source.
+    /// The command that makes the same files again beside the source, which says how its pixels
+    /// are scaled.
     fn command(&self) -> String {
-        let mut command = format!(
-            "cargo run -p converter -- float.onnx --name {} --calibration DATA --out .",
-            self.name
-        );
-        let plain = PixelScale::default();
-        for (option, value, default) in [
-            ("--pixel-divisor", self.pixels.divisor, plain.divisor),
-            ("--mean", self.pixels.mean, plain.mean),
-            ("--deviation", self.pixels.deviation, plain.deviation),
-        ] {
-            if value != default {
-                command.push_str(&format!(" {option} {value}"));
-            }
-        }
-        command
+        let name = &self.name;
+        format!("cargo run -p converter -- float.onnx --name {name} --calibration DATA --out .")
     }
+}
+
+fn lowered(mut graph: Graph, pixels: &PixelScale) -> Result<Network, ConvertError> {
+    passes::run(&mut graph, pixels)?;
+    Ok(lower(graph)?)
+}
+
+/// The integers of a finished model, from its float file and its record, without any image: the
+/// exponents are those of the record.
+///
+/// # Errors
+///
+/// What cannot be read or has no integer form; an `int8.onnx` that is not what the two give, to
+/// the byte: one of the files is of another conversion.
+pub fn restore(
+    float_onnx: &[u8],
+    record: &ModelRecord,
+    int8_onnx: &[u8],
+) -> Result<(Network, QuantizedNetwork), RestoreError> {
+    let pixels = record.pixel_scale().unwrap_or_default();
+    let graph = read::read(float_onnx).map_err(ConvertError::from)?;
+    let float = lowered(graph, &pixels)?;
+    let network =
+        quantize(&float, &blank(&float), &record.exponents).map_err(ConvertError::from)?;
+    if int8_onnx::emit(&network, record) != int8_onnx {
+        return Err(RestoreError::Another);
+    }
+    Ok((float, network))
+}
+
+/// One image without ink: where all exponents are given, calibration decides nothing.
+fn blank(network: &Network) -> Dataset {
+    let input = network.input;
+    let names = labels::numbers(network.classes().max(2));
+    Dataset::new([input.height, input.width, input.channels], vec![0; input.size()], vec![0], names)
+}
+
+/// Why the integers of a model could not be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    #[error(
+        "is not what float.onnx and model.json give: they are of different conversions, or of \
+         another version of Inkling"
+    )]
+    Another,
 }
 
 /// A converted model with all that is written of it.
@@ -143,7 +216,9 @@ pub struct Conversion {
     pub arena: ArenaPlan,
     pub report: Report,
     pub origin: Origin,
-    /// The bytes of the file that was converted.
+    /// What a user of the model must know.
+    pub record: ModelRecord,
+    /// `float.onnx`: the file that was converted, with its record.
     pub source: Vec<u8>,
     /// How its training scaled pixels.
     pub pixels: PixelScale,
@@ -157,7 +232,7 @@ impl Conversion {
 
     /// The integer network as ONNX.
     pub fn int8_onnx(&self) -> Vec<u8> {
-        int8_onnx::emit(&self.network, &self.origin.name)
+        int8_onnx::emit(&self.network, &self.record)
     }
 
     /// The Rust module of golden images, picked from `images`.
@@ -170,8 +245,8 @@ impl Conversion {
         report::markdown(&self.network, &self.report, &self.origin)
     }
 
-    /// Writes float.onnx, int8.onnx, model.rs, golden.rs and MODEL_CARD.md into a folder, each
-    /// whole or not at all. `about` is put into the card above the report.
+    /// Writes float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md and model.json into a
+    /// folder, all of them or none. `about` is put into the card above the report.
     ///
     /// # Errors
     ///
@@ -182,20 +257,17 @@ impl Conversion {
             self.origin.name,
             self.report_markdown()
         );
-        for (file, contents) in [
-            ("float.onnx", self.source.clone()),
-            ("int8.onnx", self.int8_onnx()),
-            ("model.rs", self.model_rs().into_bytes()),
-            ("golden.rs", self.golden_rs(golden).into_bytes()),
-            ("MODEL_CARD.md", card.into_bytes()),
-        ] {
-            write_atomically(&folder.join(file), &contents)?;
-        }
-        Ok(())
+        write_set(
+            folder,
+            &[
+                ("float.onnx", self.source.clone()),
+                ("int8.onnx", self.int8_onnx()),
+                ("model.rs", self.model_rs().into_bytes()),
+                ("golden.rs", self.golden_rs(golden).into_bytes()),
+                ("MODEL_CARD.md", card.into_bytes()),
+                // Last, because it says which files belong together.
+                (record::FILE, self.record.to_json().into_bytes()),
+            ],
+        )
     }
-}
-
-/// At most `count` images, evenly spaced over the data set.
-fn spaced(images: &Dataset, count: usize) -> Dataset {
-    images.subset(&order::spaced(images.len(), count))
 }

@@ -18,6 +18,7 @@ pub mod tflite;
 
 pub mod arena;
 mod convert;
+pub mod doubts;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
@@ -29,6 +30,7 @@ pub mod prove;
 pub mod quantize;
 pub mod quantized;
 pub mod read;
+pub mod record;
 pub mod verify;
 
-pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter};
+pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore};

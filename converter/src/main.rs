@@ -4,12 +4,8 @@ mod cli;
 
 use std::process::ExitCode;
 
+use inkling_support::console;
+
 fn main() -> ExitCode {
-    match cli::run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    console::exit_code(cli::run())
 }

@@ -34,7 +34,6 @@ impl From<usize> for Dim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ElementType {
     F32,
-    F64,
     U8,
     I8,
     I32,
@@ -46,7 +45,6 @@ impl ElementType {
     fn proto(self) -> i32 {
         let data_type = match self {
             ElementType::F32 => DataType::Float,
-            ElementType::F64 => DataType::Double,
             ElementType::U8 => DataType::Uint8,
             ElementType::I8 => DataType::Int8,
             ElementType::I32 => DataType::Int32,
@@ -73,7 +71,7 @@ macro_rules! element {
         }
     )*};
 }
-element!(f32 => F32, f64 => F64, u8 => U8, i8 => I8, i32 => I32, i64 => I64);
+element!(f32 => F32, u8 => U8, i8 => I8, i32 => I32, i64 => I64);
 
 /// The value of a node's attribute.
 #[derive(Clone, Debug)]

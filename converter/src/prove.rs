@@ -138,14 +138,15 @@ pub fn against_tract(
 
 /// Runs an `int8.onnx` on every image.
 pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult<Vec<Vec<i32>>> {
-    let shape = [BATCH, 1, images.height, images.width];
+    let [height, width, channels] = images.shape;
+    let shape = [BATCH, channels, height, width];
     let plan = plan(onnx, u8::fact(shape).into())?;
     let size = images.image_size();
     let batches =
         parallel::map(images.len().div_ceil(BATCH), |batch| -> TractResult<Vec<Vec<i32>>> {
             let first = batch * BATCH;
             let count = BATCH.min(images.len() - first);
-            let mut pixels = images.images[first * size..(first + count) * size].to_vec();
+            let mut pixels = images.planar_batch(first..first + count);
             pixels.resize(BATCH * size, 0);
             let result = plan.run(tvec!(Tensor::from_shape(&shape, &pixels)?.into()))?;
             let view = result[0].to_plain_array_view::<i32>()?;
@@ -181,7 +182,8 @@ pub fn reading_error(
         let image = images.image(index);
         let scale =
             |&pixel: &u8| (f32::from(pixel) / pixels.divisor - pixels.mean) / pixels.deviation;
-        let scaled: Vec<f32> = image.iter().map(scale).collect::<Vec<_>>().repeat(copies);
+        let planar = images.planar_batch(index..index + 1);
+        let scaled: Vec<f32> = planar.iter().map(scale).collect::<Vec<_>>().repeat(copies);
         let result = plan.run(tvec!(Tensor::from_shape(&dims, &scaled)?.into()))?;
         let theirs: Vec<f32> = result[0].to_plain_array_view::<f32>()?.iter().copied().collect();
         let ours = network.head.apply(&evaluate::logits(network, image));

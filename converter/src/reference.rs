@@ -92,7 +92,7 @@ pub fn all_logits(network: &QuantizedNetwork, images: &Dataset) -> Vec<Vec<i32>>
 }
 
 /// How many images of a data set have their label's logit as the first largest.
-pub fn correct(logits: &[Vec<i32>], labels: &[u8]) -> usize {
+pub fn correct(logits: &[Vec<i32>], labels: &[u16]) -> usize {
     logits
         .iter()
         .zip(labels)

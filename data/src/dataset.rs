@@ -1,14 +1,23 @@
-//! Labelled images: what the trainer learns from, and what the converter calibrates and verifies on.
+//! Labelled samples: what the trainer learns from, and what the converter calibrates and verifies on.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::Source;
 use crate::read::idx;
 
-/// The largest height and the largest width that an image may have, in pixels.
-pub const MAX_SIDE: usize = 64;
+/// The largest height and the largest width of a sample.
+pub const MAX_SIDE: usize = 512;
 
-/// The largest number of classes: a label is one byte.
-pub const MAX_CLASSES: usize = 256;
+/// The most values of one place of a sample: colours of a pixel, sensors at one time, a vector.
+pub const MAX_CHANNELS: usize = 1024;
+
+/// The most values of a sample: a picture of [`MAX_SIDE`] with colours and opacity.
+pub const MAX_VALUES: usize = MAX_SIDE * MAX_SIDE * 4;
+
+/// The largest number of classes.
+pub const MAX_CLASSES: usize = 1000;
 
 /// Which half of a data set's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +43,65 @@ impl Split {
     }
 }
 
-/// Grey images of one size with one label each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Samples of one shape with one label each.
+///
+/// A sample is a tensor of bytes, `[height][width][channels]`: a grey picture has one channel, a
+/// colour one three; a time series is one row with its sensors as channels, a vector one pixel.
+///
+/// The samples lie in storage that subsets share, so a subset costs a few bytes for each sample.
+#[derive(Clone, Debug)]
 pub struct Dataset {
-    /// Pixels of all images, `[count][height][width]`, 0 to 255.
-    pub images: Vec<u8>,
-    /// One label per image, below `classes`.
-    pub labels: Vec<u8>,
-    pub height: usize,
-    pub width: usize,
-    /// The largest label + 1, and at least 2.
-    pub classes: usize,
+    /// Height, width and channels of every sample.
+    pub shape: [usize; 3],
+    /// One per sample, an index into `names`.
+    pub labels: Vec<u16>,
+    /// The names of the classes, at least 2.
+    pub names: Vec<String>,
+    /// All samples of the storage, one after the other.
+    storage: Arc<Vec<u8>>,
+    /// Where each sample lies in the storage, in samples.
+    places: Vec<u32>,
+    /// Where each sample of the storage comes from; empty if nobody knows.
+    sources: Arc<Vec<Source>>,
 }
 
 impl Dataset {
+    /// Samples of `shape` (height, width, channels), one after the other in `samples`, with a label
+    /// below the number of `names` each.
+    ///
+    /// # Panics
+    ///
+    /// If the number of bytes is not that of as many samples as there are labels.
+    pub fn new(shape: [usize; 3], samples: Vec<u8>, labels: Vec<u16>, names: Vec<String>) -> Self {
+        let size: usize = shape.iter().product();
+        assert_eq!(samples.len(), size * labels.len(), "bytes of {} samples", labels.len());
+        let places = (0..labels.len() as u32).collect();
+        let (storage, sources) = (Arc::new(samples), Arc::default());
+        Self { shape, labels, names, storage, places, sources }
+    }
+
+    /// The same samples, known to come from `sources`, one for each.
+    pub fn with_sources(mut self, sources: Vec<Source>) -> Self {
+        assert_eq!(sources.len(), self.len(), "sources of the samples");
+        // Sources are those of the storage, whose order a subset does not have.
+        let mut all = vec![Source::default(); self.storage.len() / self.image_size().max(1)];
+        self.places.iter().zip(sources).for_each(|(&place, source)| all[place as usize] = source);
+        self.sources = Arc::new(all);
+        self
+    }
+
+    /// The same labels, names and sources with other samples, one after the other.
+    pub fn with_samples(&self, shape: [usize; 3], samples: Vec<u8>) -> Self {
+        let all = Dataset::new(shape, samples, self.labels.clone(), self.names.clone());
+        match self.sources.is_empty() {
+            true => all,
+            false => {
+                let source = |&place: &u32| self.sources[place as usize].clone();
+                all.with_sources(self.places.iter().map(source).collect())
+            }
+        }
+    }
+
     /// Reads `train-images-idx3-ubyte[.gz]` and its labels, or their `t10k` twins, from a folder.
     ///
     /// # Errors
@@ -67,55 +121,165 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// Pixels of one image.
-    pub fn image_size(&self) -> usize {
-        self.height * self.width
+    pub fn height(&self) -> usize {
+        self.shape[0]
     }
 
-    /// The pixels of image `index`, row-major.
+    pub fn width(&self) -> usize {
+        self.shape[1]
+    }
+
+    pub fn channels(&self) -> usize {
+        self.shape[2]
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Values of one sample.
+    pub fn image_size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Sample `index`, `[height][width][channels]`.
     pub fn image(&self, index: usize) -> &[u8] {
         let size = self.image_size();
-        &self.images[index * size..(index + 1) * size]
+        let start = self.places[index] as usize * size;
+        &self.storage[start..start + size]
     }
 
-    /// A data set of the images at `indices`, in that order; the number of classes stays.
+    /// All samples, in order.
+    pub fn images(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|index| self.image(index))
+    }
+
+    /// The samples of `range`, one after the other.
+    pub fn batch(&self, range: Range<usize>) -> Vec<u8> {
+        let mut samples = Vec::with_capacity(range.len() * self.image_size());
+        range.for_each(|index| samples.extend_from_slice(self.image(index)));
+        samples
+    }
+
+    /// The samples of `range` as `[sample][channels][height][width]`, the order of ONNX.
+    pub fn planar_batch(&self, range: Range<usize>) -> Vec<u8> {
+        if self.channels() == 1 {
+            return self.batch(range);
+        }
+        let mut samples = Vec::with_capacity(range.len() * self.image_size());
+        for index in range {
+            let image = self.image(index);
+            samples.extend(planar_order(self.shape).map(|place| image[place]));
+        }
+        samples
+    }
+
+    /// Where sample `index` comes from, if it is known.
+    pub fn source(&self, index: usize) -> Option<&Source> {
+        self.sources.get(self.places[index] as usize)
+    }
+
+    /// A data set of the samples at `indices`, in that order; the classes stay.
     pub fn subset(&self, indices: &[usize]) -> Dataset {
-        let mut images = Vec::with_capacity(indices.len() * self.image_size());
-        indices.iter().for_each(|&index| images.extend_from_slice(self.image(index)));
         Dataset {
-            images,
+            shape: self.shape,
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
-            ..Dataset { images: Vec::new(), labels: Vec::new(), ..*self }
+            names: self.names.clone(),
+            storage: Arc::clone(&self.storage),
+            places: indices.iter().map(|&index| self.places[index]).collect(),
+            sources: Arc::clone(&self.sources),
         }
     }
 
+    /// At most `count` samples, evenly spaced.
+    pub fn spaced(&self, count: usize) -> Dataset {
+        let count = count.min(self.len());
+        let indices: Vec<usize> = (0..count).map(|i| i * self.len() / count.max(1)).collect();
+        self.subset(&indices)
+    }
+
+    /// The samples of `self`, then those of `other`, which has the same shape and classes.
+    pub fn joined(&self, other: &Dataset) -> Dataset {
+        let samples = [self.batch(0..self.len()), other.batch(0..other.len())].concat();
+        let labels = [&self.labels[..], &other.labels].concat();
+        let all = Dataset::new(self.shape, samples, labels, self.names.clone());
+        let sources = [self, other].map(|set| (0..set.len()).map_while(|i| set.source(i).cloned()));
+        let sources: Vec<Source> = sources.into_iter().flatten().collect();
+        if sources.len() == all.len() { all.with_sources(sources) } else { all }
+    }
+
     /// Fails unless the other half of the data set, read from the files `images` and `labels`, has
-    /// images of the same size and no label that this half lacks.
+    /// samples of the same shape and no label that this half lacks.
     pub fn check_twin(
         &self,
         twin: &Dataset,
         images: &Path,
         labels: &Path,
     ) -> Result<(), DatasetError> {
-        if (self.height, self.width) != (twin.height, twin.width) {
+        if self.shape != twin.shape {
             return Err(DatasetError::Disagree {
                 path: images.to_path_buf(),
                 what: format!(
-                    "training images are {}×{} and test images {}×{}; both must have one size",
-                    self.height, self.width, twin.height, twin.width
+                    "training images are {} and test images {}; both must have one size",
+                    shape_text(self.shape),
+                    shape_text(twin.shape)
                 ),
             });
         }
-        if let Some(label) = twin.labels.iter().find(|&&label| usize::from(label) >= self.classes) {
+        if let Some(label) = twin.labels.iter().find(|&&label| usize::from(label) >= self.classes())
+        {
             return Err(DatasetError::Disagree {
                 path: labels.to_path_buf(),
                 what: format!(
                     "the test set has label {label}, but the training set's labels end at {}",
-                    self.classes - 1
+                    self.classes() - 1
                 ),
             });
         }
         Ok(())
+    }
+}
+
+impl PartialEq for Dataset {
+    /// Equal samples with equal labels, wherever they lie or come from.
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape
+            && self.labels == other.labels
+            && self.names == other.names
+            && self.images().eq(other.images())
+    }
+}
+
+impl Eq for Dataset {}
+
+/// For every value of a sample in the order channel, row, column, as ONNX has it, its place in a
+/// sample `[height][width][channels]`.
+pub fn planar_order([height, width, channels]: [usize; 3]) -> impl Iterator<Item = usize> {
+    (0..channels)
+        .flat_map(move |channel| (0..height * width).map(move |pixel| pixel * channels + channel))
+}
+
+/// What makes a shape of samples (height, width, channels) impossible, in words.
+pub fn shape_problem([height, width, channels]: [usize; 3]) -> Option<String> {
+    let text = shape_text([height, width, channels]);
+    if !(1..=MAX_SIDE).contains(&height) || !(1..=MAX_SIDE).contains(&width) {
+        return Some(format!("images are {text}; sides from 1 to {MAX_SIDE} are supported"));
+    }
+    if !(1..=MAX_CHANNELS).contains(&channels) || height * width * channels > MAX_VALUES {
+        return Some(format!(
+            "samples are {text} (height×width×channels); up to {MAX_CHANNELS} channels and \
+             {MAX_VALUES} values are supported"
+        ));
+    }
+    None
+}
+
+/// A shape in words: `28×28`, or `64×48×3` where there is more than one channel.
+pub fn shape_text([height, width, channels]: [usize; 3]) -> String {
+    match channels {
+        1 => format!("{height}×{width}"),
+        _ => format!("{height}×{width}×{channels}"),
     }
 }
 
@@ -134,4 +298,37 @@ pub enum DatasetError {
     Malformed { path: PathBuf, what: String },
     #[error("{}: {what}", path.display())]
     Disagree { path: PathBuf, what: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Dataset, planar_order};
+    use crate::Source;
+    use crate::read::labels;
+
+    fn colours() -> Dataset {
+        let samples = (0..3 * 2 * 2 * 3).collect();
+        Dataset::new([2, 2, 3], samples, vec![0, 1, 0], labels::numbers(2))
+    }
+
+    #[test]
+    fn planes_are_channel_by_channel() {
+        assert_eq!(planar_order([1, 2, 3]).collect::<Vec<_>>(), [0, 3, 1, 4, 2, 5]);
+        let planar = colours().subset(&[2]).planar_batch(0..1);
+        assert_eq!(planar, [24, 27, 30, 33, 25, 28, 31, 34, 26, 29, 32, 35]);
+    }
+
+    #[test]
+    fn a_subset_of_a_subset_keeps_samples_labels_and_sources() {
+        let file = |name: &str| Source::file(name);
+        let all = colours().with_sources(["a", "b", "c"].map(file).to_vec());
+        let subset = all.subset(&[2, 1]).subset(&[1, 0]);
+        assert_eq!(subset.labels, [1, 0]);
+        assert_eq!(subset.image(0), all.image(1));
+        assert_eq!(subset.source(1), Some(&file("c")));
+        let other = subset.with_samples([1, 1, 1], vec![7, 8]);
+        assert_eq!((other.image(1), other.source(1)), (&[8][..], Some(&file("c"))));
+        let joined = other.joined(&other);
+        assert_eq!((joined.len(), joined.source(2)), (4, Some(&file("b"))));
+    }
 }

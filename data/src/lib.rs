@@ -1,5 +1,5 @@
 //! Labelled samples: what the trainer learns from, and what the converter calibrates and verifies
-//! on.
+//! on. A sample is a tensor of height, width and channels, its label a name: see [`Dataset`].
 //!
 //! [`read`] opens a data set in any of its forms, [`prepare`] brings pictures to a network's form,
 //! [`Sets`] divides the samples, [`augment`] varies them and [`corrupt`] damages them on purpose.
@@ -12,9 +12,14 @@ pub mod prepare;
 pub mod random;
 pub mod read;
 mod sets;
+mod source;
 mod warp;
 
 pub use augment::Augmentation;
-pub use dataset::{Dataset, DatasetError, MAX_CLASSES, MAX_SIDE, Split};
+pub use dataset::{
+    Dataset, DatasetError, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE, MAX_VALUES, Split, planar_order,
+    shape_problem, shape_text,
+};
 pub use sets::{SealedTestSet, Sets, divide};
-pub use warp::{Matrix, Sampler};
+pub use source::Source;
+pub use warp::{Border, Matrix, Sampler};

@@ -47,8 +47,6 @@ pub struct Sets {
     pub test: SealedTestSet,
     /// The sha256 of all images and labels.
     pub fingerprint: String,
-    /// Names of the classes.
-    pub names: Vec<String>,
     /// What was chosen while reading, a line each.
     pub notes: Vec<String>,
     /// What was left out.
@@ -72,30 +70,23 @@ impl Sets {
             return Err(DatasetError::Disagree { path: path.to_path_buf(), what }.into());
         }
         let (training, validation) = divide(images.len(), seed);
-        let size = [images.height as u64, images.width as u64].map(u64::to_le_bytes);
-        let fingerprint = sha256([
-            size.as_flattened(),
-            &images.images,
-            &images.labels,
-            &test.images,
-            &test.labels,
-        ]);
+        let fingerprint = fingerprint(&images, &test);
         Ok(Self {
             validation: images.subset(&validation),
             images: Arc::new(images),
             training,
             test: SealedTestSet(test),
             fingerprint,
-            names: collection.names,
             notes: collection.notes,
             bad: collection.bad,
             preview: collection.preview,
         })
     }
+
     /// Leaves at most `count` images of each class to train on, those that come first in the random
     /// order.
     pub fn keep_per_class(&mut self, count: usize) {
-        let mut kept = vec![0; self.images.classes];
+        let mut kept = vec![0; self.images.classes()];
         let labels = &self.images.labels;
         self.training.retain(|&index| {
             let kept = &mut kept[usize::from(labels[index])];
@@ -103,4 +94,19 @@ impl Sets {
             *kept <= count
         });
     }
+}
+
+/// The sha256 of what is learned from and tested on: shape, samples, labels and names of both
+/// halves.
+fn fingerprint(images: &Dataset, test: &Dataset) -> String {
+    let shape = images.shape.map(|side| (side as u64).to_le_bytes());
+    let names = images.names.join("\n");
+    let labels = [images, test]
+        .map(|set| set.labels.iter().flat_map(|l| l.to_le_bytes()).collect::<Vec<u8>>());
+    let mut pieces: Vec<&[u8]> = vec![shape.as_flattened(), names.as_bytes()];
+    for (set, labels) in [images, test].into_iter().zip(&labels) {
+        pieces.extend(set.images());
+        pieces.push(labels);
+    }
+    sha256(pieces)
 }

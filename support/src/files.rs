@@ -1,44 +1,131 @@
 //! Files that are whole or not there: written beside their place and renamed into it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Replaces the file at `path`, creating its folder. A reader, or a restart after a crash, finds
 /// the old contents or the new, never a part.
 ///
+/// A link stays, and what it points to is replaced. What is no ordinary file, such as `/dev/null`
+/// or a pipe, is written to as it is.
+///
 /// # Errors
 ///
 /// The error of the file system, with the path in its message.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("{}: cannot be written: {error}", path.display()))
-    };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder).map_err(named)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = File::create(&beside)
-        .and_then(|mut file| {
-            file.write_all(contents)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // The write's own error is the one to report.
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(named)
+    Unfinished::write(path, contents)?.finish()
 }
 
-/// Creates `folder`, checks that files can be written into it, and removes what a killed run may
-/// have left of the files `names` while it wrote them.
-pub fn prepare_folder(folder: &Path, names: &[&str]) -> Result<(), WriteError> {
-    let failed = |error| WriteError { path: folder.to_path_buf(), error };
+/// Writes several files of a folder, replacing those that are there. Until all of them are on the
+/// disk, so on a full disk too, none is replaced; then one after the other is, in their order.
+/// What tells whether they belong together comes last.
+///
+/// # Errors
+///
+/// As [`write_atomically`].
+pub fn write_set(folder: &Path, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
+    let unfinished: Vec<Unfinished> = files
+        .iter()
+        .map(|(name, contents)| Unfinished::write(&folder.join(name), contents))
+        .collect::<io::Result<_>>()?;
+    unfinished.into_iter().try_for_each(Unfinished::finish)
+}
+
+/// A file that is written but not yet in its place; it is removed if it never gets there.
+struct Unfinished {
+    beside: PathBuf,
+    place: PathBuf,
+    /// The path that the user knows.
+    path: PathBuf,
+    done: bool,
+}
+
+impl Unfinished {
+    fn write(path: &Path, contents: &[u8]) -> io::Result<Self> {
+        let place = match fs::metadata(path) {
+            Ok(found) if !found.is_file() && !found.is_dir() => {
+                let mut device = File::options().write(true).open(path).map_err(named(path))?;
+                device.write_all(contents).map_err(named(path))?;
+                let (beside, place) = (PathBuf::new(), PathBuf::new());
+                return Ok(Self { beside, place, path: path.to_path_buf(), done: true });
+            }
+            // Through a link, so that the link stays.
+            Ok(_) => path.canonicalize().map_err(named(path))?,
+            Err(_) => end_of_link(path),
+        };
+        let folder = match place.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(folder).map_err(named(path))?;
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+        let unfinished = Self { beside, place, path: path.to_path_buf(), done: false };
+        let written = File::create(&unfinished.beside).and_then(|mut file| {
+            file.write_all(contents)?;
+            file.sync_all()
+        });
+        written.map_err(named(path))?;
+        Ok(unfinished)
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        if !self.done {
+            fs::rename(&self.beside, &self.place).map_err(named(&self.path))?;
+            self.done = true;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.done {
+            // The error that stopped the writing is the one to report.
+            let _ = fs::remove_file(&self.beside);
+        }
+    }
+}
+
+/// Where a link to nothing points to, or the path itself.
+fn end_of_link(path: &Path) -> PathBuf {
+    match fs::read_link(path) {
+        Ok(target) => path.parent().unwrap_or(Path::new("")).join(target),
+        Err(_) => path.to_path_buf(),
+    }
+}
+
+fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| {
+        io::Error::new(error.kind(), format!("{}: cannot be written: {error}", path.display()))
+    }
+}
+
+/// A folder that this process alone writes to, as long as this lives.
+#[derive(Debug)]
+pub struct OwnFolder {
+    _lock: File,
+}
+
+/// Creates `folder`, makes sure that no other run writes to it and that files can be written into
+/// it, and removes what a killed run may have left of the files `names` while it wrote them.
+///
+/// # Errors
+///
+/// Another run that has the folder; the file system's, with the folder.
+pub fn prepare_folder(folder: &Path, names: &[&str]) -> Result<OwnFolder, WriteError> {
+    let failed = |error| WriteError::Io { path: folder.to_path_buf(), error };
     fs::create_dir_all(folder).map_err(failed)?;
+    let lock = lock(folder).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(WriteError::Taken { path: folder.to_path_buf() });
+        }
+        // A file system that knows no locks.
+        Err(TryLockError::Error(_)) => {}
+    }
     let probe = folder.join(".inkling-probe.tmp");
     File::create(&probe).map_err(failed)?;
     fs::remove_file(&probe).map_err(failed)?;
@@ -47,7 +134,15 @@ pub fn prepare_folder(folder: &Path, names: &[&str]) -> Result<(), WriteError> {
             fs::remove_file(entry.path()).map_err(failed)?;
         }
     }
-    Ok(())
+    Ok(OwnFolder { _lock: lock })
+}
+
+/// What is locked: the folder itself, and where a folder cannot be opened a file in it.
+fn lock(folder: &Path) -> io::Result<File> {
+    if cfg!(unix) {
+        return File::open(folder);
+    }
+    File::options().create(true).append(true).open(folder.join(".inkling-lock"))
 }
 
 /// Whether a file is one of `names` as [`write_atomically`] calls it until it is
@@ -63,7 +158,7 @@ fn is_unfinished(file: &str, names: &[&str]) -> bool {
 pub fn remove(path: &Path) -> Result<(), WriteError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(WriteError { path: path.to_path_buf(), error })
+            Err(WriteError::Io { path: path.to_path_buf(), error })
         }
         _ => Ok(()),
     }
@@ -71,15 +166,36 @@ pub fn remove(path: &Path) -> Result<(), WriteError> {
 
 /// A file or folder that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: cannot be written: {error}", path.display())]
-pub struct WriteError {
-    path: PathBuf,
-    error: io::Error,
+pub enum WriteError {
+    #[error("{}: cannot be written: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error(
+        "{}: another run writes into this folder; wait for it, or name another with --out",
+        path.display()
+    )]
+    Taken { path: PathBuf },
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_unfinished;
+    use super::{WriteError, is_unfinished, prepare_folder, write_atomically, write_set};
+    use std::fs;
+    use std::path::PathBuf;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("inkling-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder for the test");
+        folder
+    }
+
+    fn names(folder: &PathBuf) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("is there").map(|entry| entry.expect("is there"));
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
 
     #[test]
     fn only_our_own_unfinished_files_are_swept() {
@@ -91,5 +207,51 @@ mod tests {
         {
             assert!(!is_unfinished(other, &names), "{other}");
         }
+    }
+
+    #[test]
+    fn a_set_is_written_as_one() {
+        let folder = scratch("set");
+        write_set(&folder, &[("a", b"1".to_vec()), ("b", b"1".to_vec())]).expect("written");
+        // A folder in the place of a file: it cannot be replaced, and neither is what comes before.
+        let file_as_folder = "b/c";
+        let error = write_set(&folder, &[("a", b"2".to_vec()), (file_as_folder, b"2".to_vec())])
+            .expect_err("b is no folder");
+        assert!(error.to_string().contains("b/c: cannot be written"), "{error}");
+        assert_eq!(fs::read(folder.join("a")).expect("is there"), b"1");
+        assert_eq!(names(&folder), ["a", "b"]);
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn a_second_run_is_refused_while_the_first_lives() {
+        let folder = scratch("lock");
+        let first = prepare_folder(&folder, &[]).expect("free");
+        let second = prepare_folder(&folder, &[]).expect_err("taken");
+        assert!(matches!(second, WriteError::Taken { .. }), "{second}");
+        drop(first);
+        prepare_folder(&folder, &[]).expect("free again");
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_devices_stay_what_they_are() {
+        use std::os::unix::fs::symlink;
+        let folder = scratch("links");
+        for (link, target) in [("link", "target"), ("dangling", "new")] {
+            symlink(target, folder.join(link)).expect("linked");
+        }
+        fs::write(folder.join("target"), "old").expect("written");
+        for (link, target) in [("link", "target"), ("dangling", "new")] {
+            write_atomically(&folder.join(link), b"text").expect("written");
+            assert!(folder.join(link).is_symlink(), "{link}");
+            assert_eq!(fs::read(folder.join(target)).expect("is there"), b"text");
+        }
+        assert_eq!(names(&folder), ["dangling", "link", "new", "target"]);
+        write_atomically("/dev/null".as_ref(), b"text").expect("taken");
+        assert!(!fs::metadata("/dev/null").expect("is there").is_file());
+        assert!(write_atomically("/dev/full".as_ref(), b"text").is_err());
+        fs::remove_dir_all(folder).expect("removed");
     }
 }

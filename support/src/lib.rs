@@ -2,7 +2,8 @@
 //!
 //! [`files`] writes what is whole or not there, [`console`] tells a person or a pipe, [`parallel`]
 //! splits work over the cores, [`digest`] names bytes by their SHA-256, [`names`] says what a model
-//! may be called, [`order`] picks samples and the largest of numbers.
+//! may be called, [`order`] finds the largest of numbers,
+//! [`shell`] writes commands as people type them.
 
 pub mod console;
 pub mod digest;
@@ -10,3 +11,4 @@ pub mod files;
 pub mod names;
 pub mod order;
 pub mod parallel;
+pub mod shell;

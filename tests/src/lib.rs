@@ -3,16 +3,19 @@
 
 pub mod dialects;
 pub mod generated;
-pub mod idx;
 pub mod mcu;
 pub mod onnxruntime;
 pub mod pictures;
+mod skip;
 pub mod structures;
 pub mod tflite_micro;
 
 use std::path::{Path, PathBuf};
 
 use inkling_data::Dataset;
+use inkling_data::read::labels;
+
+pub use skip::skip;
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -34,13 +37,9 @@ pub fn random_images(
 ) -> Dataset {
     let mut rng = fastrand::Rng::with_seed(seed);
     let pixel = |rng: &mut fastrand::Rng| if rng.u8(..4) == 0 { rng.u8(..) } else { 0 };
-    Dataset {
-        images: (0..count * height * width).map(|_| pixel(&mut rng)).collect(),
-        labels: (0..count).map(|index| (index % classes) as u8).collect(),
-        height,
-        width,
-        classes,
-    }
+    let samples = (0..count * height * width).map(|_| pixel(&mut rng)).collect();
+    let labels = (0..count).map(|index| (index % classes) as u16).collect();
+    Dataset::new([height, width, 1], samples, labels, labels::numbers(classes))
 }
 
 /// An empty folder of its own for a test; `name` must differ between tests.

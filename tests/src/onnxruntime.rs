@@ -1,7 +1,5 @@
 //! ONNX Runtime as a reference, where a library of it is found.
 
-use std::env;
-
 use inkling_data::Dataset;
 use ort::session::Session;
 use ort::value::TensorRef;
@@ -21,9 +19,8 @@ pub fn start(what: &str) -> Option<Backend> {
             println!("{}", backend.description());
             Some(backend)
         }
-        Err(error) if env::var_os(REQUIRED).is_some() => panic!("{what}: {error}"),
-        Err(_) => {
-            eprintln!("SKIPPED: {what} - enable with: pip install onnxruntime");
+        Err(error) => {
+            crate::skip(what, &error.to_string(), "pip install onnxruntime", REQUIRED);
             None
         }
     }
@@ -53,11 +50,14 @@ pub fn int8_logits(
 ) -> Vec<Vec<i32>> {
     const BATCH: usize = 100;
     let mut session = exact_session(backend, onnx);
-    let size = images.image_size();
+    let [height, width, channels] = images.shape;
     let mut all = Vec::with_capacity(images.len());
-    for pixels in images.images.chunks(BATCH * size) {
-        let shape = [pixels.len() / size, 1, images.height, images.width];
-        let input = TensorRef::from_array_view((shape, pixels)).expect("shape and pixels agree");
+    for start in (0..images.len()).step_by(BATCH) {
+        let count = BATCH.min(images.len() - start);
+        let pixels = images.planar_batch(start..start + count);
+        let shape = [count, channels, height, width];
+        let input =
+            TensorRef::from_array_view((shape, &pixels[..])).expect("shape and pixels agree");
         let outputs =
             session.run(ort::inputs!["image" => input]).expect("ONNX Runtime runs the model");
         let (_, logits) =

@@ -1,12 +1,12 @@
 //! Random changes: repeatable, each at work, none that hides the digit.
 
-use inkling_data::Augmentation;
 use inkling_data::random::{Purpose, Random};
+use inkling_data::{Augmentation, Border};
 use inkling_data::{Dataset, Split};
 use tests::{mnist, program, root, scratch};
 use trainer::ask::model::Model;
 
-const SIZE: [usize; 2] = [28, 28];
+const SIZE: [usize; 3] = [28, 28, 1];
 
 fn images(count: usize) -> Dataset {
     let all = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");
@@ -19,7 +19,7 @@ fn random(seed: u64, place: u64) -> Random {
 
 fn apply(augmentation: &Augmentation, seed: u64, place: u64, image: &[u8]) -> Vec<f32> {
     let mut out = vec![f32::NAN; image.len()];
-    augmentation.apply(&mut random(seed, place), image, SIZE, &mut out);
+    augmentation.apply(&mut random(seed, place), image, SIZE, Border::Black, &mut out);
     out
 }
 
@@ -69,15 +69,11 @@ fn a_changed_digit_is_still_the_digit() {
     let images = images(500);
     let model = Model::open(&root().join("models/simple")).expect("the model is committed");
     for augmentation in alone() {
-        let mut changed = images.clone();
-        for index in 0..images.len() {
-            let pixels = apply(&augmentation, 3, index as u64, images.image(index));
-            let target = &mut changed.images[index * 784..(index + 1) * 784];
-            target
-                .iter_mut()
-                .zip(pixels)
-                .for_each(|(byte, pixel)| *byte = (255.0 * pixel).round() as u8);
-        }
+        let byte = |pixel: f32| (255.0 * pixel).round() as u8;
+        let changed = (0..images.len()).flat_map(|index| {
+            apply(&augmentation, 3, index as u64, images.image(index)).into_iter().map(byte)
+        });
+        let changed = images.with_samples(images.shape, changed.collect());
         let logits = model.int8_logits(&changed).expect("it runs");
         let correct = converter::reference::correct(&logits, &images.labels);
         println!("{augmentation}: {correct} of 500 right");

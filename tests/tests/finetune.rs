@@ -7,9 +7,10 @@ use std::process::{Command, Output, Stdio};
 use converter::Converter;
 use converter::lower::Network;
 use converter::operators::FloatOp;
+use inkling_data::read::{idx, labels};
 use inkling_data::{Dataset, Split};
 use tests::structures::{SIDE, Structure, network};
-use tests::{idx, mnist, program, random_images, root, scratch};
+use tests::{mnist, program, random_images, root, scratch};
 
 fn finetune(model: &Path, data: &Path, out: &Path, more: &[&str]) -> Output {
     Command::new(program("trainer"))
@@ -41,8 +42,8 @@ fn regrouped(folder: &Path) -> PathBuf {
         for label in &mut some.labels {
             *label = if *label < 3 { 0 } else { 1 + *label % 2 };
         }
-        some.classes = 3;
-        idx::write(&data, split, &some);
+        some.names = labels::numbers(3);
+        idx::write_pair(&data, split, &some).expect("it is written");
     }
     data
 }
@@ -116,8 +117,10 @@ fn models_of_others_go_through_the_whole_line() {
     let folder = scratch("finetune-foreign");
     let data = folder.join("data");
     fs::create_dir(&data).expect("a test can make folders");
-    idx::write(&data, Split::Train, &random_images(1, 400, SIDE, SIDE, 3));
-    idx::write(&data, Split::Test, &random_images(2, 60, SIDE, SIDE, 3));
+    idx::write_pair(&data, Split::Train, &random_images(1, 400, SIDE, SIDE, 3))
+        .expect("it is written");
+    idx::write_pair(&data, Split::Test, &random_images(2, 60, SIDE, SIDE, 3))
+        .expect("it is written");
     for structure in
         [Structure::PreActivation, Structure::Dense, Structure::Leaky, Structure::Keras]
     {

@@ -15,28 +15,24 @@ fn planted() -> Collection {
     let mut train = all.subset(&(0..500).collect::<Vec<_>>());
     let mut test = all.subset(&(1000..1100).collect::<Vec<_>>());
     let size = train.image_size();
-    let image = |dataset: &Dataset, index: usize| dataset.image(index).to_vec();
+    let [mut train_images, mut test_images] = [&train, &test].map(|set| set.batch(0..set.len()));
+    let place = |index: usize| index * size..(index + 1) * size;
     // Train 10 is a copy of train 3, train 20 of train 5 under another label.
-    let copy = image(&train, 3);
-    train.images[10 * size..11 * size].copy_from_slice(&copy);
+    train_images[place(10)].copy_from_slice(train.image(3));
     train.labels[10] = train.labels[3];
-    let copy = image(&train, 5);
-    train.images[20 * size..21 * size].copy_from_slice(&copy);
+    train_images[place(20)].copy_from_slice(train.image(5));
     train.labels[20] = (train.labels[5] + 1) % 10;
     // Test 7 is train 30, test 8 nearly train 31.
-    let copy = image(&train, 30);
-    test.images[7 * size..8 * size].copy_from_slice(&copy);
+    test_images[place(7)].copy_from_slice(train.image(30));
     test.labels[7] = train.labels[30];
-    let mut copy = image(&train, 31);
-    copy.iter_mut().for_each(|pixel| *pixel = pixel.saturating_sub(6));
-    test.images[8 * size..9 * size].copy_from_slice(&copy);
+    let nearly: Vec<u8> = train.image(31).iter().map(|pixel| pixel.saturating_sub(6)).collect();
+    test_images[place(8)].copy_from_slice(&nearly);
     // Train 40 is blank, train 50 mislabelled.
-    train.images[40 * size..41 * size].fill(3);
+    train_images[place(40)].fill(3);
     train.labels[50] = (train.labels[50] + 3) % 10;
     Collection {
-        names: labels::numbers(10),
-        train,
-        test,
+        train: train.with_samples(train.shape, train_images),
+        test: test.with_samples(test.shape, test_images),
         test_given: true,
         notes: Vec::new(),
         bad: Vec::new(),
@@ -82,19 +78,9 @@ fn planted_faults_are_found() {
 
 #[test]
 fn counts_and_means_are_right() {
-    let dataset = Dataset {
-        images: vec![0, 255, 0, 255, 10, 10],
-        labels: vec![0, 0, 1],
-        height: 1,
-        width: 2,
-        classes: 3,
-    };
-    let collection = Collection {
-        train: dataset.clone(),
-        test: dataset,
-        names: labels::numbers(3),
-        ..planted()
-    };
+    let dataset =
+        Dataset::new([1, 2, 1], vec![0, 255, 0, 255, 10, 10], vec![0, 0, 1], labels::numbers(3));
+    let collection = Collection { train: dataset.clone(), test: dataset, ..planted() };
     let inspection = Inspection::new(&collection, None).expect("no model is needed");
     let found = &inspection.train;
     assert_eq!(found.counts, [2, 1, 0]);

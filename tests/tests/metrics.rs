@@ -62,7 +62,7 @@ fn damage_is_repeatable_and_grows_with_its_strength() {
     let all = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");
     let images = all.subset(&(0..100).collect::<Vec<_>>());
     let change = |damaged: &Dataset| -> u64 {
-        let pairs = images.images.iter().zip(&damaged.images);
+        let pairs = images.images().flatten().zip(damaged.images().flatten());
         pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum()
     };
     for kind in Corruption::ALL {

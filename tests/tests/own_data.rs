@@ -46,7 +46,7 @@ fn an_mnist_image_is_its_own_picture() {
 fn large_dark_digits_become_mnist_images_again() {
     let images = test_images(400);
     let folder = scratch("own-large");
-    let mut back = images.clone();
+    let mut back = Vec::new();
     let mut total = 0.0;
     for index in 0..images.len() {
         let (format, paper) = match index % 4 {
@@ -65,8 +65,9 @@ fn large_dark_digits_become_mnist_images_again() {
             .unwrap_or_else(|what| panic!("image {index} {what}"));
         assert!(!prepared.light_ink, "image {index}");
         total += distance(&prepared.pixels, images.image(index));
-        back.images[index * 784..(index + 1) * 784].copy_from_slice(&prepared.pixels);
+        back.extend(prepared.pixels);
     }
+    let back = images.with_samples(images.shape, back);
     let mean = total / images.len() as f64;
     assert!(mean < 6.0, "the images are off by {mean:.2} grey levels");
     let model = Model::open(&root().join("models/simple")).expect("the model is committed");
@@ -101,9 +102,9 @@ fn a_folder_per_label_is_a_data_set() {
     let folder = folder_of_words("own-folder", 14);
     let options = Options { seed: 3, ..Options::default() };
     let collection = read::open(&folder, &options).expect("it is a data set");
-    assert_eq!(collection.names, ["eins", "null", "sieben"]);
+    assert_eq!(collection.train.names, ["eins", "null", "sieben"]);
     assert_eq!((collection.train.len(), collection.test.len()), (36, 6));
-    assert_eq!((collection.train.height, collection.train.classes), (28, 3));
+    assert_eq!((collection.train.height(), collection.train.classes()), (28, 3));
     assert!(!collection.test_given && collection.preview.is_some() && collection.bad.is_empty());
     let again = read::open(&folder, &options).expect("it is a data set");
     assert!(again.train == collection.train && again.test == collection.test);
@@ -198,7 +199,7 @@ fn tables_with_and_without_a_header_are_the_same_images() {
     let plain = table("own-csv-plain", &rows(&images, ""), &Options::default()).expect("is read");
     let titled =
         table("own-csv-header", &rows(&images, &header), &Options::default()).expect("is read");
-    assert_eq!(plain.names, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert_eq!(plain.train.names, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
     assert!(plain.train == titled.train && plain.test == titled.test);
     let mut all: Vec<&[u8]> = Vec::new();
     for set in [&plain.train, &plain.test] {
@@ -302,6 +303,6 @@ fn own_pictures_are_trained_on_and_recognized() {
     assert!(
         direct.train == through.train
             && direct.test == through.test
-            && direct.names == through.names
+            && direct.train.names == through.train.names
     );
 }

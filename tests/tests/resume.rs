@@ -8,7 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use inkling_data::Split;
-use tests::{idx, program, random_images, scratch};
+use inkling_data::read::idx;
+use tests::{program, random_images, scratch};
 
 const EPOCHS: usize = 8;
 
@@ -16,8 +17,8 @@ const EPOCHS: usize = 8;
 fn data(folder: &Path) -> PathBuf {
     let data = folder.join("data");
     fs::create_dir(&data).expect("a test can make folders");
-    idx::write(&data, Split::Train, &random_images(1, 700, 17, 16, 4));
-    idx::write(&data, Split::Test, &random_images(2, 60, 17, 16, 4));
+    idx::write_pair(&data, Split::Train, &random_images(1, 700, 17, 16, 4)).expect("it is written");
+    idx::write_pair(&data, Split::Test, &random_images(2, 60, 17, 16, 4)).expect("it is written");
     data
 }
 
@@ -285,8 +286,9 @@ fn only_the_same_run_resumes() {
 
     let other = folder.join("other");
     fs::create_dir(&other).expect("a test can make folders");
-    idx::write(&other, Split::Train, &random_images(9, 700, 17, 16, 4));
-    idx::write(&other, Split::Test, &random_images(2, 60, 17, 16, 4));
+    idx::write_pair(&other, Split::Train, &random_images(9, 700, 17, 16, 4))
+        .expect("it is written");
+    idx::write_pair(&other, Split::Test, &random_images(2, 60, 17, 16, 4)).expect("it is written");
     let other = other.to_str().expect("a plain path");
     refuse(&|c| replace(c, "--data", other), &["data set (sha256) was"]);
 

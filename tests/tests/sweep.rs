@@ -8,8 +8,9 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use inkling_data::Split;
+use inkling_data::read::idx;
 use serde_json::Value;
-use tests::{idx, program, random_images, scratch};
+use tests::{program, random_images, scratch};
 use trainer::learn::recipe::Recipe;
 
 /// Training images of the data: a twelfth of them is for validation.
@@ -36,8 +37,10 @@ impl Bench {
     fn data(&self, name: &str, test: u64) {
         let data = self.folder.join(name);
         fs::create_dir(&data).expect("a test can make folders");
-        idx::write(&data, Split::Train, &random_images(1, IMAGES, 16, 16, 4));
-        idx::write(&data, Split::Test, &random_images(test, 30, 16, 16, 4));
+        idx::write_pair(&data, Split::Train, &random_images(1, IMAGES, 16, 16, 4))
+            .expect("it is written");
+        idx::write_pair(&data, Split::Test, &random_images(test, 30, 16, 16, 4))
+            .expect("it is written");
     }
 
     fn write(&self, sweep: &str) {

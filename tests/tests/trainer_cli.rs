@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use inkling_data::Split;
-use tests::{idx, onnxruntime, program, random_images, scratch};
+use inkling_data::read::idx;
+use tests::{onnxruntime, program, random_images, scratch};
 
 fn run(program: &Path, data: &Path, out: &Path, more: &[&str]) -> Output {
     Command::new(program)
@@ -28,8 +29,8 @@ fn stdout(output: &Output) -> String {
 fn data(folder: &Path) -> PathBuf {
     let data = folder.join("data");
     fs::create_dir(&data).expect("a test can make folders");
-    idx::write(&data, Split::Train, &random_images(1, 500, 20, 18, 3));
-    idx::write(&data, Split::Test, &random_images(2, 50, 20, 18, 3));
+    idx::write_pair(&data, Split::Train, &random_images(1, 500, 20, 18, 3)).expect("it is written");
+    idx::write_pair(&data, Split::Test, &random_images(2, 50, 20, 18, 3)).expect("it is written");
     data
 }
 
@@ -255,22 +256,22 @@ fn bad_data_is_refused_in_one_line() {
     spoil(labels, &|bytes| bytes[7] = 1, &[labels]);
 
     let rewrite = |count: usize, height: usize, width: usize| {
-        idx::write_file(
-            &data.join(images),
-            &[count, height, width],
-            &vec![0; count * height * width],
-        );
-        idx::write_file(&data.join(labels), &[count], &vec![0; count]);
+        let write = |name: &str, dims: &[usize]| {
+            let values = vec![0; dims.iter().product()];
+            fs::write(data.join(name), idx::encode_bytes(dims, &values)).expect("it is written");
+        };
+        write(images, &[count, height, width]);
+        write(labels, &[count]);
     };
     rewrite(0, 20, 18);
     refused(&data, &[images]);
-    rewrite(10, 65, 18);
-    refused(&data, &["65"]);
+    rewrite(10, 513, 18);
+    refused(&data, &["513", "512"]);
     rewrite(10, 21, 18);
     refused(&data, &[test_images, "21×18"]);
     // Large enough to read, too small for two convolutions and two poolings.
     rewrite(10, 9, 9);
-    idx::write(&data, Split::Test, &random_images(2, 5, 9, 9, 1));
+    idx::write_pair(&data, Split::Test, &random_images(2, 5, 9, 9, 1)).expect("it is written");
     refused(&data, &["conv2", "window"]);
     fs::remove_file(data.join(test_labels)).expect("a test can remove");
     refused(&data, &[test_labels]);

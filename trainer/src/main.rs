@@ -5,12 +5,12 @@ mod commands;
 
 use std::process::ExitCode;
 
+use inkling_support::console;
+use trainer::learn::backend::probe;
+
 fn main() -> ExitCode {
-    match cli::run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    match probe::answer() {
+        Some(answer) => answer,
+        None => console::exit_code(cli::run()),
     }
 }

@@ -14,7 +14,7 @@ pub const IMAGES: usize = 20;
 
 /// Picks images for a golden file: in turn the first of each class, then the second, and so on.
 pub fn pick(images: &Dataset) -> Dataset {
-    let mut by_class: Vec<Vec<usize>> = vec![Vec::new(); images.classes];
+    let mut by_class: Vec<Vec<usize>> = vec![Vec::new(); images.classes()];
     for (index, &label) in images.labels.iter().enumerate() {
         by_class[usize::from(label)].push(index);
     }
@@ -28,7 +28,7 @@ pub fn pick(images: &Dataset) -> Dataset {
 /// An image, its label and the logits that every device must compute.
 pub struct Sample {
     pub image: Vec<u8>,
-    pub label: u8,
+    pub label: u16,
     pub logits: Vec<i32>,
 }
 
@@ -49,6 +49,7 @@ pub fn emit(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> 
     let (input, classes) = (network.input, network.classes());
     let pixel = network.input_format.element;
     let logit = network.format(network.layers.len()).element;
+    let label = if classes <= 256 { "u8" } else { "u16" };
     let mut code = origin.header(&format!(
         "Images with label and logits, as '{}' must compute them on every device.",
         origin.name
@@ -57,7 +58,7 @@ pub fn emit(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> 
         code,
         "\n/// `(image, label, logits)`.\n\
          #[rustfmt::skip]\n\
-         pub static GOLDEN: [([[[{}; {}]; {}]; {}], u8, [{}; {classes}]); {}] = [",
+         pub static GOLDEN: [([[[{}; {}]; {}]; {}], {label}, [{}; {classes}]); {}] = [",
         pixel.rust_name(),
         input.channels,
         input.width,
@@ -65,7 +66,7 @@ pub fn emit(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> 
         logit.rust_name(),
         samples.len()
     );
-    for Sample { image, label, logits } in samples {
+    for Sample { image, label: class, logits } in samples {
         code.push('(');
         let dims = [input.height, input.width, input.channels];
         match pixel {
@@ -75,7 +76,7 @@ pub fn emit(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> 
             }
             _ => nested(&mut code, image, &dims),
         }
-        let _ = write!(code, ", {label}, ");
+        let _ = write!(code, ", {class}, ");
         nested(&mut code, logits, &[classes]);
         code.push_str("),\n");
     }

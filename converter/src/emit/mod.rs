@@ -1,6 +1,8 @@
 //! What a conversion writes: Rust statics, the same network as standard ONNX, golden images and
 //! the model card.
 
+use inkling_support::digest::hex;
+
 pub mod golden;
 pub mod int8_onnx;
 pub mod report;
@@ -19,13 +21,15 @@ pub struct Origin {
     pub source: String,
     /// SHA-256 of the source file.
     pub source_sha256: [u8; 32],
-    /// The command that makes the file again.
+    /// The command that makes the file again, on one line.
     pub command: String,
+    /// Names of the classes; empty where nobody has named them.
+    pub labels: Vec<String>,
 }
 
 impl Origin {
     pub fn sha256_hex(&self) -> String {
-        self.source_sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.source_sha256)
     }
 
     /// The head of a generated Rust file, as plain comments so that `include!` takes it.

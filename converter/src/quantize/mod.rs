@@ -147,8 +147,9 @@ fn check_images(network: &Network, images: &Dataset) -> Result<(), QuantizeError
         return Err(QuantizeError::NoImages);
     }
     let input = network.input;
-    if (input.height, input.width, input.channels) != (images.height, images.width, 1) {
-        let found = format!("{}×{}×1", images.height, images.width);
+    if [input.height, input.width, input.channels] != images.shape {
+        let [height, width, channels] = images.shape;
+        let found = format!("{height}×{width}×{channels}");
         let expected = format!("{}×{}×{}", input.height, input.width, input.channels);
         return Err(QuantizeError::ImageSize { expected, found });
     }

@@ -5,14 +5,17 @@ use std::io;
 use std::path::Path;
 
 use firmware_core::argmax;
-use inkling_support::files::write_atomically;
+use inkling_support::files::write_set;
 use sha2::{Digest, Sha256};
 
 use super::{Imported, TfliteError, import};
 use crate::arena::{self, ArenaPlan};
 use crate::emit::golden::{self, Sample};
 use crate::emit::{Origin, report, rust};
-use crate::quantized::{Scale, ValueFormat};
+use crate::quantized::{Scale, ValueFormat, ValueType};
+use crate::record::{
+    self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
+};
 use crate::reference;
 
 /// The name of the source in a model's folder.
@@ -43,6 +46,7 @@ impl Conversion {
             source: SOURCE.into(),
             source_sha256: Sha256::digest(tflite).into(),
             command: format!("cargo run -p converter -- {SOURCE} --name {name} --out ."),
+            labels: Vec::new(),
         };
         Ok(Self { imported, arena, origin, source: tflite.to_vec() })
     }
@@ -56,12 +60,14 @@ impl Conversion {
     pub fn golden_rs(&self) -> String {
         let network = &self.imported.network;
         let size = network.input.size();
+        // A label has a byte where that is enough.
+        let classes = if network.classes() <= 256 { 255 } else { usize::from(u16::MAX) };
         let count = (GOLDEN_BYTES / (size + network.classes())).clamp(1, golden::IMAGES);
         let samples: Vec<Sample> = (0..count)
             .map(|number| {
                 let image = sample(number, size);
                 let logits = reference::logits(network, &image);
-                Sample { label: argmax(&logits).min(255) as u8, image, logits }
+                Sample { label: argmax(&logits).min(classes) as u16, image, logits }
             })
             .collect();
         golden::emit(network, &samples, &self.origin)
@@ -99,8 +105,39 @@ impl Conversion {
         text
     }
 
-    /// Writes model.tflite, model.rs, golden.rs and MODEL_CARD.md into a folder, each whole or not
-    /// at all.
+    /// What a user of the model must know.
+    pub fn record(&self) -> ModelRecord {
+        let Imported { network, softmax, .. } = &self.imported;
+        let (input, output) = (network.input_format, network.format(network.layers.len()));
+        let (input_scale, input_offset) = line(input.scale);
+        let (output_scale, output_offset) = line(output.scale);
+        ModelRecord {
+            inputs: vec![InputRecord {
+                name: "image".into(),
+                shape: network.input.hwc(),
+                element: element(input.element),
+                scale: vec![input_scale as f32],
+                offset: vec![input_offset as f32],
+                preparation: PreparationRecord::default(),
+                other: Default::default(),
+            }],
+            outputs: vec![OutputRecord {
+                name: "outputs".into(),
+                shape: vec![network.classes()],
+                element: element(output.element),
+                scale: output_scale,
+                offset: output_offset,
+                meaning: if *softmax { Meaning::Logits } else { Meaning::Values },
+                other: Default::default(),
+            }],
+            source: Some(SourceRecord { file: SOURCE.into(), sha256: self.origin.sha256_hex() }),
+            command: self.origin.command.clone(),
+            ..ModelRecord::new(&self.origin.name)
+        }
+    }
+
+    /// Writes model.tflite, model.rs, golden.rs, MODEL_CARD.md and model.json into a folder, all of
+    /// them or none.
     ///
     /// # Errors
     ///
@@ -111,15 +148,35 @@ impl Conversion {
             self.origin.name,
             self.report_markdown()
         );
-        for (file, contents) in [
-            (SOURCE, self.source.clone()),
-            ("model.rs", self.model_rs().into_bytes()),
-            ("golden.rs", self.golden_rs().into_bytes()),
-            ("MODEL_CARD.md", card.into_bytes()),
-        ] {
-            write_atomically(&folder.join(file), &contents)?;
+        write_set(
+            folder,
+            &[
+                (SOURCE, self.source.clone()),
+                ("model.rs", self.model_rs().into_bytes()),
+                ("golden.rs", self.golden_rs().into_bytes()),
+                ("MODEL_CARD.md", card.into_bytes()),
+                // Last, because it says which files belong together.
+                (record::FILE, self.record().to_json().into_bytes()),
+            ],
+        )
+    }
+}
+
+/// Factor and summand that make of an integer what it stands for.
+fn line(scale: Scale) -> (f64, f64) {
+    match scale {
+        Scale::PowerOfTwo(exponent) => (2_f64.powi(-exponent), 0.0),
+        Scale::Affine { scale, zero } => {
+            (f64::from(scale), 0.0 - f64::from(scale) * f64::from(zero))
         }
-        Ok(())
+    }
+}
+
+fn element(element: ValueType) -> Element {
+    match element {
+        ValueType::U8 => Element::U8,
+        ValueType::I8 => Element::I8,
+        ValueType::I32 => Element::I32,
     }
 }
 

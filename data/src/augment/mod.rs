@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
-use crate::warp::{Matrix, Sampler};
+use crate::warp::{Border, Matrix, Sampler};
 
 /// The largest strengths; each image draws its own, uniformly. 0 turns a change off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Augmentation {
     pub crop: f32,
     /// Standard deviation of the noise added to each pixel, in units of full brightness.
     pub noise: f32,
-    /// Fraction of the image's area that a random rectangle may cover with one random grey.
+    /// Fraction of the image's area that a random rectangle may cover with one random colour.
     pub erase: f32,
     /// How often, 0 to 1, an image is mirrored left to right. Not for digits.
     pub mirror: f32,
@@ -69,18 +69,20 @@ impl Augmentation {
         Ok(())
     }
 
-    /// Writes a randomly changed `image` (`height × width`, 0 to 255) into `out` as values from 0
-    /// to 1. The same stream of random numbers gives the same result.
+    /// Writes a randomly changed `image` (`[height][width][channels]`, 0 to 255) into `out`, in the
+    /// same layout, as values from 0 to 1. The same stream of random numbers gives the same result.
     ///
     /// All that moves pixels is one map, sampled once, so that strengths do not add blur.
     pub fn apply(
         &self,
         random: &mut Random,
         image: &[u8],
-        [height, width]: [usize; 2],
+        shape: [usize; 3],
+        border: Border,
         out: &mut [f32],
     ) {
-        let sampler = Sampler::new(image, [height, width]);
+        let [height, width, _] = shape;
+        let sampler = Sampler::new(image, shape, border);
         let map = self.map(random, [height, width]);
         if self.elastic > 0.0 {
             let spacing = if self.elastic_spacing > 0.0 { self.elastic_spacing } else { SPACING };
@@ -93,7 +95,7 @@ impl Augmentation {
             self.add_noise(random, out);
         }
         if self.erase > 0.0 {
-            self.erase(random, [height, width], out);
+            self.erase(random, shape, out);
         }
     }
 
@@ -125,7 +127,7 @@ impl Augmentation {
         }
     }
 
-    fn erase(&self, random: &mut Random, [height, width]: [usize; 2], out: &mut [f32]) {
+    fn erase(&self, random: &mut Random, [height, width, channels]: [usize; 3], out: &mut [f32]) {
         let area = self.erase * random.unit() * (height * width) as f32;
         // From three times as high as wide to three times as wide as high, evenly on both sides.
         let aspect = 3_f32.powf(random.between(-1.0, 1.0));
@@ -134,9 +136,11 @@ impl Augmentation {
             (side((area * aspect).sqrt(), height), side((area / aspect).sqrt(), width));
         let top = random.below((height - rows) as u32 + 1) as usize;
         let left = random.below((width - columns) as u32 + 1) as usize;
-        let grey = random.unit();
-        for row in out.chunks_exact_mut(width).skip(top).take(rows) {
-            row[left..left + columns].fill(grey);
+        let colour: Vec<f32> = (0..channels).map(|_| random.unit()).collect();
+        for row in out.chunks_exact_mut(width * channels).skip(top).take(rows) {
+            for pixel in row.chunks_exact_mut(channels).skip(left).take(columns) {
+                pixel.copy_from_slice(&colour);
+            }
         }
     }
 }

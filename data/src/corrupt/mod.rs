@@ -5,7 +5,7 @@ use inkling_support::parallel;
 use serde::Serialize;
 
 use crate::random::{Purpose, Random};
-use crate::{Matrix, Sampler};
+use crate::{Border, Matrix, Sampler};
 
 /// A kind of damage. The numbers are part of what a seed means: keep them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -70,32 +70,33 @@ impl Corruption {
 
     /// A damaged copy of a data set; the same seed damages every image in the same way.
     pub fn apply(self, images: &Dataset, strength: f32, seed: u64) -> Dataset {
+        let canvas = Canvas { shape: images.shape, border: Border::of(images) };
         let damaged = parallel::map(images.len(), |index| {
             let place = (self as u64) << 48 | index as u64;
             let mut random = Random::new(seed, Purpose::Corruption, place);
-            self.damage(images.image(index), [images.height, images.width], strength, &mut random)
+            self.damage(images.image(index), canvas, strength, &mut random)
         });
-        Dataset { images: damaged.concat(), ..images.clone() }
+        images.with_samples(images.shape, damaged.concat())
     }
 
-    fn damage(self, image: &[u8], size: [usize; 2], strength: f32, random: &mut Random) -> Vec<u8> {
+    fn damage(self, image: &[u8], canvas: Canvas, strength: f32, random: &mut Random) -> Vec<u8> {
         match self {
             Corruption::Noise => image
                 .iter()
                 .map(|&pixel| byte(f32::from(pixel) + strength * random.normal()))
                 .collect(),
-            Corruption::Blur => blur(image, size[1], strength),
+            Corruption::Blur => canvas.blur(image, strength),
             Corruption::Shift => {
                 let angle = random.between(0.0, std::f32::consts::TAU);
                 let shift = [strength * angle.sin(), strength * angle.cos()];
-                mapped(image, size, &Matrix { shift, ..Matrix::default() })
+                canvas.mapped(image, &Matrix { shift, ..Matrix::default() })
             }
             Corruption::Rotation => {
                 let side = if random.below(2) == 0 { 1.0 } else { -1.0 };
                 let angle = (side * strength).to_radians();
-                mapped(image, size, &Matrix { angle, ..Matrix::default() })
+                canvas.mapped(image, &Matrix { angle, ..Matrix::default() })
             }
-            Corruption::Occlusion => occluded(image, size, strength, random),
+            Corruption::Occlusion => canvas.occluded(image, strength, random),
             Corruption::Contrast => {
                 image.iter().map(|&pixel| byte(f32::from(pixel) / strength)).collect()
             }
@@ -107,58 +108,72 @@ fn byte(value: f32) -> u8 {
     value.round().clamp(0.0, 255.0) as u8
 }
 
-fn mapped(image: &[u8], size: [usize; 2], map: &Matrix) -> Vec<u8> {
-    let mut out = vec![0.0; image.len()];
-    Sampler::new(image, size).sample(map, |_| [0.0, 0.0], &mut out);
-    out.into_iter().map(|pixel| byte(255.0 * pixel)).collect()
+/// What images are like: `[height][width][channels]`, and what lies beyond their edge.
+#[derive(Clone, Copy)]
+struct Canvas {
+    shape: [usize; 3],
+    border: Border,
 }
 
-/// A Gaussian blur, along the rows and then along the columns; beyond the edge is 0.
-fn blur(image: &[u8], width: usize, deviation: f32) -> Vec<u8> {
-    let height = image.len() / width;
-    let reach = (3.0 * deviation).ceil() as isize;
-    let weight = |offset: isize| (-0.5 * (offset as f32 / deviation).powi(2)).exp();
-    let total: f32 = (-reach..=reach).map(weight).sum();
-    let along = |source: &dyn Fn(isize) -> f32, at: usize| {
-        (-reach..=reach)
-            .map(|offset| weight(offset) / total * source(at as isize + offset))
-            .sum::<f32>()
-    };
-    let inside = |at: isize, side: usize| (0..side as isize).contains(&at);
-    let mut wide = vec![0.0; image.len()];
-    for row in 0..height {
-        for column in 0..width {
-            let pixel = |at: isize| {
-                if inside(at, width) { f32::from(image[row * width + at as usize]) } else { 0.0 }
-            };
-            wide[row * width + column] = along(&pixel, column);
-        }
+impl Canvas {
+    fn mapped(self, image: &[u8], map: &Matrix) -> Vec<u8> {
+        let mut out = vec![0.0; image.len()];
+        Sampler::new(image, self.shape, self.border).sample(map, |_| [0.0, 0.0], &mut out);
+        out.into_iter().map(|pixel| byte(255.0 * pixel)).collect()
     }
-    let mut result = vec![0; image.len()];
-    for row in 0..height {
-        for column in 0..width {
-            let pixel = |at: isize| {
-                if inside(at, height) { wide[at as usize * width + column] } else { 0.0 }
-            };
-            result[row * width + column] = byte(along(&pixel, row));
-        }
-    }
-    result
-}
 
-/// Covers a square around a random pixel that has ink, so that it always hides something.
-fn occluded(image: &[u8], [height, width]: [usize; 2], side: f32, random: &mut Random) -> Vec<u8> {
-    let ink: Vec<usize> = (0..image.len()).filter(|&at| image[at] >= 128).collect();
-    let mut result = image.to_vec();
-    if ink.is_empty() {
-        return result;
+    /// A Gaussian blur, along the rows and then along the columns.
+    fn blur(self, image: &[u8], deviation: f32) -> Vec<u8> {
+        let [height, width, channels] = self.shape;
+        let reach = (3.0 * deviation).ceil() as isize;
+        let weight = |offset: isize| (-0.5 * (offset as f32 / deviation).powi(2)).exp();
+        let total: f32 = (-reach..=reach).map(weight).sum();
+        // The mean around place `at` of a line of `side` values.
+        let along = |line: &dyn Fn(usize) -> f32, at: usize, side: usize| {
+            let value = |offset: isize| match (at as isize + offset, self.border) {
+                (place, _) if (0..side as isize).contains(&place) => line(place as usize),
+                (_, Border::Black) => 0.0,
+                (place, Border::Continued) => line(place.clamp(0, side as isize - 1) as usize),
+            };
+            (-reach..=reach).map(|offset| weight(offset) / total * value(offset)).sum::<f32>()
+        };
+        let place =
+            |row: usize, column: usize, channel: usize| (row * width + column) * channels + channel;
+        let places = || {
+            (0..height).flat_map(move |row| {
+                (0..width * channels).map(move |at| (row, at / channels, at % channels))
+            })
+        };
+        let wide: Vec<f32> = places()
+            .map(|(row, column, channel)| {
+                along(&|at| f32::from(image[place(row, at, channel)]), column, width)
+            })
+            .collect();
+        places()
+            .map(|(row, column, channel)| {
+                byte(along(&|at| wide[place(at, column, channel)], row, height))
+            })
+            .collect()
     }
-    let middle = ink[random.below(ink.len() as u32) as usize];
-    let side = (side.round() as usize).clamp(1, height.min(width));
-    let start = |middle: usize, most: usize| middle.saturating_sub(side / 2).min(most - side);
-    let (top, left) = (start(middle / width, height), start(middle % width, width));
-    for row in result.chunks_exact_mut(width).skip(top).take(side) {
-        row[left..left + side].fill(0);
+
+    /// Covers a square around a random pixel that has ink, so that it always hides something.
+    fn occluded(self, image: &[u8], side: f32, random: &mut Random) -> Vec<u8> {
+        let [height, width, channels] = self.shape;
+        let has_ink = |pixel: &[u8]| pixel.iter().any(|&value| value >= 128);
+        let pixels = image.chunks_exact(channels).enumerate();
+        let ink: Vec<usize> =
+            pixels.filter(|(_, pixel)| has_ink(pixel)).map(|(at, _)| at).collect();
+        let mut result = image.to_vec();
+        if ink.is_empty() {
+            return result;
+        }
+        let middle = ink[random.below(ink.len() as u32) as usize];
+        let side = (side.round() as usize).clamp(1, height.min(width));
+        let start = |middle: usize, most: usize| middle.saturating_sub(side / 2).min(most - side);
+        let (top, left) = (start(middle / width, height), start(middle % width, width));
+        for row in result.chunks_exact_mut(width * channels).skip(top).take(side) {
+            row[left * channels..(left + side) * channels].fill(0);
+        }
+        result
     }
-    result
 }

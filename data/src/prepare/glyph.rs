@@ -27,7 +27,8 @@ const CLEAN_CORE: f32 = 0.99;
 const GRAINY_CORE: f32 = 0.8;
 
 /// What part of a picture becomes the image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Layout {
     /// One character, boxed and centred as in MNIST

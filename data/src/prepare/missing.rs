@@ -1,7 +1,8 @@
 //! Missing pixels, filled from what is known.
 
 /// How missing pixels are filled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Fill {
     /// From the neighbours in the same image
@@ -13,15 +14,16 @@ pub enum Fill {
 /// Rounds of smoothing between neighbours: enough to cross the largest image.
 const ROUNDS: usize = 200;
 
-/// Fills the pixels that are NaN in images of `height × width`; returns how many there were.
-pub fn fill(images: &mut [f32], [height, width]: [usize; 2], how: Fill) -> usize {
+/// Fills the pixels that are NaN in images `[height][width][channels]`; returns how many there were.
+pub fn fill(images: &mut [f32], shape: [usize; 3], how: Fill) -> usize {
     let missing = images.iter().filter(|pixel| pixel.is_nan()).count();
     if missing > 0 {
         match how {
             Fill::Interpolate => {
-                images.chunks_exact_mut(height * width).for_each(|image| interpolate(image, width));
+                let size = shape.iter().product();
+                images.chunks_exact_mut(size).for_each(|image| interpolate(image, shape));
             }
-            Fill::Mean => mean(images, height * width),
+            Fill::Mean => mean(images, shape.iter().product()),
         }
     }
     missing
@@ -43,19 +45,18 @@ fn mean(images: &mut [f32], size: usize) {
 
 /// Solves for the surface that is smooth over the missing pixels and passes through their known
 /// neighbours: each is the mean of the four around it (Gauss and Seidel's iteration).
-fn interpolate(image: &mut [f32], width: usize) {
-    let height = image.len() / width;
+fn interpolate(image: &mut [f32], [height, width, channels]: [usize; 3]) {
     let missing: Vec<usize> = (0..image.len()).filter(|&at| image[at].is_nan()).collect();
     if missing.is_empty() {
         return;
     }
     let around = |at: usize| {
-        let (row, column) = (at / width, at % width);
+        let (row, column) = (at / (width * channels), at / channels % width);
         [
-            (row > 0).then(|| at - width),
-            (row + 1 < height).then(|| at + width),
-            (column > 0).then(|| at - 1),
-            (column + 1 < width).then(|| at + 1),
+            (row > 0).then(|| at - width * channels),
+            (row + 1 < height).then(|| at + width * channels),
+            (column > 0).then(|| at - channels),
+            (column + 1 < width).then(|| at + channels),
         ]
     };
     for _ in 0..ROUNDS {
@@ -89,7 +90,7 @@ mod tests {
         for at in [40, 41, 31, 50] {
             holed[at] = f32::NAN;
         }
-        assert_eq!(fill(&mut holed, [9, 9], Fill::Interpolate), 4);
+        assert_eq!(fill(&mut holed, [9, 9, 1], Fill::Interpolate), 4);
         for (filled, whole) in holed.iter().zip(&slope) {
             assert!((filled - whole).abs() < 0.5, "{filled} {whole}");
         }
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn the_mean_is_that_of_the_place() {
         let mut images = [10.0, 1.0, f32::NAN, 2.0, 30.0, f32::NAN];
-        assert_eq!(fill(&mut images, [1, 2], Fill::Mean), 2);
+        assert_eq!(fill(&mut images, [1, 2, 1], Fill::Mean), 2);
         assert_eq!(images, [10.0, 1.0, 20.0, 2.0, 30.0, 1.5]);
     }
 }

@@ -20,6 +20,17 @@ impl Plane {
         Self { height, width, pixels: pixels.iter().map(|&pixel| f32::from(pixel)).collect() }
     }
 
+    /// The brightness of a sample of `[height, width, channels]`: the luma of a colour picture, the
+    /// first channel of others.
+    pub fn from_sample([height, width, channels]: [usize; 3], sample: &[u8]) -> Self {
+        let brightness = |pixel: &[u8]| match *pixel {
+            [red, green, blue] | [red, green, blue, _] => luma([red, green, blue].map(f32::from)),
+            [first, ..] => f32::from(first),
+            [] => 0.0,
+        };
+        Self { height, width, pixels: sample.chunks_exact(channels).map(brightness).collect() }
+    }
+
     pub fn at(&self, row: usize, column: usize) -> f32 {
         self.pixels[row * self.width + column]
     }
@@ -65,6 +76,11 @@ impl Plane {
         }
         result
     }
+}
+
+/// The brightness of a colour, as ITU-R BT.709 weighs it.
+fn luma([red, green, blue]: [f32; 3]) -> f32 {
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
 /// For every output place along one axis the first input and the weights, which add up to 1.

@@ -13,30 +13,32 @@ const FAR: u8 = 32;
 /// Fills the stuck pixels of all images from their neighbours; returns how many there were, and in
 /// how many images.
 pub fn stuck_pixels(dataset: &mut Dataset) -> (usize, usize) {
-    let (height, width) = (dataset.height, dataset.width);
+    let shape = dataset.shape;
     let (mut pixels, mut images) = (0, 0);
-    for image in dataset.images.chunks_exact_mut((height * width).max(1)) {
-        let stuck: Vec<usize> =
-            (0..image.len()).filter(|&at| is_stuck(image, [height, width], at)).collect();
+    let mut samples = dataset.batch(0..dataset.len());
+    for image in samples.chunks_exact_mut(dataset.image_size().max(1)) {
+        let stuck: Vec<usize> = (0..image.len()).filter(|&at| is_stuck(image, shape, at)).collect();
         if stuck.is_empty() {
             continue;
         }
         let mut values: Vec<f32> = image.iter().map(|&pixel| f32::from(pixel)).collect();
         stuck.iter().for_each(|&at| values[at] = f32::NAN);
-        fill(&mut values, [height, width], Fill::Interpolate);
+        fill(&mut values, shape, Fill::Interpolate);
         for &at in &stuck {
             image[at] = values[at].round() as u8;
         }
         (pixels, images) = (pixels + stuck.len(), images + 1);
     }
+    *dataset = dataset.with_samples(shape, samples);
     (pixels, images)
 }
 
-fn is_stuck(image: &[u8], [height, width]: [usize; 2], at: usize) -> bool {
-    let (row, column) = (at / width, at % width);
+fn is_stuck(image: &[u8], [height, width, channels]: [usize; 3], at: usize) -> bool {
+    let (row, column, channel) = (at / channels / width, at / channels % width, at % channels);
     let rows = row.saturating_sub(1)..(row + 2).min(height);
     let mut around = rows.flat_map(|y| {
-        (column.saturating_sub(1)..(column + 2).min(width)).map(move |x| y * width + x)
+        (column.saturating_sub(1)..(column + 2).min(width))
+            .map(move |x| (y * width + x) * channels + channel)
     });
     match image[at] {
         255 => around.all(|near| near == at || image[near] < FAR),
@@ -49,9 +51,10 @@ fn is_stuck(image: &[u8], [height, width]: [usize; 2], at: usize) -> bool {
 mod tests {
     use super::stuck_pixels;
     use crate::Dataset;
+    use crate::read::labels;
 
     fn dataset(image: [u8; 25]) -> Dataset {
-        Dataset { images: image.to_vec(), labels: vec![0], height: 5, width: 5, classes: 2 }
+        Dataset::new([5, 5, 1], image.to_vec(), vec![0], labels::numbers(2))
     }
 
     #[test]
@@ -60,17 +63,18 @@ mod tests {
         image[6] = 255;
         let mut one = dataset(image);
         assert_eq!(stuck_pixels(&mut one), (1, 1));
-        assert_eq!(one.images, [0; 25]);
+        assert_eq!(one.image(0), [0; 25]);
 
-        let mut hole = dataset([240; 25]);
-        hole.images[24] = 0;
+        let mut holed = [240; 25];
+        holed[24] = 0;
+        let mut hole = dataset(holed);
         assert_eq!(stuck_pixels(&mut hole), (1, 1));
-        assert_eq!(hole.images, [240; 25]);
+        assert_eq!(hole.image(0), [240; 25]);
 
         // Two that touch, were it at a corner, are a stroke.
         image[12] = 255;
         let mut stroke = dataset(image);
         assert_eq!(stuck_pixels(&mut stroke), (0, 0));
-        assert_eq!(stroke.images, image);
+        assert_eq!(stroke.image(0), image);
     }
 }

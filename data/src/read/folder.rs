@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Dataset, MAX_CLASSES};
+use crate::{Dataset, MAX_CLASSES, Source};
 use inkling_support::parallel;
 
 use super::{BadFile, ImportError, labels, picture};
@@ -78,21 +78,16 @@ fn collect(
     preparation: &Preparation,
 ) -> Result<Pictures, ImportError> {
     let size = preparation.size;
-    let mut dataset = Dataset {
-        images: Vec::new(),
-        labels: Vec::new(),
-        height: size,
-        width: size,
-        classes: names.len(),
-    };
+    let (mut samples, mut labels, mut sources) = (Vec::new(), Vec::new(), Vec::new());
     let mut pictures = Vec::new();
     let mut bad = Vec::new();
     let mut previews = vec![Vec::new(); names.len()];
     for ((path, label), outcome) in files.iter().zip(prepared) {
         match outcome {
             Ok((found, colour, prepared, preview)) => {
-                dataset.images.extend_from_slice(&prepared.pixels);
-                dataset.labels.push(*label as u8);
+                samples.extend_from_slice(&prepared.pixels);
+                labels.push(*label as u16);
+                sources.push(Source::file(path));
                 pictures.push((found, colour, prepared.light_ink));
                 if previews[*label].len() < PREVIEWS {
                     previews[*label].push((preview, prepared.pixels));
@@ -101,6 +96,8 @@ fn collect(
             Err(what) => bad.push(BadFile { path: path.clone(), what }),
         }
     }
+    let dataset = Dataset::new([size, size, 1], samples, labels, names.to_vec());
+    let dataset = dataset.with_sources(sources);
     Ok(Pictures { dataset, bad, notes: notes(&pictures, preparation), previews })
 }
 

@@ -1,54 +1,80 @@
-//! The IDX format of the MNIST files, raw or compressed with gzip.
+//! The IDX format of the MNIST files, raw or compressed with gzip: read and written.
+//!
+//! Four bytes, of which the third is the type of the values and the fourth the number of
+//! dimensions; the dimensions as big-endian u32; the values. Images have the dimensions count,
+//! height, width, and channels where there is more than one.
 
-use std::fs;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
+use inkling_support::files::write_atomically;
 
-use crate::{Dataset, DatasetError, MAX_CLASSES, MAX_SIDE, Split};
+use super::labels;
+use crate::{Dataset, DatasetError, MAX_CLASSES, Source, Split, shape_problem};
 
-/// Magic number of a file of unsigned bytes with three dimensions: count, height, width.
-const IMAGES_MAGIC: u32 = 0x0000_0803;
-/// Magic number of a file of unsigned bytes with one dimension: count.
-const LABELS_MAGIC: u32 = 0x0000_0801;
-/// Guards against a compressed file that unpacks without end.
-const MAX_BYTES: u64 = 1 << 32;
+/// Types of values.
+const U8: u8 = 0x08;
+const I16: u8 = 0x0b;
+
+/// A compressed file may unpack to so many times its own size: real pictures stay far below.
+const MOST_UNPACKED: u64 = 100;
+/// What every compressed file may unpack to, in bytes.
+const SMALL: u64 = 64 << 20;
+
+/// An IDX file as read.
+struct Values {
+    dims: Vec<usize>,
+    /// Big-endian, `bytes` for each.
+    values: Vec<u8>,
+    kind: u8,
+}
 
 /// Reads the images and labels of one split from a folder.
 pub fn read_pair(dir: &Path, split: Split) -> Result<Dataset, DatasetError> {
     let (images_name, labels_name) = split.file_names();
-    let (images_path, images_file) = read(dir, images_name)?;
-    let (labels_path, labels_file) = read(dir, labels_name)?;
+    let images_path = found(dir, images_name)?;
+    let labels_path = found(dir, labels_name)?;
+    read_files(&images_path, &labels_path)
+}
 
-    let (dims, images) = values::<3>(&images_path, &images_file, IMAGES_MAGIC, "images")?;
-    let [count, height, width] = dims;
-    let (label_dims, labels) = values::<1>(&labels_path, &labels_file, LABELS_MAGIC, "labels")?;
-
+/// Reads a file of images and the one with their labels.
+pub fn read_files(images_path: &Path, labels_path: &Path) -> Result<Dataset, DatasetError> {
     let malformed = |path: &Path, what: String| DatasetError::Malformed { path: path.into(), what };
+    let images = values(images_path, "images", &[(U8, 3), (U8, 4)])?;
+    let labels = values(labels_path, "labels", &[(U8, 1), (I16, 1)])?;
+
+    let (count, shape) = match images.dims[..] {
+        [count, height, width] => (count, [height, width, 1]),
+        [count, height, width, channels] => (count, [height, width, channels]),
+        _ => unreachable!("the number of dimensions was asked for"),
+    };
     if count == 0 {
-        return Err(malformed(&images_path, "holds no image".into()));
+        return Err(malformed(images_path, "holds no image".into()));
     }
-    if !(1..=MAX_SIDE).contains(&height) || !(1..=MAX_SIDE).contains(&width) {
-        let what = format!("images are {height}×{width}; sides from 1 to {MAX_SIDE} are supported");
-        return Err(malformed(&images_path, what));
-    }
-    if label_dims[0] != count {
+    if labels.dims[0] != count {
         let what = format!(
             "{} labels for the {count} images of {}",
-            label_dims[0],
+            labels.dims[0],
             images_path.file_name().unwrap_or_default().to_string_lossy()
         );
-        return Err(malformed(&labels_path, what));
+        return Err(malformed(labels_path, what));
     }
-    let largest = labels.iter().copied().max().map_or(0, usize::from);
-    Ok(Dataset {
-        images: images.to_vec(),
-        labels: labels.to_vec(),
-        height,
-        width,
-        classes: (largest + 1).clamp(2, MAX_CLASSES),
-    })
+    let classes: Vec<u16> = match labels.kind {
+        U8 => labels.values.iter().map(|&label| label.into()).collect(),
+        _ => labels.values.chunks_exact(2).map(|b| u16::from_be_bytes([b[0], b[1]])).collect(),
+    };
+    let largest = classes.iter().copied().max().map_or(0, usize::from);
+    if largest >= MAX_CLASSES {
+        let what = format!("label {largest}; labels from 0 to {} are supported", MAX_CLASSES - 1);
+        return Err(malformed(labels_path, what));
+    }
+    let file: Arc<Path> = Arc::from(images_path);
+    let sources = (0..count).map(|index| Source::part(&file, "image", index)).collect();
+    let names = labels::numbers((largest + 1).max(2));
+    Ok(Dataset::new(shape, images.values, classes, names).with_sources(sources))
 }
 
 /// Where `name` or `name.gz` is in `dir`; the raw file wins where both are there.
@@ -57,63 +83,132 @@ pub fn place(dir: &Path, name: &str) -> PathBuf {
     if raw.is_file() { raw } else { dir.join(format!("{name}.gz")) }
 }
 
-/// The contents of `name` or `name.gz` in `dir`.
-fn read(dir: &Path, name: &'static str) -> Result<(PathBuf, Vec<u8>), DatasetError> {
+fn found(dir: &Path, name: &'static str) -> Result<PathBuf, DatasetError> {
     let path = place(dir, name);
-    if !path.is_file() {
-        return Err(DatasetError::Missing { dir: dir.into(), name });
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(DatasetError::Missing { dir: dir.into(), name }),
     }
-    let failed = |source| DatasetError::Read { path: path.clone(), source };
-    let file = fs::File::open(&path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        MultiGzDecoder::new(file).take(MAX_BYTES).read_to_end(&mut bytes).map_err(|source| {
-            let what = format!("not a whole gzip file ({source}); download or copy it again");
-            DatasetError::Malformed { path: path.clone(), what }
-        })?;
-    } else {
-        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    }
-    Ok((path, bytes))
 }
 
-/// Splits an IDX file of unsigned bytes into its dimensions and its values.
-fn values<'a, const DIMS: usize>(
-    path: &Path,
-    file: &'a [u8],
-    magic: u32,
-    what: &str,
-) -> Result<([usize; DIMS], &'a [u8]), DatasetError> {
+/// Reads a file whose type and number of dimensions are one of `forms`.
+fn values(path: &Path, noun: &str, forms: &[(u8, u8)]) -> Result<Values, DatasetError> {
     let malformed = |what: String| DatasetError::Malformed { path: path.into(), what };
-    let header_bytes = 4 + 4 * DIMS;
-    let mut words = file.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
-    let found = words.next();
-    if found.is_some_and(|found| found != magic) {
-        let found = found.unwrap_or_default();
-        return Err(malformed(format!(
-            "not an IDX file of {what}: it begins with 0x{found:08x}, expected 0x{magic:08x}"
-        )));
+    let failed = |source| DatasetError::Read { path: path.into(), source };
+    let file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let packed = path.extension().is_some_and(|extension| extension == "gz");
+    let limit = if packed { size.saturating_mul(MOST_UNPACKED).max(SMALL) } else { size };
+    let mut reader: Box<dyn Read> =
+        if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut read = |most: u64, into: &mut Vec<u8>| {
+        reader.by_ref().take(most).read_to_end(into).map_err(|source| {
+            if packed && source.kind() != io::ErrorKind::OutOfMemory {
+                let what = format!("not a whole gzip file ({source}); download or copy it again");
+                return malformed(what);
+            }
+            failed(source)
+        })
+    };
+
+    let mut header = Vec::new();
+    read(4, &mut header)?;
+    if let [first, second, kind, dims] = header[..] {
+        if (first, second) != (0, 0) || !forms.contains(&(kind, dims)) {
+            let magic = u32::from_be_bytes([first, second, kind, dims]);
+            let expected: Vec<String> =
+                forms.iter().map(|(k, d)| format!("0x0000{k:02x}{d:02x}")).collect();
+            return Err(malformed(format!(
+                "not an IDX file of {noun}: it begins with 0x{magic:08x}, expected {}",
+                expected.join(" or ")
+            )));
+        }
     }
-    if file.len() < header_bytes {
+    let dims = usize::from(header.get(3).map_or(forms[0].1, |&dims| dims));
+    let header_bytes = 4 + 4 * dims;
+    read(4 * dims as u64, &mut header)?;
+    if header.len() < header_bytes {
         return Err(malformed(format!(
             "truncated: {} bytes, but the header alone takes {header_bytes}",
-            file.len()
+            header.len()
         )));
     }
-    let mut dims = [0; DIMS];
-    dims.iter_mut().zip(words).for_each(|(dim, word)| *dim = word as usize);
-    let expected = dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
-    let body = &file[header_bytes..];
+    let kind = header[2];
+    let bytes_each = if kind == U8 { 1 } else { 2 };
+    let dims: Vec<usize> = header[4..]
+        .chunks_exact(4)
+        .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
+        .collect();
+    if let [_, height, width, ref channels @ ..] = dims[..] {
+        let shape = [height, width, channels.first().copied().unwrap_or(1)];
+        if let Some(what) = shape_problem(shape) {
+            return Err(malformed(what));
+        }
+    }
+    let expected =
+        dims.iter().try_fold(bytes_each, |product: usize, &dim| product.checked_mul(dim));
+    let expected = expected.map(|bytes| bytes as u64);
+    if packed && expected.is_none_or(|expected| expected > limit) {
+        return Err(malformed(format!(
+            "its header announces {} bytes of {noun}, more than {MOST_UNPACKED} times the file's \
+             {size}: no pictures compress like that; unpack it with gunzip if it is right",
+            expected.map_or("2^64".to_string(), |expected| expected.to_string())
+        )));
+    }
+    let mut values = Vec::new();
+    // One byte more than announced shows that there are more.
+    read(expected.unwrap_or(u64::MAX).saturating_add(1).min(limit), &mut values)?;
     match expected {
-        Some(expected) if expected == body.len() => Ok((dims, body)),
+        Some(expected) if expected == values.len() as u64 => Ok(Values { dims, values, kind }),
         _ => {
-            let state =
-                if expected.is_none_or(|e| e > body.len()) { "truncated" } else { "too long" };
+            let state = match expected {
+                Some(expected) if expected < values.len() as u64 => "too long",
+                _ => "truncated",
+            };
             let wanted = expected.map_or("more".to_string(), |e| e.to_string());
+            let held = match state {
+                "too long" => size.saturating_sub(header_bytes as u64).max(values.len() as u64),
+                _ => values.len() as u64,
+            };
+            let held = if packed && state == "too long" { "more".into() } else { held.to_string() };
             Err(malformed(format!(
-                "{state}: the header announces {wanted} bytes of {what}, the file holds {}",
-                body.len()
+                "{state}: the header announces {wanted} bytes of {noun}, the file holds {held}"
             )))
         }
     }
+}
+
+/// Writes a data set's half under the names that MNIST uses, raw; more than one channel as a fourth
+/// dimension, more than 256 classes as 16-bit labels.
+///
+/// # Errors
+///
+/// The file system's, with the path.
+pub fn write_pair(dir: &Path, split: Split, dataset: &Dataset) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let (images, labels) = split.file_names();
+    let [height, width, channels] = dataset.shape;
+    let dims = [dataset.len(), height, width, channels];
+    let dims = if channels == 1 { &dims[..3] } else { &dims[..] };
+    let samples = dataset.batch(0..dataset.len());
+    write_atomically(&dir.join(images), &encode(U8, dims, &samples))?;
+    let bytes: Vec<u8> = if dataset.classes() <= 256 {
+        encode(U8, &dims[..1], &dataset.labels.iter().map(|&label| label as u8).collect::<Vec<_>>())
+    } else {
+        let labels: Vec<u8> = dataset.labels.iter().flat_map(|label| label.to_be_bytes()).collect();
+        encode(I16, &dims[..1], &labels)
+    };
+    write_atomically(&dir.join(labels), &bytes)
+}
+
+/// An IDX file of unsigned bytes.
+pub fn encode_bytes(dims: &[usize], values: &[u8]) -> Vec<u8> {
+    encode(U8, dims, values)
+}
+
+fn encode(kind: u8, dims: &[usize], values: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, kind, dims.len() as u8];
+    dims.iter().for_each(|&dim| bytes.extend((dim as u32).to_be_bytes()));
+    bytes.extend(values);
+    bytes
 }

@@ -45,13 +45,12 @@ pub struct BadFile {
     pub what: String,
 }
 
-/// A data set with the names of its classes.
+/// A data set, divided.
 pub struct Collection {
     pub train: Dataset,
     pub test: Dataset,
     /// Which `test` is: given with the data, or set aside by the seed.
     pub test_given: bool,
-    pub names: Vec<String>,
     /// What was chosen on the way, a line each.
     pub notes: Vec<String>,
     /// What was left out.
@@ -180,28 +179,33 @@ fn idx(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     let (images, labels) = Split::Test.files(path);
     train.check_twin(&test, &images, &labels)?;
     let names = match labels::read(path).map_err(ImportError::Labels)? {
-        Some(names) if names.len() >= train.classes => names,
+        Some(names) if names.len() >= train.classes() => names,
         Some(names) => {
-            let what =
-                format!("{} names in {} for {} classes", names.len(), labels::FILE, train.classes);
+            let what = format!(
+                "{} names in {} for {} classes",
+                names.len(),
+                labels::FILE,
+                train.classes()
+            );
             return Err(malformed(path, what));
         }
-        None => labels::numbers(train.classes),
+        None => train.names.clone(),
     };
-    train.classes = names.len().max(2);
-    test.classes = train.classes;
+    train.names.clone_from(&names);
+    test.names = names;
     let mut notes = Vec::new();
     if let Some(missing) = options.missing_value {
         let how = options.fill.unwrap_or(Fill::Interpolate);
         for (name, dataset) in [("training", &mut train), ("test", &mut test)] {
             let known = |&pixel: &u8| if pixel == missing { f32::NAN } else { f32::from(pixel) };
-            let mut pixels: Vec<f32> = dataset.images.iter().map(known).collect();
-            let count = fill(&mut pixels, [dataset.height, dataset.width], how);
-            dataset.images = pixels.iter().map(|pixel| pixel.round() as u8).collect();
+            let mut pixels: Vec<f32> = dataset.images().flatten().map(known).collect();
+            let count = fill(&mut pixels, dataset.shape, how);
+            let filled = pixels.iter().map(|pixel| pixel.round() as u8).collect();
+            *dataset = dataset.with_samples(dataset.shape, filled);
             notes.push(format!("{count} missing {name} pixels (value {missing}) filled: {how:?}"));
         }
     }
-    Ok(Collection { train, test, test_given: true, names, notes, bad: Vec::new(), preview: None })
+    Ok(Collection { train, test, test_given: true, notes, bad: Vec::new(), preview: None })
 }
 
 fn tables(train: &Path, test: Option<&Path>, options: &Options) -> Result<Collection, ImportError> {
@@ -236,7 +240,6 @@ fn tables(train: &Path, test: Option<&Path>, options: &Options) -> Result<Collec
         train: dataset,
         test: test_set,
         test_given: test.is_some(),
-        names,
         notes,
         bad,
         preview: None,
@@ -263,7 +266,7 @@ fn fill_table(path: &Path, table: &mut Table, options: &Options) -> Result<(), I
             ),
         ));
     };
-    fill(&mut table.pixels, [table.height, table.width], how);
+    fill(&mut table.pixels, [table.height, table.width, 1], how);
     table.notes.push(format!("{missing} missing pixels filled: {how:?}"));
     Ok(())
 }
@@ -300,7 +303,6 @@ fn pictures(
         train: found.dataset,
         test: test_set,
         test_given: test.is_some(),
-        names,
         notes,
         bad,
         preview: Some(preview),

@@ -179,14 +179,11 @@ pub fn names<'t>(tables: impl Iterator<Item = &'t Table>) -> Vec<String> {
 impl Table {
     /// The images with the classes `names`; missing pixels must have been filled.
     pub fn dataset(&self, names: &[String]) -> Dataset {
-        let class = |label: &String| names.iter().position(|name| name == label).unwrap_or(0) as u8;
+        let class =
+            |label: &String| names.iter().position(|name| name == label).unwrap_or(0) as u16;
         let byte = |pixel: &f32| pixel.round().clamp(0.0, 255.0) as u8;
-        Dataset {
-            images: self.pixels.iter().map(byte).collect(),
-            labels: self.labels.iter().map(class).collect(),
-            height: self.height,
-            width: self.width,
-            classes: names.len(),
-        }
+        let pixels = self.pixels.iter().map(byte).collect();
+        let labels = self.labels.iter().map(class).collect();
+        Dataset::new([self.height, self.width, 1], pixels, labels, names.to_vec())
     }
 }

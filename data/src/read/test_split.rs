@@ -11,7 +11,7 @@ const SHARE: usize = 7;
 /// Returns the training and the test set, each in the order of the data set.
 pub fn divide(dataset: &Dataset, seed: u64) -> (Dataset, Dataset) {
     let mut is_test = vec![false; dataset.len()];
-    for class in 0..dataset.classes {
+    for class in 0..dataset.classes() {
         let labelled = |index: &usize| usize::from(dataset.labels[*index]) == class;
         let mut members: Vec<usize> = (0..dataset.len()).filter(labelled).collect();
         // Place 0 divides training from validation.
@@ -30,18 +30,18 @@ pub fn divide(dataset: &Dataset, seed: u64) -> (Dataset, Dataset) {
 #[cfg(test)]
 mod tests {
     use super::{Dataset, divide};
+    use crate::read::labels;
 
     #[test]
     fn every_class_gives_its_seventh() {
-        let labels: Vec<u8> = (0..72).map(|i| if i < 70 { i % 2 } else { i - 68 }).collect();
-        let dataset =
-            Dataset { images: (0..72).collect(), labels, height: 1, width: 1, classes: 4 };
+        let class_labels: Vec<u16> = (0..72).map(|i| if i < 70 { i % 2 } else { i - 68 }).collect();
+        let dataset = Dataset::new([1, 1, 1], (0..72).collect(), class_labels, labels::numbers(4));
         let (train, test) = divide(&dataset, 5);
         let count =
             |set: &Dataset, label| set.labels.iter().filter(|&&other| other == label).count();
         assert_eq!([0, 1, 2, 3].map(|label| count(&test, label)), [5, 5, 0, 0]);
         assert_eq!(train.len() + test.len(), 72);
-        let mut all: Vec<u8> = train.images.iter().chain(&test.images).copied().collect();
+        let mut all: Vec<u8> = train.images().chain(test.images()).flatten().copied().collect();
         all.sort_unstable();
         assert!(all.into_iter().eq(0..72));
         assert_eq!(divide(&dataset, 5), (train, test));

@@ -216,8 +216,7 @@ impl Evaluation {
                 self.int8.mistakes.len()
             ));
             let picture = |mistake: &Mistake| {
-                let plane =
-                    Plane::from_bytes(images.height, images.width, images.image(mistake.image));
+                let plane = Plane::from_sample(images.shape, images.image(mistake.image));
                 (plane.picture(), self.mistake(mistake))
             };
             let pictures: Vec<_> = self.int8.mistakes.iter().take(MISTAKES).map(picture).collect();
@@ -250,7 +249,7 @@ impl Evaluation {
                 format!("{:.0} %", 100.0 * share)
             }));
             let example = |row: &Damage| {
-                let plane = Plane::from_bytes(images.height, images.width, &row.example);
+                let plane = Plane::from_sample(images.shape, &row.example);
                 let caption = format!(
                     "{}: float {}, int8 {}",
                     row.strength,

@@ -39,13 +39,7 @@ impl<'m> Explanation<'m> {
     pub fn new(model: &'m Model, image: &[u8]) -> Result<Self, ModelError> {
         let dataset = |images: Vec<u8>| {
             let labels = vec![0; images.len() / image.len()];
-            Dataset {
-                images,
-                labels,
-                height: model.height,
-                width: model.width,
-                classes: model.classes(),
-            }
+            Dataset::new(model.shape(), images, labels, model.names.clone())
         };
         let trace = model.trace(image)?;
         let probabilities = model.int8_probabilities(&dataset(image.to_vec()))?.concat();

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use inkling_data::Augmentation;
 use inkling_data::prepare::Plane;
 use inkling_data::random::{Purpose, Random};
 use inkling_data::read::sheet;
+use inkling_data::{Augmentation, Border};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::tell::report;
@@ -126,9 +126,10 @@ pub fn run(args: &AugmentCommand) -> Result<()> {
     augmentation.check().map_err(|what| anyhow!(what))?;
     let collection = data::open(&args.data, &args.import.options(args.seed))?;
     let train = &collection.train;
-    let size = [train.height, train.width];
+    let size = [train.height(), train.width()];
+    let border = Border::of(train);
     let mut rows = Vec::new();
-    for class in 0..train.classes {
+    for class in 0..train.classes() {
         let Some(index) = train.labels.iter().position(|&label| usize::from(label) == class) else {
             continue;
         };
@@ -138,11 +139,12 @@ pub fn run(args: &AugmentCommand) -> Result<()> {
             let mut random =
                 Random::new(args.seed, Purpose::Augmentation, epoch << 32 | index as u64);
             let mut out = vec![0.0; image.len()];
-            augmentation.apply(&mut random, image, size, &mut out);
-            let pixels = out.into_iter().map(|pixel| 255.0 * pixel).collect();
-            Plane { height: size[0], width: size[1], pixels }
+            augmentation.apply(&mut random, image, train.shape, border, &mut out);
+            let bytes: Vec<u8> =
+                out.into_iter().map(|pixel| (255.0 * pixel).round() as u8).collect();
+            Plane::from_sample(train.shape, &bytes)
         };
-        let first = Plane::from_bytes(size[0], size[1], image);
+        let first = Plane::from_sample(train.shape, image);
         let row = std::iter::once(first).chain((0..u64::from(args.count)).map(changed));
         rows.push(row.map(|plane| plane.enlarged(2)).collect());
     }

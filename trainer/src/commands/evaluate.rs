@@ -8,7 +8,6 @@ use inkling_data::Dataset;
 use inkling_data::corrupt::Corruption;
 use inkling_support::console;
 use inkling_support::files::write_atomically;
-use inkling_support::order;
 use trainer::ask::evaluation::{Damage, Evaluation};
 use trainer::ask::metrics::Scores;
 use trainer::ask::model::Model;
@@ -96,29 +95,16 @@ fn images(args: &EvaluateCommand, model: &Model) -> Result<Dataset> {
     let mut images = match args.part {
         Part::Test => collection.test,
         Part::Train => collection.train,
-        Part::All => both(&collection.train, &collection.test),
+        Part::All => collection.train.joined(&collection.test),
     };
-    model.relabel(&mut images, &collection.names)?;
-    Ok(spaced(&images, args.limit.map_or(usize::MAX, |limit| limit as usize)))
-}
-
-fn both(train: &Dataset, test: &Dataset) -> Dataset {
-    Dataset {
-        images: [&train.images[..], &test.images].concat(),
-        labels: [&train.labels[..], &test.labels].concat(),
-        ..*train
-    }
-}
-
-/// At most `count` images, evenly spaced.
-fn spaced(images: &Dataset, count: usize) -> Dataset {
-    images.subset(&order::spaced(images.len(), count))
+    model.relabel(&mut images)?;
+    Ok(images.spaced(args.limit.map_or(usize::MAX, |limit| limit as usize)))
 }
 
 fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec<Damage>> {
-    let images = spaced(images, DAMAGED);
+    let images = images.spaced(DAMAGED);
     ensure!(!images.is_empty(), "{}: no images to damage", args.data.display());
-    let side = images.height.min(images.width);
+    let side = images.height().min(images.width());
     let mut rows = Vec::new();
     let accuracy = |probabilities: Vec<Vec<f32>>| {
         Scores::new(&model.names, &images.labels, &probabilities).accuracy
@@ -132,7 +118,7 @@ fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec
                 images: images.len(),
                 float: accuracy(model.float_probabilities(&damaged)?),
                 int8: accuracy(model.int8_probabilities(&damaged)?),
-                example: damaged.subset(&[0]).images,
+                example: damaged.image(0).to_vec(),
             });
         }
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 use inkling_data::prepare::repair;
-use inkling_data::read::{Collection, labels};
-use inkling_data::{Dataset, Split};
+use inkling_data::read::{Collection, idx, labels};
+use inkling_data::{Split, shape_text};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::inspect::unclean;
@@ -50,11 +50,9 @@ pub fn run(args: &ImportCommand) -> Result<()> {
     }
     let preview = collection.preview.as_ref().map(trainer::tell::report::png);
     for (split, dataset) in [(Split::Train, &collection.train), (Split::Test, &collection.test)] {
-        let (images, names) = split.file_names();
-        write_atomically(&args.out.join(images), &idx_images(dataset))?;
-        write_atomically(&args.out.join(names), &idx_labels(dataset))?;
+        idx::write_pair(&args.out, split, dataset)?;
     }
-    labels::write(&args.out, &collection.names)?;
+    labels::write(&args.out, &collection.train.names)?;
     let mut text = String::new();
     for note in &collection.notes {
         text.push_str(&format!("{note}\n"));
@@ -68,12 +66,11 @@ pub fn run(args: &ImportCommand) -> Result<()> {
         ));
     }
     text.push_str(&format!(
-        "labels:   {}\nwritten:  {} training and {} test images of {}×{} in {}\n",
-        collection.names.join(" "),
+        "labels:   {}\nwritten:  {} training and {} test images of {} in {}\n",
+        collection.train.names.join(" "),
         collection.train.len(),
         collection.test.len(),
-        collection.train.height,
-        collection.train.width,
+        shape_text(collection.train.shape),
         args.out.display()
     ));
     console::print(&text);
@@ -103,15 +100,4 @@ fn clean(collection: &mut Collection) -> Result<()> {
     ensure!(!kept.is_empty(), "--clean would leave no training image");
     collection.train = collection.train.subset(&kept);
     Ok(())
-}
-
-/// An IDX file of images.
-fn idx_images(dataset: &Dataset) -> Vec<u8> {
-    let dims = [dataset.len(), dataset.height, dataset.width].map(|dim| (dim as u32).to_be_bytes());
-    [&[0, 0, 8, 3], dims.as_flattened(), &dataset.images].concat()
-}
-
-/// An IDX file of labels.
-fn idx_labels(dataset: &Dataset) -> Vec<u8> {
-    [&[0, 0, 8, 1], &(dataset.len() as u32).to_be_bytes()[..], &dataset.labels].concat()
 }

@@ -44,8 +44,7 @@ pub fn run(args: &InspectCommand) -> Result<()> {
         // A model nobody asked for helps where it can and is silent where not.
         None => Model::open(DEFAULT_MODEL.as_ref()).ok().filter(|model| {
             let known = |name: &String| model.names.contains(name);
-            (model.height, model.width) == (collection.train.height, collection.train.width)
-                && collection.names.iter().all(known)
+            model.shape() == collection.train.shape && collection.train.names.iter().all(known)
         }),
     };
     let inspection = Inspection::new(&collection, model.as_ref())?;

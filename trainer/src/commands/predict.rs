@@ -57,7 +57,7 @@ pub fn run(args: &PredictCommand) -> Result<()> {
             }
             Err(what) => {
                 refused += 1;
-                eprintln!("{}: {what}", path.display());
+                console::note(format_args!("{}: {what}", path.display()));
             }
         }
     }
@@ -99,13 +99,7 @@ fn answer(
     read: &str,
     prepared: &Prepared,
 ) -> Result<String> {
-    let one = Dataset {
-        images: prepared.pixels.clone(),
-        labels: vec![0],
-        height: model.height,
-        width: model.width,
-        classes: model.classes(),
-    };
+    let one = Dataset::new(model.shape(), prepared.pixels.clone(), vec![0], model.names.clone());
     let logits = model.int8_logits(&one)?.concat();
     let probabilities = model.int8_probabilities(&one)?.concat();
     let mut order: Vec<usize> = (0..probabilities.len()).collect();

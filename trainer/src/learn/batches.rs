@@ -4,17 +4,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use inkling_data::Dataset;
-
-use inkling_data::Augmentation;
 use inkling_data::random::{Purpose, Random};
+use inkling_data::{Augmentation, Border, Dataset, planar_order};
 
 /// Batches that may wait ahead of the step.
 const AHEAD: usize = 4;
 
 /// One worker's part of a batch.
 pub struct Part {
-    /// Pixel / 255, `[pixels, part size]`.
+    /// Value / 255, `[channels · height · width, part size]`.
     pub images: Vec<f32>,
     /// `[classes, part size]`: the probability that each image should have in each class, over the
     /// images in the batch.
@@ -62,6 +60,7 @@ impl Feed {
     pub fn epoch(&self, epoch: usize) -> Receiver<Batch> {
         let (sender, receiver) = sync_channel(AHEAD);
         let preparation = Preparation {
+            border: Border::of(&self.dataset),
             dataset: Arc::clone(&self.dataset),
             order: self.indices.clone(),
             augmentation: self.augmentation.clone(),
@@ -80,6 +79,7 @@ impl Feed {
 
 struct Preparation {
     dataset: Arc<Dataset>,
+    border: Border,
     order: Vec<usize>,
     augmentation: Option<Augmentation>,
     label_smoothing: f32,
@@ -110,16 +110,16 @@ impl Preparation {
         let (dataset, size) = (&*self.dataset, self.part_size);
         let pixels = dataset.image_size();
         let mut images = vec![0.0; pixels * size];
-        let mut targets = vec![0.0; dataset.classes * size];
+        let mut targets = vec![0.0; dataset.classes() * size];
         let mut noise = vec![0.0; self.noise * size];
         let mut image = vec![0.0; pixels];
         for (column, &index) in indices.iter().enumerate() {
             self.prepare(index, &mut image);
-            for (row, &pixel) in image.iter().enumerate() {
-                images[row * size + column] = pixel;
+            for (row, place) in planar_order(dataset.shape).enumerate() {
+                images[row * size + column] = image[place];
             }
             if self.label_smoothing > 0.0 {
-                let share = weight * self.label_smoothing / dataset.classes as f32;
+                let share = weight * self.label_smoothing / dataset.classes() as f32;
                 targets[column..].iter_mut().step_by(size).for_each(|target| *target = share);
             }
             let label = usize::from(dataset.labels[index]);
@@ -141,8 +141,8 @@ impl Preparation {
             Some(augmentation) => {
                 let place = self.place(index);
                 let mut random = Random::new(self.seed, Purpose::Augmentation, place);
-                let size = [dataset.height, dataset.width];
-                augmentation.apply(&mut random, dataset.image(index), size, out);
+                let (image, shape) = (dataset.image(index), dataset.shape);
+                augmentation.apply(&mut random, image, shape, self.border, out);
             }
             None => pixels(dataset.image(index), out),
         }
@@ -154,12 +154,14 @@ fn pixels(image: &[u8], out: &mut [f32]) {
     image.iter().zip(out).for_each(|(&pixel, out)| *out = f32::from(pixel) / 255.0);
 }
 
-/// Images `range` of a data set in the layout of the graphs, `[pixels, size]`, zeros behind them.
+/// Images `range` of a data set in the layout of the graphs, `[channels · height · width, size]`,
+/// zeros behind them.
 pub(crate) fn columns(dataset: &Dataset, range: std::ops::Range<usize>, size: usize) -> Vec<f32> {
     let mut images = vec![0.0; dataset.image_size() * size];
     for (column, index) in range.enumerate() {
-        for (row, &pixel) in dataset.image(index).iter().enumerate() {
-            images[row * size + column] = f32::from(pixel) / 255.0;
+        let image = dataset.image(index);
+        for (row, place) in planar_order(dataset.shape).enumerate() {
+            images[row * size + column] = f32::from(image[place]) / 255.0;
         }
     }
     images

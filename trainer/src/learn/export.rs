@@ -4,7 +4,7 @@
 //! batch `N` is symbolic. The same network and parameters give the same bytes.
 
 use converter::onnx::{Attribute, Dim, Element, ElementType, ModelBuilder};
-use converter::read::exponents;
+use converter::record::{self, ModelRecord};
 
 use crate::learn::network::{IMAGE, Network, Parameter};
 use crate::learn::quantization::Plan;
@@ -62,11 +62,13 @@ pub fn ints(values: &[usize]) -> Attribute {
 }
 
 /// The ONNX file of `network` with `parameters`, the flat vector in the network's order. With a
-/// `plan` it also says which exponents the network was trained for.
+/// `plan` its record says which exponents the network was trained for.
 pub fn float_onnx(network: &Network, parameters: &[f32], plan: Option<&Plan>) -> Vec<u8> {
     let mut model = ModelBuilder::new(&network.name);
     if let Some(plan) = plan {
-        model.metadata(exponents::ENTRY, &exponents::write(plan.exponents()));
+        let mut record = ModelRecord::new(&network.name);
+        record.exponents.clone_from(plan.exponents());
+        model.metadata(record::ENTRY, &record.to_line());
     }
     let [channels, height, width] = network.input;
     let batch = Dim::Symbol("N");

@@ -13,11 +13,12 @@ use crate::learn::schedule::Schedule;
 use inkling_data::Augmentation;
 
 /// The built-in recipes, the default first.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("default", include_str!("../../recipes/default.toml")),
     ("article", include_str!("../../recipes/article.toml")),
     ("best", include_str!("../../recipes/best.toml")),
     ("fashion", include_str!("../../recipes/fashion.toml")),
+    ("finetune", include_str!("../../recipes/finetune.toml")),
 ];
 
 /// How to train.
@@ -45,6 +46,15 @@ pub struct Recipe {
     /// lowest. 0 for never.
     #[serde(default)]
     pub patience: usize,
+    /// The fewest steps of the epochs in floating point. Where data are so few that there would be
+    /// less, batch and rate fall and epochs rise; see [`Recipe::for_images`]. 0 for as many as there
+    /// are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub least_steps: usize,
+    /// How much more images of rare classes count in the loss: each class counts by its share of
+    /// the images to the power of `1 - balance`. 0 for all images alike, 1 for all classes alike.
+    #[serde(default, skip_serializing_if = "is_nought")]
+    pub balance: f32,
     pub schedule: Schedule,
     pub optimizer: OptimizerChoice,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,7 +74,57 @@ pub struct Quantization {
     pub rate: f64,
 }
 
+/// The smallest batch that small data lead to: fewer images make steps of chance.
+const SMALLEST_BATCH: usize = 8;
+
+/// Steps per epoch that a batch is made smaller for.
+const STEPS_PER_EPOCH: usize = 16;
+
+/// The most epochs that small data lead to.
+const MOST_EPOCHS: usize = 300;
+
+fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
+
+fn is_nought(value: &f32) -> bool {
+    *value == 0.0
+}
+
 impl Recipe {
+    /// This recipe for so many training images, and in words what had to be changed, if anything
+    /// had to.
+    ///
+    /// Where the epochs have fewer steps than `least_steps`, the batch is halved until an epoch has
+    /// enough of them, the rate falls with its root, and epochs are added. The result is what it is
+    /// for itself: it may be kept and used again.
+    pub fn for_images(&self, images: usize) -> (Self, Option<String>) {
+        let steps = |recipe: &Self| recipe.epochs * images.div_ceil(recipe.batch);
+        if steps(self) >= self.least_steps {
+            return (self.clone(), None);
+        }
+        let mut recipe = self.clone();
+        while recipe.batch >= 2 * SMALLEST_BATCH && images / recipe.batch < STEPS_PER_EPOCH {
+            recipe.batch /= 2;
+        }
+        let smaller = recipe.batch as f64 / self.batch as f64;
+        recipe.rate = rounded(self.rate * smaller.sqrt());
+        let epochs = self.least_steps.div_ceil(images.div_ceil(recipe.batch).max(1));
+        recipe.epochs = epochs.min(MOST_EPOCHS).max(self.epochs);
+        if let Some(quantization) = &mut recipe.quantization {
+            let more = recipe.epochs as f64 / self.epochs as f64;
+            quantization.epochs = (quantization.epochs as f64 * more).round() as usize;
+            quantization.rate = rounded(quantization.rate * smaller.sqrt());
+        }
+        recipe.least_steps = 0;
+        let what = format!(
+            "{images} training images are few: {} epochs instead of {}, batch {} instead of {}, rate \
+             {} instead of {}; --epochs keeps the recipe as it is",
+            recipe.epochs, self.epochs, recipe.batch, self.batch, recipe.rate, self.rate
+        );
+        (recipe, Some(what))
+    }
+
     /// The names of the built-in recipes, the default first.
     pub fn names() -> impl Iterator<Item = &'static str> {
         BUILT_IN.iter().map(|(name, _)| *name)
@@ -150,6 +210,8 @@ impl Recipe {
         within("label_smoothing", self.label_smoothing.into(), 0.0, 0.9)?;
         within("clip_norm", self.clip_norm.into(), 0.0, 1e6)?;
         within("average", self.average.into(), 0.0, 0.999_999)?;
+        within("least_steps", self.least_steps as f64, 0.0, 1e9)?;
+        within("balance", self.balance.into(), 0.0, 1.0)?;
         if let Some(quantization) = &self.quantization {
             within("quantization.epochs", quantization.epochs as f64, 1.0, 10_000.0)?;
             within("quantization.rate", quantization.rate, 0.0, 100.0)?;
@@ -158,6 +220,11 @@ impl Recipe {
         self.optimizer.check()?;
         self.augmentation.as_ref().map_or(Ok(()), Augmentation::check)
     }
+}
+
+/// A rate with three significant digits, as a person would write it.
+fn rounded(rate: f64) -> f64 {
+    format!("{rate:.2e}").parse().unwrap_or(rate)
 }
 
 impl fmt::Display for Recipe {
@@ -173,6 +240,9 @@ impl fmt::Display for Recipe {
         }
         if self.average > 0.0 {
             write!(f, ", average of parameters {}", self.average)?;
+        }
+        if self.balance > 0.0 {
+            write!(f, ", classes balanced by {}", self.balance)?;
         }
         if self.patience > 0 {
             write!(f, ", stops after {} epochs without progress", self.patience)?;
@@ -214,6 +284,22 @@ mod tests {
             let recipe = Recipe::open(name).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(recipe.name, name);
             assert_eq!(Recipe::parse(&recipe.to_toml()), Ok(recipe));
+        }
+    }
+
+    #[test]
+    fn steps_follow_the_size_of_small_data() {
+        let recipe = Recipe::open("default").expect("built in");
+        let steps = |recipe: &Recipe, images: usize| recipe.epochs * images.div_ceil(recipe.batch);
+        assert_eq!(recipe.for_images(55_000), (recipe.clone(), None), "large data change nothing");
+        for images in [2, 40, 110, 700, 5_000] {
+            let (small, said) = recipe.for_images(images);
+            assert!(said.is_some() && small.check().is_ok(), "{images}");
+            assert!(steps(&small, images) > steps(&recipe, images), "{images}");
+            assert!(small.epochs == 300 || steps(&small, images) >= 2000, "{images}: {small}");
+            assert!(small.batch >= 8 && small.rate <= recipe.rate, "{images}: {small}");
+            assert_eq!(small.for_images(images), (small.clone(), None), "{images}: once is enough");
+            assert_eq!(Recipe::parse(&small.to_toml()), Ok(small), "{images}");
         }
     }
 

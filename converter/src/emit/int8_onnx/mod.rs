@@ -23,15 +23,16 @@ use firmware_core::Window;
 use crate::graph::ValueId;
 use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueType};
+use crate::record::{self, ModelRecord};
 
 pub use linear::Linear;
 
 /// Key of the metadata entry that holds the exponent of the logits, as a decimal number.
 pub const LOGIT_EXPONENT: &str = "logit_exponent";
 
-/// The model's bytes.
-pub fn emit(network: &QuantizedNetwork, name: &str) -> Vec<u8> {
-    let mut model = ModelBuilder::new(name);
+/// The model's bytes, with its record among them.
+pub fn emit(network: &QuantizedNetwork, record: &ModelRecord) -> Vec<u8> {
+    let mut model = ModelBuilder::new(&record.name);
     let input = network.input;
     let batch = Dim::Symbol("N");
     let image_dims =
@@ -45,6 +46,7 @@ pub fn emit(network: &QuantizedNetwork, name: &str) -> Vec<u8> {
     let mut model = emitter.model;
     model.output("logits", ElementType::I32, &[batch, network.classes().into()]);
     model.metadata(LOGIT_EXPONENT, &network.format(network.layers.len()).exponent().to_string());
+    model.metadata(record::ENTRY, &record.to_line());
     model.finish()
 }
 

@@ -67,12 +67,17 @@ pub(super) fn info(
     let _ = writeln!(
         code,
         "    ],\n}};\n\n\
+         /// Names of the classes, in the order of the logits; none where nobody has named them.\n\
+         #[allow(dead_code)]\n\
+         pub static LABELS: [&str; {}] = {:?};\n\n\
          /// Bytes of activation memory that the caller lends to [`infer`].\n\
          pub const ARENA_BYTES: usize = {};\n\n\
          /// One image, `[height][width][channel]`; {}.\n\
          pub type Image = {};\n\n\
          /// {}.\n\
          pub type Logits = [{}; {}];\n",
+        origin.labels.len(),
+        origin.labels,
         arena.bytes,
         match network.input_format.scale {
             Scale::PowerOfTwo(_) => "0 is background".into(),

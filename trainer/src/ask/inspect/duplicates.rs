@@ -81,11 +81,11 @@ impl Duplicates {
 /// The sum of each of 4 × 4 cells, divided by the root of its pixels: the distance between two
 /// such pictures is never above that between the images.
 fn coarse(dataset: &Dataset, index: usize) -> [f32; CELLS * CELLS] {
-    let (height, width) = (dataset.height, dataset.width);
+    let [height, width, channels] = dataset.shape;
     let mut sums = [0.0; CELLS * CELLS];
     let mut counts = [0.0_f32; CELLS * CELLS];
     for (place, &pixel) in dataset.image(index).iter().enumerate() {
-        let (row, column) = (place / width, place % width);
+        let (row, column) = (place / channels / width, place / channels % width);
         let cell = row * CELLS / height * CELLS + column * CELLS / width;
         sums[cell] += f32::from(pixel);
         counts[cell] += 1.0;

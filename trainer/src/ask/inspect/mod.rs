@@ -87,7 +87,7 @@ impl<'c> Inspection<'c> {
     }
 
     fn label(&self, place: Place) -> &str {
-        &self.collection.names[usize::from(self.dataset(place).labels[place.index])]
+        &self.dataset(place).names[usize::from(self.dataset(place).labels[place.index])]
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Inspection, Place, Statistics};
 use crate::tell::report::{self, Bar, Page};
 use inkling_data::prepare::Plane;
 use inkling_data::read::sheet;
+use inkling_data::shape_text;
 
 /// Samples of each class on the page.
 const SAMPLES: usize = 16;
@@ -39,8 +40,8 @@ impl Inspection<'_> {
                 "images".into(),
                 format!("{} training, {} test", self.train.images, self.test.images),
             ],
-            vec!["size".into(), format!("{}×{}, grey", dataset.height, dataset.width)],
-            vec!["classes".into(), self.collection.names.len().to_string()],
+            vec!["size".into(), shape_text(dataset.shape)],
+            vec!["classes".into(), self.collection.train.names.len().to_string()],
             vec!["training pixels".into(), pixels(&self.train)],
             vec!["test pixels".into(), pixels(&self.test)],
             vec!["blank images".into(), self.blank.len().to_string()],
@@ -83,11 +84,18 @@ impl Inspection<'_> {
         for row in self.overview() {
             let _ = writeln!(text, "{:<18}{}", row[0], row[1]);
         }
-        let width =
-            self.collection.names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+        let width = self
+            .collection
+            .train
+            .names
+            .iter()
+            .map(|name| name.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(5);
         let _ = writeln!(text, "\n{:<width$}{:>10}{:>8}", "label", "training", "test");
         let most = self.train.counts.iter().copied().max().unwrap_or(1).max(1);
-        for (class, name) in self.collection.names.iter().enumerate() {
+        for (class, name) in self.collection.train.names.iter().enumerate() {
             let (train, test) = (self.train.counts[class], self.test.counts[class]);
             let bar = "#".repeat((30 * train).div_ceil(most));
             let _ = writeln!(text, "{name:<width$}{train:>10}{test:>8}  {bar}");
@@ -161,13 +169,13 @@ impl Inspection<'_> {
 
     fn picture(&self, place: Place) -> Plane {
         let dataset = self.dataset(place);
-        Plane::from_bytes(dataset.height, dataset.width, self.image(place))
+        Plane::from_sample(dataset.shape, self.image(place))
     }
 
     fn row(&self, places: &[Place]) -> GrayImage {
         let dataset = &self.collection.train;
         let pictures = places.iter().map(|place| self.picture(*place)).collect();
-        sheet(&[pictures], [dataset.height, dataset.width])
+        sheet(&[pictures], [dataset.height(), dataset.width()])
     }
 
     /// One self-contained page.
@@ -184,7 +192,7 @@ impl Inspection<'_> {
                 value: count as f64,
                 caption: count.to_string(),
             };
-            self.collection.names.iter().zip(counts).map(bar).collect()
+            self.collection.train.names.iter().zip(counts).map(bar).collect()
         };
         page.paragraph("Training:");
         page.raw(&report::bars(&bars(&self.train.counts)));
@@ -276,18 +284,18 @@ impl Inspection<'_> {
     fn classes(&self, page: &mut Page) {
         page.heading("Mean image and samples of each label");
         let dataset = &self.collection.train;
-        let size = [dataset.height, dataset.width];
+        let size = [dataset.height(), dataset.width()];
         let mut pictures = Vec::new();
-        for (class, name) in self.collection.names.iter().enumerate() {
+        for (class, name) in self.collection.train.names.iter().enumerate() {
             if self.train.counts[class] == 0 {
                 continue;
             }
-            let mean = Plane::from_bytes(size[0], size[1], &self.train.mean_images[class]);
+            let mean = Plane::from_sample(dataset.shape, &self.train.mean_images[class]);
             let of_class =
                 (0..dataset.len()).filter(|&index| usize::from(dataset.labels[index]) == class);
             let samples = of_class
                 .take(SAMPLES)
-                .map(|index| Plane::from_bytes(size[0], size[1], dataset.image(index)));
+                .map(|index| Plane::from_sample(dataset.shape, dataset.image(index)));
             pictures.push((
                 sheet(&[std::iter::once(mean).chain(samples).collect()], size),
                 format!("{name}: mean, then samples"),

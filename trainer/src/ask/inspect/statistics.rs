@@ -33,8 +33,8 @@ pub struct Statistics {
 impl Statistics {
     pub fn new(dataset: &Dataset) -> Self {
         let mut levels = [0_usize; 256];
-        dataset.images.iter().for_each(|&pixel| levels[usize::from(pixel)] += 1);
-        let count = dataset.images.len().max(1) as f64;
+        dataset.images().flatten().for_each(|&pixel| levels[usize::from(pixel)] += 1);
+        let count = (dataset.len() * dataset.image_size()).max(1) as f64;
         let moment = |power: i32| -> f64 {
             levels
                 .iter()
@@ -43,8 +43,8 @@ impl Statistics {
                 .sum()
         };
         let mean = moment(1) / count;
-        let mut sums = vec![vec![0_u32; dataset.image_size()]; dataset.classes];
-        let mut counts = vec![0; dataset.classes];
+        let mut sums = vec![vec![0_u32; dataset.image_size()]; dataset.classes()];
+        let mut counts = vec![0; dataset.classes()];
         for (index, &label) in dataset.labels.iter().enumerate() {
             counts[usize::from(label)] += 1;
             let sum = &mut sums[usize::from(label)];

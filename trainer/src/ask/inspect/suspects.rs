@@ -23,7 +23,7 @@ pub fn find(model: &Model, collection: &Collection) -> Result<Vec<Suspect>, Mode
     let mut suspects = Vec::new();
     for (half, dataset) in [(Half::Train, &collection.train), (Half::Test, &collection.test)] {
         let mut dataset = dataset.clone();
-        model.relabel(&mut dataset, &collection.names)?;
+        model.relabel(&mut dataset)?;
         for (index, probabilities) in model.int8_probabilities(&dataset)?.iter().enumerate() {
             let answer = first_largest(probabilities);
             let confidence = probabilities[answer];

@@ -53,7 +53,7 @@ pub struct Mistake {
 
 impl Scores {
     /// Scores probabilities `[image][class]` against labels.
-    pub fn new(names: &[String], labels: &[u8], probabilities: &[Vec<f32>]) -> Self {
+    pub fn new(names: &[String], labels: &[u16], probabilities: &[Vec<f32>]) -> Self {
         let pairs = || labels.iter().map(|&label| usize::from(label)).zip(probabilities);
         let confusion =
             Confusion::new(names.len(), pairs().map(|(label, p)| (label, first_largest(p))));

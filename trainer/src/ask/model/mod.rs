@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use converter::emit::int8_onnx::LOGIT_EXPONENT;
 use converter::read;
-use inkling_data::Dataset;
+use inkling_data::{Dataset, shape_text};
 use prost::Message;
 use tract_onnx::pb;
 
@@ -29,6 +29,7 @@ pub struct Model {
     pub names: Vec<String>,
     pub height: usize,
     pub width: usize,
+    pub channels: usize,
     float_onnx: Vec<u8>,
     int8_onnx: Vec<u8>,
     /// A logit of the integers stands for `integer · 2^-exponent`.
@@ -67,9 +68,9 @@ impl Model {
             path: folder.join("float.onnx"),
             what: error.to_string(),
         })?;
-        let [_, 1, height, width] = dims[..] else {
+        let [_, channels, height, width] = dims[..] else {
             return Err(unusable(format!(
-                "takes {dims:?}; grey images [N, 1, height, width] are supported"
+                "takes {dims:?}; images [N, channels, height, width] are supported"
             )));
         };
         let classes =
@@ -86,7 +87,22 @@ impl Model {
         let name =
             folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
         let folder = folder.to_path_buf();
-        Ok(Self { folder, name, names, height, width, float_onnx, int8_onnx, logit_exponent })
+        Ok(Self {
+            folder,
+            name,
+            names,
+            height,
+            width,
+            channels,
+            float_onnx,
+            int8_onnx,
+            logit_exponent,
+        })
+    }
+
+    /// Height, width and channels of the images that it takes.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.height, self.width, self.channels]
     }
 
     pub fn classes(&self) -> usize {
@@ -131,7 +147,7 @@ impl Model {
     ///
     /// As [`Model::int8_logits`].
     pub fn trace(&self, image: &[u8]) -> Result<Trace, ModelError> {
-        trace::run(&self.int8_onnx, image, [self.height, self.width])
+        trace::run(&self.int8_onnx, image, self.shape())
             .map_err(|error| self.failed("int8.onnx", error))
     }
 
@@ -140,8 +156,9 @@ impl Model {
     /// # Errors
     ///
     /// Names the first class that the model does not have; images of another size.
-    pub fn relabel(&self, dataset: &mut Dataset, names: &[String]) -> Result<(), ModelError> {
+    pub fn relabel(&self, dataset: &mut Dataset) -> Result<(), ModelError> {
         self.check_size(dataset)?;
+        let names = &dataset.names;
         let place = |name: &String| self.names.iter().position(|own| own == name);
         let map: Vec<Option<usize>> = names.iter().map(place).collect();
         for label in &mut dataset.labels {
@@ -150,19 +167,18 @@ impl Model {
                 folder: self.folder.clone(),
                 class: names.get(usize::from(*label)).cloned().unwrap_or_default(),
                 known: self.names.join(", "),
-            })? as u8;
+            })? as u16;
         }
-        dataset.classes = self.classes();
+        dataset.names.clone_from(&self.names);
         Ok(())
     }
 
     fn check_size(&self, images: &Dataset) -> Result<(), ModelError> {
-        if (images.height, images.width) == (self.height, self.width) {
+        if images.shape == self.shape() {
             return Ok(());
         }
         let folder = self.folder.clone();
-        let found = [images.height, images.width];
-        Err(ModelError::Size { folder, found, expected: [self.height, self.width] })
+        Err(ModelError::Size { folder, found: images.shape, expected: self.shape() })
     }
 
     fn failed(&self, file: &str, error: impl std::fmt::Display) -> ModelError {
@@ -195,10 +211,10 @@ pub enum ModelError {
     #[error("{0}")]
     Labels(String),
     #[error(
-        "{}: the model takes images of {}×{}, these have {}×{}",
-        folder.display(), expected[0], expected[1], found[0], found[1]
+        "{}: the model takes images of {}, these have {}",
+        folder.display(), shape_text(*expected), shape_text(*found)
     )]
-    Size { folder: PathBuf, found: [usize; 2], expected: [usize; 2] },
+    Size { folder: PathBuf, found: [usize; 3], expected: [usize; 3] },
     #[error("{}: the model has no class {class:?}; it knows {known}", folder.display())]
     Class { folder: PathBuf, class: String, known: String },
 }

@@ -1,7 +1,7 @@
 //! Runs the float network in tract.
 
 use converter::read;
-use inkling_data::Dataset;
+use inkling_data::{Dataset, MAX_CLASSES};
 use inkling_support::parallel;
 use tract_onnx::pb;
 use tract_onnx::prelude::*;
@@ -15,7 +15,9 @@ pub fn classes(model: &pb::ModelProto) -> Option<usize> {
     let output = model.graph.as_ref()?.output.first()?;
     let pb::type_proto::Value::TensorType(tensor) = output.r#type.as_ref()?.value.as_ref()?;
     match tensor.shape.as_ref()?.dim.last()?.value.as_ref()? {
-        Value::DimValue(classes) if (2..=256).contains(classes) => Some(*classes as usize),
+        Value::DimValue(classes) if (2..=MAX_CLASSES as i64).contains(classes) => {
+            Some(*classes as usize)
+        }
         _ => None,
     }
 }
@@ -47,7 +49,7 @@ pub fn float_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResul
         parallel::map(images.len().div_ceil(batch), |index| -> TractResult<Vec<Vec<f32>>> {
             let first = index * batch;
             let count = batch.min(images.len() - first);
-            let bytes = &images.images[first * size..(first + count) * size];
+            let bytes = images.planar_batch(first..first + count);
             let mut pixels: Vec<f32> =
                 bytes.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
             pixels.resize(batch * size, 0.0);

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use inkling_data::planar_order;
 use prost::Message;
 use tract_onnx::pb;
 use tract_onnx::prelude::*;
@@ -46,7 +47,8 @@ pub struct Filters {
 const ACCUMULATOR: &str = "/accumulator";
 
 /// Runs `int8.onnx` on one image.
-pub fn run(onnx: &[u8], image: &[u8], [height, width]: [usize; 2]) -> TractResult<Trace> {
+pub fn run(onnx: &[u8], image: &[u8], shape: [usize; 3]) -> TractResult<Trace> {
+    let [height, width, channels] = shape;
     let mut model = pb::ModelProto::decode(onnx)?;
     let graph = model.graph.as_mut().ok_or_else(|| anyhow::anyhow!("the file has no graph"))?;
     let nodes = graph.node.clone();
@@ -67,10 +69,11 @@ pub fn run(onnx: &[u8], image: &[u8], [height, width]: [usize; 2]) -> TractResul
     let bytes = model.encode_to_vec();
     let plan = tract_onnx::onnx()
         .model_for_read(&mut &bytes[..])?
-        .with_input_fact(0, u8::fact([1, 1, height, width]).into())?
+        .with_input_fact(0, u8::fact([1, channels, height, width]).into())?
         .into_optimized()?
         .into_runnable()?;
-    let input = Tensor::from_shape(&[1, 1, height, width], image)?;
+    let planar: Vec<u8> = planar_order(shape).map(|place| image[place]).collect();
+    let input = Tensor::from_shape(&[1, channels, height, width], &planar)?;
     let results = plan.run(tvec!(input.into()))?;
     let found: HashMap<&str, &TValue> =
         wanted.iter().map(String::as_str).zip(results.iter()).collect();

@@ -5,13 +5,17 @@ use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ort::environment::EnvironmentBuilder;
 
-use super::BackendError;
+use super::{BackendError, probe};
 
 /// The oldest release whose interface `ort` is built for here.
 const OLDEST: u32 = ort::MINOR_VERSION;
+
+/// Whether a library was loaded into this process, usable or not.
+static LOADED: AtomicBool = AtomicBool::new(false);
 
 /// The outcome of a search.
 pub enum Found {
@@ -42,14 +46,15 @@ pub fn find(named: Option<PathBuf>) -> Result<Found, BackendError> {
         (system_folders, "found in a library folder"),
     ] {
         for path in places().iter().flat_map(|folder| libraries(folder)) {
-            if let Some(version) = version_in_name(&path).filter(|version| is_too_old(version)) {
-                unusable = Some(format!("{}: {}", path.display(), too_old(&version)));
-                continue;
+            let old = version_in_name(&path).filter(|version| is_too_old(version));
+            match old.map_or_else(|| load(&path, why), |version| Err(too_old(&version))) {
+                Ok(found) => return Ok(found),
+                Err(what) => unusable = Some(format!("{}: {what}", path.display())),
             }
-            // Only one: after a library that did not load, `ort` takes no other in this process.
-            return load(&path, why).or_else(|what| {
-                Ok(Found::Nothing { looked: nothing(Some(format!("{}: {what}", path.display()))) })
-            });
+            if LOADED.load(Ordering::Relaxed) {
+                // `ort` takes no other library in this process.
+                return Ok(Found::Nothing { looked: nothing(unusable) });
+            }
         }
     }
     Ok(Found::Nothing { looked: nothing(unusable) })
@@ -72,12 +77,14 @@ fn is_too_old(version: &str) -> bool {
     minor.is_some_and(|minor: u32| minor < OLDEST)
 }
 
-fn load(path: &Path, why: &'static str) -> Result<Found, String> {
+pub(super) fn load(path: &Path, why: &'static str) -> Result<Found, String> {
     // `ort` resolves a relative path against the executable's folder; people mean the current one.
     let path = path.canonicalize().map_err(|error| error.to_string())?;
     if path.is_dir() {
         return Err("is a folder; name the library file itself".to_string());
     }
+    probe::try_out(&path)?;
+    LOADED.store(true, Ordering::Relaxed);
     let builder = ort::init_from(&path).map_err(|error| match error {
         ort::LoadDynamicError::BadVersion { version_str, .. } => too_old(&version_str),
         ort::LoadDynamicError::MissingApi { .. } => "is not a library of ONNX Runtime".to_string(),
@@ -125,11 +132,12 @@ fn libraries(folder: &Path) -> Vec<PathBuf> {
 /// Folders where Python's `onnxruntime` package keeps its library.
 fn wheels() -> Vec<PathBuf> {
     let mut folders = Vec::new();
-    if let Some(environment) = env::var_os("VIRTUAL_ENV") {
-        let libraries = Path::new(&environment).join("lib");
+    let environment = env::var_os("VIRTUAL_ENV").map(PathBuf::from);
+    if let Some(environment) = environment.filter(|folder| folder.is_absolute()) {
+        let libraries = environment.join("lib");
         let pythons = libraries.read_dir().into_iter().flatten().filter_map(|entry| entry.ok());
         folders.extend(pythons.map(|python| python.path().join("site-packages")));
-        folders.push(Path::new(&environment).join("Lib").join("site-packages"));
+        folders.push(environment.join("Lib").join("site-packages"));
         folders.sort();
     }
     folders.extend(python_package().and_then(|package| Some(package.parent()?.to_path_buf())));
@@ -137,24 +145,30 @@ fn wheels() -> Vec<PathBuf> {
 }
 
 /// The folder of the package that `python3` would import, without importing it.
+///
+/// Python looks into the folder that it runs in first, and whoever unpacked an archive stands in a
+/// folder of someone else's files: so it runs in the root folder and is told not to look there.
 fn python_package() -> Option<PathBuf> {
-    let program = "import importlib.util as u; s = u.find_spec('onnxruntime'); \
+    let program = "import sys; sys.path[:] = [p for p in sys.path if p]; \
+                   import importlib.util as u; s = u.find_spec('onnxruntime'); \
                    print(s.submodule_search_locations[0] if s else '')";
     let output = Command::new("python3")
         .args(["-c", program])
+        .current_dir("/")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
         .ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
-    Some(path.trim()).filter(|path| !path.is_empty()).map(PathBuf::from)
+    Some(PathBuf::from(path.trim())).filter(|path| path.is_absolute())
 }
 
 fn system_folders() -> Vec<PathBuf> {
     let searched = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
     let searched = searched.map(|name| env::var_os(name).unwrap_or(OsString::new()));
     let mut folders: Vec<PathBuf> = searched.iter().flat_map(env::split_paths).collect();
-    folders.retain(|folder| !folder.as_os_str().is_empty());
+    // What is relative would be the folder that one happens to stand in.
+    folders.retain(|folder| folder.is_absolute());
     let multiarch = format!("/usr/lib/{}-linux-gnu", env::consts::ARCH);
     let usual = ["/usr/local/lib", "/usr/lib", "/usr/lib64", &multiarch, "/opt/onnxruntime/lib"];
     folders.extend(usual.iter().map(PathBuf::from));

@@ -3,6 +3,7 @@
 //! Both stand behind `ort`'s interface, which is global: a process has one backend.
 
 mod discover;
+pub mod probe;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -80,7 +81,7 @@ impl Backend {
             environment: ort::init().with_name("inkling").build()?,
             kind: Kind::Tract,
             description: format!("tract, embedded ({why})"),
-            identity: "tract 0.23.9".to_string(),
+            identity: format!("tract {}", tract_version()),
         })
     }
 
@@ -116,6 +117,13 @@ impl Backend {
         }
         Ok(Session { session: builder.commit_from_memory(model)? })
     }
+}
+
+/// The version of tract that this program is built with.
+fn tract_version() -> &'static str {
+    let lock = include_str!("../../../../Cargo.lock");
+    let (_, package) = lock.split_once("name = \"tract-onnx\"\nversion = \"").unwrap_or_default();
+    package.split('"').next().unwrap_or_default()
 }
 
 /// An input of a graph: name, shape, values in row-major order.
@@ -155,4 +163,16 @@ pub enum BackendError {
     Library { path: PathBuf, what: String, why: &'static str },
     #[error("the backend failed: {0}")]
     Run(#[from] ort::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tract_version;
+
+    #[test]
+    fn the_version_of_tract_is_found() {
+        let parts: Vec<&str> = tract_version().split('.').collect();
+        assert_eq!(parts.len(), 3, "{parts:?}");
+        assert!(parts.iter().all(|part| part.parse::<u32>().is_ok()), "{parts:?}");
+    }
 }

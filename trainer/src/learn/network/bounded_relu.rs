@@ -49,7 +49,7 @@ impl Layer for BoundedRelu {
         _parameters: &[&[f32]],
         _shapes: &[Shape],
     ) -> String {
-        let low = export.tensor("low", &[], &[0.0]);
+        let low = export.tensor("low", &[], &[0.0_f32]);
         let high = export.tensor("high", &[], &[self.ceiling]);
         export.node("Clip", &[inputs[0], &low, &high], &[])
     }

@@ -73,10 +73,12 @@ pub fn exported_predictions(
 ) -> Result<Vec<usize>, BackendError> {
     let mut session = backend.session(float_onnx)?;
     let mut predictions = Vec::with_capacity(dataset.len());
-    for images in dataset.images.chunks(BATCH * dataset.image_size()) {
-        let count = images.len() / dataset.image_size();
+    let [height, width, channels] = dataset.shape;
+    for start in (0..dataset.len()).step_by(BATCH) {
+        let count = BATCH.min(dataset.len() - start);
+        let images = dataset.planar_batch(start..start + count);
         let images: Vec<f32> = images.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
-        let shape = [count, 1, dataset.height, dataset.width];
+        let shape = [count, channels, height, width];
         let outputs = session.run(&[("image", &shape, &images)])?;
         predictions.extend(outputs[0].chunks(outputs[0].len() / count).map(first_largest));
     }

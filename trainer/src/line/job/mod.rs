@@ -165,7 +165,7 @@ impl Job {
             int8,
             proof: &proof,
             conversion: &conversion,
-            names: &sets.names,
+            names: &sets.images.names,
             validation: (validation_correct, sets.validation.len()),
             before_integers,
             source: &self.source,
@@ -176,7 +176,7 @@ impl Job {
             backend: backend.identity(),
         };
         conversion.write(&self.out, &test, &about(&summary))?;
-        labels::write(&self.out, &sets.names)?;
+        labels::write(&self.out, &sets.images.names)?;
         let write =
             |file: &str, text: String| write_atomically(&self.out.join(file), text.as_bytes());
         write(RECIPE, self.recipe.to_toml())?;
@@ -224,9 +224,10 @@ impl Job {
     fn beginning(&self, sets: &Sets) -> Result<Beginning> {
         let mut beginning = match &self.source {
             Source::Description(description) => {
-                let input = [1, sets.images.height, sets.images.width];
+                let [height, width, channels] = sets.images.shape;
+                let input = [channels, height, width];
                 let network = description
-                    .build(input, sets.images.classes)
+                    .build(input, sets.images.classes())
                     .with_context(|| self.data.display().to_string())?;
                 let parameters = network.initial_parameters(self.seed);
                 Beginning { network, parameters, rates: None }
@@ -286,5 +287,5 @@ fn usable_threads() -> usize {
 
 fn confusion(dataset: &Dataset, predictions: impl IntoIterator<Item = usize>) -> Confusion {
     let labels = dataset.labels.iter().map(|&label| usize::from(label));
-    Confusion::new(dataset.classes.max(2), labels.zip(predictions))
+    Confusion::new(dataset.classes().max(2), labels.zip(predictions))
 }

@@ -9,7 +9,7 @@ use converter::graph::Shape;
 use converter::lower::Network as LoweredNetwork;
 use converter::operators::FloatOp;
 use converter::passes::PixelScale;
-use inkling_data::Dataset;
+use inkling_data::{Dataset, shape_text};
 
 use super::line::Beginning;
 use crate::learn::network::{self, Network};
@@ -97,14 +97,13 @@ impl Pretrained {
         let mut lowered = Converter::new("model", &onnx).pixel_scale(self.pixels).lower()?;
         let input = lowered.input;
         ensure!(
-            input == Shape::new(images.height, images.width, 1),
-            "the model takes images of {input}, the data has {}×{} in grey; --size gives pictures \
-             another size",
-            images.height,
-            images.width
+            input == Shape::new(images.height(), images.width(), images.channels()),
+            "the model takes images of {input}, the data has {} (height×width×channels); --size \
+             gives pictures another size",
+            shape_text(images.shape)
         );
-        if self.new_head || lowered.classes() != images.classes {
-            replace_head(&mut lowered, images.classes, seed)?;
+        if self.new_head || lowered.classes() != images.classes() {
+            replace_head(&mut lowered, images.classes(), seed)?;
         }
         let readout = network::read("model", &lowered)?;
         let layers = readout.network.layers.iter().filter(|placed| placed.is_trained()).count();

@@ -179,10 +179,11 @@ impl Sweep {
         let data = self.data.as_ref().unwrap_or(&plan.data);
         let options = read::Options { seed: plan.seed, ..self.import.clone() };
         let sets = Sets::load(data, &options, plan.seed)?;
-        let input = [1, sets.images.height, sets.images.width];
+        let [height, width, channels] = sets.images.shape;
+        let input = [channels, height, width];
         let network = Description::named(&plan.network)
             .with_context(|| format!("{}: network", self.file.display()))?
-            .build(input, sets.images.classes)
+            .build(input, sets.images.classes())
             .with_context(|| data.display().to_string())?;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
         let material = Material {

@@ -1,0 +1,43 @@
+//! Where a sample comes from.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A file, and where in it, for whoever has to look at a sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    file: Arc<Path>,
+    /// What the file has many of, and which of them, as a person counts.
+    part: Option<(&'static str, u32)>,
+}
+
+impl Default for Source {
+    /// Nowhere.
+    fn default() -> Self {
+        Self { file: Arc::from(Path::new("")), part: None }
+    }
+}
+
+impl Source {
+    /// A file that is one sample.
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self { file: Arc::from(path.as_ref()), part: None }
+    }
+
+    /// Part `number` of a file that holds many: a `row` of a table, an `image` of an IDX file.
+    pub fn part(file: &Arc<Path>, noun: &'static str, number: usize) -> Self {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        Self { file: Arc::clone(file), part: Some((noun, number)) }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        match self.part {
+            Some((noun, number)) => write!(f, ", {noun} {number}"),
+            None => Ok(()),
+        }
+    }
+}
