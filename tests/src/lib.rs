@@ -42,6 +42,22 @@ pub fn random_images(
     Dataset::new([height, width, 1], samples, labels, labels::numbers(classes))
 }
 
+/// A file of `../shared`, which is no part of the project; says loudly that it is missing if it is.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = root().join("../shared").join(name);
+    if !path.is_file() {
+        let missing = format!("there is no {}", path.display());
+        skip(name, &missing, "putting it there", "INKLING_REQUIRE_SHARED");
+        return None;
+    }
+    Some(path)
+}
+
+/// Whether tests take all inputs, and not only as many as everyday checks have time for.
+pub fn all_inputs() -> bool {
+    std::env::var("INKLING_ALL_INPUTS").is_ok_and(|value| value == "1")
+}
+
 /// An empty folder of its own for a test; `name` must differ between tests.
 pub fn scratch(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("inkling-{}-{name}", std::process::id()));

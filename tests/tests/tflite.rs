@@ -1,121 +1,11 @@
 //! Imported `.tflite` files compute what TensorFlow Lite for Microcontrollers computes, in every
 //! value.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
 
-use converter::quantized::Scale;
-use converter::reference;
-use converter::tflite::file::{Element, File};
-use converter::tflite::{Conversion, Imported};
-use tests::{generated, root, tflite_micro};
-
-/// The committed models.
-const MODELS: [&str; 9] = [
-    "convnet",
-    "convnet_4_bits",
-    "convnet_float_borders",
-    "convnet_per_tensor",
-    "convnet_u8_borders",
-    "excite",
-    "mobilenet",
-    "separable",
-    "series",
-];
-
-fn committed(name: &str) -> PathBuf {
-    root().join("tests/models").join(name).with_extension("tflite")
-}
-
-/// A file beside the project; says loudly that it is missing if it is.
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = root().join("../shared").join(name);
-    if !path.is_file() {
-        let line =
-            format!("SKIPPED: {name} beside tflite-micro - there is no {}\n", path.display());
-        let _ = std::io::stderr().write_all(line.as_bytes());
-        return None;
-    }
-    Some(path)
-}
-
-/// Inputs for a large model: all that are asked for where CI sets the variable, else fewer.
-fn inputs() -> usize {
-    if std::env::var_os("INKLING_ALL_INPUTS").is_some() { 1000 } else { 300 }
-}
-
-/// Samples as bytes: noise over the whole range, and smooth signals as sensors and pictures are.
-fn samples(seed: u64, count: usize, size: usize) -> Vec<u8> {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let mut bytes = Vec::with_capacity(count * size);
-    for sample in 0..count {
-        match sample % 3 {
-            0 => bytes.extend((0..size).map(|_| rng.u8(..))),
-            kind => {
-                let (mut value, step) = (rng.i32(-128..128), rng.i32(1..16) * kind as i32);
-                bytes.extend((0..size).map(|_| {
-                    value = (value + rng.i32(-step..=step)).clamp(-128, 127);
-                    value as i8 as u8
-                }));
-            }
-        }
-    }
-    bytes
-}
-
-/// A model with samples and what TensorFlow Lite for Microcontrollers computes for them.
-struct Case {
-    name: String,
-    conversion: Conversion,
-    inputs: Vec<u8>,
-    expected: Vec<u8>,
-}
-
-impl Case {
-    fn new(path: &Path, count: usize) -> Self {
-        let bytes = fs::read(path).expect("the model can be read");
-        let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
-        let conversion = Conversion::new(name, &bytes)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let Imported { network, output, .. } = &conversion.imported;
-        let inputs = samples(1, count, network.input.size());
-        let file = File::read(&bytes).expect("it was just read");
-        let expected = match file.tensors[file.inputs[0]].element {
-            // The model quantizes by itself what its integers stand for.
-            Element::F32 => {
-                let Scale::Affine { scale, zero } = network.input_format.scale else {
-                    panic!("{name}: an imported input has a scale");
-                };
-                let real = |&byte: &u8| scale * (i32::from(byte as i8) - zero) as f32;
-                let floats: Vec<u8> = inputs.iter().flat_map(|b| real(b).to_le_bytes()).collect();
-                tflite_micro::run(path, *output, &floats)
-            }
-            _ => tflite_micro::run(path, *output, &inputs),
-        };
-        let distinct: BTreeSet<&u8> = expected.iter().collect();
-        assert!(distinct.len() > 20, "{name}: all outputs are among {distinct:?}");
-        Self { name: name.into(), conversion, inputs, expected }
-    }
-
-    /// All outputs of the host reference, one byte each.
-    fn host(&self) -> Vec<u8> {
-        let network = &self.conversion.imported.network;
-        self.inputs
-            .chunks(network.input.size())
-            .flat_map(|sample| reference::logits(network, sample))
-            .map(|value| value as u8)
-            .collect()
-    }
-
-    fn check(&self, what: &str, ours: &[u8]) {
-        assert_eq!(ours.len(), self.expected.len(), "{what}: {}", self.name);
-        let different = ours.iter().zip(&self.expected).filter(|(a, b)| a != b).count();
-        println!("{}: {} outputs of {what}, {different} differ", self.name, ours.len());
-        assert_eq!(different, 0, "{what}: of {} outputs of {}", ours.len(), self.name);
-    }
-}
+use converter::tflite::Conversion;
+use tests::tflite_micro::{self, Case, MODELS, REFERENCE, committed};
+use tests::{all_inputs, generated, shared};
 
 /// Host reference and generated code beside tflite-micro.
 fn compare(folder: &str, cases: &[Case]) {
@@ -150,15 +40,9 @@ fn reference_models_equal_tflite_micro() {
     if !tflite_micro::found("reference models beside tflite-micro") {
         return;
     }
-    let models = [
-        "models/autoencoder_int8",
-        "models/dscnn_int8",
-        "models/mobilenetv1_025_int8",
-        "models/resnet8_int8",
-        "cases/models/k_convnet_int8",
-    ];
-    let paths = models.iter().filter_map(|model| shared(&format!("{model}.tflite")));
-    let cases: Vec<Case> = paths.map(|path| Case::new(&path, inputs())).collect();
+    let count = if all_inputs() { 1000 } else { 300 };
+    let paths = REFERENCE.iter().filter_map(|model| shared(model));
+    let cases: Vec<Case> = paths.map(|path| Case::new(&path, count)).collect();
     compare("tflite-reference", &cases);
 }
 
