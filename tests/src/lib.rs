@@ -4,6 +4,7 @@
 pub mod dialects;
 pub mod generated;
 pub mod mcu;
+pub mod networks;
 pub mod onnxruntime;
 pub mod pictures;
 mod skip;

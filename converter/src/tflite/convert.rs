@@ -21,6 +21,9 @@ use crate::reference;
 /// The name of the source in a model's folder.
 pub const SOURCE: &str = "model.tflite";
 
+/// What a conversion writes.
+pub const FILES: [&str; 5] = [SOURCE, "model.rs", "golden.rs", "MODEL_CARD.md", record::FILE];
+
 /// Bytes of inputs and outputs that golden samples may take: they lie in a device's flash.
 const GOLDEN_BYTES: usize = 16 << 10;
 

@@ -15,7 +15,7 @@ mod rescale;
 mod tables;
 mod weighted;
 
-pub use convert::{Conversion, SOURCE};
+pub use convert::{Conversion, FILES, SOURCE};
 pub use import::{Imported, import};
 
 use flatbuffer::Damaged;
