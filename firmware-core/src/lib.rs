@@ -42,6 +42,7 @@
 extern crate std;
 
 mod activation;
+mod affine;
 #[allow(unsafe_code)]
 mod arch;
 mod arena;
@@ -49,9 +50,11 @@ mod arena;
 mod batch;
 mod channels;
 mod flatten;
+mod float_scale;
 mod info;
 pub mod kernels;
 pub mod layers;
+mod multiplier;
 mod observer;
 mod requantize;
 #[cfg(kernels)]
@@ -59,6 +62,7 @@ mod tile;
 mod window;
 
 pub use activation::Activation;
+pub use affine::{AffineAdd, AffineMul, Term};
 
 /// The kernels that this target has, by the name of their file in `src/arch`; `portable` where
 /// there are none.
@@ -70,12 +74,14 @@ pub use arena::Arena;
 #[cfg(any(test, feature = "std"))]
 pub use batch::infer_batch;
 pub use flatten::flatten;
+pub use float_scale::FloatScale;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
-    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, FullyConnected, GroupedConv2d,
-    LeakyRelu, Lookup, MaxPool2d, PaddedWith, Strided, Unit,
+    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise, FullyConnected,
+    GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, Pad2d, PaddedWith, Strided, Unit,
 };
+pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;
 pub use requantize::{Clip, Requantize, Shift};
 pub use window::{Axis, Span, Window, WindowError};
