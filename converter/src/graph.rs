@@ -5,6 +5,7 @@
 
 use firmware_core::Window;
 
+use crate::operators::functions::Function;
 use crate::quantize::Exponents;
 
 /// Number of a value: 0 is the input, `i + 1` the result of node `i`.
@@ -79,6 +80,8 @@ pub enum Operator {
     LeakyRelu {
         slope: f32,
     },
+    /// A function of every single element.
+    Function(Function),
     MaxPool2d {
         window: Window,
     },
@@ -138,6 +141,26 @@ impl Head {
 }
 
 impl Operator {
+    /// It computes every element from the one in its place alone, the same way for all.
+    pub fn is_elementwise(&self) -> bool {
+        matches!(
+            self,
+            Operator::Relu
+                | Operator::Clip { .. }
+                | Operator::LeakyRelu { .. }
+                | Operator::Function(_)
+        )
+    }
+
+    /// No result is negative, whatever the input.
+    pub fn never_negative(&self) -> bool {
+        match self {
+            Operator::Relu | Operator::Clip { .. } => true,
+            Operator::Function(function) => function.as_dyn().never_negative(),
+            _ => false,
+        }
+    }
+
     /// The name used in messages and reports.
     pub fn name(&self) -> &'static str {
         match self {
@@ -147,6 +170,7 @@ impl Operator {
             Operator::Relu => "relu",
             Operator::Clip { .. } => "clip",
             Operator::LeakyRelu { .. } => "leaky_relu",
+            Operator::Function(function) => function.as_dyn().name(),
             Operator::MaxPool2d { .. } => "max_pool2d",
             Operator::AveragePool2d { .. } => "average_pool2d",
             Operator::Pad { .. } => "pad",

@@ -74,7 +74,7 @@ pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
     Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, FullyConnected, GroupedConv2d,
-    LeakyRelu, MaxPool2d, PaddedWith, Strided, Unit,
+    LeakyRelu, Lookup, MaxPool2d, PaddedWith, Strided, Unit,
 };
 pub use observer::Observer;
 pub use requantize::{Clip, Requantize, Shift};

@@ -13,7 +13,8 @@ use converter::verify::{self, ModelError, VerifyArgs, VerifyError};
 use inkling_data::{Dataset, Split};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
 use tests::mcu::{
-    Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain, connect, expected,
+    Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain, connect,
+    expected,
 };
 
 fn start(board: &Board, what: &str) -> Option<Emulator> {

@@ -8,7 +8,9 @@ use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter};
 use inkling_data::read::idx;
 use inkling_data::{Dataset, Split};
-use tests::mcu::{BOARDS, Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain};
+use tests::mcu::{
+    BOARDS, Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain,
+};
 use tests::structures::{CLASSES, SIDE, Structure, network};
 use tests::{random_images, scratch};
 

@@ -232,7 +232,7 @@ fn bad_data_is_refused_in_one_line() {
         [Split::Train, Split::Test].map(Split::file_names);
     let refused = |data: &Path, parts: &[&str]| refused(&program, data, &out, &[], parts);
 
-    refused(Path::new("/no/such/folder"), &["/no/such/folder", "--data"]);
+    refused(Path::new("/no/such/folder"), &["/no/such/folder", "a data set is"]);
     refused(&data.join(images), &[images]);
 
     let spoil = |name: &str, change: &dyn Fn(&mut Vec<u8>), parts: &[&str]| {
@@ -260,7 +260,8 @@ fn bad_data_is_refused_in_one_line() {
 
     let rewrite = |count: usize, height: usize, width: usize| {
         let write = |name: &str, dims: &[usize]| {
-            let values = vec![0; dims.iter().product()];
+            let values: Vec<u8> =
+                (0..dims.iter().product()).map(|at: usize| (at % 2) as u8).collect();
             fs::write(data.join(name), idx::encode_bytes(dims, &values)).expect("it is written");
         };
         write(images, &[count, height, width]);
@@ -274,7 +275,7 @@ fn bad_data_is_refused_in_one_line() {
     refused(&data, &[test_images, "21×18"]);
     // Large enough to read, too small for two convolutions and two poolings.
     rewrite(10, 9, 9);
-    idx::write_pair(&data, Split::Test, &random_images(2, 5, 9, 9, 1)).expect("it is written");
+    idx::write_pair(&data, Split::Test, &random_images(2, 5, 9, 9, 2)).expect("it is written");
     refused(&data, &["conv2", "window"]);
     fs::remove_file(data.join(test_labels)).expect("a test can remove");
     refused(&data, &[test_labels]);

@@ -128,14 +128,10 @@ impl Quantizing<'_> {
 
 /// The bounds that a layer's activation sets, where saturation does not.
 fn clip(layer: &Layer, format: ValueFormat) -> Option<[i32; 2]> {
-    let (least, greatest) = match format.element {
-        ValueType::U8 => (0, 255),
-        ValueType::I8 => (-128, 127),
-        ValueType::I32 => return None,
-    };
-    if !layer.op.as_dyn().requantizes() {
+    if format.element == ValueType::I32 || !layer.op.as_dyn().requantizes() {
         return None;
     }
+    let (least, greatest) = format.element.range();
     let low = if layer.relu { 0 } else { least };
     let high = layer.ceiling.map_or(greatest, |ceiling| {
         let ceiling = f64::from(ceiling) * 2_f64.powi(format.exponent());

@@ -10,7 +10,7 @@ mod file;
 mod fold;
 mod functions;
 mod input;
-mod operators;
+pub(crate) mod operators;
 mod structure;
 mod view;
 

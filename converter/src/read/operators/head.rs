@@ -1,4 +1,5 @@
-//! What a classifier ends in: Softmax, LogSoftmax, Sigmoid and ArgMax.
+//! What a classifier ends in: Softmax, LogSoftmax and ArgMax. A sigmoid at the end is a function like others
+//! until the passes find it there.
 
 use super::*;
 use crate::graph::Head;
@@ -8,12 +9,8 @@ pub(super) fn head(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
     let head = match node.proto.op_type.as_str() {
         "Softmax" => Head::Softmax,
         "LogSoftmax" => Head::LogSoftmax,
-        "ArgMax" => Head::ArgMax,
-        _ => Head::Sigmoid,
+        _ => Head::ArgMax,
     };
-    if head == Head::Sigmoid {
-        return activation::unary(reader, node, Operator::Softmax(head));
-    }
     // Over one axis; Softmax before operator set 13 over all dimensions from the axis on.
     let early = reader.opset < 13 && head != Head::ArgMax;
     let default = match (head, early) {

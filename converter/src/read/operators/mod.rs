@@ -20,11 +20,11 @@ use super::{Known, ReadError, Reader, fold, is_standard, node_name};
 use crate::graph::{Operator, Shape};
 use crate::interpreter::attributes::{self, Attributes};
 use crate::interpreter::axis;
+use crate::operators::functions;
 use firmware_core::Window;
 
-/// The operators that [`read_node`] knows on what depends on the image, for the error that names
-/// what is supported.
-pub const SUPPORTED: &[&str] = &[
+/// The operators that [`read_node`] knows on what depends on the image, beside functions.
+const SUPPORTED: &[&str] = &[
     "Add",
     "ArgMax",
     "AveragePool",
@@ -51,7 +51,6 @@ pub const SUPPORTED: &[&str] = &[
     "ReduceMean",
     "Relu",
     "Reshape",
-    "Sigmoid (at the end)",
     "Softmax",
     "Squeeze",
     "Sub",
@@ -60,8 +59,16 @@ pub const SUPPORTED: &[&str] = &[
     "Unsqueeze",
 ];
 
+/// The operators that are read, for the error that names them.
+fn supported() -> String {
+    let functions = functions::READ.iter().map(|(name, _)| *name);
+    let mut names: Vec<&str> = SUPPORTED.iter().copied().chain(functions).collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
 /// A node with its context for errors.
-struct Cursor<'a> {
+pub struct Cursor<'a> {
     proto: &'a pb::NodeProto,
 }
 
@@ -199,7 +206,7 @@ impl Image {
 }
 
 /// Reads one node of the file.
-pub fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<(), ReadError> {
+pub(super) fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<(), ReadError> {
     let node = &Cursor { proto };
     if !is_standard(&proto.domain) {
         let op = format!("{}.{}", proto.domain, proto.op_type);
@@ -230,16 +237,22 @@ pub fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<(), ReadE
         "Identity" => activation::identity(reader, node),
         "Dropout" => activation::dropout(reader, node),
         "Cast" => activation::cast(reader, node),
-        "Softmax" | "LogSoftmax" | "Sigmoid" | "ArgMax" => head::head(reader, node),
+        "Softmax" | "LogSoftmax" | "ArgMax" => head::head(reader, node),
         "Flatten" | "Reshape" => reshape::reshape(reader, node),
         "Squeeze" | "Unsqueeze" => reshape::squeeze(reader, node),
         "Transpose" => reshape::transpose(reader, node),
         "Concat" => concat::concat(reader, node),
-        op => Err(ReadError::Operator {
-            node: node_name(proto).into(),
-            hint: hint(proto),
-            op: op.into(),
-        }),
+        op => match functions::READ.iter().find(|(name, _)| *name == op) {
+            Some((_, read)) => {
+                let function = read(node)?;
+                activation::unary(reader, node, Operator::Function(function))
+            }
+            None => Err(ReadError::Operator {
+                node: node_name(proto).into(),
+                hint: hint(proto),
+                op: op.into(),
+            }),
+        },
     }
 }
 
@@ -262,7 +275,7 @@ fn hint(proto: &pb::NodeProto) -> String {
         "If" | "Loop" | "Scan" => {
             "control flow has no kernels; export the model for one fixed input size".into()
         }
-        _ => format!("supported: {}", SUPPORTED.join(", ")),
+        _ => format!("supported: {}", supported()),
     }
 }
 
