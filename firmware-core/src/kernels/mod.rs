@@ -39,6 +39,7 @@ pub(crate) use conv2d::convolve;
 pub use conv2d::{Conv2dShape, conv2d, conv2d_accumulate, conv2d_max_pool2d};
 pub use depthwise_conv2d::depthwise_conv2d;
 pub use elementwise::{Combine, elementwise, elementwise_in_place};
+#[cfg(kernels)]
 pub(crate) use fully_connected::connect;
 pub use fully_connected::{fully_connected, fully_connected_logits};
 pub use grouped_conv2d::grouped_conv2d;
