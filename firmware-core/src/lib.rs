@@ -19,7 +19,9 @@
 //! # The contracts
 //!
 //! - Every runtime gives the same integers. Activations are `u8` or `i8`, weights `i8`, biases and
-//!   accumulators `i32`; there are no zero points, and every scale is a power of two.
+//!   accumulators `i32`; there are no zero points, and every scale is a power of two. Models that
+//!   others quantized have zero points and other scales; what they compute is what the runtime
+//!   computes that they were made for: see [`Multiplier`] and [`FloatScale`].
 //! - An accumulator never overflows, because the converter proves `sum |w| * max(x) + |b| < 2^24`
 //!   for every output channel, and refuses a model otherwise. Weights that break that bound give
 //!   a wrapped sum: wrong, but defined.

@@ -175,6 +175,13 @@ impl Import<'_> {
         let mut rescales = Vec::with_capacity(outputs);
         for (channel, (weights, bias)) in weights.chunks_exact(taps.max(1)).zip(bias).enumerate() {
             let factor = factors[channel % factors.len()];
+            // The kernels multiply two neighbours at once, and two products of -128 and -128 do not
+            // fit the half of a word that they have; the specification leaves -128 out as well.
+            if weights.contains(&i8::MIN) {
+                return Err(operator.error(format!(
+                    "output channel {channel} has a weight of -128; int8 weights are -127 to 127"
+                )));
+            }
             let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
             let magnitudes: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
             let furthest = i64::from((input.zero + 128).max(127 - input.zero));
