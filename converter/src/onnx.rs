@@ -42,7 +42,8 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    fn proto(self) -> i32 {
+    /// The number that ONNX gives the type.
+    pub fn proto(self) -> i32 {
         let data_type = match self {
             ElementType::F32 => DataType::Float,
             ElementType::U8 => DataType::Uint8,

@@ -5,6 +5,7 @@
 //! may be called, [`order`] finds the largest of numbers,
 //! [`shell`] writes commands as people type them.
 
+pub mod caught;
 pub mod console;
 pub mod digest;
 pub mod files;

@@ -2,6 +2,7 @@
 //! the dialects that exporters write.
 
 pub mod dialects;
+pub mod kinds;
 pub mod mcu;
 pub mod networks;
 pub mod onnxruntime;
