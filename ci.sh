@@ -99,10 +99,12 @@ setup() {
 
 format() {
     cargo fmt --all --check
-    local manifest
-    for manifest in firmware-core/boards/*/Cargo.toml firmware-core/counts/Cargo.toml; do
-        cargo fmt --check --manifest-path "$manifest"
+    local folder
+    for folder in $(boards) firmware-core/counts; do
+        cargo fmt --check --manifest-path "$folder/Cargo.toml"
     done
+    # The shared application is in no workspace, which cargo fmt asks for.
+    rustfmt --check --edition 2024 firmware-core/boards/app/build.rs firmware-core/boards/app/src/lib.rs
 }
 
 lint() {
