@@ -5,6 +5,11 @@
 //! bound ([`mod@quantize`]), [`emit`] Rust and ONNX. [`reference`] runs the result on the host,
 //! [`prove`] compares it with tract.
 //!
+//! # Features
+//!
+//! `prove` brings [`prove`], and with it tract; `verify` talks to devices over serial lines; `cli` is
+//! the command line. A `build.rs` that only wants a model's Rust needs none of them.
+//!
 //! # Contracts
 //!
 //! - No input makes it panic: a file that is not ONNX, is truncated or holds what is not
@@ -21,15 +26,20 @@ pub mod doubts;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
+pub mod interpreter;
+pub mod limits;
 pub mod lower;
 pub mod onnx;
 pub mod operators;
 pub mod passes;
+pub mod pb;
+#[cfg(feature = "prove")]
 pub mod prove;
 pub mod quantize;
 pub mod quantized;
 pub mod read;
 pub mod record;
+#[cfg(feature = "verify")]
 pub mod verify;
 
 pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore};

@@ -1,12 +1,12 @@
-//! A small builder for ONNX models, over tract's protobuf types.
+//! A small builder for ONNX models.
 //!
 //! Both graphs that Inkling writes come from here: the trainer's float graphs and the converter's
 //! `int8.onnx`. The same calls give the same bytes: nothing depends on time, on the machine or on
 //! the order of a hash map.
 
+use crate::pb;
+use crate::pb::tensor_proto::DataType;
 use prost::Message;
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_proto::DataType;
 
 /// Version of the ONNX intermediate representation written into every model.
 ///
@@ -42,7 +42,8 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    fn proto(self) -> i32 {
+    /// The number that ONNX gives the type.
+    pub fn proto(self) -> i32 {
         let data_type = match self {
             ElementType::F32 => DataType::Float,
             ElementType::U8 => DataType::Uint8,

@@ -34,6 +34,23 @@ impl ValueType {
         }
     }
 
+    /// Least and greatest value.
+    pub fn range(self) -> (i32, i32) {
+        match self {
+            ValueType::U8 => (0, 255),
+            ValueType::I8 => (-128, 127),
+            ValueType::I32 => (i32::MIN, i32::MAX),
+        }
+    }
+
+    /// The value of an 8-bit type that has the bits of `byte`.
+    pub fn of_byte(self, byte: u8) -> i32 {
+        match self {
+            ValueType::I8 => (byte as i8).into(),
+            ValueType::U8 | ValueType::I32 => byte.into(),
+        }
+    }
+
     /// The largest magnitude that a value of an 8-bit type has.
     pub fn largest(self) -> i64 {
         match self {

@@ -8,7 +8,7 @@ use image::RgbImage;
 
 use crate::prepare::InputForm;
 use crate::random::{Purpose, Random};
-use crate::read::{self, BadFile, ImportError, Options};
+use crate::read::{self, BadFile, Collection, ImportError, Options};
 use inkling_support::digest::sha256;
 
 /// The test set. It is read and checked with the rest, so that a broken file is found at once, but
@@ -53,6 +53,8 @@ pub struct Sets {
     pub training: Vec<usize>,
     pub validation: Dataset,
     pub test: SealedTestSet,
+    /// Which `test` is: given with the data, or set aside by the seed.
+    pub test_given: bool,
     /// The sha256 of all images and labels.
     pub fingerprint: String,
     /// What brought the source to bytes.
@@ -93,12 +95,13 @@ impl Sets {
                 (training, images.subset(&validation))
             }
         };
-        let fingerprint = fingerprint(&[&images, &validation, &test]);
+        let fingerprint = hash(&[&images, &validation, &test]);
         Ok(Self {
             validation,
             images: Arc::new(images),
             training,
             test: SealedTestSet(test),
+            test_given: collection.test_given,
             fingerprint,
             form: collection.form,
             validation_given,
@@ -121,8 +124,17 @@ impl Sets {
     }
 }
 
+/// The sha256 that [`Sets::load`] gives these data, divided by `seed`.
+pub fn fingerprint(collection: &Collection, seed: u64) -> String {
+    let Collection { train, validation, test, .. } = collection;
+    match validation {
+        Some(validation) => hash(&[train, validation, test]),
+        None => hash(&[train, &train.subset(&divide(train.len(), seed).1), test]),
+    }
+}
+
 /// The sha256 of what is learned from, validated and tested on: shape, names, samples and labels.
-fn fingerprint(sets: &[&Dataset]) -> String {
+fn hash(sets: &[&Dataset]) -> String {
     let shape = sets[0].shape.map(|side| (side as u64).to_le_bytes());
     let names = sets[0].names.join("\n");
     let labels = |set: &&Dataset| set.labels.iter().flat_map(|l| l.to_le_bytes()).collect();

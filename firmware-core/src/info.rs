@@ -66,6 +66,8 @@ pub enum LayerKind {
     Concat,
     /// [`kernels::leaky_relu`](crate::kernels::leaky_relu)
     LeakyRelu,
+    /// [`kernels::lookup`](crate::kernels::lookup)
+    Lookup,
 }
 
 impl LayerKind {
@@ -82,6 +84,7 @@ impl LayerKind {
             Self::Add => "add",
             Self::Concat => "concat",
             Self::LeakyRelu => "leaky_relu",
+            Self::Lookup => "lookup",
         }
     }
 }

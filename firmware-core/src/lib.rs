@@ -7,8 +7,8 @@
 //! memory but its weights.
 //!
 //! The *layers* ([`Conv2d`], [`MaxPool2d`], [`FullyConnected`], …) carry the weights and check shapes
-//! at compile time: a model whose shapes do not fit does not compile. Each picks the kernel for
-//! the processor it is compiled for.
+//! at compile time: a model whose shapes do not fit does not compile. Each asks the kernels of the
+//! processor it is compiled for, which [`KERNELS`] names.
 //!
 //! The [*kernels*](kernels) compute. The scalar ones in this crate define the result; the ones
 //! for a particular processor are faster and give the same integers.
@@ -74,7 +74,7 @@ pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
     Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, FullyConnected, GroupedConv2d,
-    LeakyRelu, MaxPool2d, PaddedWith, Strided, Unit,
+    LeakyRelu, Lookup, MaxPool2d, PaddedWith, Strided, Unit,
 };
 pub use observer::Observer;
 pub use requantize::{Clip, Requantize, Shift};

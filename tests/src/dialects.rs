@@ -1,8 +1,8 @@
 //! One small network in the forms in which exporters write it.
 
 use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
+use converter::pb;
 use prost::Message;
-use tract_onnx::pb;
 
 /// How a file writes the network.
 #[derive(Clone, Copy, Debug)]

@@ -26,11 +26,13 @@ pub enum Structure {
     Keras,
     /// Image and signed values where other networks have the results of ReLUs.
     Signed,
+    /// Functions that are looked up, of signed values and of others.
+    Functions,
     /// Windows, strides, paddings and groups drawn by the seed.
     RandomGeometry,
 }
 
-pub const ALL: [Structure; 10] = [
+pub const ALL: [Structure; 11] = [
     Structure::Residual,
     Structure::PreActivation,
     Structure::Separable,
@@ -40,8 +42,12 @@ pub const ALL: [Structure; 10] = [
     Structure::NetworkInNetwork,
     Structure::Keras,
     Structure::Signed,
+    Structure::Functions,
     Structure::RandomGeometry,
 ];
+
+/// Functions of one value, by their operators.
+pub const FUNCTIONS: [&str; 2] = ["HardSwish", "Sigmoid"];
 
 /// A network of this structure with weights from `seed`, in the operators of `opset`.
 pub fn network(structure: Structure, seed: u64, opset: i64) -> Vec<u8> {
@@ -68,6 +74,7 @@ pub fn network(structure: Structure, seed: u64, opset: i64) -> Vec<u8> {
         Structure::NetworkInNetwork => net.network_in_network(image),
         Structure::Keras => net.keras(image),
         Structure::Signed => net.signed(image),
+        Structure::Functions => net.functions(image),
         Structure::RandomGeometry => net.random_geometry(image),
     };
     net.model.output(&logits, ElementType::F32, &[Dim::Symbol("batch"), CLASSES.into()]);
@@ -432,6 +439,33 @@ impl Net {
         // A convolution for a classifier, on signed values.
         let x = self.conv(&x, CLASSES, valid(3, 1), 1);
         self.flatten(&x).name
+    }
+
+    /// One after another, at places that differ by the seed.
+    fn functions(&mut self, image: Value) -> String {
+        let mut names = FUNCTIONS;
+        self.rng.shuffle(&mut names);
+        let mut x = self.conv(&image, 5, same(3, 2), 1);
+        for (index, op) in names.into_iter().enumerate() {
+            let y = self.function(op, &x);
+            // Unsigned values are looked up as well, and the result is read twice.
+            let z = if index % 2 == 0 { self.relu(&y) } else { y.clone() };
+            let z = self.function(op, &z);
+            let z = self.conv(&z, 5, same(3, 1), 1);
+            x = self.add(&y, &z);
+        }
+        let x = self.pool("MaxPool", &x, valid(2, 2));
+        let x = self.flatten(&x);
+        let x = self.function(names[0], &x);
+        self.fully_connected(&x, CLASSES).name
+    }
+
+    /// A function of one value, by operators that the opset has.
+    fn function(&mut self, op: &str, x: &Value) -> Value {
+        match op {
+            "HardSwish" if self.opset < 14 => self.relu(x),
+            _ => self.unary(op, x, &[]),
+        }
     }
 
     fn random_window(&mut self, size: [usize; 2]) -> Window {

@@ -5,8 +5,8 @@ use tests::{in_own_process, onnxruntime};
 use trainer::learn::backend::{Backend, Choice};
 use trainer::learn::network::{
     Add, AveragePool2d, BatchNorm, BoundedRelu, Concat, Conv2d, Dropout, Flatten, FullyConnected,
-    GlobalAveragePool, Layer, LeakyRelu, MaxPool2d, Network, Node, Parameter, Relu, STATISTIC_RATE,
-    Window, ZeroPad2d, simple,
+    GlobalAveragePool, HardSwish, Layer, LeakyRelu, MaxPool2d, Network, Node, Parameter, Relu,
+    STATISTIC_RATE, Sigmoid, Window, ZeroPad2d, simple,
 };
 use trainer::learn::optimizer::Sgd;
 use trainer::learn::step::{UpdateRule, gradient_graph, inference_graph, update_graph};
@@ -29,13 +29,15 @@ fn on_onnxruntime() {
 }
 
 /// A layer as this file understands it. Windows are [height, width] of kernel, stride, padding.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Spec {
     /// Channels, groups, window, bias.
     Conv(usize, usize, [[usize; 2]; 3], bool),
     Relu,
     Relu6,
     Leaky(f32),
+    HardSwish,
+    Sigmoid,
     Pool([usize; 2], [usize; 2]),
     Average([usize; 2], [usize; 2]),
     GlobalAverage,
@@ -61,6 +63,8 @@ impl Spec {
             Spec::Relu => Box::new(Relu),
             Spec::Relu6 => Box::new(BoundedRelu::RELU6),
             Spec::Leaky(slope) => Box::new(LeakyRelu { slope }),
+            Spec::HardSwish => Box::new(HardSwish),
+            Spec::Sigmoid => Box::new(Sigmoid),
             Spec::Pool(kernel, stride) => {
                 Box::new(MaxPool2d { window: Window { stride, ..Window::new(kernel) } })
             }
@@ -209,6 +213,18 @@ fn cases() -> Vec<(&'static str, [usize; 3], Vec<Listed>)> {
             ]),
         ),
         (
+            "a gate",
+            [1, 6, 6],
+            chain(&[
+                conv(4, [3, 3], [1, 1], [0, 0]),
+                Spec::Sigmoid,
+                Spec::Flatten,
+                Spec::Full(6),
+                Spec::Sigmoid,
+                Spec::Full(3),
+            ]),
+        ),
+        (
             "groups",
             [4, 6, 5],
             chain(&[
@@ -344,7 +360,7 @@ fn check_all(backend: &Backend) {
         let worst = check(backend, &network(input, &specs), &specs, &parameters);
         println!("{name}: largest deviation {worst:.1e} of the largest derivative");
     }
-    check_relu6(backend);
+    check_functions(backend);
     check_preset();
     check_ties(backend);
     check_large_logits(backend);
@@ -352,15 +368,21 @@ fn check_all(backend: &Backend) {
     check_statistics(backend);
 }
 
-/// With weights this large ReLU6 is in use at both ends.
-fn check_relu6(backend: &Backend) {
+/// With weights this large functions are in use on all of their range; what each gives `below` its
+/// bend, and whether a result is `above` it.
+fn check_functions(backend: &Backend) {
+    check_function(backend, Spec::Relu6, 0.0, |y| y == 6.0);
+    check_function(backend, Spec::HardSwish, 0.0, |y| y > 3.0);
+}
+
+fn check_function(backend: &Backend, function: Spec, below: f64, above: fn(f64) -> bool) {
     let specs = chain(&[
         conv(4, [3, 3], [1, 1], [0, 0]),
-        Spec::Relu6,
+        function,
         Spec::Pool([2, 2], [2, 2]),
         Spec::Flatten,
         Spec::Full(6),
-        Spec::Relu6,
+        function,
         Spec::Full(3),
     ]);
     let network = network([1, 8, 8], &specs);
@@ -375,11 +397,11 @@ fn check_relu6(backend: &Backend) {
     for value in [2, 6] {
         let values = &naive_values(&specs, &network, &exact, &part)[value];
         for (what, holds) in [
-            ("below", values.iter().flatten().any(|&x| x == 0.0)),
-            ("above", values.iter().flatten().any(|&x| x == 6.0)),
-            ("between", values.iter().flatten().any(|&x| x > 0.0 && x < 6.0)),
+            ("below", values.iter().flatten().any(|&y| y == below)),
+            ("above", values.iter().flatten().any(|&y| above(y))),
+            ("between", values.iter().flatten().any(|&y| y != below && !above(y))),
         ] {
-            assert!(holds, "value {value} is nowhere {what} the bounds");
+            assert!(holds, "{function:?}: value {value} is nowhere {what} the bounds");
         }
     }
     check(backend, &network, &specs, &parameters);
@@ -854,6 +876,8 @@ fn naive_one(
     match spec {
         Spec::Relu => map(&|x| x.max(0.0)),
         Spec::Relu6 => map(&|x| x.clamp(0.0, 6.0)),
+        Spec::HardSwish => map(&|x| x * (x + 3.0).clamp(0.0, 6.0) / 6.0),
+        Spec::Sigmoid => map(&|x| 1.0 / (1.0 + (-x).exp())),
         Spec::Leaky(slope) => map(&|x| if x > 0.0 { x } else { f64::from(slope) * x }),
         Spec::Flatten => (x.to_vec(), [x.len(), 1, 1]),
         Spec::Pad(before, after) => {

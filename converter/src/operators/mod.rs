@@ -16,7 +16,9 @@ pub mod average_pool2d;
 pub mod concat;
 pub mod conv2d;
 pub mod fully_connected;
+pub mod functions;
 pub mod leaky_relu;
+pub mod lookup;
 pub mod max_pool2d;
 mod relu;
 
@@ -39,6 +41,7 @@ pub(crate) const LOWER: &[Lower] = &[
     add::lower,
     concat::lower,
     leaky_relu::lower,
+    lookup::lower,
     relu::lower,
 ];
 
@@ -52,6 +55,7 @@ operators! {
         Add(add::Add),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::LeakyRelu),
+        Lookup(lookup::Lookup),
     }
 }
 
@@ -65,6 +69,7 @@ operators! {
         Add(add::QuantizedAdd),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::QuantizedLeakyRelu),
+        Lookup(lookup::QuantizedLookup),
     }
 }
 

@@ -60,7 +60,7 @@ fn never_negative(graph: &Graph, mut value: ValueId) -> bool {
     while value != 0 {
         let node = &graph.nodes[value - 1];
         match node.operator {
-            Operator::Relu | Operator::Clip { .. } => return true,
+            _ if node.operator.never_negative() => return true,
             Operator::MaxPool2d { .. } | Operator::AveragePool2d { .. } => value = node.inputs[0],
             _ => return false,
         }

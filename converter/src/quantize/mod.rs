@@ -3,6 +3,7 @@
 
 mod activations;
 mod bound;
+mod fit;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueFormat
 use inkling_data::Dataset;
 
 pub use bound::{ACCUMULATOR_BOUND, largest_accumulator, largest_sum};
+pub use fit::misfit;
 
 /// Exponents of the results of layers, by the layers' names: a network that was trained for certain
 /// integers is converted to just these.
@@ -126,14 +128,10 @@ impl Quantizing<'_> {
 
 /// The bounds that a layer's activation sets, where saturation does not.
 fn clip(layer: &Layer, format: ValueFormat) -> Option<[i32; 2]> {
-    let (least, greatest) = match format.element {
-        ValueType::U8 => (0, 255),
-        ValueType::I8 => (-128, 127),
-        ValueType::I32 => return None,
-    };
-    if !layer.op.as_dyn().requantizes() {
+    if format.element == ValueType::I32 || !layer.op.as_dyn().requantizes() {
         return None;
     }
+    let (least, greatest) = format.element.range();
     let low = if layer.relu { 0 } else { least };
     let high = layer.ceiling.map_or(greatest, |ceiling| {
         let ceiling = f64::from(ceiling) * 2_f64.powi(format.exponent());

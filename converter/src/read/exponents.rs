@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use tract_onnx::pb;
+use crate::pb;
 
 use super::ReadError;
 use crate::record::ModelRecord;
@@ -54,8 +54,8 @@ fn in_range(exponents: BTreeMap<String, i32>) -> Result<BTreeMap<String, i32>, R
 #[cfg(test)]
 mod tests {
     use super::{ENTRY, read};
+    use crate::pb::StringStringEntryProto;
     use crate::record::{self, ModelRecord};
-    use tract_onnx::pb::StringStringEntryProto;
 
     fn entry(value: &str) -> [StringStringEntryProto; 1] {
         [StringStringEntryProto { key: ENTRY.into(), value: value.into() }]

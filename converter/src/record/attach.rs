@@ -3,8 +3,8 @@
 //! A protobuf message is a sequence of fields in any order, so a record is one more field at the
 //! end. Decoding and encoding the whole file instead would drop what this program does not know.
 
+use crate::pb;
 use prost::Message;
-use tract_onnx::pb;
 
 use super::{ENTRY, ModelRecord};
 

@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::pb;
+use crate::pb::tensor_shape_proto::dimension::Value;
 use inkling_data::Dataset;
 use inkling_support::digest::hex;
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tract_onnx::pb;
-use tract_onnx::pb::tensor_shape_proto::dimension::Value;
 
 use super::session::Device;
 

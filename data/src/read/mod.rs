@@ -42,6 +42,9 @@ pub struct Options {
     pub skip_bad: bool,
     /// Chooses the test images of a data set that has none.
     pub seed: u64,
+    /// How the numbers of sensors become bytes for a model that is there already; without it their
+    /// range says so.
+    pub numbers: Option<Scaling>,
     pub fill: Option<Fill>,
     /// The value that stands for a missing number, beside empty cells.
     pub missing_value: Option<u8>,
@@ -196,7 +199,7 @@ fn tables(parts: Parts<PathBuf>, options: &Options) -> Result<Collection, Import
 pub enum ImportError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    #[error("{}: cannot be read: {error}; --data takes a folder or a file with labelled samples", path.display())]
+    #[error("{}: cannot be read: {error}; a data set is a folder or a file with labelled samples", path.display())]
     Read { path: PathBuf, error: io::Error },
     #[error("{}: {what}", path.display())]
     Malformed { path: PathBuf, what: String },

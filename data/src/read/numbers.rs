@@ -49,7 +49,11 @@ pub fn collect(
     })?;
     let scaling = match pixels {
         true => Scaling::of_pixels(&parts.train.values),
-        false => Some(Scaling::of_channels(&parts.train.values, shape[2])),
+        false => {
+            let fits = |given: &&Scaling| given.offset.len() == 1 || given.offset.len() == shape[2];
+            let given = options.numbers.as_ref().filter(fits).cloned();
+            Some(given.unwrap_or_else(|| Scaling::of_channels(&parts.train.values, shape[2])))
+        }
     };
     if let Some(scaling) = &scaling {
         let noun = if pixels { "pixels" } else { "numbers" };

@@ -24,6 +24,7 @@ mod depthwise_conv2d;
 mod fully_connected;
 mod grouped_conv2d;
 mod leaky_relu;
+mod lookup;
 mod max_pool2d;
 mod softmax;
 
@@ -38,6 +39,7 @@ pub(crate) use fully_connected::connect;
 pub use fully_connected::{fully_connected, fully_connected_logits};
 pub use grouped_conv2d::grouped_conv2d;
 pub use leaky_relu::{leaky_relu, leaky_relu_in_place};
+pub use lookup::{lookup, lookup_in_place};
 pub use max_pool2d::{Pool2dShape, max_pool2d};
 pub use softmax::softmax;
 

@@ -12,6 +12,7 @@ mod fully_connected;
 mod geometry;
 mod grouped_conv2d;
 mod leaky_relu;
+mod lookup;
 mod max_pool2d;
 
 pub use add::Add;
@@ -23,4 +24,5 @@ pub use fully_connected::FullyConnected;
 pub use geometry::{Dilated, Geometry, PaddedWith, Strided, Unit};
 pub use grouped_conv2d::GroupedConv2d;
 pub use leaky_relu::LeakyRelu;
+pub use lookup::Lookup;
 pub use max_pool2d::MaxPool2d;

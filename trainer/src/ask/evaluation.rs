@@ -90,9 +90,10 @@ impl Evaluation {
 
     fn mistake(&self, mistake: &Mistake) -> String {
         let name = |class: usize| &self.int8.classes[class].name;
+        let image = || format!("image {} of those evaluated", mistake.image + 1);
         format!(
-            "image {}: {} taken for {} ({:.1} %)",
-            mistake.image,
+            "{}: {} taken for {} ({:.1} %)",
+            mistake.source.clone().unwrap_or_else(image),
             name(mistake.label),
             name(mistake.answer),
             100.0 * mistake.confidence

@@ -3,27 +3,26 @@
 use std::path::Path;
 
 use anyhow::Error;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use converter::record::ModelRecord;
 use inkling_data::MAX_SIDE;
-use inkling_data::prepare::{Fill, Layout, Polarity, Wishes};
+use inkling_data::prepare::{Fill, InputForm, Layout, Polarity, Preparation, Wishes};
 use inkling_data::read::{self, BadFile, Collection, ImportError, Options};
+use inkling_support::console;
 
 /// How pictures and tables become images
 #[derive(Args, Clone)]
 pub struct ImportArgs {
     /// Height and width of the images that pictures become, in pixels; one number for a square
-    /// [default: 28 for --layout glyph, else that of the pictures, brought down if they are large]
+    /// [default: the model's; 28 for --layout glyph, else that of the pictures, brought down if they
+    /// are large]
     #[arg(long, value_name = "HxW", value_parser = size)]
     pub size: Option<[usize; 2]>,
-    /// What part of a picture becomes the image [default: chosen by looking at the pictures]
-    #[arg(long, value_enum)]
-    pub layout: Option<Layout>,
+    #[command(flatten)]
+    pub picture: PictureArgs,
     /// Make pictures in colour grey
     #[arg(long)]
     pub grey: bool,
-    /// Whether the ink is lighter or darker than its ground
-    #[arg(long, value_enum, default_value_t)]
-    pub ink: Polarity,
     /// Leave out files that cannot be used, instead of stopping
     #[arg(long)]
     pub skip_bad: bool,
@@ -49,20 +48,117 @@ fn size(text: &str) -> Result<[usize; 2], String> {
     Ok([side(height)?, side(width)?])
 }
 
+/// How one picture becomes an image
+#[derive(Args, Clone, Copy)]
+pub struct PictureArgs {
+    /// What part of a picture becomes the image [default: the model's, or chosen by looking at the
+    /// pictures]
+    #[arg(long, value_enum)]
+    pub layout: Option<Layout>,
+    /// Whether the ink is lighter or darker than its ground [default: the model's, or auto]
+    #[arg(long, value_enum)]
+    pub ink: Option<Polarity>,
+}
+
+/// How pictures were prepared for the training of a model, if it was trained on pictures.
+fn recorded(record: &ModelRecord) -> Option<Preparation> {
+    match record.preparation().form {
+        Some(InputForm::Pictures(preparation)) => Some(preparation),
+        _ => None,
+    }
+}
+
+impl PictureArgs {
+    /// How pictures are prepared for images of `shape`: as the options say, and as the model of
+    /// `record` was trained where they say nothing. An option that disagrees is told.
+    pub fn preparation(
+        &self,
+        record: &ModelRecord,
+        [height, width, channels]: [usize; 3],
+    ) -> Preparation {
+        let recorded = recorded(record);
+        // Colours have no ink that could be boxed.
+        let usual = if channels > 1 { Layout::Whole } else { Layout::Glyph };
+        let layout = chosen("--layout", self.layout, recorded.map(|recorded| recorded.layout));
+        let polarity = chosen("--ink", self.ink, recorded.map(|recorded| recorded.polarity));
+        Preparation {
+            size: [height, width],
+            channels,
+            layout: layout.unwrap_or(usual),
+            polarity: polarity.unwrap_or_default(),
+        }
+    }
+}
+
+/// What was given, else what was recorded; says where they disagree.
+fn chosen<T: ValueEnum + PartialEq>(
+    option: &str,
+    given: Option<T>,
+    recorded: Option<T>,
+) -> Option<T> {
+    let name = |value: &T| {
+        value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
+    };
+    if let (Some(given), Some(recorded)) = (&given, &recorded)
+        && given != recorded
+    {
+        disagree(option, &name(given), &name(recorded));
+    }
+    given.or(recorded)
+}
+
+/// Says that an option is not what the model was trained with.
+pub fn disagree(option: &str, given: &str, recorded: &str) {
+    console::note(format_args!(
+        "warning: {option} {given}, but the model was trained with {recorded}; its answers may be \
+         worthless"
+    ));
+}
+
 impl ImportArgs {
     /// `seed` chooses the test images of a data set that has none.
     pub fn options(&self, seed: u64) -> Options {
-        Options {
-            pictures: Wishes {
+        self.options_for(None, seed)
+    }
+
+    /// Reads samples for the model of `record` as they were read for its training, unless an option
+    /// says otherwise.
+    pub fn options_for(&self, record: Option<&ModelRecord>, seed: u64) -> Options {
+        let shape = record.and_then(|record| Some(record.inputs.first()?.shape));
+        let pictures = match (record, shape) {
+            (Some(record), Some([height, width, channels])) => {
+                let trained = self.picture.preparation(record, [height, width, channels]);
+                let told = self.picture.layout.is_some() || recorded(record).is_some();
+                Wishes {
+                    size: self.size.or(Some([height, width])),
+                    layout: told.then_some(trained.layout),
+                    polarity: trained.polarity,
+                    grey: self.grey || channels == 1,
+                }
+            }
+            _ => Wishes {
                 size: self.size,
-                layout: self.layout,
-                polarity: self.ink,
+                layout: self.picture.layout,
+                polarity: self.picture.ink.unwrap_or_default(),
                 grey: self.grey,
+            },
+        };
+        let recorded = record.map(ModelRecord::preparation).unwrap_or_default();
+        if let (Some(given), Some(level)) = (self.missing_value, recorded.missing_value)
+            && given != level
+        {
+            disagree("--missing-value", &given.to_string(), &level.to_string());
+        }
+        Options {
+            pictures,
+            numbers: match recorded.form {
+                Some(InputForm::Numbers(scaling)) => Some(scaling),
+                _ => None,
             },
             skip_bad: self.skip_bad,
             seed,
-            fill: self.fill,
-            missing_value: self.missing_value,
+            fill: chosen("--fill", self.fill, recorded.fill),
+            missing_value: self.missing_value.or(recorded.missing_value),
             label_column: self.label_column.clone(),
         }
     }
@@ -87,6 +183,6 @@ pub fn list_bad(error: &Error) {
 
 fn list(bad: &[BadFile]) {
     for file in bad {
-        eprintln!("bad: {}: {}", file.path.display(), file.what);
+        console::note(format_args!("bad: {}: {}", file.path.display(), file.what));
     }
 }

@@ -133,7 +133,7 @@ pub fn scale(exponent: i32) -> f32 {
 }
 
 /// What stands for 0 in this file.
-fn zero(element: ValueType) -> u8 {
+pub fn zero(element: ValueType) -> u8 {
     match element {
         ValueType::U8 => 0,
         ValueType::I8 | ValueType::I32 => 128,

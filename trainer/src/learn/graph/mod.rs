@@ -170,6 +170,14 @@ impl Graph {
         self.node(operator, &[x], &[], x.shape.clone())
     }
 
+    /// Elements of `table: [n]`, at the places that `places` says: whole numbers from 0 on.
+    pub fn pick(&mut self, table: &Value, places: &Value) -> Value {
+        let to = ("to", Attribute::Int(ElementType::I64.proto().into()));
+        let indices = self.node("Cast", &[places], &[to], places.shape.clone());
+        let axis = ("axis", Attribute::Int(0));
+        self.node("Gather", &[table, &indices], &[axis], places.shape.clone())
+    }
+
     pub fn reshape(&mut self, x: &Value, shape: &[usize]) -> Value {
         if x.shape == shape {
             return x.clone();

@@ -2,13 +2,14 @@
 //! what exporters write in many ways has one form.
 
 use converter::lower::{Layer as LoweredLayer, Network as LoweredNetwork};
+use converter::operators::functions::Function;
 use converter::operators::leaky_relu::fixed_point;
 use converter::operators::{self, FloatOp};
 use converter::passes::INPUT_EXPONENT;
 
 use super::{
-    Add, AveragePool2d, BoundedRelu, Concat, Conv2d, Flatten, FullyConnected, Layer, LeakyRelu,
-    MaxPool2d, Network, NetworkError, Node, Relu, Shape, Window, ZeroPad2d,
+    Add, AveragePool2d, BoundedRelu, Concat, Conv2d, Flatten, FullyConnected, HardSwish, Layer,
+    LeakyRelu, MaxPool2d, Network, NetworkError, Node, Relu, Shape, Sigmoid, Window, ZeroPad2d,
 };
 
 /// A lowered network as one that can be trained.
@@ -206,6 +207,20 @@ impl Reading<'_> {
                 let (integer, bits) = fixed_point(*slope);
                 let leaky = LeakyRelu { slope: f32::from(integer) * 2f32.powi(-i32::from(bits)) };
                 (self.push(name, Box::new(leaky), inputs)?, input_factor)
+            }
+            FloatOp::Lookup(operators::lookup::Lookup { function }) => {
+                activation = false;
+                if input_factor != 1.0 {
+                    return Err(refused(
+                        "is no linear function, and reads the image or a mean over a window whose \
+                         size is no power of two",
+                    ));
+                }
+                let layer: Box<dyn Layer> = match function {
+                    Function::HardSwish(_) => Box::new(HardSwish),
+                    Function::Sigmoid(_) => Box::new(Sigmoid),
+                };
+                (self.push(name, layer, inputs)?, 1.0)
             }
         };
         if activation {

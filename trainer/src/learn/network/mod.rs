@@ -18,12 +18,14 @@ mod dropout;
 mod flatten;
 mod fully_connected;
 mod global_average_pool;
+mod hard_swish;
 mod initialize;
 mod leaky_relu;
 mod lowered;
 mod max_pool2d;
 mod presets;
 mod relu;
+mod sigmoid;
 mod window;
 mod zero_pad2d;
 
@@ -40,13 +42,17 @@ pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use fully_connected::FullyConnected;
 pub use global_average_pool::GlobalAveragePool;
+pub use hard_swish::HardSwish;
 pub use leaky_relu::LeakyRelu;
 pub use lowered::{Readout, ReadoutError, read};
 pub use max_pool2d::MaxPool2d;
 pub use presets::{PRESETS, simple};
 pub use relu::Relu;
+pub use sigmoid::Sigmoid;
 pub use window::Window;
 pub use zero_pad2d::ZeroPad2d;
+
+use converter::limits::{self, ALL_ELEMENTS, ELEMENTS};
 
 use crate::learn::export::Export;
 use crate::learn::graph::{Graph, Value};
@@ -64,6 +70,14 @@ impl Shape {
         match self {
             Shape::Image(sizes) => sizes.iter().product(),
             Shape::Flat(size) => size,
+        }
+    }
+
+    /// The same, held against what a network may have.
+    fn checked_elements(self) -> Result<usize, String> {
+        match self {
+            Shape::Image(sizes) => limits::elements(&sizes),
+            Shape::Flat(size) => limits::elements(&[size]),
         }
     }
 
@@ -295,7 +309,7 @@ impl Network {
     /// the last gives one value per class.
     pub fn new(name: &str, input: [usize; 3], nodes: Vec<Node>) -> Result<Self, NetworkError> {
         let mut shapes = vec![Shape::Image(input)];
-        let (mut offset, mut noise_offset) = (0, 0);
+        let (mut offset, mut noise_offset, mut values) = (0, 0, 0);
         let mut layers = Vec::new();
         for Node { name, layer, inputs } in nodes {
             let refuse = |what: String| NetworkError::Layer {
@@ -321,8 +335,16 @@ impl Network {
                 return Err(refuse("reads a layer that is not before it".to_string()));
             };
             let output = layer.output_shape(&read).map_err(refuse)?;
+            values += output.checked_elements().map_err(refuse)?;
             let parameters = layer.parameters(&read);
             let count: usize = parameters.iter().map(Parameter::elements).sum();
+            if values > ALL_ELEMENTS || offset + count > ELEMENTS {
+                return Err(refuse(format!(
+                    "brings the network to {} parameters and {values} values for an image; {ELEMENTS} \
+                     and {ALL_ELEMENTS} are the most",
+                    offset + count
+                )));
+            }
             let noise = layer.noise(&read);
             layers.push(Placed {
                 layer,

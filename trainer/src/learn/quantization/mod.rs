@@ -11,6 +11,8 @@
 
 mod grid;
 mod plan;
+mod table;
 
 pub use grid::{Grid, WeightGrid};
 pub use plan::Plan;
+pub use table::Table;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use converter::operators::IntegerOp;
 use converter::quantize::Exponents;
 use converter::quantized::{QuantizedNetwork, ValueType};
 
-use super::{Grid, WeightGrid};
+use super::{Grid, Table, WeightGrid};
 use crate::learn::network::{Network, Readout};
 
 /// The grids of a network.
@@ -13,6 +14,8 @@ use crate::learn::network::{Network, Readout};
 pub struct Plan {
     /// By number of the value.
     activations: BTreeMap<usize, Grid>,
+    /// Of values that are looked up, by number of the value.
+    tables: BTreeMap<usize, Table>,
     /// By number of the layer.
     weights: BTreeMap<usize, WeightGrid>,
     /// The exponents of the results of layers, by the names that the converter gives them.
@@ -25,6 +28,7 @@ impl Plan {
     pub fn new(readout: &Readout, quantized: &QuantizedNetwork) -> Self {
         let mut plan = Self {
             activations: BTreeMap::new(),
+            tables: BTreeMap::new(),
             weights: BTreeMap::new(),
             exponents: Exponents::new(),
         };
@@ -60,6 +64,10 @@ impl Plan {
             let finer = layer.op.as_dyn().finer();
             let grid = Grid { exponent, low, high, factor, finer };
             plan.activations.insert(readout.values[index + 1], grid);
+            if let IntegerOp::Lookup(lookup) = &layer.op {
+                let table = Table::new(lookup, quantized.format(input), layer.format);
+                plan.tables.insert(readout.values[index + 1], table);
+            }
             plan.exponents.insert(layer.source_name.clone(), exponent);
         }
         plan
@@ -68,6 +76,11 @@ impl Plan {
     /// The grid of a value, if it has one: the logits do not.
     pub fn activation(&self, value: usize) -> Option<&Grid> {
         self.activations.get(&value)
+    }
+
+    /// The table that gives a value, if one does.
+    pub fn table(&self, value: usize) -> Option<&Table> {
+        self.tables.get(&value)
     }
 
     /// The grids of a layer's weights, if it has any.

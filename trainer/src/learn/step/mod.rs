@@ -177,7 +177,10 @@ fn forward<'a>(
         }
         if let Some(grid) = plan.and_then(|plan| plan.activation(step.output)) {
             let (on_grid, rounded) = grid.forward(graph, &y);
-            y = on_grid;
+            y = match plan.and_then(|plan| plan.table(step.output)) {
+                Some(table) => table.forward(graph, &inputs[0]),
+                None => on_grid,
+            };
             backward = Box::new(move |graph, dy, wanted| {
                 let dy = grid.backward(graph, &rounded, dy);
                 backward(graph, &dy, wanted)

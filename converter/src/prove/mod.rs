@@ -1,24 +1,19 @@
 //! The proof of a conversion: that the file was read as what it is, and that the integers are those
 //! that an independent runtime computes. tract runs both files.
 
+mod reading;
+
 use tract_onnx::prelude::*;
 
 use crate::convert::Conversion;
-use crate::evaluate;
-use crate::lower::Network;
-use crate::passes::PixelScale;
 use crate::quantized::QuantizedNetwork;
-use crate::read;
 use crate::reference;
 use inkling_data::Dataset;
 use inkling_support::parallel;
+pub use reading::{READING_TOLERANCE, Reading, ReadingError, reading};
 
 /// Images per run of tract's plan.
 const BATCH: usize = 50;
-
-/// How far the network as read may be from tract's result on the file, relative to the largest
-/// logit; f32 rounding stays two orders of magnitude below.
-const READING_TOLERANCE: f32 = 1e-3;
 
 /// Images on which the reading is checked.
 const READING_IMAGES: usize = 20;
@@ -31,24 +26,11 @@ pub struct Proof {
     pub integers: Agreement,
 }
 
-/// How the network as read compares with what tract makes of the file itself.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reading {
-    /// It is off by this part of the largest logit: rounding in f32.
-    Agrees { error: f32 },
-    /// tract cannot run the file, and why: it reads less than we do in places. The integers are
-    /// still proven.
-    NotCompared { why: String },
-}
-
 /// What a conversion was found to get wrong: nothing of it may be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
-    #[error(
-        "the network as read is off by {:.1} % of the largest logit from tract's result on the file; nothing \
-         was written", 100.0 * .error
-    )]
-    Reading { error: f32 },
+    #[error("{0}; nothing was written")]
+    Reading(#[from] ReadingError),
     #[error(
         "tract cannot run the int8.onnx that was made; this is a defect of the converter: {0:#}"
     )]
@@ -65,19 +47,36 @@ impl Proof {
     ///
     /// # Errors
     ///
-    /// What differs.
+    /// What differs; a reading that nothing can check.
     pub fn of(
         conversion: &Conversion,
         images: &Dataset,
         test: &Dataset,
     ) -> Result<Self, ProofError> {
-        let some: Vec<usize> = (0..READING_IMAGES.min(images.len())).collect();
-        let Conversion { float, source, pixels, .. } = conversion;
-        let reading = match reading_error(float, source, pixels, &images.subset(&some)) {
-            Ok(error) if error <= READING_TOLERANCE => Reading::Agrees { error },
-            Ok(error) => return Err(ProofError::Reading { error }),
-            Err(error) => Reading::NotCompared { why: error.to_string() },
+        let reading = check_reading(conversion, images)?;
+        Self::with(reading, conversion, test)
+    }
+
+    /// The same, but a reading that nothing can check passes, and the statement says so.
+    ///
+    /// # Errors
+    ///
+    /// What differs.
+    pub fn of_unchecked(
+        conversion: &Conversion,
+        images: &Dataset,
+        test: &Dataset,
+    ) -> Result<Self, ProofError> {
+        let reading = match check_reading(conversion, images) {
+            Err(ReadingError::Unchecked { tract, interpreter }) => {
+                Reading::Unchecked { tract, interpreter }
+            }
+            other => other?,
         };
+        Self::with(reading, conversion, test)
+    }
+
+    fn with(reading: Reading, conversion: &Conversion, test: &Dataset) -> Result<Self, ProofError> {
         let integers = against_tract(&conversion.network, &conversion.int8_onnx(), test)
             .map_err(ProofError::Tract)?;
         if integers.mismatches > 0 {
@@ -93,13 +92,17 @@ impl Proof {
             "All {} logits equal tract's on `int8.onnx`, with no tolerance.",
             self.integers.logits
         );
-        match &self.reading {
-            Reading::Agrees { .. } => integers,
-            Reading::NotCompared { why } => format!(
-                "{integers} The reading of `float.onnx` was not compared, because tract cannot run it: {why}"
-            ),
+        match self.reading.note() {
+            None => integers,
+            Some(note) => format!("{integers}\n\nNote: {note}."),
         }
     }
+}
+
+fn check_reading(conversion: &Conversion, images: &Dataset) -> Result<Reading, ReadingError> {
+    let some: Vec<usize> = (0..READING_IMAGES.min(images.len())).collect();
+    let Conversion { float, source, pixels, .. } = conversion;
+    reading(float, source, pixels, &images.subset(&some))
 }
 
 /// How the integer network compares with tract on `int8.onnx`.
@@ -158,45 +161,6 @@ pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult
         all.extend(batch?);
     }
     Ok(all)
-}
-
-/// How far the layers as read are from what tract computes with the file itself.
-///
-/// Returns the largest difference between two outputs over `images`, relative to the largest
-/// output. Rounding in f32 gives about 10⁻⁶; anything near 1 means that the file was misread.
-///
-/// # Errors
-///
-/// What tract says if it cannot load or run the file.
-pub fn reading_error(
-    network: &Network,
-    onnx: &[u8],
-    pixels: &PixelScale,
-    images: &Dataset,
-) -> TractResult<f32> {
-    let dims = read::input_dims(onnx)?;
-    // One plan for all: a fixed batch is filled with copies of the image.
-    let plan = plan(onnx, f32::fact(&dims).into())?;
-    let copies = dims.iter().product::<usize>() / images.image_size().max(1);
-    let differences = parallel::map(images.len(), |index| -> TractResult<(f32, f32)> {
-        let image = images.image(index);
-        let scale =
-            |&pixel: &u8| (f32::from(pixel) / pixels.divisor - pixels.mean) / pixels.deviation;
-        let planar = images.planar_batch(index..index + 1);
-        let scaled: Vec<f32> = planar.iter().map(scale).collect::<Vec<_>>().repeat(copies);
-        let result = plan.run(tvec!(Tensor::from_shape(&dims, &scaled)?.into()))?;
-        let theirs: Vec<f32> = result[0].to_plain_array_view::<f32>()?.iter().copied().collect();
-        let ours = network.head.apply(&evaluate::logits(network, image));
-        let largest = |values: &[f32]| values.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
-        let differences: Vec<f32> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
-        Ok((largest(&differences), largest(&ours)))
-    });
-    let mut worst = (0_f32, 0_f32);
-    for result in differences {
-        let (difference, peak) = result?;
-        worst = (worst.0.max(difference), worst.1.max(peak));
-    }
-    Ok(worst.0 / worst.1.max(f32::MIN_POSITIVE))
 }
 
 fn plan(onnx: &[u8], input: InferenceFact) -> TractResult<Arc<TypedRunnableModel>> {
