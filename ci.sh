@@ -19,6 +19,8 @@ usage: ./ci.sh [VERB…]
   aarch64     firmware-core's tests, built for aarch64 Linux and run by qemu-aarch64
   wasm        firmware-core builds for wasm32-unknown-unknown
   windows     trainer and converter build for Windows (x86_64-pc-windows-gnu)
+  fuzz        an hour of fuzzing for each kind of input (INKLING_FUZZ_SECONDS), from a seed that is
+              said and may be given (INKLING_FUZZ_SEED); `test` runs a few thousand mutants
   mcu-report  flash, RAM and instructions of every network on every core, as the README shows them
   all         format lint test benches minimum aarch64 wasm windows (the default)
 
@@ -172,6 +174,12 @@ windows() {
     CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo build --quiet --locked --package trainer --package converter --target $target
 }
 
+fuzz() {
+    export INKLING_FUZZ_SECONDS=${INKLING_FUZZ_SECONDS:-3600} INKLING_FUZZ_SEED=${INKLING_FUZZ_SEED:-$RANDOM}
+    echo "seed $INKLING_FUZZ_SEED, $INKLING_FUZZ_SECONDS seconds for each kind of input"
+    cargo test --quiet --package tests --test fuzz -- --nocapture
+}
+
 mcu_report() { tools/mcu-report; }
 
 all() { for verb in format lint test benches minimum aarch64 wasm windows; do step "$verb"; done; }
@@ -187,7 +195,7 @@ rm -f "$skipped"
 trap list_skipped EXIT
 for verb in "$@"; do
     case $verb in
-        setup | format | lint | test | imported | benches | minimum | aarch64 | wasm | windows | mcu-report) step "$verb" ;;
+        setup | format | lint | test | imported | benches | minimum | aarch64 | wasm | windows | fuzz | mcu-report) step "$verb" ;;
         all) all ;;
         -h | --help | help) usage ;;
         *) usage >&2; echo "error: no verb '$verb'" >&2; exit 2 ;;

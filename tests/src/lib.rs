@@ -2,6 +2,7 @@
 //! the dialects that exporters write.
 
 pub mod dialects;
+pub mod fuzz;
 pub mod generated;
 pub mod kinds;
 pub mod mcu;
