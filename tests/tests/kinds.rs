@@ -88,7 +88,7 @@ fn external_data_is_read_from_the_models_own_folder() {
                     entry("length", (tensor.raw_data.len() as u64 + extra).to_string()),
                 ];
                 data.append(&mut tensor.raw_data);
-                tensor.data_location = Some(1);
+                tensor.data_location = 1;
             }
         })
     };
