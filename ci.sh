@@ -8,38 +8,162 @@ usage() {
 usage: ./ci.sh [VERB…]
 
   setup       install what the tests can use: ONNX Runtime and onnx by pip into target/python,
-              bare-metal targets and QEMU (tools/mcu-toolchain)
-  format      cargo fmt, without changing a file
-  lint        cargo clippy, host workspace and firmware crates
-  test        all tests of the host workspace, the boards' in QEMU among them
+              bare-metal targets and QEMU (tools/mcu-toolchain), compilers for the other systems
+  format      cargo fmt, without changing a file: workspace, boards, counts
+  lint        cargo clippy: workspace, boards, counts
+  test        all tests of the host workspace, the boards' and cores' in QEMU among them
   benches     every benchmark once, to see that it runs
-  mcu-report  flash, RAM and instructions per board, as the README shows them
-  all         format lint test benches (the default)
+  minimum     the declared minimum Rust versions build the workspace and the firmware
+  aarch64     firmware-core's tests, built for aarch64 Linux and run by qemu-aarch64
+  wasm        firmware-core builds for wasm32-unknown-unknown
+  windows     trainer and converter build for Windows (x86_64-pc-windows-gnu)
+  mcu-report  flash, RAM and instructions of every network on every core, as the README shows them
+  all         format lint test benches minimum aarch64 wasm windows (the default)
 
-Tests that lack a tool say SKIPPED and pass; after `setup` nothing is skipped.
-With INKLING_REQUIRE_ORT, INKLING_REQUIRE_ONNX or INKLING_REQUIRE_MCU set to 1 a missing tool fails.
+What lacks a tool says SKIPPED and passes, and is listed at the end; after `setup` nothing should be.
+With INKLING_REQUIRE_ORT, INKLING_REQUIRE_ONNX, INKLING_REQUIRE_MCU or INKLING_REQUIRE_SYSTEMS (the
+verbs from minimum to windows) set to 1 a missing tool fails.
 TEXT
 }
 
 # What `setup` installed is found by the tests through these.
 export PYTHONPATH="$PWD/target/python${PYTHONPATH:+:$PYTHONPATH}"
+mcu_rustc=$PWD/target/mcu/bin/rustc
+skipped=$PWD/target/skipped
+
+# --- helpers ------------------------------------------------------------------------------------
+
+# What is skipped is one list: the tests write to the same file (tests/src/skip.rs).
+skip() { # WHAT WHY
+    if [ "${INKLING_REQUIRE_SYSTEMS:-}" = 1 ]; then
+        echo "error: INKLING_REQUIRE_SYSTEMS=1, but $1 is to be skipped: $2" >&2
+        exit 1
+    fi
+    echo "SKIPPED: $1: $2" | tee -a "$skipped"
+}
+
+list_skipped() {
+    if [ -s "$skipped" ]; then
+        echo "== skipped"
+        sort -u "$skipped"
+    fi
+}
+
+# Whether the library of a target, or what stands for it, is there or can be fetched now.
+has_target() { # TARGET [TOOLCHAIN]
+    local toolchain=${2:+--toolchain $2}
+    command -v rustup >/dev/null || return 1
+    # shellcheck disable=SC2086 # an option and its value, or nothing
+    rustup target list --installed $toolchain 2>/dev/null | grep -qx "$1" ||
+        RUSTUP_MAX_RETRIES=0 timeout 300 rustup target add $toolchain "$1" >/dev/null 2>&1
+}
+
+has_toolchain() { # VERSION
+    command -v rustup >/dev/null || return 1
+    rustup toolchain list 2>/dev/null | grep -q "^$1-" ||
+        RUSTUP_MAX_RETRIES=0 timeout 600 rustup toolchain install "$1" --profile minimal >/dev/null 2>&1
+}
+
+# The value of `rust-version` in a Cargo.toml.
+declared_rust() { sed -nE 's/^rust-version = "([0-9.]+)"/\1/p' "$1"; }
+
+# Every folder with a firmware workspace, and the machine that counts is linked for.
+boards() { for board in firmware-core/boards/*/Cargo.toml; do dirname "$board"; done | grep -v '/app$'; }
+
+firmware() { # PREFIX-OF-COMMAND: runs it in each firmware workspace, for its target
+    local board
+    for board in $(boards); do
+        (cd "$board" && "$@" --bins)
+    done
+    for target in "mps2-an386 thumbv7em-none-eabihf" "virt riscv32imc-unknown-none-elf"; do
+        (cd firmware-core/counts && COUNTS_MACHINE=${target% *} "$@" --bins --target "${target#* }")
+    done
+}
+
+# --- verbs --------------------------------------------------------------------------------------
 
 setup() {
     if ! python3 -c 'import onnx, onnxruntime' 2>/dev/null; then
         python3 -m pip install --quiet --target target/python onnxruntime==1.32.0 onnx==1.23.2
     fi
     tools/mcu-toolchain
+    tools/other-systems
 }
-format() { cargo fmt --all --check; }
+
+format() {
+    cargo fmt --all --check
+    local manifest
+    for manifest in firmware-core/boards/*/Cargo.toml firmware-core/counts/Cargo.toml; do
+        cargo fmt --check --manifest-path "$manifest"
+    done
+}
+
 lint() {
     cargo clippy --quiet --workspace --all-targets -- -D warnings
     # What a build.rs takes of the converter: no tract, no command line.
     cargo clippy --quiet --package converter --lib --no-default-features -- -D warnings
+    # clippy needs the library of each target in its own toolchain, which Debian's compiler has not.
+    local target
+    for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf riscv32imac-unknown-none-elf; do
+        if ! has_target $target; then
+            skip "clippy for the firmware" "rustup has no library for $target"
+            return
+        fi
+    done
+    lint_firmware() { cargo clippy --quiet --release --locked --target-dir target/clippy "$@" -- -D warnings; }
+    firmware lint_firmware
 }
+
 test() { cargo test --quiet --workspace; }
+
 benches() { cargo test --quiet --package benches --benches; }
+
+minimum() {
+    local host firmware
+    host=$(declared_rust Cargo.toml)
+    if has_toolchain "$host"; then
+        cargo "+$host" check --quiet --workspace --locked --target-dir target/minimum
+    else
+        skip "the workspace with Rust $host" "rustup cannot fetch that compiler"
+    fi
+    firmware=$(declared_rust firmware-core/Cargo.toml)
+    if has_toolchain "$firmware" && has_target thumbv7em-none-eabihf "$firmware"; then
+        (cd firmware-core/boards/stm32f405 &&
+            cargo "+$firmware" check --quiet --locked --bins --release --target-dir target/minimum)
+    else
+        skip "the firmware with Rust $firmware" "rustup cannot fetch that compiler"
+    fi
+}
+
+aarch64() {
+    local target=aarch64-unknown-linux-gnu tool
+    for tool in aarch64-linux-gnu-gcc qemu-aarch64; do
+        command -v $tool >/dev/null || { skip "firmware-core on aarch64" "there is no $tool"; return; }
+    done
+    has_target $target || { skip "firmware-core on aarch64" "rustup has no library for $target"; return; }
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
+        cargo test --quiet --locked --package firmware-core --package inkling-protocol --features firmware-core/std \
+        --target $target
+}
+
+wasm() {
+    local target=wasm32-unknown-unknown
+    has_target $target || { skip "firmware-core as wasm" "rustup has no library for $target"; return; }
+    cargo build --quiet --locked --release --package firmware-core --package inkling-protocol --target $target
+}
+
+windows() {
+    local target=x86_64-pc-windows-gnu
+    command -v x86_64-w64-mingw32-gcc >/dev/null || { skip "the Windows build" "there is no x86_64-w64-mingw32-gcc"; return; }
+    has_target $target || { skip "the Windows build" "rustup has no library for $target"; return; }
+    # Nothing of it runs here, so nothing of it is optimized.
+    CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo build --quiet --locked --package trainer --package converter --target $target
+}
+
 mcu_report() { tools/mcu-report; }
-all() { for verb in format lint test benches; do step "$verb"; done; }
+
+all() { for verb in format lint test benches minimum aarch64 wasm windows; do step "$verb"; done; }
 
 step() {
     echo "== $1"
@@ -47,9 +171,12 @@ step() {
 }
 
 [ $# -gt 0 ] || set -- all
+mkdir -p target
+rm -f "$skipped"
+trap list_skipped EXIT
 for verb in "$@"; do
     case $verb in
-        setup | format | lint | test | benches | mcu-report) step "$verb" ;;
+        setup | format | lint | test | benches | minimum | aarch64 | wasm | windows | mcu-report) step "$verb" ;;
         all) all ;;
         -h | --help | help) usage ;;
         *) usage >&2; echo "error: no verb '$verb'" >&2; exit 2 ;;

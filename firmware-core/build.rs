@@ -1,26 +1,63 @@
-//! Chooses the kernels for the target: `cfg(kernels)` where there are any beside the scalar ones,
+//! Chooses the kernels for the target: `cfg(kernels)` where there are any beside the portable ones,
 //! and `cfg(kernels = "...")`, the file in `src/arch`.
 //!
 //! The compiler's own `cfg` cannot: it does not show the DSP extension on stable.
 
 use std::env;
 
+/// The kernels, and for RISC-V whether the core has short instructions.
+fn kernels(target: &str) -> Option<(&'static str, bool)> {
+    let architecture = target.split('-').next().unwrap_or_default();
+    let kernels = match architecture {
+        "thumbv6m" | "thumbv8m.base" => "armv6m",
+        "thumbv7em" => "armv7em",
+        "thumbv8m.main" if dsp() => "armv7em",
+        "thumbv7m" | "thumbv8m.main" => "armv7m",
+        "x86_64" => "x86_64",
+        _ => {
+            // Every core that multiplies, whatever other extensions it has.
+            let extensions = architecture.strip_prefix("riscv32")?;
+            let multiplies = extensions.starts_with("im") || extensions.starts_with('g');
+            let letters = extensions.split('_').next().unwrap_or_default();
+            return multiplies.then_some(("riscv32", letters.contains('c')));
+        }
+    };
+    Some((kernels, false))
+}
+
+/// Whether an Armv8-M Mainline core has the DSP extension, which is up to its maker: said by the
+/// feature, by `--cfg inkling_dsp`, or by naming a core that is sold with it.
+fn dsp() -> bool {
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let named = ["cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85"]
+        .iter()
+        .any(|core| flags.contains(&format!("target-cpu={core}")));
+    env::var_os("CARGO_FEATURE_DSP").is_some()
+        || env::var_os("CARGO_CFG_INKLING_DSP").is_some()
+        || (named && !flags.contains("-dsp"))
+}
+
 fn main() {
     println!(
         "cargo::rustc-check-cfg=cfg(kernels, values(none(), \"armv6m\", \"armv7m\", \"armv7em\", \"riscv32\", \"x86_64\"))"
     );
+    println!("cargo::rustc-check-cfg=cfg(armv8m)");
+    println!("cargo::rustc-check-cfg=cfg(riscv_compressed)");
     println!("cargo::rerun-if-changed=build.rs");
     let target = env::var("TARGET").unwrap_or_default();
-    let kernels = match target.split('-').next().unwrap_or_default() {
-        "thumbv6m" => "armv6m",
-        "thumbv7em" => "armv7em",
-        // The DSP extension is optional in Armv8-M; all cores with Helium have it.
-        "thumbv8m.main" if env::var_os("CARGO_FEATURE_DSP").is_some() => "armv7em",
-        "thumbv7m" | "thumbv8m.main" => "armv7m",
-        "riscv32imc" | "riscv32imac" => "riscv32",
-        "x86_64" => "x86_64",
-        _ => return,
+    let Some((kernels, compressed)) = kernels(&target) else {
+        println!(
+            "cargo::warning=there are no kernels for {target} yet: inference there runs the \
+             portable ones, which give the same integers but take longer"
+        );
+        return;
     };
     println!("cargo::rustc-cfg=kernels");
     println!("cargo::rustc-cfg=kernels=\"{kernels}\"");
+    if target.starts_with("thumbv8m") {
+        println!("cargo::rustc-cfg=armv8m");
+    }
+    if compressed {
+        println!("cargo::rustc-cfg=riscv_compressed");
+    }
 }

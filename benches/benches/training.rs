@@ -170,6 +170,7 @@ fn worker(backend: &str) {
         indices: (0..count).map(|index| index % images.len()).collect(),
         augmentation: None,
         label_smoothing: 0.0,
+        class_weights: Vec::new(),
         seed: 0,
         batch: BATCH,
         workers: THREADS,

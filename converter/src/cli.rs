@@ -1,17 +1,18 @@
 //! What was typed, and the work it stands for.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
+use converter::doubts::{self, Answers};
 use converter::passes::PixelScale;
 use converter::prove::Proof;
+use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, reference};
+use converter::{Conversion, Converter, read};
 use inkling_data::{Dataset, DatasetError, Split};
-use inkling_support::{console, names};
+use inkling_support::{console, files, names, shell};
 
 /// Turns a float ONNX classifier into the integers that firmware-core runs.
 #[derive(Parser)]
@@ -50,19 +51,32 @@ struct ConvertArgs {
     #[arg(long)]
     name: Option<String>,
     /// What the model's training divided pixels by: 255 for 0…1, 1 for raw pixels
-    #[arg(long, default_value_t = 255.0, value_name = "X")]
-    pixel_divisor: f32,
+    /// [default: what the file's own record or its input says, else 255]
+    #[arg(long, value_name = "X")]
+    pixel_divisor: Option<f32>,
     /// What it then subtracted, as in torchvision's Normalize
-    #[arg(long, default_value_t = 0.0, value_name = "X", allow_negative_numbers = true)]
-    mean: f32,
+    /// [default: the record's, or 0]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    mean: Option<f32>,
     /// What it then divided by, as in torchvision's Normalize
-    #[arg(long, default_value_t = 1.0, value_name = "X")]
-    deviation: f32,
+    /// [default: the record's, or 1]
+    #[arg(long, value_name = "X")]
+    deviation: Option<f32>,
+    /// Convert even if nothing can check that the file is read as what it says
+    #[arg(long)]
+    unchecked: bool,
 }
 
 /// Reads the command line and does what it says.
 pub fn run() -> Result<()> {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => {
+            console::print(&help.render().to_string());
+            return Ok(());
+        }
+    };
     match (cli.command, cli.convert) {
         (Some(command), _) => match command {
             Command::Verify(args) => verify(&args),
@@ -84,16 +98,11 @@ fn verify(args: &VerifyArgs) -> Result<()> {
 }
 
 fn convert(args: &ConvertArgs) -> Result<()> {
-    let pixels =
-        PixelScale { divisor: args.pixel_divisor, mean: args.mean, deviation: args.deviation };
-    ensure!(
-        [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0)
-            && pixels.mean.is_finite(),
-        "--pixel-divisor and --deviation must be above 0 and --mean finite"
-    );
     let name = network_name(args)?;
-    let onnx = fs::read(&args.model)
-        .with_context(|| format!("{}: cannot be read", args.model.display()))?;
+    let at_file = || args.model.display().to_string();
+    let onnx = read::load(&args.model).with_context(at_file)?;
+    let own = ModelRecord::of_onnx(&onnx).with_context(at_file)?;
+    let pixels = pixel_scale(args, own.as_ref())?;
     let calibration = Dataset::load(&args.calibration, Split::Train)?;
     // Without a test set the calibration images serve as golden ones.
     let (test, test_name) = match Dataset::load(&args.calibration, Split::Test) {
@@ -104,27 +113,98 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let (images, labels) = Split::Test.files(&args.calibration);
     calibration.check_twin(&test, &images, &labels)?;
 
-    let at_file = || args.model.display().to_string();
-    let conversion = Converter::new(&name, &onnx)
-        .pixel_scale(pixels)
-        .convert(&calibration)
-        .with_context(at_file)?;
+    let mut record =
+        own.unwrap_or_else(|| ModelRecord { command: command(&name), ..ModelRecord::new(&name) });
+    let converter = |record: Option<ModelRecord>| {
+        let mut converter = Converter::new(&name, &onnx);
+        if let Some(pixels) = pixels {
+            converter = converter.pixel_scale(pixels);
+        }
+        match record {
+            Some(record) => converter.record(record),
+            None => converter,
+        }
+    };
+    let outputs = converter(None).lower().with_context(at_file)?;
+    if record.labels.is_empty() && calibration.names.len() == outputs.classes() {
+        record.labels.clone_from(&calibration.names);
+    }
+    let mut conversion = converter(Some(record)).convert(&calibration).with_context(at_file)?;
     check_classes(&conversion, &calibration, args)?;
-    let proof = Proof::of(&conversion, &calibration, &test).with_context(at_file)?;
-    let correct = reference::correct(&proof.integers.ours, &test.labels);
-    let accuracy = 100.0 * correct as f64 / test.len() as f64;
-    let about = format!(
-        "int8 accuracy on the {} {test_name} images: {accuracy:.2} %.\n\n{}\n",
+    let prove = if args.unchecked { Proof::of_unchecked } else { Proof::of };
+    let proof = prove(&conversion, &calibration, &test).with_context(at_file)?;
+    let answers = Answers::new(&conversion.float, &proof.integers.ours, &test);
+    let mut warnings = answers.doubts(&conversion.record.labels, test_name);
+    warnings.extend(doubts::of_layers(&conversion.network, &conversion.report));
+    warnings.extend(doubts::of_calibration(&calibration));
+    conversion.record.warnings = warnings;
+    let mut about = format!(
+        "Accuracy on the {} {test_name} images: {:.2} % in float, {:.2} % in int8.\n\n{}\n",
         test.len(),
+        answers.percent(answers.float_correct()),
+        answers.percent(answers.int8_correct()),
         proof.statement()
     );
+    for note in &conversion.notes {
+        about.push_str(&format!("\nNote: {note}.\n"));
+    }
+    let _folder = files::prepare_folder(&args.out, &FILES)?;
     conversion.write(&args.out, &test, &about)?;
     console::print(&format!(
-        "{about}\n{}\nWritten: float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md in {}\n",
+        "{about}\n{}\nWritten: {} in {}\n",
         conversion.report_markdown(),
+        FILES.join(", "),
         args.out.display()
     ));
+    for warning in &conversion.record.warnings {
+        console::note(format_args!("warning: {warning}"));
+    }
     Ok(())
+}
+
+/// What a conversion writes.
+const FILES: [&str; 6] =
+    ["float.onnx", "int8.onnx", "model.rs", "golden.rs", "MODEL_CARD.md", record::FILE];
+
+/// How the model's training scaled pixels, if any option says so; what the options leave open is as
+/// the file's own record has it.
+fn pixel_scale(args: &ConvertArgs, record: Option<&ModelRecord>) -> Result<Option<PixelScale>> {
+    if (args.pixel_divisor, args.mean, args.deviation) == (None, None, None) {
+        return Ok(None);
+    }
+    let recorded = record.and_then(ModelRecord::pixel_scale);
+    let plain = recorded.unwrap_or_default();
+    let pixels = PixelScale {
+        divisor: args.pixel_divisor.unwrap_or(plain.divisor),
+        mean: args.mean.unwrap_or(plain.mean),
+        deviation: args.deviation.unwrap_or(plain.deviation),
+    };
+    ensure!(
+        [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0)
+            && pixels.mean.is_finite(),
+        "--pixel-divisor and --deviation must be above 0 and --mean finite"
+    );
+    if recorded.is_some_and(|recorded| recorded != pixels) {
+        console::note(format_args!(
+            "warning: {}: says that its pixels were scaled otherwise (divisor {}, mean {}, deviation \
+             {}); the options count",
+            args.model.display(),
+            plain.divisor,
+            plain.mean,
+            plain.deviation
+        ));
+    }
+    Ok(Some(pixels))
+}
+
+/// The command that makes the model again, from what was typed.
+fn command(name: &str) -> String {
+    let mut words: Vec<String> = ["cargo", "run", "-p", "converter", "--"].map(String::from).into();
+    // The name follows from the folder, which may be another next time.
+    let typed = shell::typed(std::env::args().skip(1), &["--name"], &[]);
+    words.extend(typed);
+    words.extend(["--name".to_string(), name.to_string()]);
+    shell::line(words.iter().map(String::as_str))
 }
 
 /// The network's name: a Rust-friendly word.

@@ -1,6 +1,7 @@
 //! The pipeline: read → passes → lower → quantize → emit. One builder serves the command line,
 //! the trainer and a `build.rs`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -9,16 +10,18 @@ use sha2::{Digest, Sha256};
 use crate::arena::{self, ArenaPlan};
 use crate::emit::report::{self, Report};
 use crate::emit::{Origin, golden, int8_onnx, rust};
-use crate::graph::Graph;
+use crate::graph::{Graph, Shape};
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
-use crate::quantize::{Exponents, QuantizeError, quantize};
+use crate::quantize::{Exponents, QuantizeError, misfit, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
-use crate::record::{self, ModelRecord, RecordError, describe};
+use crate::record::{self, InputRecord, ModelRecord, RecordError, describe};
 use inkling_data::Dataset;
 use inkling_data::read::labels;
+use inkling_support::digest::sha256;
 use inkling_support::files::write_set;
+use inkling_support::markdown::escape;
 
 /// Images that choose the exponents.
 pub const CALIBRATION_IMAGES: usize = 2000;
@@ -65,8 +68,8 @@ impl<'a> Converter<'a> {
         Self { name: name.to_string(), onnx, pixels: None, exponents: None, record: None }
     }
 
-    /// How pixels were scaled for training. Without it the file's own record says so, and where it
-    /// has none it is `pixel / 255`.
+    /// How pixels were scaled for training. Without it the file says so: in its own record, by
+    /// taking integers, or by rescaling its input. Where it does not, it is `pixel / 255`.
     pub fn pixel_scale(mut self, pixels: PixelScale) -> Self {
         self.pixels = Some(pixels);
         self
@@ -93,7 +96,9 @@ impl<'a> Converter<'a> {
     /// What cannot be read or has no kernel; names the node.
     pub fn lower(&self) -> Result<Network, ConvertError> {
         let base = self.base()?;
-        lowered(read::read(self.onnx)?, &self.pixels_of(&base))
+        let graph = read::read(self.onnx)?;
+        let (pixels, _) = passes::choose_pixel_scale(&graph, self.given_pixels(&base))?;
+        lowered(graph, &pixels)
     }
 
     /// What is known before the file is read.
@@ -114,8 +119,9 @@ impl<'a> Converter<'a> {
         Ok(base)
     }
 
-    fn pixels_of(&self, base: &ModelRecord) -> PixelScale {
-        self.pixels.or_else(|| base.pixel_scale()).unwrap_or_default()
+    /// The pixel scale that somebody gave, or that a record says.
+    fn given_pixels(&self, base: &ModelRecord) -> Option<PixelScale> {
+        self.pixels.or_else(|| base.pixel_scale())
     }
 
     /// Converts, choosing exponents on up to [`CALIBRATION_IMAGES`] of `images`, evenly spaced.
@@ -127,15 +133,32 @@ impl<'a> Converter<'a> {
     ///
     /// What cannot be read, has no kernel or no exact integer form; names node or layer.
     pub fn convert(&self, images: &Dataset) -> Result<Conversion, ConvertError> {
-        let base = self.base()?;
-        let pixels = self.pixels_of(&base);
-        // Read before anything is written into it, so that an error is about the user's file.
-        let graph = read::read(self.onnx)?;
-        let exponents = self.exponents.clone().unwrap_or_else(|| graph.exponents.clone());
-        let of_float = describe::float_model(base, graph.input, &pixels);
-        let source = record::attach(self.onnx, &of_float);
+        let mut base = self.base()?;
+        let mut graph = read::read(self.onnx)?;
+        let [height, width, channels] = images.shape;
+        graph.see_input_as(Shape::new(height, width, channels));
+        let given = self.given_pixels(&base);
+        let (pixels, note) = passes::choose_pixel_scale(&graph, given)?;
+        let mut notes: Vec<String> = note.into_iter().collect();
+        let (input, recorded) = (graph.input, std::mem::take(&mut graph.exponents));
         let float = lowered(graph, &pixels)?;
         let calibration = images.spaced(CALIBRATION_IMAGES);
+        let exponents = match &self.exponents {
+            Some(exponents) => exponents.clone(),
+            None => match misfit(&float, &calibration.spaced(REPORT_IMAGES), &recorded)? {
+                None => recorded,
+                Some(why) => {
+                    notes.push(format!(
+                        "the exponents in the file's metadata are not those of its weights ({why}), so \
+                         they were chosen anew"
+                    ));
+                    base.exponents.clear();
+                    Exponents::new()
+                }
+            },
+        };
+        let of_float = describe::float_model(base, input, &pixels);
+        let source = record::attach(self.onnx, &of_float);
         let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan(&network);
         let report = Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
@@ -149,7 +172,7 @@ impl<'a> Converter<'a> {
             },
             labels: record.labels.clone(),
         };
-        Ok(Conversion { float, network, arena, report, origin, record, source, pixels })
+        Ok(Conversion { float, network, arena, report, origin, record, source, pixels, notes })
     }
 
     /// The command that makes the same files again beside the source, which says how its pixels
@@ -178,11 +201,16 @@ pub fn restore(
     int8_onnx: &[u8],
 ) -> Result<(Network, QuantizedNetwork), RestoreError> {
     let pixels = record.pixel_scale().unwrap_or_default();
-    let graph = read::read(float_onnx).map_err(ConvertError::from)?;
+    let mut graph = read::read(float_onnx).map_err(ConvertError::from)?;
+    if let Some(InputRecord { shape: [height, width, channels], .. }) = record.inputs.first() {
+        graph.see_input_as(Shape::new(*height, *width, *channels));
+    }
     let float = lowered(graph, &pixels)?;
     let network =
         quantize(&float, &blank(&float), &record.exponents).map_err(ConvertError::from)?;
-    if int8_onnx::emit(&network, record) != int8_onnx {
+    // What lies beside it a file does not know.
+    let own = ModelRecord { files: BTreeMap::new(), ..record.clone() };
+    if int8_onnx::emit(&network, &own) != int8_onnx {
         return Err(RestoreError::Another);
     }
     Ok((float, network))
@@ -221,6 +249,8 @@ pub struct Conversion {
     pub source: Vec<u8>,
     /// How its training scaled pixels.
     pub pixels: PixelScale,
+    /// What a person should know of how the file was understood; the model card says it.
+    pub notes: Vec<String>,
 }
 
 impl Conversion {
@@ -251,22 +281,39 @@ impl Conversion {
     ///
     /// The file system's, with the path.
     pub fn write(&self, folder: &Path, golden: &Dataset, about: &str) -> io::Result<()> {
-        let card = format!(
-            "# Model `{}`\n\n{about}\n## Cost and exactness\n\n{}",
-            self.origin.name,
-            self.report_markdown()
-        );
-        write_set(
-            folder,
-            &[
-                ("float.onnx", self.source.clone()),
-                ("int8.onnx", self.int8_onnx()),
-                ("model.rs", self.model_rs().into_bytes()),
-                ("golden.rs", self.golden_rs(golden).into_bytes()),
-                ("MODEL_CARD.md", card.into_bytes()),
-                // Last, because it says which files belong together.
-                (record::FILE, self.record.to_json().into_bytes()),
-            ],
-        )
+        self.write_with(folder, golden, about, Vec::new())
+    }
+
+    /// Writes the same and the files `beside`, each a name and its contents.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conversion::write`].
+    pub fn write_with(
+        &self,
+        folder: &Path,
+        golden: &Dataset,
+        about: &str,
+        beside: Vec<(&str, Vec<u8>)>,
+    ) -> io::Result<()> {
+        let mut card = format!("# Model `{}`\n\n", self.origin.name);
+        if !self.record.warnings.is_empty() {
+            let items = self.record.warnings.iter().map(|text| format!("- {}\n", escape(text)));
+            card.push_str(&format!("## Warnings\n\n{}\n", items.collect::<String>()));
+        }
+        card.push_str(&format!("{about}\n## Cost and exactness\n\n{}", self.report_markdown()));
+        let mut files = beside;
+        files.extend([
+            ("float.onnx", self.source.clone()),
+            ("int8.onnx", self.int8_onnx()),
+            ("model.rs", self.model_rs().into_bytes()),
+            ("golden.rs", self.golden_rs(golden).into_bytes()),
+            ("MODEL_CARD.md", card.into_bytes()),
+        ]);
+        let hashes = files.iter().map(|(file, bytes)| (file.to_string(), sha256([&bytes[..]])));
+        let record = ModelRecord { files: hashes.collect(), ..self.record.clone() };
+        // Last, because it says which files belong together.
+        files.push((record::FILE, record.to_json().into_bytes()));
+        write_set(folder, &files)
     }
 }

@@ -48,15 +48,6 @@ impl std::fmt::Display for Shape {
     }
 }
 
-/// The order in which a spatial value is read out as a vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlattenOrder {
-    /// Channel by channel, as PyTorch and plain ONNX do.
-    Chw,
-    /// Pixel by pixel, as Keras and the kernels do.
-    Hwc,
-}
-
 /// What a node computes. Weights are f32, as the file has them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
@@ -109,12 +100,11 @@ pub enum Operator {
     Add,
     /// The channels of all inputs, one after the other.
     Concat,
-    Flatten {
-        order: FlattenOrder,
-    },
+    /// An image as a vector: the same elements in the same order.
+    Flatten,
     /// Identity, and dropout, which is the identity once training is over.
     Identity,
-    /// Probabilities of logits, or their logarithms.
+    /// What a network may end in: probabilities of logits and the like.
     Softmax(Head),
 }
 
@@ -124,6 +114,11 @@ pub enum Head {
     Logits,
     Softmax,
     LogSoftmax,
+    /// One probability for each class, independent of the others'; of a single logit that of the
+    /// second of two classes.
+    Sigmoid,
+    /// The index of the largest.
+    ArgMax,
 }
 
 impl Head {
@@ -136,6 +131,11 @@ impl Head {
             Head::Logits => logits.to_vec(),
             Head::Softmax => log.map(f32::exp).collect(),
             Head::LogSoftmax => log.collect(),
+            Head::Sigmoid => logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
+            Head::ArgMax => {
+                let first = logits.iter().position(|&x| x == peak);
+                vec![first.unwrap_or(0) as f32]
+            }
         }
     }
 }
@@ -150,6 +150,15 @@ impl Operator {
                 | Operator::LeakyRelu { .. }
                 | Operator::Function(_)
         )
+    }
+
+    /// What a network that ends in this gives of its logits.
+    pub fn head(&self) -> Option<Head> {
+        match self {
+            Operator::Softmax(head) => Some(*head),
+            Operator::Function(function) => function.as_dyn().head(),
+            _ => None,
+        }
     }
 
     /// No result is negative, whatever the input.
@@ -176,7 +185,7 @@ impl Operator {
             Operator::Pad { .. } => "pad",
             Operator::Add => "add",
             Operator::Concat => "concat",
-            Operator::Flatten { .. } => "flatten",
+            Operator::Flatten => "flatten",
             Operator::Identity => "identity",
             Operator::Softmax(_) => "softmax",
         }
@@ -196,6 +205,8 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     pub input: Shape,
+    /// The file takes pixels as integers from 0 to 255, so they are given to it as they are.
+    pub raw_pixels: bool,
     /// In topological order.
     pub nodes: Vec<Node>,
     /// The value that holds the output: the logits, once [`Graph::head`] has been taken off.
@@ -212,6 +223,38 @@ impl Graph {
         match value {
             0 => self.input,
             value => self.nodes[value - 1].output,
+        }
+    }
+
+    /// Lets an input that is a vector be the image `shape` of the same size, where only what reads
+    /// it as a vector or element by element reads it.
+    pub fn see_input_as(&mut self, shape: Shape) {
+        if self.input != Shape::flat(shape.size()) {
+            return;
+        }
+        // Values that have the input's shape because they are computed element by element.
+        let mut follows = vec![false; self.nodes.len() + 1];
+        follows[0] = true;
+        for (index, node) in self.nodes.iter().enumerate() {
+            if !node.inputs.iter().any(|&value| follows[value]) {
+                continue;
+            }
+            match &node.operator {
+                Operator::FullyConnected { .. } | Operator::Flatten => {}
+                Operator::Affine { scale, shift } if scale.len() == 1 && shift.len() == 1 => {
+                    follows[index + 1] = true;
+                }
+                Operator::Identity | Operator::Relu | Operator::Clip { .. } => {
+                    follows[index + 1] = true;
+                }
+                _ => return,
+            }
+        }
+        self.input = shape;
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            if follows[index + 1] {
+                node.output = shape;
+            }
         }
     }
 
@@ -247,13 +290,30 @@ impl Graph {
 
     /// Drops nodes that the output does not depend on.
     pub fn drop_unused(&mut self) {
-        let mut index = self.nodes.len();
-        while index > 0 {
-            index -= 1;
-            let value = index + 1;
-            if value != self.output && self.consumers(value).next().is_none() {
-                self.bypass(index);
+        let mut used = vec![false; self.nodes.len() + 1];
+        used[self.output] = true;
+        for (index, node) in self.nodes.iter().enumerate().rev() {
+            if used[index + 1] {
+                node.inputs.iter().for_each(|&value| used[value] = true);
             }
         }
+        // The input keeps its number; whatever is used counts those in front of it.
+        used[0] = true;
+        let mut count = 0;
+        let numbers: Vec<ValueId> = used
+            .iter()
+            .map(|&used| {
+                count += usize::from(used);
+                count.saturating_sub(1)
+            })
+            .collect();
+        let mut value = 0;
+        self.nodes.retain(|_| {
+            value += 1;
+            used[value]
+        });
+        let renumber = |value: &mut ValueId| *value = numbers[*value];
+        self.nodes.iter_mut().flat_map(|node| &mut node.inputs).for_each(renumber);
+        self.output = numbers[self.output];
     }
 }

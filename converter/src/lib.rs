@@ -26,6 +26,8 @@ pub mod doubts;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
+pub mod interpreter;
+pub mod limits;
 pub mod lower;
 pub mod onnx;
 pub mod operators;

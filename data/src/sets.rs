@@ -45,6 +45,8 @@ pub struct Sets {
     pub training: Vec<usize>,
     pub validation: Dataset,
     pub test: SealedTestSet,
+    /// Which `test` is: given with the data, or set aside by the seed.
+    pub test_given: bool,
     /// The sha256 of all images and labels.
     pub fingerprint: String,
     /// What was chosen while reading, a line each.
@@ -76,6 +78,7 @@ impl Sets {
             images: Arc::new(images),
             training,
             test: SealedTestSet(test),
+            test_given: collection.test_given,
             fingerprint,
             notes: collection.notes,
             bad: collection.bad,
@@ -98,7 +101,7 @@ impl Sets {
 
 /// The sha256 of what is learned from and tested on: shape, samples, labels and names of both
 /// halves.
-fn fingerprint(images: &Dataset, test: &Dataset) -> String {
+pub fn fingerprint(images: &Dataset, test: &Dataset) -> String {
     let shape = images.shape.map(|side| (side as u64).to_le_bytes());
     let names = images.names.join("\n");
     let labels = [images, test]

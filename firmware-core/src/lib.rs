@@ -47,6 +47,7 @@ mod arch;
 mod arena;
 #[cfg(any(test, feature = "std"))]
 mod batch;
+mod channels;
 mod flatten;
 mod info;
 pub mod kernels;
@@ -58,8 +59,13 @@ mod tile;
 mod window;
 
 pub use activation::Activation;
+
+/// The kernels that this target has, by the name of their file in `src/arch`; `portable` where
+/// there are none.
+pub const KERNELS: &str = <arch::Chosen as arch::Target>::NAME;
+
 #[cfg(kernels = "x86_64")]
-pub use arch::target::limit_vectors;
+pub use arch::limit_vectors;
 pub use arena::Arena;
 #[cfg(any(test, feature = "std"))]
 pub use batch::infer_batch;

@@ -46,12 +46,10 @@ impl Requantize for Shift {
     fn apply(self, accumulator: i32) -> i32 {
         let bits = u32::from(self.0);
         let floor = accumulator.wrapping_shr(bits);
-        let divisor = 1u32.wrapping_shl(bits);
-        let remainder = (accumulator as u32) & (divisor - 1);
-        // Above the half goes up; the half itself only from an odd floor. Doubled, so that it
-        // holds for a shift by no bits as well.
-        let up = 2 * remainder + (floor as u32 & 1) > divisor;
-        floor + i32::from(up)
+        // The floor's last bit on top and the remainder below it, then the remainder on top and
+        // that bit at the bottom: above the half goes up, the half itself only from an odd floor.
+        let low = (accumulator as u32).wrapping_shl(31 - bits);
+        floor.wrapping_add(i32::from(low.rotate_left(1) > 1 << 31))
     }
 }
 

@@ -1,185 +1,337 @@
-//! Convolution four output pixels at a time, over the kernels in `arch`.
+//! Convolution four output pixels at a time, over the patches in `arch`.
 //!
-//! What the windows of a tile of 2 x 2 pixels cover is packed once and multiplied with the weights
-//! of every output channel. Pooling takes the largest of a tile's sums, and of several tiles where a
-//! window has more than 2 x 2 pixels. Shapes are known at run time here, so that all layers of a
-//! model share this code.
+//! What the windows of four pixels cover is packed once into a patch and multiplied with the
+//! weights of every output channel. Without pooling the four are neighbours in memory, so that
+//! no pixel is computed twice, whatever the output's size; with pooling they are a tile of 2 x 2,
+//! of whose sums the largest counts, and the largest of several tiles' where a window has more.
+//! Windows that reach beyond the input are first copied, row by row, with what lies on the
+//! padding. Shapes are known at run time here, so that all layers of a model share this code.
 
-use crate::arch::target::{Patch, WeightSum, correction};
-#[cfg(kernels = "x86_64")]
-use crate::arch::target::{Pooled, max_pool2d};
-use crate::arch::{Cursor, LayerBytes};
-use crate::kernels::{Conv2dShape, Pool2dShape};
+use crate::arch::{Convolution, Cursor, Patch};
+use crate::kernels::Pool2dShape;
 use crate::window::{Axis, Window};
 use crate::{Activation, Requantize};
 
-/// A convolution and where its weights are: at the start of `layer`.
-pub(crate) struct Tiled<'a, X> {
-    pub shape: Conv2dShape,
-    pub padded: bool,
-    pub layer: LayerBytes<'a>,
-    pub weight_sums: &'a [WeightSum],
-    pub bias: &'a [i32],
-    #[cfg(kernels = "x86_64")]
-    pub wide_weights: [&'a [i32]; 2],
-    pub x: &'a [X],
+/// The place of an output pixel: its row and column, and where its window begins on the input,
+/// which wraps around in front of it.
+#[derive(Clone, Copy)]
+struct Pixel {
+    row: usize,
+    column: usize,
+    start: usize,
 }
 
-impl<X: Activation> Tiled<'_, X> {
-    /// The windows at two rows and two columns of the output, without padding.
-    #[inline(always)]
-    fn cursor(&self, rows: [usize; 2], columns: [usize; 2]) -> Option<Cursor<'_, X>> {
-        let [_, width, depth] = self.shape.input;
-        let Window { kernel, stride, dilation, .. } = self.shape.window;
-        let (row, pitch) = (kernel[1] * depth, width * depth);
-        let rows = rows.map(|row| row * (stride[0] * pitch));
-        let columns = columns.map(|column| column * (stride[1] * depth));
-        Cursor::new(self.x, rows, columns, kernel[0], row, pitch * dilation[0])
+/// The parts of the windows of four pixels that fit into a patch, with what lies on the padding.
+type Staged<X> = [[X; Patch::TAPS]; 4];
+
+/// Walks over the output's pixels in the order of memory.
+#[derive(Clone, Copy)]
+struct Walk {
+    next: Pixel,
+    /// Where the window of the row's first pixel begins.
+    row_start: usize,
+}
+
+impl<X: Activation, R: Copy> Convolution<'_, X, R> {
+    /// Values from one row of the input to the next.
+    fn pitch(&self) -> usize {
+        self.shape.input[1] * self.shape.input[2]
     }
 
-    /// Sums of products of the windows at two rows and two columns of the output, row by row: one
-    /// quadruple per channel.
-    #[inline(never)]
-    fn sums<const PADDED: bool>(
+    /// Values of a kernel row.
+    fn row(&self) -> usize {
+        self.shape.window.kernel[1] * self.shape.input[2]
+    }
+
+    /// Where the window of pixel (0, 0) begins.
+    fn origin(&self) -> usize {
+        let [top, left, ..] = self.shape.window.padding;
+        0usize.wrapping_sub(top * self.pitch() + left * self.shape.input[2])
+    }
+
+    fn walk(&self) -> Walk {
+        let start = self.origin();
+        Walk { next: Pixel { row: 0, column: 0, start }, row_start: start }
+    }
+
+    /// The next pixel.
+    #[inline(always)]
+    fn step(&self, walk: &mut Walk) -> Pixel {
+        let pixel = walk.next;
+        let [down, right] = self.shape.window.stride;
+        walk.next.column += 1;
+        walk.next.start = pixel.start.wrapping_add(right * self.shape.input[2]);
+        if walk.next.column == self.shape.output[1] {
+            walk.row_start = walk.row_start.wrapping_add(down * self.pitch());
+            walk.next = Pixel { row: pixel.row + 1, column: 0, start: walk.row_start };
+        }
+        pixel
+    }
+
+    /// The pixels at two rows and two columns of the output, row by row.
+    #[inline(always)]
+    fn tile(&self, rows: [usize; 2], columns: [usize; 2]) -> [Pixel; 4] {
+        let Window { stride: [down, right], .. } = self.shape.window;
+        let (origin, down, right) =
+            (self.origin(), down * self.pitch(), right * self.shape.input[2]);
+        let starts = rows.map(|row| origin.wrapping_add(row * down));
+        let pixel = |row: usize, column: usize| Pixel {
+            row: rows[row],
+            column: columns[column],
+            start: starts[row].wrapping_add(columns[column] * right),
+        };
+        [pixel(0, 0), pixel(0, 1), pixel(1, 0), pixel(1, 1)]
+    }
+
+    /// Sums of products of the windows of four pixels: one quadruple per channel. With `STAGED`
+    /// some windows may reach beyond the input, or have gaps between the pixels of a row.
+    #[inline(always)]
+    fn sums<const STAGED: bool>(
         &self,
         patch: &mut Patch,
-        rows: [usize; 2],
-        columns: [usize; 2],
+        pixels: [Pixel; 4],
         sums: &mut [[i32; 4]],
     ) {
-        if PADDED {
-            return self.padded_sums(patch, rows, columns, sums);
+        let inside = |pixel: &Pixel| self.interior.contains(pixel.row, pixel.column);
+        if STAGED && (self.shape.window.dilation[1] != 1 || !pixels.iter().all(inside)) {
+            return self.staged_sums(patch, &pixels, sums);
         }
-        let Some(mut cursor) = self.cursor(rows, columns) else { return };
-        let taps = self.shape.window.kernel[0] * self.shape.window.kernel[1] * self.shape.input[2];
+        self.inside_sums(patch, pixels.map(|pixel| pixel.start), sums);
+    }
+
+    /// The same for windows on the input that begin at `starts`.
+    #[inline(never)]
+    fn inside_sums(&self, patch: &mut Patch, starts: [usize; 4], sums: &mut [[i32; 4]]) {
+        let Window { kernel, dilation, .. } = self.shape.window;
+        let (row, pitch) = (self.row(), self.pitch() * dilation[0]);
+        let Some(mut cursor) = Cursor::new(self.x, starts, kernel[0], row, pitch) else { return };
+        let taps = kernel[0] * row;
         sums.as_flattened_mut().fill(0);
         let mut done = 0;
         while done < taps {
             let chunk = (taps - done).min(Patch::TAPS);
             patch.gather(&mut cursor, chunk);
-            patch.accumulate([done, chunk, taps], self.layer, sums);
+            patch.accumulate([done, chunk, taps], self.weights.bytes, sums);
             done += chunk;
         }
     }
 
+    /// The same over copies of what the windows cover.
     #[inline(never)]
-    fn padded_sums(
-        &self,
-        patch: &mut Patch,
-        rows: [usize; 2],
-        columns: [usize; 2],
-        sums: &mut [[i32; 4]],
-    ) {
-        let [top, bottom] = rows;
-        let [left, right] = columns;
-        let pixels = [[top, left], [top, right], [bottom, left], [bottom, right]];
-        let row = self.shape.window.kernel[1] * self.shape.input[2];
+    fn staged_sums(&self, patch: &mut Patch, pixels: &[Pixel; 4], sums: &mut [[i32; 4]]) {
+        let mut staged: Staged<X> = [[X::MIN; Patch::TAPS]; 4];
+        let row = self.row();
         let taps = self.shape.window.kernel[0] * row;
         sums.as_flattened_mut().fill(0);
-        let mut done = 0;
+        let (mut done, mut kernel_row, mut first) = (0, 0, 0);
         while done < taps {
             let chunk = (taps - done).min(Patch::TAPS);
-            for at in 0..chunk {
-                let tap = done + at;
-                patch.put::<X>(
-                    at,
-                    pixels.map(|pixel| self.tap(pixel, tap / row.max(1), tap % row.max(1))),
-                );
+            let mut at = 0;
+            while at < chunk {
+                let len = (row - first).min(chunk - at);
+                for (pixel, staged) in pixels.iter().zip(&mut staged) {
+                    let staged = staged.get_mut(at..at + len).unwrap_or_default();
+                    self.stage(pixel, kernel_row, first, staged);
+                }
+                at += len;
+                first += len;
+                if first == row {
+                    (kernel_row, first) = (kernel_row + 1, 0);
+                }
             }
-            patch.accumulate([done, chunk, taps], self.layer, sums);
+            let starts = [0, 1, 2, 3].map(|pixel| pixel * Patch::TAPS);
+            let cursor = Cursor::new(staged.as_flattened(), starts, 1, chunk, chunk);
+            let Some(mut cursor) = cursor else { return };
+            patch.gather(&mut cursor, chunk);
+            patch.accumulate([done, chunk, taps], self.weights.bytes, sums);
             done += chunk;
         }
     }
 
-    /// One value that the window of a pixel covers.
-    fn tap(&self, [oy, ox]: [usize; 2], row: usize, column: usize) -> i32 {
+    /// Copies the values from number `first` on of a kernel row of a pixel's window.
+    #[inline(never)]
+    fn stage(&self, pixel: &Pixel, kernel_row: usize, mut first: usize, mut staged: &mut [X]) {
         let [height, width, depth] = self.shape.input;
-        let window = &self.shape.window;
-        let iy = window.position(Axis::Rows, oy, row, height);
-        let ix = window.position(Axis::Columns, ox, column / depth.max(1), width);
-        let (Some(iy), Some(ix)) = (iy, ix) else { return self.shape.padding_value };
-        self.x.get((iy * width + ix) * depth + column % depth.max(1)).map_or(0, |x| x.to_i32())
-    }
-
-    /// Calls `output(index, channel, accumulator)` for every element of the convolution's
-    /// output, for some more than once. `sums` has one element per output channel.
-    #[inline(always)]
-    pub(crate) fn conv2d(&self, sums: &mut [[i32; 4]], output: impl FnMut(usize, usize, i32)) {
-        // Known at compile time where this is inlined: only what the layer needs is linked.
-        match self.padded {
-            false => self.conv2d_of::<false>(sums, output),
-            true => self.conv2d_of::<true>(sums, output),
+        let Window { stride, dilation, padding: [top, left, ..], .. } = self.shape.window;
+        let padding = X::saturate(self.shape.padding_value);
+        let iy = (pixel.row * stride[0] + kernel_row * dilation[0]).wrapping_sub(top);
+        if iy >= height {
+            return staged.fill(padding);
+        }
+        let line = self.x.get(iy * width * depth..).unwrap_or_default();
+        let line = line.get(..width * depth).unwrap_or_default();
+        // Whole kernel rows where pixels lie side by side, else one pixel after the other.
+        let (run, gap) = match dilation[1] {
+            1 => (self.row(), 0),
+            dilation => (depth, (dilation - 1) * depth),
+        };
+        let mut begin = (pixel.column * stride[1]).wrapping_sub(left).wrapping_mul(depth);
+        while first >= run {
+            first -= run;
+            begin = begin.wrapping_add(run + gap);
+        }
+        while !staged.is_empty() {
+            let len = (run - first).min(staged.len());
+            let (part, rest) = staged.split_at_mut_checked(len).unwrap_or_default();
+            copy_row(line, begin.wrapping_add(first), padding, part);
+            (staged, first) = (rest, 0);
+            begin = begin.wrapping_add(run + gap);
         }
     }
 
+    /// Convolution into `y`, `[height][width][channel]`. `sums` has one element per output channel.
+    ///
+    /// `staged` says whether some window may reach beyond the input or have gaps.
     #[inline(always)]
-    fn conv2d_of<const PADDED: bool>(
+    pub(crate) fn conv2d<Y>(
+        &self,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        // Known at compile time where this is inlined: only what the layer needs is linked.
+        let [height, width, _] = self.shape.output;
+        match (staged, height * width >= 4) {
+            (false, true) => self.conv2d_of::<Y, false>(sums, finish, y),
+            (true, true) => self.conv2d_of::<Y, true>(sums, finish, y),
+            (_, false) => self.few_pixels(sums, finish, y),
+        }
+    }
+
+    /// At least four pixels.
+    #[inline(never)]
+    fn conv2d_of<Y, const STAGED: bool>(
         &self,
         sums: &mut [[i32; 4]],
-        mut output: impl FnMut(usize, usize, i32),
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
     ) {
         let [height, width, depth] = self.shape.output;
         let mut patch = Patch::new();
-        for top in (0..height).step_by(2) {
-            // A tile that would reach beyond the output repeats its last row or column.
-            let bottom = (top + 1).min(height - 1);
-            for left in (0..width).step_by(2) {
-                let right = (left + 1).min(width - 1);
-                self.sums::<PADDED>(&mut patch, [top, bottom], [left, right], sums);
-                let positions = [top, bottom].map(|row| [row * width + left, row * width + right]);
-                let channels = sums.iter().zip(self.bias).zip(self.weight_sums).enumerate();
-                for (channel, ((sums, bias), weights)) in channels {
-                    let bias = bias.wrapping_add(correction::<X>(*weights));
-                    for (position, sum) in positions.as_flattened().iter().zip(Patch::finish(*sums))
-                    {
-                        output(position * depth + channel, channel, bias.wrapping_add(sum));
-                    }
+        let mut walk = self.walk();
+        let (mut done, pixels) = (0, height * width);
+        loop {
+            let mut following = walk;
+            let tile = [(); 4].map(|()| self.step(&mut following));
+            self.sums::<STAGED>(&mut patch, tile, sums);
+            self.store(sums, finish, y.get_mut(done * depth..).unwrap_or_default());
+            if done + 4 >= pixels {
+                return;
+            }
+            // The last four repeat some of the ones before if they are no multiple of four.
+            if done + 8 <= pixels {
+                (walk, done) = (following, done + 4);
+            } else {
+                while done + 4 < pixels {
+                    self.step(&mut walk);
+                    done += 1;
                 }
             }
         }
     }
 
-    /// Convolution and max pooling into `y`, `[height][width][channel]`. `sums` has one element
-    /// per output channel.
+    /// Finishes the sums of four pixels that lie side by side in `y`.
     #[inline(always)]
-    pub(crate) fn max_pool2d<Y: Activation, R: Requantize>(
+    fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Fn(R, i32) -> Y + Copy, y: &mut [Y]) {
+        let depth = self.shape.output[2];
+        let (upper, lower) = y.split_at_mut_checked(2 * depth).unwrap_or_default();
+        self.store_two::<Y, 0>(sums, finish, upper);
+        self.store_two::<Y, 2>(sums, finish, lower);
+    }
+
+    /// Pixels `FIRST` and the one after it: with two there are registers for all.
+    #[inline(always)]
+    fn store_two<Y, const FIRST: usize>(
         &self,
-        pool: &Pool2dShape,
-        requantize: &[R],
+        sums: &[[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
-        sums: &mut [[i32; 4]],
     ) {
-        #[cfg(kernels = "x86_64")]
-        if max_pool2d(
-            &Pooled {
-                shape: &self.shape,
-                pool,
-                x: self.x,
-                weights: self.wide_weights,
-                bias: self.bias,
-                requantize,
-            },
-            y,
-        ) {
-            return;
+        let (a, b) = y.split_at_mut_checked(self.shape.output[2]).unwrap_or_default();
+        let channels =
+            sums.iter().zip(self.bias).zip(self.weights.sums.iter().zip(self.requantize));
+        for ((a, b), ((sums, bias), (weights, requantize))) in a.iter_mut().zip(b).zip(channels) {
+            // Copied: what is stored might otherwise change it.
+            let requantize = *requantize;
+            let bias = bias.wrapping_add(Patch::correction::<X>(weights));
+            let sums = Patch::finish(*sums);
+            let [first, second] = [sums[FIRST], sums[FIRST + 1]];
+            *a = finish(requantize, bias.wrapping_add(first));
+            *b = finish(requantize, bias.wrapping_add(second));
         }
+    }
+
+    /// Less than four pixels: the last one is repeated.
+    #[inline(never)]
+    fn few_pixels<Y>(
+        &self,
+        sums: &mut [[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        let [height, width, depth] = self.shape.output;
+        let mut walk = self.walk();
+        let mut pixel = self.step(&mut walk);
+        let tile = [0, 1, 2, 3].map(|n| {
+            if n > 0 && n < height * width {
+                pixel = self.step(&mut walk);
+            }
+            pixel
+        });
+        self.sums::<true>(&mut Patch::new(), tile, sums);
+        for (n, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
+            let channels =
+                sums.iter().zip(self.bias).zip(self.weights.sums.iter().zip(self.requantize));
+            for (y, ((sums, bias), (weights, requantize))) in y.iter_mut().zip(channels) {
+                let bias = bias.wrapping_add(Patch::correction::<X>(weights));
+                let sum = Patch::finish(*sums).get(n).copied().unwrap_or_default();
+                *y = finish(*requantize, bias.wrapping_add(sum));
+            }
+        }
+    }
+}
+
+/// Copies what lies from `begin` on on a line of the input, which wraps around in front of it; what
+/// does not lie on it is padding.
+#[inline(always)]
+fn copy_row<X: Activation>(line: &[X], begin: usize, padding: X, y: &mut [X]) {
+    // As far as a window reaches in front of the input.
+    let before = if (begin as isize) < 0 { begin.wrapping_neg().min(y.len()) } else { 0 };
+    let (front, rest) = y.split_at_mut_checked(before).unwrap_or_default();
+    front.fill(padding);
+    let x = line.get(begin.wrapping_add(before)..).unwrap_or_default();
+    let (on, behind) = rest.split_at_mut_checked(x.len().min(rest.len())).unwrap_or_default();
+    on.iter_mut().zip(x).for_each(|(y, x)| *y = *x);
+    behind.fill(padding);
+}
+
+impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
+    /// Convolution and max pooling into `y`, `[height][width][channel]`. `sums` has one element
+    /// per output channel. `staged` as in [`Convolution::conv2d`].
+    #[inline(always)]
+    pub(crate) fn max_pool2d<Y: Activation>(
+        &self,
+        staged: bool,
+        pool: &Pool2dShape,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
         let [height, width] = pool.window.extent();
-        let fits_tile = height <= 2 && width <= 2;
-        match (self.padded, fits_tile) {
-            (false, true) => self.max_pool2d_of::<Y, R, false, true>(pool, requantize, y, sums),
-            (false, false) => self.max_pool2d_of::<Y, R, false, false>(pool, requantize, y, sums),
-            (true, true) => self.max_pool2d_of::<Y, R, true, true>(pool, requantize, y, sums),
-            (true, false) => self.max_pool2d_of::<Y, R, true, false>(pool, requantize, y, sums),
+        match (staged, height <= 2 && width <= 2) {
+            (false, true) => self.max_pool2d_of::<Y, false, true>(pool, sums, y),
+            (false, false) => self.max_pool2d_of::<Y, false, false>(pool, sums, y),
+            (true, true) => self.max_pool2d_of::<Y, true, true>(pool, sums, y),
+            (true, false) => self.max_pool2d_of::<Y, true, false>(pool, sums, y),
         }
     }
 
     #[inline(never)]
-    fn max_pool2d_of<Y: Activation, R: Requantize, const PADDED: bool, const FITS_TILE: bool>(
+    fn max_pool2d_of<Y: Activation, const STAGED: bool, const FITS_TILE: bool>(
         &self,
         pool: &Pool2dShape,
-        requantize: &[R],
-        y: &mut [Y],
         sums: &mut [[i32; 4]],
+        y: &mut [Y],
     ) {
         let [_, width, depth] = pool.output;
         let mut patch = Patch::new();
@@ -190,8 +342,8 @@ impl<X: Activation> Tiled<'_, X> {
                 if FITS_TILE {
                     let rows = [rows.input, (rows.input + rows.len).saturating_sub(1)];
                     let columns = [columns.input, (columns.input + columns.len).saturating_sub(1)];
-                    self.sums::<PADDED>(&mut patch, rows, columns, sums);
-                    self.largest::<Y, R, false>(sums, requantize, y);
+                    self.sums::<STAGED>(&mut patch, self.tile(rows, columns), sums);
+                    self.largest::<Y, false>(sums, y);
                     continue;
                 }
                 // Several tiles; those at the bottom and at the right may repeat pixels.
@@ -203,8 +355,8 @@ impl<X: Activation> Tiled<'_, X> {
                         let right = (left + 1).min(columns.len - 1);
                         let rows = [top, bottom].map(|row| rows.input + row * down);
                         let columns = [left, right].map(|column| columns.input + column * across);
-                        self.sums::<PADDED>(&mut patch, rows, columns, sums);
-                        self.largest::<Y, R, true>(sums, requantize, y);
+                        self.sums::<STAGED>(&mut patch, self.tile(rows, columns), sums);
+                        self.largest::<Y, true>(sums, y);
                     }
                 }
             }
@@ -214,16 +366,11 @@ impl<X: Activation> Tiled<'_, X> {
     /// Requantizes the largest of the four sums of every channel; `MERGE` keeps what is larger in
     /// `y` already.
     #[inline(never)]
-    fn largest<Y: Activation, R: Requantize, const MERGE: bool>(
-        &self,
-        sums: &[[i32; 4]],
-        requantize: &[R],
-        y: &mut [Y],
-    ) {
-        let channels = sums.iter().zip(self.bias).zip(self.weight_sums).zip(requantize);
+    fn largest<Y: Activation, const MERGE: bool>(&self, sums: &[[i32; 4]], y: &mut [Y]) {
+        let channels = sums.iter().zip(self.bias).zip(self.weights.sums).zip(self.requantize);
         for (y, (((sums, bias), weights), requantize)) in y.iter_mut().zip(channels) {
             let [a, b, c, d] = Patch::finish(*sums);
-            let largest = a.max(b).max(c.max(d)).wrapping_add(correction::<X>(*weights));
+            let largest = a.max(b).max(c.max(d)).wrapping_add(Patch::correction::<X>(weights));
             let largest = Y::saturate(requantize.apply(bias.wrapping_add(largest)));
             *y = if MERGE { largest.max(*y) } else { largest };
         }

@@ -38,6 +38,23 @@ pub struct Span {
     pub len: usize,
 }
 
+/// Of rows and of columns of windows the first that lies on the input, and how many do. Those in
+/// between both lie on it, the others reach beyond some side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interior {
+    pub rows: [usize; 2],
+    pub columns: [usize; 2],
+}
+
+impl Interior {
+    /// Whether the window at row `oy` and column `ox` lies on the input.
+    #[inline(always)]
+    pub(crate) const fn contains(&self, oy: usize, ox: usize) -> bool {
+        oy.wrapping_sub(self.rows[0]) < self.rows[1]
+            && ox.wrapping_sub(self.columns[0]) < self.columns[1]
+    }
+}
+
 /// What is wrong with a [`Window`], or does not fit its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowError {
@@ -101,6 +118,15 @@ impl Along {
             Some(free) => Ok(free / self.stride + 1),
             None => Err(WindowError::TooLarge),
         }
+    }
+
+    /// The first of `outputs` windows that lies on the input, and how many do.
+    const fn interior(self, input: usize, outputs: usize) -> [usize; 2] {
+        let first = self.before.div_ceil(self.stride);
+        let Some(free) = (input + self.before).checked_sub(self.extent()) else { return [0, 0] };
+        let end = free / self.stride + 1;
+        let end = if end < outputs { end } else { outputs };
+        [first, end.saturating_sub(first)]
     }
 
     /// Positions behind the input that the last of `outputs` windows reaches.
@@ -210,6 +236,14 @@ impl Window {
         !self.trimmed(input, output).is_padded()
     }
 
+    /// The windows of an `output` of `[height, width]` that lie on an `input` of `[height, width]`.
+    pub(crate) const fn interior(&self, input: [usize; 2], output: [usize; 2]) -> Interior {
+        Interior {
+            rows: self.along(Axis::Rows).interior(input[0], output[0]),
+            columns: self.along(Axis::Columns).interior(input[1], output[1]),
+        }
+    }
+
     /// The part of window number `index` along `axis` that lies on an input of `size` positions.
     #[inline(always)]
     pub const fn span(&self, axis: Axis, index: usize, size: usize) -> Span {
@@ -295,6 +329,7 @@ mod tests {
                             let Ok([outputs, _]) = window.checked_output_size([size, 1]) else {
                                 continue;
                             };
+                            let interior = window.interior([size, 1], [outputs, 1]);
                             let mut all = 0;
                             for index in 0..outputs {
                                 let want = taps(&window, Axis::Rows, index, size);
@@ -303,6 +338,7 @@ mod tests {
                                     .map(|i| [span.kernel + i, span.input + i * dilation])
                                     .collect();
                                 assert_eq!(got, want, "{window:?} window {index} on {size}");
+                                assert_eq!(interior.contains(index, 0), want.len() == kernel);
                                 all += want.len();
                             }
                             let inside = all == outputs * kernel;

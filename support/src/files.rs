@@ -103,6 +103,7 @@ fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
 }
 
 /// A folder that this process alone writes to, as long as this lives.
+#[must_use = "the folder is free again when this is dropped"]
 #[derive(Debug)]
 pub struct OwnFolder {
     _lock: File,

@@ -5,9 +5,11 @@
 //! may be called, [`order`] finds the largest of numbers,
 //! [`shell`] writes commands as people type them.
 
+pub mod caught;
 pub mod console;
 pub mod digest;
 pub mod files;
+pub mod markdown;
 pub mod names;
 pub mod order;
 pub mod parallel;

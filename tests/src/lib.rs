@@ -5,12 +5,15 @@ pub mod dialects;
 pub mod mcu;
 pub mod onnxruntime;
 pub mod pictures;
+mod skip;
 pub mod structures;
 
 use std::path::{Path, PathBuf};
 
 use inkling_data::Dataset;
 use inkling_data::read::labels;
+
+pub use skip::skip;
 
 /// The repository's root.
 pub fn root() -> PathBuf {

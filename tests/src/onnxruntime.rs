@@ -1,7 +1,5 @@
 //! ONNX Runtime as a reference, where a library of it is found.
 
-use std::env;
-
 use inkling_data::Dataset;
 use ort::session::Session;
 use ort::value::TensorRef;
@@ -21,9 +19,8 @@ pub fn start(what: &str) -> Option<Backend> {
             println!("{}", backend.description());
             Some(backend)
         }
-        Err(error) if env::var_os(REQUIRED).is_some() => panic!("{what}: {error}"),
-        Err(_) => {
-            eprintln!("SKIPPED: {what} - enable with: pip install onnxruntime");
+        Err(error) => {
+            crate::skip(what, &error.to_string(), "pip install onnxruntime", REQUIRED);
             None
         }
     }

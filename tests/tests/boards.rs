@@ -4,24 +4,27 @@
 mod common;
 
 use std::io::{Read, Write};
+use std::process::Command;
 use std::thread;
 
 use common::frames;
-use converter::verify::{self, VerifyArgs, VerifyError};
+use converter::verify::emulator::Emulator;
+use converter::verify::{self, ModelError, VerifyArgs, VerifyError};
 use inkling_data::{Dataset, Split};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
 use tests::mcu::{
-    Board, HIFIVE1, MICROBIT, Program, Qemu, STM32F100, STM32F405, Toolchain, expected,
+    Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, Toolchain, connect, expected,
 };
 
-fn start(board: &Board, what: &str) -> Option<Qemu> {
+fn start(board: &Board, what: &str) -> Option<Emulator> {
     let toolchain = Toolchain::or_skip(&format!("{what} on {}", board.title))?;
-    Some(Qemu::start(board, &toolchain.build(board, Program::Demo), &[]))
+    Some(board.start(&board.build(&toolchain, Program::Demo), &[]))
 }
 
-fn arguments(qemu: &Qemu) -> VerifyArgs {
+fn arguments() -> VerifyArgs {
     VerifyArgs {
-        port: qemu.port(),
+        port: None,
+        qemu: None,
         data: tests::mnist(),
         model: tests::root().join("models/simple"),
         images: None,
@@ -32,12 +35,14 @@ fn arguments(qemu: &Qemu) -> VerifyArgs {
 
 fn all_logits_of_all_test_images(board: &Board) {
     let Some(qemu) = start(board, "all logits of all 10,000 test images") else { return };
-    let result = verify::run(&arguments(&qemu)).expect("the device answers");
+    let result = verify::run_on(&qemu, &arguments()).expect("the device answers");
     println!("{}", result.report());
     assert_eq!((result.images, result.mismatches, result.repeats), (10_000, 0, 0));
     assert!(result.correct >= 9_900, "{} of 10,000 are right", result.correct);
     assert_eq!(result.cycles.len(), 10_000);
     assert_eq!(result.device.board, board.title);
+    let report = result.report();
+    assert!(report.contains("emulated") && !report.contains(" ms"), "{report}");
 }
 
 #[test]
@@ -64,7 +69,7 @@ fn rv32_computes_every_logit() {
 fn a_board_says_what_it_tested_at_boot() {
     for board in &tests::mcu::BOARDS {
         let Some(qemu) = start(board, "the self-test") else { return };
-        let mut line = qemu.connect();
+        let mut line = connect(&qemu);
         let mut text = String::new();
         let mut byte = [0];
         while !text.ends_with("self-test passed\r\n") {
@@ -85,7 +90,7 @@ fn spoiled_frames_do_not_stop_a_board() {
     const FRAMES: usize = 10_000;
     let board = &MICROBIT;
     let Some(qemu) = start(board, "10,000 spoiled frames") else { return };
-    let mut line = qemu.connect();
+    let mut line = connect(&qemu);
     let mut listening = line.try_clone().expect("a socket can be shared");
 
     // What follows the attack: a greeting and an image, with numbers that no answer before can have
@@ -137,8 +142,48 @@ fn a_board_with_another_model_is_refused() {
     let model = tests::root().join("models/simple");
     std::fs::copy(model.join("int8.onnx"), folder.join("int8.onnx")).expect("a file can be copied");
     std::fs::write(folder.join("float.onnx"), "another").expect("a file can be written");
-    let error =
-        verify::run(&VerifyArgs { model: folder, ..arguments(&qemu) }).expect_err("is refused");
-    assert!(matches!(error, VerifyError::OtherModel { .. }), "{error}");
+    let arguments = VerifyArgs { model: folder, ..arguments() };
+    let error = verify::run_on(&qemu, &arguments).expect_err("is refused");
+    assert!(matches!(error, VerifyError::Model(ModelError::OtherModel { .. })), "{error}");
     assert!(error.to_string().contains("another model: 'simple'"), "{error}");
+}
+
+/// `verify --qemu` builds the firmware, starts its emulator, and leaves none behind.
+#[test]
+fn verify_brings_its_own_emulator() {
+    let what = "verify --qemu";
+    let Some(_toolchain) = Toolchain::or_skip(what) else { return };
+    let verify = |board: &str| {
+        let rustc = tests::root().join("target/mcu/bin/rustc");
+        Command::new(tests::program("converter"))
+            .args(["verify", "--images", "5", "--timeout", "60", "--qemu", board])
+            .current_dir(tests::root())
+            .env("RUSTC", rustc)
+            .output()
+            .expect("the converter runs")
+    };
+    let output = verify("stm32f100");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("mismatches  0 of 50 logits"), "{said}");
+    assert!(said.contains("emulated"), "{said}");
+    for (board, complaint) in [
+        ("pico", "--qemu pico: QEMU does not emulate this board"),
+        ("teapot", "--qemu teapot: there is no such board"),
+    ] {
+        let output = verify(board);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.lines().count() == 1, "{said}");
+        assert!(said.contains(complaint), "{said}");
+    }
+}
+
+/// An emulator that is dropped is gone.
+#[test]
+fn an_emulator_ends_with_what_started_it() {
+    let Some(qemu) = start(&MICROBIT, "the end of an emulator") else { return };
+    let process = std::path::PathBuf::from(format!("/proc/{}", qemu.id()));
+    assert!(process.exists());
+    drop(qemu);
+    assert!(!process.exists());
 }

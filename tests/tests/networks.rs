@@ -26,6 +26,7 @@ fn train(backend: &Backend, network: &Network, images: &Arc<Dataset>) -> Vec<f32
         indices: (0..count).collect(),
         augmentation: None,
         label_smoothing: 0.0,
+        class_weights: Vec::new(),
         seed: 1,
         batch: BATCH,
         workers: WORKERS,

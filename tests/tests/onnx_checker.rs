@@ -21,8 +21,7 @@ fn python(program: &str) -> bool {
 fn has_onnx(what: &str) -> bool {
     let found = python("import importlib.util as u, sys; sys.exit(u.find_spec('onnx') is None)");
     if !found {
-        assert!(std::env::var_os(REQUIRED).is_none(), "python3 has no package onnx");
-        eprintln!("SKIPPED: {what} - enable with: pip install onnx");
+        tests::skip(what, "python3 has no package onnx", "pip install onnx", REQUIRED);
     }
     found
 }

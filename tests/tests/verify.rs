@@ -5,29 +5,30 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 
-use converter::verify::{self, SessionError, Verification, VerifyArgs, VerifyError};
+use converter::verify::{self, ModelError, SessionError, Verification, VerifyArgs, VerifyError};
 use firmware_core::argmax;
 use inkling_data::{Dataset, Split};
 use inkling_protocol::{
-    Device, Error, Inference, Info, Logits, Outcome, Packed, Service, reply_len, request_len,
+    Device, Error, Inference, Info, Logits, Outcome, Packed, Reply, Service, VERSION, encode,
+    reply_len, request_len,
 };
 use tests::mcu::{expected, simple};
 
-/// A device on this machine that runs the committed model.
-struct Good {
+/// A device on this machine that runs the committed model, honestly or not.
+struct Host {
     line: TcpStream,
     logits: [[u8; 4]; 10],
-    flip: bool,
+    fault: Fault,
 }
 
-impl Service for Good {
+impl Service for Host {
     fn info(&self) -> Info<'_> {
         Info {
-            board: "host",
+            board: "host\u{1b}[2J",
             model: simple::INFO.name,
             source_sha256: simple::INFO.source_sha256,
-            input: [28, 28, 1],
-            classes: 10,
+            input: if matches!(self.fault, Fault::OtherInput) { [784, 1, 1] } else { [28, 28, 1] },
+            classes: if matches!(self.fault, Fault::ManyClasses) { 250 } else { 10 },
             arena_bytes: 0,
             flash_bytes: 0,
             clock_hz: 1_000_000,
@@ -40,10 +41,12 @@ impl Service for Good {
             return Err(Error::ImageSize(784));
         }
         let mut logits = expected(&pixels);
-        logits[3] ^= i32::from(self.flip);
+        logits[3] ^= i32::from(matches!(self.fault, Fault::WrongLogit));
         self.logits = logits.map(i32::to_le_bytes);
-        let class = argmax(&logits) as u16;
-        let logits = Logits::from_le_bytes(self.logits.as_flattened()).ok_or(Error::Internal)?;
+        let class = argmax(&logits) as u16 ^ u16::from(matches!(self.fault, Fault::WrongClass));
+        let count = if matches!(self.fault, Fault::FewLogits) { 2 } else { 10 };
+        let bytes = self.logits[..count].as_flattened();
+        let logits = Logits::from_le_bytes(bytes).ok_or(Error::Internal)?;
         Ok(Inference { class, cycles: Some(7), logits })
     }
 
@@ -66,6 +69,20 @@ enum Fault {
     NoisyEvery(usize),
     /// Ends the connection at this request.
     HangsUpAt(usize),
+    /// Says that its model has 250 classes.
+    ManyClasses,
+    /// Says that its model takes other images.
+    OtherInput,
+    /// Names a class beside the one with the largest logit.
+    WrongClass,
+    /// Answers with the first two logits.
+    FewLogits,
+    /// Answers in frames of another version.
+    OtherVersion,
+    /// Sends nothing but this complaint, again and again, whatever it is asked.
+    Complains(Error),
+    /// The same, and reads nothing.
+    Babbles(Error),
 }
 
 /// Starts a device and verifies it on the first `images` test images.
@@ -83,7 +100,8 @@ fn verify_against(fault: Fault, images: u64) -> Result<Verification, VerifyError
 
 fn arguments(port: String, images: u64) -> VerifyArgs {
     VerifyArgs {
-        port,
+        port: Some(port),
+        qemu: None,
         data: tests::mnist(),
         model: tests::root().join("models/simple"),
         images: Some(images),
@@ -92,9 +110,75 @@ fn arguments(port: String, images: u64) -> VerifyArgs {
     }
 }
 
+/// A frame that nobody asked for.
+fn frame(version: u8, sequence: u16, reply: &Reply) -> Vec<u8> {
+    let mut scratch = [0; 256];
+    let mut buffer = [0; 512];
+    let line = encode(sequence, reply, &mut scratch, &mut buffer).expect("a short frame").to_vec();
+    if version == VERSION {
+        return line;
+    }
+    // The version is the first byte behind the zero and COBS's own; the checksum is put right again.
+    let mut bytes = decode_cobs(&line);
+    let end = bytes.len() - 4;
+    bytes[0] = version;
+    let checksum = crc32(&bytes[..end]).to_le_bytes();
+    bytes[end..].copy_from_slice(&checksum);
+    encode_cobs(&bytes)
+}
+
+/// What the protocol's documentation says of a frame, in the plainest way.
+fn decode_cobs(line: &[u8]) -> Vec<u8> {
+    let mut rest = &line[1..line.len() - 1];
+    let mut bytes = Vec::new();
+    while let Some((&code, after)) = rest.split_first() {
+        let (run, after) = after.split_at(usize::from(code) - 1);
+        bytes.extend(run);
+        rest = after;
+        if code < 255 && !rest.is_empty() {
+            bytes.push(0);
+        }
+    }
+    bytes
+}
+
+fn encode_cobs(bytes: &[u8]) -> Vec<u8> {
+    assert!(bytes.len() < 254, "one run is enough for a test");
+    let mut line = vec![0];
+    for run in bytes.split(|&byte| byte == 0) {
+        line.push(run.len() as u8 + 1);
+        line.extend(run);
+    }
+    line.push(0);
+    line
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc: u32, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    })
+}
+
 fn serve(line: TcpStream, fault: Fault) {
     let mut reading = line.try_clone().expect("a socket can be shared");
-    let mut service = Good { line, logits: [[0; 4]; 10], flip: matches!(fault, Fault::WrongLogit) };
+    let mut service = Host { line, logits: [[0; 4]; 10], fault };
+    if let Fault::Complains(error) | Fault::Babbles(error) = fault {
+        let complaint = frame(VERSION, 0, &Reply::Error(error));
+        if matches!(fault, Fault::Complains(_)) {
+            thread::spawn(move || while reading.read(&mut [0; 64]).is_ok_and(|count| count > 0) {});
+        }
+        while service.line.write_all(&complaint).is_ok() {}
+        return;
+    }
+    if matches!(fault, Fault::OtherVersion) {
+        // Whole frames, as a later firmware would send them.
+        for sequence in 0..4 {
+            let reply = frame(VERSION + 1, sequence, &Reply::Error(Error::Unknown));
+            let _ = service.line.write_all(&reply);
+        }
+    }
     let new = || Device::<{ request_len(784) }, { reply_len(10) }>::new();
     let mut device = new();
     // The text of a self-test, which the host must skip.
@@ -168,6 +252,56 @@ fn a_reset_device_is_noticed() {
 fn a_device_that_hangs_up_is_an_error() {
     let error = verify_against(Fault::HangsUpAt(2), 10).expect_err("the line broke");
     assert!(matches!(error, VerifyError::Session(SessionError::Io { .. })), "{error}");
+}
+
+/// What a device says of itself is held against the model, and the first untruth ends it.
+#[test]
+fn a_device_that_lies_is_found_out() {
+    let lie = |fault| verify_against(fault, 20).expect_err("it lies");
+    for fault in [Fault::ManyClasses, Fault::OtherInput] {
+        let error = lie(fault);
+        assert!(matches!(error, VerifyError::Model(ModelError::OtherShape { .. })), "{error}");
+    }
+    let error = lie(Fault::WrongClass);
+    assert!(matches!(error, VerifyError::Class { image: 1, .. }), "{error}");
+    let error = lie(Fault::FewLogits);
+    assert!(matches!(error, VerifyError::Logits { image: 1, logits: 2, classes: 10 }), "{error}");
+    let error = lie(Fault::OtherVersion);
+    let version = VERSION + 1;
+    assert!(
+        matches!(error, VerifyError::Session(SessionError::Version(v)) if v == version),
+        "{error}"
+    );
+}
+
+/// A device that does nothing but complain is given up, whatever it complains about.
+#[test]
+fn a_flood_of_complaints_is_one_clear_line() {
+    for complaint in [Error::Corrupt, Error::TooLong, Error::NoSession, Error::Internal] {
+        for fault in [Fault::Complains(complaint), Fault::Babbles(complaint)] {
+            let error = verify_against(fault, 5).expect_err("it only complains");
+            assert!(
+                matches!(error, VerifyError::Session(SessionError::Complains { .. })),
+                "{complaint:?}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_name_that_would_steer_the_terminal_is_printed_harmlessly() {
+    let result = verify_against(Fault::None, 2).expect("it answers");
+    assert_eq!(result.device.board, "host\u{fffd}[2J");
+    assert!(!result.report().contains('\u{1b}'), "{}", result.report());
+}
+
+/// Behind TCP there may be an emulator, whose milliseconds are none.
+#[test]
+fn an_emulators_clock_is_not_given_in_milliseconds() {
+    let result = verify_against(Fault::None, 2).expect("it answers");
+    assert!(result.emulated && !result.report().contains(" ms"), "{}", result.report());
+    let board = Verification { emulated: false, ..result };
+    assert!(board.report().contains("worst 7 (0.01 ms) at 1 MHz"), "{}", board.report());
 }
 
 /// The command line: one clear line, and an exit code that says no.

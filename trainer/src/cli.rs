@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand};
-use inkling_support::names;
+use converter::record::ModelRecord;
+use inkling_support::shell::typed;
+use inkling_support::{console, names};
 use trainer::learn::backend::Choice;
 use trainer::learn::network::{Description, PRESETS};
 use trainer::learn::recipe::Recipe;
@@ -47,6 +49,8 @@ enum Command {
     Inspect(InspectCommand),
     Predict(PredictCommand),
     Sweep(SweepCommand),
+    /// The same as no command: trains, quantizes, proves, reports
+    Train(TrainArgs),
 }
 
 #[derive(Args)]
@@ -72,12 +76,17 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     per_class: Option<u32>,
     /// How to train: "default"; "best", the longest and most exact; "article" for plain SGD with
-    /// rate 0.01 and batch 64; "fashion" for Fashion-MNIST; or a TOML file
-    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
-    recipe: String,
-    /// Passes over the training images [default: the recipe's]
+    /// rate 0.01 and batch 64; "fashion" for Fashion-MNIST; "finetune" for small steps; or a TOML
+    /// file [default: "default", and "finetune" for finetune]
+    #[arg(long, value_name = "NAME|FILE")]
+    recipe: Option<String>,
+    /// Passes over the training images [default: the recipe's, and more for few images]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     epochs: Option<u32>,
+    /// Let images of rare classes count more in the loss: 1 for all classes alike, 0 for all images
+    /// alike [default: the recipe's]
+    #[arg(long, value_name = "0-1")]
+    balance: Option<f32>,
     /// Decides initial weights, validation images, order and augmentation
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -103,7 +112,7 @@ pub struct RunArgs {
 
 /// Reads the command line and does what it says.
 pub fn run() -> Result<()> {
-    let cli = Cli::parse();
+    let Some(cli) = parse() else { return Ok(()) };
     match cli.command {
         Some(Command::Augment(args)) => augment::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
@@ -113,28 +122,53 @@ pub fn run() -> Result<()> {
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Sweep(args)) => sweep::run(args),
+        Some(Command::Train(args)) => train(args),
         None => train(cli.train),
+    }
+}
+
+/// What was typed; nothing if that was a question, which is answered then.
+fn parse() -> Option<Cli> {
+    match Cli::try_parse() {
+        Ok(cli) => Some(cli),
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => {
+            console::print(&help.render().to_string());
+            None
+        }
     }
 }
 
 fn train(args: TrainArgs) -> Result<()> {
     let network = Description::named(&args.network)?;
     let name = network.name.clone();
-    args.run.start(Source::Description(network), &name)
+    args.run.start(Source::Description(network), &name, None)
 }
 
 impl RunArgs {
-    /// Runs the job; `name` is the network's unless the command line says another.
-    pub fn start(self, source: Source, name: &str) -> Result<()> {
+    /// Runs the job; `name` is the network's unless the command line says another, `record` that of
+    /// the model to go on from.
+    pub fn start(self, source: Source, name: &str, record: Option<&ModelRecord>) -> Result<()> {
         let name = self.name.unwrap_or_else(|| name.to_string());
         names::check(&name).map_err(|what| anyhow!("--name {name:?}: {what}"))?;
-        let mut recipe = Recipe::open(&self.recipe)?;
+        let usual = match source {
+            Source::Description(_) => "default",
+            Source::Model(_) => "finetune",
+        };
+        let mut recipe = Recipe::open(self.recipe.as_deref().unwrap_or(usual))?;
         if let Some(epochs) = self.epochs {
             recipe.epochs = epochs as usize;
+            recipe.least_steps = 0;
+        }
+        if let Some(balance) = self.balance {
+            recipe.balance = balance;
+            recipe.check().map_err(|what| anyhow!("--balance: {what}"))?;
         }
         let job = Job {
             out: self.out.unwrap_or_else(|| PathBuf::from("target/inkling").join(&name)),
-            import: self.import.options(self.seed),
+            import: self.import.options_for(record, self.seed),
+            trained_on: record.and_then(|record| record.split.clone()),
+            typed: typed(std::env::args().skip(1), &["--out", "--ort-lib"], &["--resume"]),
             data: self.data,
             per_class: self.per_class.map(|count| count as usize),
             name,

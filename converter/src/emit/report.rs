@@ -10,6 +10,7 @@ use crate::quantize::{ACCUMULATOR_BOUND, largest_sum};
 use crate::quantized::QuantizedNetwork;
 use crate::reference;
 use inkling_data::Dataset;
+use inkling_support::markdown::code;
 use inkling_support::parallel;
 
 /// Figures of a conversion.
@@ -113,7 +114,7 @@ pub fn markdown(network: &QuantizedNetwork, report: &Report, origin: &Origin) ->
          - Weights, biases and shifts: {} bytes of flash; arena: {} bytes of RAM (the image, {} bytes, \
          is borrowed); {} multiply-accumulates per image\n\
          - Source: `float.onnx`, SHA-256 `{}`\n\
-         - Made by: `{}`\n\n",
+         - Made by: {}\n\n",
         input.height,
         input.width,
         input.channels,
@@ -124,7 +125,7 @@ pub fn markdown(network: &QuantizedNetwork, report: &Report, origin: &Origin) ->
         input.size(),
         report.macs,
         origin.sha256_hex(),
-        origin.command,
+        code(&origin.command),
     );
     text.push_str(&layer_table(network));
     let _ = write!(

@@ -8,7 +8,7 @@
 use firmware_core::Window;
 
 use super::{PassError, exchange};
-use crate::graph::{FlattenOrder, Graph, Operator, Shape};
+use crate::graph::{Graph, Operator, Shape};
 use crate::lower::MOST_CLASSES;
 
 pub fn run(graph: &mut Graph) -> Result<(), PassError> {
@@ -37,6 +37,15 @@ impl Affine {
 
     fn shifts(&self) -> bool {
         self.shift.iter().any(|&shift| shift != 0.0)
+    }
+
+    /// Scale and shift of this one with another behind it.
+    fn then(&self, next: &Affine) -> (Vec<f32>, Vec<f32>) {
+        let lengths = [&self.scale, &self.shift, &next.scale, &next.shift].map(Vec::len);
+        let channels = 0..lengths.into_iter().max().unwrap_or(1);
+        let scale = channels.clone().map(|c| self.scale(c) * next.scale(c)).collect();
+        let shift = channels.map(|c| self.shift(c) * next.scale(c) + next.shift(c)).collect();
+        (scale, shift)
     }
 
     /// A larger x gives a larger y.
@@ -84,11 +93,7 @@ fn fold_into_producer(graph: &mut Graph, index: usize, affine: &Affine) -> bool 
         }
         Operator::Affine { scale, shift } => {
             let first = Affine { scale: scale.clone(), shift: shift.clone() };
-            let channels =
-                affine.scale.len().max(affine.shift.len()).max(scale.len()).max(shift.len());
-            *shift =
-                (0..channels).map(|c| first.shift(c) * affine.scale(c) + affine.shift(c)).collect();
-            *scale = (0..channels).map(|c| first.scale(c) * affine.scale(c)).collect();
+            (*scale, *shift) = first.then(affine);
             true
         }
         _ => false,
@@ -98,9 +103,16 @@ fn fold_into_producer(graph: &mut Graph, index: usize, affine: &Affine) -> bool 
 /// Exchanges the node with the one that reads it, where that changes nothing.
 fn move_past(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) -> bool {
     let shape = graph.nodes[index].output;
-    match &graph.nodes[consumer].operator {
-        Operator::Flatten { order } => {
-            let expand = |values: &[f32]| expand(values, shape, *order);
+    match &mut graph.nodes[consumer].operator {
+        // Two of them are one.
+        Operator::Affine { scale, shift } => {
+            let second = Affine { scale: scale.clone(), shift: shift.clone() };
+            (*scale, *shift) = affine.then(&second);
+            graph.bypass(index);
+            return true;
+        }
+        Operator::Flatten => {
+            let expand = |values: &[f32]| expand(values, shape);
             graph.nodes[index].operator =
                 Operator::Affine { scale: expand(&affine.scale), shift: expand(&affine.shift) };
         }
@@ -138,7 +150,8 @@ fn fold_into_consumers(graph: &mut Graph, index: usize, affine: &Affine) -> bool
                 scale_inputs(weights, bias, *groups, shape.channels, affine);
             }
             Operator::FullyConnected { weights, bias } => {
-                scale_inputs(weights, bias, 1, shape.size(), affine);
+                // An image is read pixel by pixel, each with its channels.
+                scale_inputs(weights, bias, 1, shape.channels, affine);
             }
             _ => {}
         }
@@ -177,23 +190,6 @@ fn fold_backward(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
 fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), PassError> {
     let shape = graph.nodes[index].output;
     let channels = shape.channels;
-    let reads_image = graph.nodes[index].inputs[0] == 0;
-    if reads_image && affine.shifts() {
-        let padded = graph.consumers(index + 1).any(|consumer| {
-            matches!(&graph.nodes[consumer].operator,
-                Operator::Conv2d { window, .. } if window.is_padded())
-        });
-        let what = match padded {
-            true => {
-                "shifts the input of a padded convolution, where the padding would have to shift \
-                 too; move the shift behind the convolution or drop the padding"
-            }
-            false => {
-                "cannot be folded into what reads the image; expected convolutions or fully connected layers"
-            }
-        };
-        return Err(PassError::at(graph, index, what));
-    }
     let bias: Vec<f32> = (0..channels).map(|channel| affine.shift(channel)).collect();
     graph.nodes[index].operator = if graph.output == index + 1 {
         if shape.height * shape.width != 1 || channels > MOST_CLASSES {
@@ -244,15 +240,9 @@ fn scale_inputs(
 }
 
 /// Per-channel values as one value per element of the flattened tensor.
-fn expand(values: &[f32], shape: Shape, order: FlattenOrder) -> Vec<f32> {
-    if values.len() == 1 {
-        return values.to_vec();
+fn expand(values: &[f32], shape: Shape) -> Vec<f32> {
+    match values.len() {
+        1 => values.to_vec(),
+        _ => values.repeat(shape.height * shape.width),
     }
-    let pixels = shape.height * shape.width;
-    (0..shape.size())
-        .map(|element| match order {
-            FlattenOrder::Chw => values[element / pixels],
-            FlattenOrder::Hwc => values[element % shape.channels],
-        })
-        .collect()
 }

@@ -2,20 +2,23 @@
 //!
 //! After the last one every node has a kernel, and all is laid out as height × width × channels.
 
+mod drop_flatten;
 mod drop_identity;
-mod flatten_order;
+mod equalize_channels;
 mod fold_affine;
 mod fold_pad;
 mod pixel_scale;
 
 use crate::graph::{Graph, Operator};
-pub use pixel_scale::{INPUT_EXPONENT, PixelScale};
+pub use pixel_scale::{INPUT_EXPONENT, PixelScale, choose as choose_pixel_scale};
 
 /// Why a graph has no integer form; names the node.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum PassError {
     #[error("node '{node}' ({op}): {what}")]
     Node { node: String, op: &'static str, what: String },
+    #[error("the file's input {what}")]
+    Input { what: String },
 }
 
 impl PassError {
@@ -35,7 +38,8 @@ pub fn run(graph: &mut Graph, pixels: &PixelScale) -> Result<(), PassError> {
     fold_pad::run(graph)?;
     pixel_scale::run(graph, pixels);
     fold_affine::run(graph)?;
-    flatten_order::run(graph)?;
+    drop_flatten::run(graph)?;
+    equalize_channels::run(graph);
     Ok(())
 }
 
@@ -49,9 +53,7 @@ pub(crate) fn exchange(graph: &mut Graph, index: usize, consumer: usize) {
     std::mem::swap(&mut low[index].name, &mut high[0].name);
     // The first of the two now has the shape rule that the second had.
     low[index].output = match low[index].operator {
-        Operator::Flatten { .. } | Operator::MaxPool2d { .. } | Operator::AveragePool2d { .. } => {
-            after
-        }
+        Operator::Flatten | Operator::MaxPool2d { .. } | Operator::AveragePool2d { .. } => after,
         _ => before,
     };
 }

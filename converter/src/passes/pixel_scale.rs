@@ -1,5 +1,6 @@
 //! Lets the graph take raw pixels: the device's input is the byte `q`, read as `q · 2⁻⁸`.
 
+use super::PassError;
 use crate::graph::{Graph, Node, Operator};
 
 /// What the model was trained on: `x = (pixel / divisor − mean) / deviation`.
@@ -15,6 +16,74 @@ impl Default for PixelScale {
     fn default() -> Self {
         Self { divisor: 255.0, mean: 0.0, deviation: 1.0 }
     }
+}
+
+impl PixelScale {
+    /// Pixels as they are, from 0 to 255.
+    pub const RAW: Self = Self { divisor: 1.0, mean: 0.0, deviation: 1.0 };
+}
+
+/// A scale up to which a file brings raw pixels into a range of its own: 255 times this is 8.
+const LARGEST_RESCALING: f32 = 1.0 / 32.0;
+
+/// How far from zero, in units of its input, a file may move pixels that are scaled already.
+const LARGEST_MEAN: f32 = 8.0;
+
+/// The scale with which pixels are given to the file: the `given` one, or what the file says of
+/// itself, with a word about it; else `pixel / 255`.
+///
+/// A file that takes integers takes the pixels as they are. So does one whose first nodes rescale
+/// its input as only pixels from 0 to 255 need it, such as a division by 255.
+///
+/// # Errors
+///
+/// A given scale for a file that takes integers.
+pub fn choose(
+    graph: &Graph,
+    given: Option<PixelScale>,
+) -> Result<(PixelScale, Option<String>), PassError> {
+    match given {
+        Some(given) if graph.raw_pixels && given != PixelScale::RAW => Err(PassError::Input {
+            what: "takes integers, which are the pixels as they are; leave the pixel scale away \
+                   (--pixel-divisor, --mean, --deviation)"
+                .into(),
+        }),
+        Some(given) => Ok((given, None)),
+        None if graph.raw_pixels => {
+            let note = "the file takes integers, so pixels are given to it as they are (0 to 255)";
+            Ok((PixelScale::RAW, Some(note.into())))
+        }
+        None => match rescaling(graph) {
+            Some(node) => {
+                let note = format!(
+                    "node '{node}' rescales the file's input as pixels from 0 to 255 need it, so they \
+                     are given to it as they are; if it takes pixel / 255, say --pixel-divisor 255"
+                );
+                Ok((PixelScale::RAW, Some(note)))
+            }
+            None => Ok((PixelScale::default(), None)),
+        },
+    }
+}
+
+/// The last node of those that alone read the input and rescale it as only raw pixels need it.
+fn rescaling(graph: &Graph) -> Option<&str> {
+    let (mut value, mut node) = (0, None);
+    let (mut scale, mut shift) = (1_f32, 0_f32);
+    while let Some(next) = graph.only_consumer(value) {
+        match &graph.nodes[next].operator {
+            Operator::Identity => {}
+            Operator::Affine { scale: s, shift: t } => {
+                let peak = |values: &[f32]| values.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
+                shift = shift * peak(s) + peak(t);
+                scale *= peak(s);
+                node = Some(graph.nodes[next].name.as_str());
+            }
+            _ => break,
+        }
+        value = next + 1;
+    }
+    node.filter(|_| scale > 0.0 && (scale <= LARGEST_RESCALING || shift > LARGEST_MEAN * scale))
 }
 
 /// The exponent of the input image: a pixel `q` stands for `q · 2⁻⁸`.

@@ -3,6 +3,7 @@
 
 mod activations;
 mod bound;
+mod fit;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueFormat
 use inkling_data::Dataset;
 
 pub use bound::{ACCUMULATOR_BOUND, largest_accumulator, largest_sum};
+pub use fit::misfit;
 
 /// Exponents of the results of layers, by the layers' names: a network that was trained for certain
 /// integers is converted to just these.

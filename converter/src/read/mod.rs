@@ -1,25 +1,32 @@
 //! Reads an ONNX file into a typed graph.
 //!
 //! One image flows through the graph, so the batch dimension, fixed or symbolic, is taken as 1
-//! throughout. Weights may be initializers or Constant nodes; shape computations (Shape, Gather,
-//! Concat, …) are evaluated while reading.
+//! throughout. What does not depend on the image is computed while reading. Whatever a file
+//! declares is held against [`limits`](crate::limits) first.
 
 mod constant;
 pub mod exponents;
+mod file;
+mod fold;
+mod functions;
+mod input;
 pub(crate) mod operators;
+mod structure;
 mod view;
 
 use std::collections::HashMap;
 
 use crate::pb;
-use prost::Message;
 
 use crate::graph::{Graph, Head, Node, Operator, Shape, ValueId};
+use crate::limits::{ALL_ELEMENTS, IMAGE_NODES, OPERATIONS, elements};
 use constant::Constant;
+pub use file::{File, load};
+pub use input::Input;
 use view::View;
 
 /// The operator sets that are read.
-pub const OPSETS: std::ops::RangeInclusive<i64> = 11..=21;
+pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=25;
 
 /// Why a file could not be read as a network.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -28,16 +35,19 @@ pub enum ReadError {
     Empty,
     #[error("not an ONNX model, or a truncated one: {0}")]
     NotOnnx(String),
-    #[error("opset {found} is not supported; export with an opset from {} to {}", OPSETS.start(), OPSETS.end())]
+    #[error("opset {found} is not supported; export with an opset from {} to {}, or convert the \
+             file with onnx.version_converter", OPSETS.start(), OPSETS.end())]
     Opset { found: i64 },
-    #[error("node '{node}': operator {op} is not supported; supported: {}", operators::supported())]
-    Operator { node: String, op: String },
+    #[error("node '{node}': operator {op} is not supported; {hint}")]
+    Operator { node: String, op: String, hint: String },
     #[error("node '{node}' ({op}): {what}")]
     Node { node: String, op: String, what: String },
     #[error("tensor '{name}': {what}")]
     Tensor { name: String, what: String },
     #[error("graph: {0}")]
     Graph(String),
+    #[error("{0}")]
+    File(String),
 }
 
 /// What a name in the file stands for.
@@ -52,6 +62,13 @@ struct Reader {
     known: HashMap<String, Known>,
     nodes: Vec<Node>,
     input: Shape,
+    opset: i64,
+    /// Elements of the constants that were computed.
+    folded: usize,
+    /// Elements of all values.
+    elements: usize,
+    /// Multiplications and additions for one image.
+    work: usize,
 }
 
 /// Reads the bytes of an `.onnx` file.
@@ -60,63 +77,62 @@ struct Reader {
 ///
 /// One [`ReadError`] that names the node, the operator and what is supported instead.
 pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
-    if bytes.is_empty() {
-        return Err(ReadError::Empty);
-    }
-    let model =
-        pb::ModelProto::decode(bytes).map_err(|error| ReadError::NotOnnx(error.to_string()))?;
-    let graph = model.graph.ok_or_else(|| ReadError::NotOnnx("it holds no graph".into()))?;
-    if graph.node.is_empty() {
-        return Err(ReadError::NotOnnx("its graph has no node".into()));
-    }
-    let standard = |domain: &str| domain.is_empty() || domain == "ai.onnx";
-    let opset =
-        model.opset_import.iter().find(|set| standard(&set.domain)).map_or(0, |s| s.version);
-    if !OPSETS.contains(&opset) {
-        return Err(ReadError::Opset { found: opset });
-    }
+    read_file(&File::decode(bytes)?)
+}
 
-    let exponents = exponents::read(&model.metadata_props)?;
-
-    let mut known = HashMap::new();
-    for tensor in &graph.initializer {
-        known.insert(tensor.name.clone(), Known::Constant(Constant::from_proto(tensor)?));
-    }
-    let inputs: Vec<_> = graph.input.iter().filter(|i| !known.contains_key(&i.name)).collect();
-    let [input] = inputs[..] else {
-        return Err(ReadError::Graph(format!("{} inputs; expected one, the image", inputs.len())));
+/// Reads a file in its plain form.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_file(file: &File) -> Result<Graph, ReadError> {
+    let exponents = exponents::read(&file.metadata)?;
+    let input = Input::of(file)?;
+    let mut reader = Reader {
+        known: HashMap::new(),
+        nodes: Vec::new(),
+        input: input.shape,
+        opset: file.opset,
+        folded: 0,
+        elements: input.shape.size(),
+        work: 0,
     };
-    let view = View::of_input(input)?;
-    let mut reader = Reader { input: view.shape()?, known, nodes: Vec::new() };
-    reader.known.insert(input.name.clone(), Known::Value(view));
+    for proto in &file.graph.initializer {
+        let tensor = crate::interpreter::Tensor::from_proto(proto)
+            .map_err(|what| ReadError::Tensor { name: proto.name.clone(), what })?;
+        reader
+            .known
+            .insert(proto.name.clone(), Known::Constant(Constant::new(&proto.name, tensor)));
+    }
+    let raw_pixels = input.view.integer;
+    reader.known.insert(input.name, Known::Value(input.view));
 
-    for proto in &graph.node {
-        if !standard(&proto.domain) {
-            return Err(ReadError::Operator {
-                node: node_name(proto).into(),
-                op: format!("{}.{}", proto.domain, proto.op_type),
-            });
-        }
+    for proto in &file.graph.node {
         operators::read_node(&mut reader, proto)?;
     }
 
-    let [output] = &graph.output[..] else {
+    let outputs: Vec<&str> = file.graph.output.iter().map(|output| output.name.as_str()).collect();
+    let [output] = outputs[..] else {
         return Err(ReadError::Graph(format!(
-            "{} outputs; expected one, the logits",
-            graph.output.len()
+            "{} outputs ({}); expected one, the logits: export a model that returns only these",
+            outputs.len(),
+            outputs.join(", ")
         )));
     };
-    let logits = match reader.known.get(&output.name) {
+    let logits = match reader.known.get(output) {
         Some(Known::Value(view)) => view.value,
-        _ => {
+        Some(Known::Constant(_)) => {
             return Err(ReadError::Graph(format!(
-                "output '{}' is computed by no node",
-                output.name
+                "output '{output}' does not depend on the input"
             )));
+        }
+        None => {
+            return Err(ReadError::Graph(format!("output '{output}' is computed by no node")));
         }
     };
     let mut graph = Graph {
         input: reader.input,
+        raw_pixels,
         nodes: reader.nodes,
         output: logits,
         head: Head::Logits,
@@ -130,31 +146,16 @@ pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
 ///
 /// # Errors
 ///
-/// The same as [`read`]'s for the file and its input.
+/// As [`read`], for the file and its input.
 pub fn input_dims(bytes: &[u8]) -> Result<Vec<usize>, ReadError> {
-    use pb::tensor_shape_proto::dimension::Value;
-    let model =
-        pb::ModelProto::decode(bytes).map_err(|error| ReadError::NotOnnx(error.to_string()))?;
-    let graph = model.graph.unwrap_or_default();
-    let input = graph
-        .input
-        .iter()
-        .find(|input| graph.initializer.iter().all(|tensor| tensor.name != input.name))
-        .ok_or_else(|| ReadError::Graph("no input".into()))?;
-    // Refuses what cannot be an image.
-    View::of_input(input)?;
-    let Some(pb::type_proto::Value::TensorType(tensor)) =
-        input.r#type.as_ref().and_then(|t| t.value.as_ref())
-    else {
-        return Err(ReadError::Graph(format!("input '{}' is no tensor", input.name)));
-    };
-    let dims = tensor.shape.iter().flat_map(|shape| &shape.dim);
-    Ok(dims
-        .map(|dim| match dim.value {
-            Some(Value::DimValue(size)) if size > 0 => size as usize,
-            _ => 1,
-        })
-        .collect())
+    let input = Input::of(&File::decode(bytes)?)?;
+    let mut dims = input.view.dims();
+    dims[0] = input.batch.unwrap_or(1);
+    Ok(dims)
+}
+
+fn is_standard(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
 }
 
 /// What a person would call a node: its name, or where it has none its output's.
@@ -166,7 +167,16 @@ fn node_name(proto: &pb::NodeProto) -> &str {
 }
 
 impl Reader {
-    /// Adds a node over one value and binds its result to the file's output name.
+    /// The shape in which a value is stored.
+    fn image_of(&self, value: ValueId) -> Shape {
+        match value {
+            0 => self.input,
+            value => self.nodes[value - 1].output,
+        }
+    }
+
+    /// Adds a node whose value has the shape of its first input, and binds its result to the
+    /// file's output name.
     fn push(
         &mut self,
         proto: &pb::NodeProto,
@@ -174,12 +184,33 @@ impl Reader {
         inputs: &[ValueId],
         view: impl FnOnce(ValueId) -> View,
     ) -> Result<(), ReadError> {
+        let shape = self.image_of(inputs.first().copied().unwrap_or(0));
+        self.push_shaped(proto, operator, inputs, shape, view)
+    }
+
+    /// Adds a node and binds its result to the file's output name.
+    fn push_shaped(
+        &mut self,
+        proto: &pb::NodeProto,
+        operator: Operator,
+        inputs: &[ValueId],
+        shape: Shape,
+        view: impl FnOnce(ValueId) -> View,
+    ) -> Result<(), ReadError> {
+        self.check_elements(proto, &shape.hwc())?;
+        self.elements += shape.size();
+        if self.elements > ALL_ELEMENTS || self.nodes.len() == IMAGE_NODES {
+            return Err(self.too_much(
+                proto,
+                format!("the network has more than {IMAGE_NODES} nodes or {ALL_ELEMENTS} values"),
+            ));
+        }
         let view = view(self.nodes.len() + 1);
         self.nodes.push(Node {
             name: node_name(proto).to_string(),
             operator,
             inputs: inputs.to_vec(),
-            output: view.shape()?,
+            output: shape,
         });
         self.bind(proto, Known::Value(view));
         Ok(())
@@ -190,5 +221,63 @@ impl Reader {
         if let Some(output) = proto.output.first() {
             self.known.insert(output.clone(), known);
         }
+    }
+
+    /// A value as a vector in the order of its storage, by a node of its own where it is an image.
+    fn as_vector(&mut self, proto: &pb::NodeProto, view: View) -> Result<View, ReadError> {
+        let shape = self.image_of(view.value);
+        if shape.height * shape.width == 1 {
+            return Ok(view);
+        }
+        let operator = Operator::Flatten;
+        let flat = Shape::flat(shape.size());
+        self.push_shaped(proto, operator, &[view.value], flat, |value| view.at(value))?;
+        Ok(view.at(self.nodes.len()))
+    }
+
+    /// Lets the input, and what only computes element by element of it, have another shape over
+    /// the same storage: pixels that came as a vector become the image that they are.
+    fn relabel(&mut self, value: ValueId, shape: Shape) -> bool {
+        let keeps_elements = |node: &Node| match &node.operator {
+            Operator::Affine { scale, shift } => scale.len() == 1 && shift.len() == 1,
+            Operator::Relu | Operator::Clip { .. } | Operator::LeakyRelu { .. } => true,
+            Operator::Identity => true,
+            _ => false,
+        };
+        let same = shape.size() == self.input.size();
+        if !same || value > self.nodes.len() || !self.nodes.iter().all(keeps_elements) {
+            return false;
+        }
+        self.input = shape;
+        self.nodes.iter_mut().for_each(|node| node.output = shape);
+        true
+    }
+
+    fn check_elements(&self, proto: &pb::NodeProto, dims: &[usize]) -> Result<(), ReadError> {
+        elements(dims).map(|_| ()).map_err(|what| self.too_much(proto, what))
+    }
+
+    /// Counts `each` multiplications for each of `outputs` elements.
+    fn check_work(
+        &mut self,
+        proto: &pb::NodeProto,
+        outputs: usize,
+        each: usize,
+    ) -> Result<(), ReadError> {
+        let work = outputs.checked_mul(each).and_then(|work| work.checked_add(self.work));
+        match work {
+            Some(work) if work <= OPERATIONS => {
+                self.work = work;
+                Ok(())
+            }
+            _ => Err(self.too_much(
+                proto,
+                format!("the network has more than {OPERATIONS} multiplications for an image"),
+            )),
+        }
+    }
+
+    fn too_much(&self, proto: &pb::NodeProto, what: String) -> ReadError {
+        ReadError::Node { node: node_name(proto).into(), op: proto.op_type.clone(), what }
     }
 }

@@ -1,37 +1,86 @@
-//! How the file sees a value, and how that maps to height, width and channels.
+//! How the file sees a value: which elements of its storage each dimension counts.
+//!
+//! A value is stored as height × width × channels. Reshape, Transpose and the like move nothing;
+//! they only look at the same elements under other dimensions. So a view gives each of the file's
+//! dimensions as steps through the storage, and a node asks the view whether what it sees is an
+//! image, a vector or something that no kernel can read.
 
-use crate::pb;
+use crate::graph::{Shape, ValueId};
+use crate::interpreter::{axis, places, strides};
 
-use super::ReadError;
-use crate::graph::{FlattenOrder, Shape, ValueId};
-
-/// Which dimension is what.
+/// `size` elements of the storage, `stride` apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// `[1, C, H, W]`
-    Nchw,
-    /// `[1, H, W, C]`
-    Nhwc,
-    /// `[1, K]`
-    Flat,
+struct Steps {
+    size: usize,
+    stride: usize,
 }
 
-/// A value under the dimensions that the file gives it; the batch is 1.
+/// One dimension as nested steps, the outermost first; none for a single element.
+type Dimension = Vec<Steps>;
+
+/// A value under the dimensions that the file gives it; the batch counts as 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     pub value: ValueId,
-    pub dims: Vec<usize>,
-    pub layout: Layout,
+    dims: Vec<Dimension>,
+    /// The dimension that counts images.
+    batch: usize,
+    /// The file computes with integers here.
+    pub integer: bool,
+}
+
+/// An image with its channels as dimension 1 or as the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `[N, C, H, W]`, or `[N, C, W]`
+    ChannelsFirst,
+    /// `[N, H, W, C]`, or `[N, W, C]`
+    ChannelsLast,
 }
 
 impl View {
-    pub fn nchw(value: ValueId, shape: Shape) -> Self {
-        let dims = vec![1, shape.channels, shape.height, shape.width];
-        Self { value, dims, layout: Layout::Nchw }
+    /// `[N, C, H, W]`, or without the height for a `rank` of 3.
+    pub fn channels_first(value: ValueId, shape: Shape, rank: usize) -> Self {
+        let [height, width, channels] = axes(shape);
+        let dims = match rank {
+            3 => vec![None, Some(channels), Some(width)],
+            _ => vec![None, Some(channels), Some(height), Some(width)],
+        };
+        Self::of(value, dims)
     }
 
+    /// `[N, H, W, C]`, or without the height for a `rank` of 3.
+    pub fn channels_last(value: ValueId, shape: Shape, rank: usize) -> Self {
+        let [height, width, channels] = axes(shape);
+        let dims = match rank {
+            3 => vec![None, Some(width), Some(channels)],
+            _ => vec![None, Some(height), Some(width), Some(channels)],
+        };
+        Self::of(value, dims)
+    }
+
+    /// An image as `layout` says.
+    pub fn image(value: ValueId, shape: Shape, layout: Layout, rank: usize) -> Self {
+        match layout {
+            Layout::ChannelsFirst => Self::channels_first(value, shape, rank),
+            Layout::ChannelsLast => Self::channels_last(value, shape, rank),
+        }
+    }
+
+    /// `[N, K]`, in the order of the storage.
     pub fn flat(value: ValueId, size: usize) -> Self {
-        Self { value, dims: vec![1, size], layout: Layout::Flat }
+        Self::of(value, vec![None, Some(Steps { size, stride: 1 })])
+    }
+
+    /// `[N, H, W]` of an image with one channel.
+    pub fn rows(value: ValueId, shape: Shape) -> Self {
+        let [height, width, _] = axes(shape);
+        Self::of(value, vec![None, Some(height), Some(width)])
+    }
+
+    fn of(value: ValueId, dims: Vec<Option<Steps>>) -> Self {
+        let dims = dims.into_iter().map(|steps| plain(steps.into_iter().collect())).collect();
+        Self { value, dims, batch: 0, integer: false }
     }
 
     /// The same dimensions over the value of another node.
@@ -39,104 +88,213 @@ impl View {
         Self { value, ..self.clone() }
     }
 
-    /// The graph's input: a batch of images, or of vectors.
-    pub fn of_input(input: &pb::ValueInfoProto) -> Result<Self, ReadError> {
-        use pb::tensor_shape_proto::dimension::Value;
-        let wrong = |what: String| ReadError::Graph(format!("input '{}': {what}", input.name));
-        let shape = match input.r#type.as_ref().and_then(|t| t.value.as_ref()) {
-            Some(pb::type_proto::Value::TensorType(tensor)) => tensor.shape.as_ref(),
-            _ => None,
-        };
-        let shape = shape.ok_or_else(|| wrong("has no shape; export it with one".into()))?;
-        let mut dims = vec![1];
-        for dim in shape.dim.iter().skip(1) {
-            match dim.value {
-                Some(Value::DimValue(size)) if (1..=1 << 20).contains(&size) => {
-                    dims.push(size as usize)
-                }
-                _ => {
-                    return Err(wrong(
-                        "only the first dimension (the batch) may be dynamic; export with a fixed \
-                         image size"
-                            .into(),
-                    ));
-                }
-            }
-        }
-        // A grey image may come as [N, H, W]; where channels are last, they are few.
-        let layout = match dims[..] {
-            [_, _] => Layout::Flat,
-            [_, height, width] => {
-                dims = vec![1, 1, height, width];
-                Layout::Nchw
-            }
-            [_, first, _, last] if last <= 4 && first > 4 => Layout::Nhwc,
-            [_, _, _, _] => Layout::Nchw,
-            _ => {
-                return Err(wrong(format!(
-                    "{} dimensions; expected [N, C, H, W], [N, H, W, C], [N, H, W] or [N, pixels]",
-                    shape.dim.len()
-                )));
-            }
-        };
-        Ok(Self { value: 0, dims, layout })
+    /// The sizes of the dimensions.
+    pub fn dims(&self) -> Vec<usize> {
+        self.dims.iter().map(|steps| size(steps)).collect()
     }
 
-    /// The value's shape without its batch.
-    pub fn shape(&self) -> Result<Shape, ReadError> {
-        match (self.layout, &self.dims[..]) {
-            (Layout::Nchw, &[_, c, h, w]) => Ok(Shape::new(h, w, c)),
-            (Layout::Nhwc, &[_, h, w, c]) => Ok(Shape::new(h, w, c)),
-            (Layout::Flat, &[_, size]) => Ok(Shape::flat(size)),
-            _ => Err(ReadError::Graph(format!("a value has the unexpected shape {:?}", self.dims))),
-        }
+    pub fn rank(&self) -> usize {
+        self.dims.len()
     }
 
-    /// The order of the elements when this view is read out as a vector.
-    pub fn flatten_order(&self) -> FlattenOrder {
-        match self.layout {
-            Layout::Nchw => FlattenOrder::Chw,
-            Layout::Nhwc | Layout::Flat => FlattenOrder::Hwc,
-        }
+    /// Elements of one image.
+    pub fn size(&self) -> usize {
+        self.dims.iter().map(|steps| size(steps)).product()
     }
 
-    /// The view after a Transpose, or `None` where the result is no image layout.
-    pub fn transposed(&self, perm: &[i64]) -> Option<View> {
-        let dims = perm.iter().map(|&p| self.dims.get(usize::try_from(p).ok()?).copied());
-        let dims = dims.collect::<Option<Vec<_>>>()?;
-        let layout = match (self.layout, perm) {
-            (layout, perm) if perm.iter().enumerate().all(|(i, &p)| i as i64 == p) => layout,
-            (Layout::Nchw, [0, 2, 3, 1]) => Layout::Nhwc,
-            (Layout::Nhwc, [0, 3, 1, 2]) => Layout::Nchw,
+    /// The dimension that counts images, where it counts nothing else.
+    pub fn batch(&self) -> Option<usize> {
+        self.dims.get(self.batch).is_some_and(Vec::is_empty).then_some(self.batch)
+    }
+
+    /// The image that this is, if it is one as `layout` says, with 3 or 4 dimensions.
+    pub fn as_image(&self, layout: Layout) -> Option<Shape> {
+        let dims = self.dims();
+        let shape = match (layout, &dims[..]) {
+            (Layout::ChannelsFirst, &[_, c, h, w]) | (Layout::ChannelsLast, &[_, h, w, c]) => {
+                Shape::new(h, w, c)
+            }
+            (Layout::ChannelsFirst, &[_, c, w]) | (Layout::ChannelsLast, &[_, w, c]) => {
+                Shape::new(1, w, c)
+            }
             _ => return None,
         };
-        Some(View { value: self.value, dims, layout })
+        let image = Self::image(self.value, shape, layout, self.rank());
+        (self.batch() == Some(0) && self.dims == image.dims).then_some(shape)
     }
 
-    /// The view under other dimensions with the same elements in the same order, where that
-    /// needs no work: only dimensions of size 1 come and go.
-    pub fn relabelled(&self, dims: &[usize]) -> Option<View> {
-        let significant =
-            |dims: &[usize]| dims.iter().copied().filter(|&d| d != 1).collect::<Vec<_>>();
-        if dims == self.dims {
-            return Some(self.clone());
+    /// For each element, in the file's order, where it lies in the storage.
+    pub fn order(&self) -> Vec<usize> {
+        let steps: Vec<Steps> = self.dims.iter().flatten().copied().collect();
+        let sizes: Vec<usize> = steps.iter().map(|steps| steps.size).collect();
+        let strides: Vec<usize> = steps.iter().map(|steps| steps.stride).collect();
+        places(&sizes, &strides).collect()
+    }
+
+    /// The view after a Transpose.
+    pub fn transposed(&self, perm: &[i64]) -> Result<View, String> {
+        let rank = self.rank();
+        let perm: Vec<usize> = perm.iter().map(|&p| axis(p, rank)).collect::<Result<_, _>>()?;
+        let mut sorted = perm.clone();
+        sorted.sort_unstable();
+        if !sorted.into_iter().eq(0..rank) {
+            return Err(format!("perm {perm:?} of {rank} dimensions"));
         }
-        let same = significant(&self.dims) == significant(dims);
-        match (self.layout, dims) {
-            // A pixel column of one pixel is a vector.
-            (_, &[1, size]) if self.dims.iter().product::<usize>() == size && same => {
-                Some(View::flat(self.value, size))
-            }
-            (Layout::Flat, &[1, size, 1, 1]) if same => {
-                Some(View::nchw(self.value, Shape::flat(size)))
-            }
-            (Layout::Nchw | Layout::Nhwc, &[1, 1, _, _]) if same => {
-                Some(View { value: self.value, dims: dims.to_vec(), layout: Layout::Nchw })
-            }
-            (Layout::Nchw | Layout::Nhwc, &[1, _, _, 1]) if same => {
-                Some(View { value: self.value, dims: dims.to_vec(), layout: Layout::Nhwc })
-            }
-            _ => None,
+        let batch = perm.iter().position(|&p| p == self.batch).unwrap_or(0);
+        let dims = perm.iter().map(|&p| self.dims[p].clone()).collect();
+        Ok(Self { dims, batch, ..self.clone() })
+    }
+
+    /// The view without some dimensions, each of a single element.
+    pub fn squeezed(&self, gone: &[usize]) -> Result<View, String> {
+        if let Some(&wrong) = gone.iter().find(|&&axis| !self.dims[axis].is_empty()) {
+            return Err(format!("takes axis {wrong} away, which has {}", size(&self.dims[wrong])));
         }
+        if gone.contains(&self.batch) {
+            return Err("takes the batch's dimension away, which holds for one image only; keep \
+                        the first dimension as the batch"
+                .into());
+        }
+        let kept = (0..self.rank()).filter(|axis| !gone.contains(axis));
+        let batch = self.batch - gone.iter().filter(|&&axis| axis < self.batch).count();
+        Ok(Self { dims: kept.map(|axis| self.dims[axis].clone()).collect(), batch, ..self.clone() })
+    }
+
+    /// The view with additional dimensions of a single element, at these places of the result.
+    pub fn unsqueezed(&self, new: &[usize]) -> Result<View, String> {
+        let rank = self.rank() + new.len();
+        let mut old = self.dims.iter().enumerate();
+        let (mut dims, mut batch) = (Vec::new(), 0);
+        for axis in 0..rank {
+            if new.contains(&axis) {
+                dims.push(Vec::new());
+            } else if let Some((index, steps)) = old.next() {
+                if index == self.batch {
+                    batch = axis;
+                }
+                dims.push(steps.clone());
+            }
+        }
+        match dims.len() == rank && old.next().is_none() {
+            true => Ok(Self { dims, batch, ..self.clone() }),
+            false => Err(format!("axes {new:?} name one twice")),
+        }
+    }
+
+    /// The same elements in the same order under other dimensions, where steps can tell them.
+    pub fn reshaped(&self, dims: &[usize]) -> Option<View> {
+        // What is still to be shared out, and behind how much of it the batch's dimension stands.
+        let mut left: Vec<Steps> = self.dims.iter().flatten().rev().copied().collect();
+        let mut before_batch: usize = self.dims[..self.batch].iter().map(|d| size(d)).product();
+        let mut batch = None;
+        let mut result = Vec::new();
+        for (index, &dim) in dims.iter().enumerate() {
+            if before_batch == 1 && batch.is_none() {
+                batch = Some(index);
+            }
+            let mut steps = Vec::new();
+            let mut needed = dim;
+            while needed > 1 {
+                let next = left.pop()?;
+                let (taken, rest) = match next.size {
+                    size if needed.is_multiple_of(size) => (size, 1),
+                    size if size.is_multiple_of(needed) => (needed, size / needed),
+                    _ => return None,
+                };
+                steps.push(Steps { size: taken, stride: next.stride * rest });
+                if rest > 1 {
+                    left.push(Steps { size: rest, stride: next.stride });
+                }
+                needed /= taken;
+                if batch.is_none() {
+                    before_batch =
+                        before_batch.is_multiple_of(taken).then(|| before_batch / taken)?;
+                }
+            }
+            result.push(plain(steps));
+        }
+        let batch = batch.or_else(|| (before_batch == 1).then(|| dims.len().saturating_sub(1)))?;
+        left.is_empty().then_some(Self { dims: result, batch, ..self.clone() })
+    }
+}
+
+/// Height, width and channels as steps through the storage.
+fn axes(shape: Shape) -> [Steps; 3] {
+    let strides = strides(&shape.hwc());
+    let steps = |axis: usize| Steps { size: shape.hwc()[axis], stride: strides[axis] };
+    [steps(0), steps(1), steps(2)]
+}
+
+fn size(steps: &[Steps]) -> usize {
+    steps.iter().map(|steps| steps.size).product()
+}
+
+/// Steps without those over a single element, and joined where one goes on from the other.
+fn plain(steps: Dimension) -> Dimension {
+    let mut joined: Dimension = Vec::new();
+    for next in steps.into_iter().filter(|steps| steps.size != 1) {
+        match joined.last_mut() {
+            Some(last) if last.stride == next.stride * next.size => {
+                *last = Steps { size: last.size * next.size, stride: next.stride };
+            }
+            _ => joined.push(next),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Layout, View};
+    use crate::graph::Shape;
+
+    const SHAPE: Shape = Shape { height: 2, width: 3, channels: 4 };
+
+    #[test]
+    fn an_image_is_found_again_behind_detours() {
+        let view = View::channels_first(1, SHAPE, 4);
+        assert_eq!(view.as_image(Layout::ChannelsFirst), Some(SHAPE));
+        assert_eq!(view.as_image(Layout::ChannelsLast), None);
+        let last = view.transposed(&[0, 2, 3, 1]).expect("is a permutation");
+        assert_eq!(last.as_image(Layout::ChannelsLast), Some(SHAPE));
+        let flat = last.reshaped(&[1, 24]).expect("the dimensions join");
+        assert_eq!(flat, View::flat(1, 24));
+        let split = flat.reshaped(&[1, 2, 3, 4]).expect("the dimensions split");
+        assert_eq!(split.transposed(&[0, 3, 1, 2]).expect("is a permutation"), view);
+    }
+
+    #[test]
+    fn a_vector_of_channel_planes_keeps_its_order() {
+        let flat = View::channels_first(1, SHAPE, 4).reshaped(&[1, 24]).expect("joins");
+        assert_eq!(&flat.order()[..8], &[0, 4, 8, 12, 16, 20, 1, 5]);
+        let twice = View::flat(1, 24).transposed(&[1, 0]).expect("is a permutation");
+        assert_eq!(twice.batch(), Some(1));
+        assert_eq!(twice.transposed(&[1, 0]), Ok(View::flat(1, 24)));
+    }
+
+    #[test]
+    fn what_needs_moved_elements_is_no_image() {
+        let row = Shape::new(1, 26, 16);
+        let turned = View::channels_first(1, row, 4).reshaped(&[1, 1, 16, 26]).expect("splits");
+        assert_eq!(turned.as_image(Layout::ChannelsFirst), None);
+        // Channels in groups, exchanged: a shuffle.
+        let groups = View::channels_first(1, SHAPE, 4).reshaped(&[1, 2, 2, 2, 3]).expect("splits");
+        let shuffled = groups.transposed(&[0, 2, 1, 3, 4]).expect("is a permutation");
+        let joined = shuffled.reshaped(&[1, 4, 2, 3]).expect("joins");
+        assert_eq!(joined.as_image(Layout::ChannelsFirst), None);
+        assert_eq!(joined.order()[..2], [0, 4]);
+        assert_eq!(joined.order()[6], 2);
+    }
+
+    #[test]
+    fn the_batch_goes_with_its_dimension() {
+        let view = View::channels_first(0, Shape::new(28, 28, 1), 4);
+        let back = view.transposed(&[3, 2, 1, 0]).expect("is a permutation");
+        assert_eq!(back.batch(), Some(3));
+        assert_eq!(view.reshaped(&[784]).expect("joins").batch(), None);
+        assert_eq!(view.reshaped(&[1, 784]).expect("joins").batch(), Some(0));
+        let rows = view.squeezed(&[1]).expect("one channel");
+        assert_eq!(rows.unsqueezed(&[1]), Ok(view));
+        assert!(rows.squeezed(&[0]).is_err());
     }
 }

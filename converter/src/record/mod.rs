@@ -13,6 +13,7 @@ use std::{fs, io};
 
 use crate::pb;
 use inkling_data::prepare::{Fill, Layout, Polarity};
+use inkling_data::read;
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,6 +64,10 @@ pub struct ModelRecord {
     /// What is doubtful about the model, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// In `model.json` the SHA-256 of the files beside it: a file with another is of another
+    /// conversion, such as one that was interrupted, or was changed since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -145,6 +150,19 @@ pub struct PreparationRecord {
     pub other: Map<String, Value>,
 }
 
+impl From<&read::Options> for PreparationRecord {
+    /// What of the reading of data has to be repeated for whatever the model is asked later.
+    fn from(options: &read::Options) -> Self {
+        Self {
+            layout: Some(options.preparation.layout),
+            ink: Some(options.preparation.polarity),
+            fill: options.fill,
+            missing_value: options.missing_value,
+            ..Self::default()
+        }
+    }
+}
+
 /// The data of a training and how it was divided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SplitRecord {
@@ -188,6 +206,7 @@ impl ModelRecord {
             source: None,
             command: String::new(),
             warnings: Vec::new(),
+            files: BTreeMap::new(),
             other: Map::new(),
         }
     }
@@ -287,6 +306,25 @@ impl ModelRecord {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(RecordFileError::Read { path, error }),
         }
+    }
+
+    /// How samples are prepared for the first input; nothing where that is not known.
+    pub fn preparation(&self) -> PreparationRecord {
+        self.inputs.first().map(|input| input.preparation.clone()).unwrap_or_default()
+    }
+
+    /// The record with this preparation of its input, whose shape a conversion fills in.
+    pub fn prepared_by(mut self, preparation: PreparationRecord) -> Self {
+        self.inputs = vec![InputRecord {
+            name: "image".into(),
+            shape: [1, 1, 1],
+            element: Element::U8,
+            scale: vec![1.0 / 255.0],
+            offset: vec![0.0],
+            preparation,
+            other: Map::new(),
+        }];
+        self
     }
 
     /// What the float network's training did with pixels, for a model with one input of one scale.

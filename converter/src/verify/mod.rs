@@ -1,34 +1,42 @@
 //! Verifies a device: streams a test set to it and compares every logit with the host's.
 //!
 //! The host's logits are those of the model's `int8.onnx` in tract, so that what the device computes
-//! is held against an implementation that shares no code with it.
+//! is held against an implementation that shares no code with it. What the device says of itself is
+//! held against the model before the first image is sent.
 
+pub mod emulator;
+mod model;
 mod port;
+mod report;
 mod session;
 
-use std::fs;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use firmware_core::argmax;
-use indicatif::{ProgressBar, ProgressStyle};
-use sha2::{Digest, Sha256};
+use inkling_data::{Dataset, DatasetError, Split};
 
 use crate::prove;
-use inkling_data::{Dataset, DatasetError, Split};
-use inkling_support::digest::hex;
+use emulator::{BoardFolder, Emulator, EmulatorError};
+use model::Model;
+use report::Progress;
 
-pub use port::PortError;
+pub use model::ModelError;
+pub use port::{Port, PortError};
+pub use report::Verification;
 pub use session::{Device, Result, Session, SessionError};
 
 /// What to verify, on which images.
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {
-    /// The device: a serial port such as /dev/ttyACM0 or COM3, or tcp:HOST:PORT for QEMU's
-    #[arg(long, value_name = "PORT")]
-    pub port: String,
+    /// The device: a serial port such as /dev/ttyACM0 or COM3, or tcp:HOST:PORT for an emulator's
+    #[arg(long, value_name = "PORT", required_unless_present = "qemu", conflicts_with = "qemu")]
+    pub port: Option<String>,
+    /// Build the firmware of this board, such as microbit, with the model, and verify it in QEMU
+    #[arg(long, value_name = "BOARD")]
+    pub qemu: Option<String>,
     /// Folder with the IDX files whose test images are sent
     #[arg(long, value_name = "DIR", default_value = "data/mnist")]
     pub data: PathBuf,
@@ -53,200 +61,138 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
     }
 }
 
-/// What came out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verification {
-    pub device: Device,
-    /// Images sent, and answered.
-    pub images: usize,
-    /// Images whose class was their label.
-    pub correct: usize,
-    /// Logits, over all images, that differ from the host's. Anything but 0 is a failure.
-    pub mismatches: usize,
-    /// Requests that had to be sent again, because they or their answers were damaged on the line.
-    pub repeats: usize,
-    /// Clock ticks of each inference, in ascending order; empty when the device has no counter.
-    pub cycles: Vec<u32>,
-}
-
 /// Why a device could not be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     #[error(transparent)]
     Data(#[from] DatasetError),
-    #[error(
-        "{path}: cannot be read ({error}); --model needs a folder with float.onnx and int8.onnx"
-    )]
-    Model { path: String, error: io::Error },
+    #[error(transparent)]
+    Model(#[from] ModelError),
     #[error("{path}: tract cannot run it: {error}")]
     Reference { path: String, error: String },
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]
+    Emulator(#[from] EmulatorError),
+    #[error("the emulator's serial port cannot be shared: {0}")]
+    Line(io::Error),
+    #[error(transparent)]
     Session(#[from] SessionError),
+    #[error("neither --port nor --qemu says where the device is")]
+    NoDevice,
     #[error(
-        "the device carries another model: '{theirs}', made from the file with SHA-256 {their_sha256}, \
-         and not {ours} ({our_sha256}); flash the device again, or name its model's folder with --model"
+        "the device answers image {image} with class {class}, but the largest of its logits is that of \
+         class {largest}; its firmware does not do what this project's does"
     )]
-    OtherModel { theirs: String, their_sha256: String, ours: String, our_sha256: String },
+    Class { image: usize, class: u16, largest: usize },
     #[error(
-        "the device takes images of {0}x{1}x{2} and has {3} classes, but the images in {4} are \
-         {5}x{6}x{7} and have {8}; name the model's own images with --data"
+        "the device answers image {image} with {logits} logits, but the model has {classes} classes; its \
+         firmware does not do what this project's does"
     )]
-    OtherImages(u16, u16, u16, u16, String, usize, usize, usize, usize),
+    Logits { image: usize, logits: usize, classes: usize },
 }
 
-/// Connects to the device, checks that it carries the model, and sends it the test images.
+/// Connects to the device, or starts an emulator that ends with the verification, checks that it
+/// carries the model, and sends it the test images.
 ///
 /// Progress goes to standard error.
 ///
 /// # Errors
 ///
-/// Files that cannot be read, a port that cannot be opened, a device that carries another model,
-/// falls silent or was reset. Logits that differ are no error here: see
-/// [`Verification::mismatches`].
+/// Files that cannot be read, a port that cannot be opened, an emulator that does not start; a device
+/// that carries another model or says of itself what is not so, falls silent or was reset. Logits that
+/// differ are no error here: see [`Verification::mismatches`].
 pub fn run(args: &VerifyArgs) -> std::result::Result<Verification, VerifyError> {
-    let mut images = Dataset::load(&args.data, Split::Test)?;
-    if let Some(count) = args.images {
-        let count = images.len().min(usize::try_from(count).unwrap_or(usize::MAX));
-        images = images.subset(&(0..count).collect::<Vec<_>>());
+    match (&args.port, &args.qemu) {
+        (Some(name), _) => {
+            let job = Job::load(args)?;
+            // A board is at a serial port; what is behind TCP is an emulator, or may be one.
+            job.verify(port::open(name, args.baud)?, name.starts_with("tcp:"))
+        }
+        (None, Some(board)) => {
+            let job = Job::load(args)?;
+            let board = BoardFolder::open(board)?;
+            board.machine()?;
+            let elf = board.build(&args.model)?;
+            let emulator = Emulator::start(&board, &elf, &[])?;
+            job.verify(Box::new(emulator.line().map_err(VerifyError::Line)?), true)
+        }
+        (None, None) => Err(VerifyError::NoDevice),
     }
-    let read = |file: &str| {
-        let path = args.model.join(file);
-        fs::read(&path)
-            .map_err(|error| VerifyError::Model { path: path.display().to_string(), error })
-    };
-    let (float, int8) = (read("float.onnx")?, read("int8.onnx")?);
-
-    let port = port::open(&args.port, args.baud)?;
-    let mut session = Session::open(port, Duration::from_secs_f64(args.timeout))?;
-    check(session.device(), &float, &images, args)?;
-    let classes = usize::from(session.device().classes);
-    let expected = prove::int8_logits(&int8, classes, &images).map_err(|error| {
-        let path = args.model.join("int8.onnx").display().to_string();
-        VerifyError::Reference { path, error: format!("{error:#}") }
-    })?;
-
-    let progress = Progress::new(images.len());
-    let (mut correct, mut mismatches, mut cycles) = (0, 0, Vec::with_capacity(images.len()));
-    for (index, expected) in expected.iter().enumerate() {
-        let answer = session.infer(images.image(index))?;
-        correct += usize::from(argmax(&answer.logits) == usize::from(images.labels[index]));
-        let differ = expected.iter().zip(&answer.logits).filter(|(a, b)| a != b).count();
-        mismatches += differ + expected.len().abs_diff(answer.logits.len());
-        cycles.extend(answer.cycles);
-        progress.step(index + 1, mismatches);
-    }
-    progress.finish();
-    cycles.sort_unstable();
-    let repeats = session.repeats();
-    let device = session.device().clone();
-    Ok(Verification { device, images: images.len(), correct, mismatches, repeats, cycles })
 }
 
-fn check(
-    device: &Device,
-    float: &[u8],
-    images: &Dataset,
+/// As [`run`], on an emulator that runs already.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_on(
+    emulator: &Emulator,
     args: &VerifyArgs,
-) -> std::result::Result<(), VerifyError> {
-    let sha256: [u8; 32] = Sha256::digest(float).into();
-    if device.source_sha256 != sha256 {
-        return Err(VerifyError::OtherModel {
-            theirs: device.model.clone(),
-            their_sha256: hex(&device.source_sha256),
-            ours: args.model.join("float.onnx").display().to_string(),
-            our_sha256: hex(&sha256),
-        });
-    }
-    let [height, width, channels] = device.input;
-    let fits = [height, width, channels].map(usize::from) == images.shape
-        && images.classes() <= usize::from(device.classes);
-    if fits {
-        return Ok(());
-    }
-    let folder = args.data.display().to_string();
-    let [our_height, our_width, our_channels] = images.shape;
-    Err(VerifyError::OtherImages(
-        height,
-        width,
-        channels,
-        device.classes,
-        folder,
-        our_height,
-        our_width,
-        our_channels,
-        images.classes(),
-    ))
+) -> std::result::Result<Verification, VerifyError> {
+    Job::load(args)?.verify(Box::new(emulator.line().map_err(VerifyError::Line)?), true)
 }
 
-impl Verification {
-    /// The result for a person.
-    pub fn report(&self) -> String {
-        let Device { board, model, arena_bytes, flash_bytes, clock_hz, .. } = &self.device;
-        let accuracy = 100.0 * self.correct as f64 / self.images as f64;
-        let mut text = format!(
-            "board       {board}\n\
-             model       {model}: {flash_bytes} bytes of flash, {arena_bytes} bytes of arena\n\
-             images      {}\n\
-             accuracy    {accuracy:.2} %\n\
-             mismatches  {} of {} logits\n",
-            self.images,
-            self.mismatches,
-            self.images * usize::from(self.device.classes),
-        );
-        if let Some(&worst) = self.cycles.last() {
-            let median = self.cycles[self.cycles.len() / 2];
-            let ms = |cycles: u32| 1e3 * f64::from(cycles) / f64::from((*clock_hz).max(1));
-            text += &format!(
-                "cycles      median {median} ({:.2} ms), worst {worst} ({:.2} ms) at {} MHz\n",
-                ms(median),
-                ms(worst),
-                f64::from(*clock_hz) / 1e6,
-            );
+/// What is verified, read and found sound.
+struct Job<'a> {
+    args: &'a VerifyArgs,
+    model: Model,
+    images: Dataset,
+}
+
+impl<'a> Job<'a> {
+    fn load(args: &'a VerifyArgs) -> std::result::Result<Self, VerifyError> {
+        let mut images = Dataset::load(&args.data, Split::Test)?;
+        if let Some(count) = args.images {
+            let count = images.len().min(usize::try_from(count).unwrap_or(usize::MAX));
+            images = images.subset(&(0..count).collect::<Vec<_>>());
         }
-        if self.repeats > 0 {
-            text += &format!("repeats     {} requests, damaged on the line\n", self.repeats);
-        }
-        text
-    }
-}
-
-/// A bar on a terminal, a line every tenth of the way elsewhere.
-struct Progress {
-    bar: Option<ProgressBar>,
-    images: usize,
-}
-
-impl Progress {
-    fn new(images: usize) -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
-            let template = "{pos}/{len} images [{bar:30}] {per_sec}, {eta} left{msg}";
-            let style = ProgressStyle::with_template(template);
-            ProgressBar::new(images as u64)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        Self { bar, images }
+        let model = Model::load(&args.model)?;
+        model.must_take(&images, &args.data)?;
+        Ok(Self { args, model, images })
     }
 
-    fn step(&self, done: usize, mismatches: usize) {
-        let wrong =
-            if mismatches > 0 { format!(", {mismatches} logits differ") } else { String::new() };
-        match &self.bar {
-            Some(bar) => {
-                bar.set_message(wrong);
-                bar.set_position(done as u64);
+    fn verify(
+        &self,
+        port: Box<dyn Port>,
+        emulated: bool,
+    ) -> std::result::Result<Verification, VerifyError> {
+        let Self { args, model, images } = self;
+        let mut session = Session::open(port, Duration::from_secs_f64(args.timeout))?;
+        model.must_be_on(session.device())?;
+        let expected = prove::int8_logits(&model.int8, model.classes, images).map_err(|error| {
+            let path = args.model.join("int8.onnx").display().to_string();
+            VerifyError::Reference { path, error: format!("{error:#}") }
+        })?;
+
+        let progress = Progress::new(images.len());
+        let (mut correct, mut mismatches) = (0, 0);
+        let mut cycles = Vec::with_capacity(images.len());
+        for (index, expected) in expected.iter().enumerate() {
+            let answer = session.infer(images.image(index))?;
+            let (image, logits) = (index + 1, answer.logits.len());
+            if logits != model.classes {
+                return Err(VerifyError::Logits { image, logits, classes: model.classes });
             }
-            None if done.is_multiple_of(self.images.div_ceil(10)) => {
-                eprintln!("{done} of {} images{wrong}", self.images);
+            let largest = argmax(&answer.logits);
+            if usize::from(answer.class) != largest {
+                return Err(VerifyError::Class { image, class: answer.class, largest });
             }
-            None => {}
+            correct += usize::from(largest == usize::from(images.labels[index]));
+            mismatches += expected.iter().zip(&answer.logits).filter(|(a, b)| a != b).count();
+            cycles.extend(answer.cycles);
+            progress.step(image, mismatches);
         }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        progress.finish();
+        cycles.sort_unstable();
+        Ok(Verification {
+            device: session.device().clone(),
+            emulated,
+            images: images.len(),
+            correct,
+            mismatches,
+            repeats: session.repeats(),
+            cycles,
+        })
     }
 }

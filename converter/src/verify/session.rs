@@ -14,6 +14,10 @@ use inkling_data::MAX_CLASSES;
 /// How often a damaged request is sent again before the line is given up.
 const REPEATS: usize = 5;
 
+/// How often a greeting may be answered by a complaint. Its line is still full of what was on it
+/// before, and a device that is starting complains about half of a frame.
+const COMPLAINTS: usize = 20;
+
 /// Who answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -49,6 +53,15 @@ pub enum SessionError {
         "the device fell silent at image {image} (waited {waited:.1} s); it was reset, unplugged or hangs"
     )]
     Silent { image: usize, waited: f64 },
+    #[error(
+        "the device answers the greeting with nothing but complaints, the last of them {refusal:?}; is it \
+         running this project's firmware?"
+    )]
+    Complains { refusal: Refusal },
+    #[error(
+        "the device takes nothing more from the line at image {image}; it hangs, or talks without listening"
+    )]
+    Deaf { image: usize },
     #[error("the device was reset at image {image}: it does not remember the session; start again")]
     Reset { image: usize },
     #[error(
@@ -152,7 +165,7 @@ impl Session {
         let greeting = matches!(request, Request::Hello);
 
         let start = Instant::now();
-        let mut damaged = 0;
+        let (mut damaged, most) = (0, if greeting { COMPLAINTS } else { REPEATS });
         while start.elapsed() < self.timeout {
             self.send(line)?;
             // A device that is just starting misses what comes early, and a damaged end of a frame
@@ -161,11 +174,11 @@ impl Session {
                 if greeting { self.timeout.min(Duration::from_secs(1)) } else { self.timeout / 2 };
             match self.receive(patience, greeting)? {
                 None => self.repeats += 1,
-                Some(Received::Refused(Refusal::Corrupt | Refusal::TooLong)) => {
+                Some(Received::Refused(refusal @ (Refusal::Corrupt | Refusal::TooLong))) => {
                     self.repeats += 1;
                     damaged += 1;
-                    if damaged == REPEATS && !greeting {
-                        return Err(SessionError::Line { image: self.image });
+                    if damaged == most {
+                        return Err(self.given_up(refusal));
                     }
                 }
                 Some(Received::Refused(refusal)) => return Err(self.refused(refusal)),
@@ -179,11 +192,20 @@ impl Session {
         }
     }
 
+    /// After so many complaints about the line.
+    fn given_up(&self, refusal: Refusal) -> SessionError {
+        match self.image {
+            0 => SessionError::Complains { refusal },
+            image => SessionError::Line { image },
+        }
+    }
+
     fn refused(&self, refusal: Refusal) -> SessionError {
         let image = self.image;
         match refusal {
-            Refusal::NoSession | Refusal::Sequence(_) => SessionError::Reset { image },
             Refusal::Version(version) => SessionError::Version(version),
+            refusal if image == 0 => SessionError::Complains { refusal },
+            Refusal::NoSession | Refusal::Sequence(_) => SessionError::Reset { image },
             refusal => SessionError::Refused { image, refusal },
         }
     }
@@ -191,7 +213,10 @@ impl Session {
     fn send(&mut self, line: &[u8]) -> Result<()> {
         let image = self.image;
         let sent = self.port.write_all(line).and_then(|()| self.port.flush());
-        sent.map_err(|error| SessionError::Io { image, error })
+        sent.map_err(|error| match retriable(&error) {
+            true => SessionError::Deaf { image },
+            false => SessionError::Io { image, error },
+        })
     }
 
     /// The answer to the current request, or a complaint; `None` when neither came in time. What else
@@ -234,6 +259,10 @@ impl Session {
 
     fn feed(&mut self, byte: u8, greeting: bool) -> Option<Received> {
         let (header, body) = self.reader.feed(byte)?.ok()?;
+        if header.version != VERSION {
+            // Whole and undamaged, so somebody means it; what its body would mean is not known here.
+            return Some(Received::Refused(Refusal::Version(header.version)));
+        }
         let received = match Reply::from_bytes(body)? {
             // A complaint about an unreadable frame cannot know its number, and text from the boot of
             // the device may have met our greeting on the line; only one at a time is on its way.
@@ -242,8 +271,8 @@ impl Session {
             }
             _ if header.sequence != self.sequence => return None,
             Reply::Info(info) if greeting => Received::Info(Device {
-                board: info.board.into(),
-                model: info.model.into(),
+                board: printable(info.board),
+                model: printable(info.model),
                 source_sha256: info.source_sha256,
                 input: info.input,
                 classes: info.classes,
@@ -260,6 +289,11 @@ impl Session {
         };
         Some(received)
     }
+}
+
+/// A name from the line as it may go to a terminal: what would steer it is left out.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Nothing came yet, or the system call was interrupted.

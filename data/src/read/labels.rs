@@ -44,11 +44,16 @@ pub fn read(folder: &Path) -> Result<Option<Vec<String>>, String> {
     }
 }
 
+/// What `labels.txt` holds for these names.
+pub fn text(names: &[String]) -> String {
+    names.join("\n") + "\n"
+}
+
 /// Writes `labels.txt` into a folder.
 ///
 /// # Errors
 ///
 /// The file system's, with the path.
 pub fn write(folder: &Path, names: &[String]) -> io::Result<()> {
-    write_atomically(&folder.join(FILE), (names.join("\n") + "\n").as_bytes())
+    write_atomically(&folder.join(FILE), text(names).as_bytes())
 }

@@ -15,7 +15,10 @@ fn main() {
     for (name, file) in [("MODEL_RS", "model.rs"), ("GOLDEN_RS", "golden.rs")] {
         let path = folder.join(file);
         let Ok(path) = path.canonicalize() else {
-            eprintln!("error: no '{}': convert a model first, or set INKLING_MODEL", path.display());
+            eprintln!(
+                "error: no '{}': convert a model first, or set INKLING_MODEL",
+                path.display()
+            );
             process::exit(1);
         };
         println!("cargo:rerun-if-changed={}", path.display());

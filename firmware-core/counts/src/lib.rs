@@ -1,7 +1,15 @@
-//! What the two programs share: start-up, markers, pseudo-random tensors, the stack's depth.
+//! What the two programs share: the layers against the scalar kernels, pseudo-random tensors, and what
+//! happens on a panic.
 
 #![no_std]
 
-pub mod machine;
-pub mod model;
+pub mod cases;
 pub mod source;
+
+use core::panic::PanicInfo;
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    semihosting::println!("{info}");
+    semihosting::process::exit(101)
+}

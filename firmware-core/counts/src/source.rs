@@ -19,7 +19,11 @@ impl Source {
     /// A byte; one in four is an extreme.
     pub const fn byte(&mut self) -> u8 {
         let r = self.next();
-        if r & 3 == 0 { [0, 1, 127, 128, 129, 254, 255, 0][(r >> 2) as usize & 7] } else { (r >> 16) as u8 }
+        if r & 3 == 0 {
+            [0, 1, 127, 128, 129, 254, 255, 0][(r >> 2) as usize & 7]
+        } else {
+            (r >> 16) as u8
+        }
     }
 
     pub const fn bytes<const N: usize>(&mut self) -> [i8; N] {

@@ -5,50 +5,103 @@
 
 use core::arch::global_asm;
 
-use super::packed::TAPS;
-use super::{Cursor, LayerBytes};
-use crate::Activation;
+use super::packed::{TAPS, dot4};
+#[cfg(kernels = "armv7m")]
+use super::rows;
+use super::{Convolution, Target, by_four, depthwise};
+use crate::channels::Taps;
+use crate::kernels::{Pool2dShape, requantized};
+use crate::{Activation, Requantize};
 
-pub(crate) use super::natural::arrange;
-pub(crate) use super::packed::{Patch, WeightSum, correction, weight_sums};
+pub(crate) use super::packed::Patch;
+
+pub(crate) enum Chosen {}
+
+impl Target for Chosen {
+    #[cfg(kernels = "armv6m")]
+    const NAME: &'static str = "armv6m";
+    #[cfg(kernels = "armv7m")]
+    const NAME: &'static str = "armv7m";
+    // Taps go in pairs.
+    const TAIL: usize = 1;
+    const WEIGHT_SUMS: bool = true;
+
+    #[inline(always)]
+    fn conv2d<X: Activation, R: Copy, Y>(
+        convolution: &Convolution<X, R>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        convolution.conv2d(staged, sums, finish, y);
+    }
+
+    #[inline(always)]
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
+        convolution: &Convolution<X, R>,
+        staged: bool,
+        pool: &Pool2dShape,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        #[cfg(kernels = "armv7m")]
+        if rows::fit(&convolution.shape, pool) {
+            return rows::max_pool2d(convolution, pool, y);
+        }
+        convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn depthwise<X: Activation>(
+        x: &Taps<X>,
+        weights: &Taps<i8>,
+        taps: [usize; 2],
+        sums: &mut [i32],
+    ) {
+        depthwise::depthwise(x, weights, taps, sums);
+    }
+
+    #[inline(always)]
+    fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        requantize: &[R],
+        y: &mut [Y],
+    ) {
+        by_four::fully_connected(x, weights, (bias, requantize), requantized, y, dot4);
+    }
+
+    #[inline(always)]
+    fn fully_connected_logits<X: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        logits: &mut [i32],
+    ) {
+        by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
+    }
+}
 
 /// Taps of one round of the unrolled loop: as far as LDRB's offset reaches.
 const ROUND: usize = 32;
-
-/// Packs what `cursor` reads, with `shift` added to every word.
-///
-/// # Safety
-///
-/// The cursor reads at most `TAPS` taps.
-pub(super) unsafe fn gather<X: Activation>(
-    cursor: &mut Cursor<X>,
-    patch: &mut [[u32; 2]; TAPS],
-    shift: i32,
-) {
-    let cursor = (&raw mut *cursor).cast();
-    // SAFETY: a cursor stays inside the slice it was made for, so that the routines read nothing
-    // else; they write the taps, which the patch has. They keep to the procedure call standard.
-    unsafe {
-        if X::UNSIGNED {
-            inkling_gather_unsigned(cursor, patch.as_mut_ptr(), shift);
-        } else {
-            inkling_gather_signed(cursor, patch.as_mut_ptr(), shift);
-        }
-    }
-}
 
 /// Adds the patch times the weights of every channel to `sums`.
 pub(super) fn accumulate(
     patch: &[[u32; 2]; TAPS],
     [first, taps, total]: [usize; 3],
-    layer: LayerBytes,
+    weights: &[i8],
     sums: &mut [[i32; 4]],
 ) {
     let taps = taps.next_multiple_of(2).min(TAPS);
     let rounds = taps.div_ceil(ROUND);
     let skipped = rounds * ROUND - taps;
     let Some(last) = sums.len().checked_sub(1) else { return };
-    let Some(weights) = layer.get(first, last * total + taps) else { return };
+    if first + last * total + taps > weights.len() {
+        return;
+    }
+    let weights = weights.as_ptr().wrapping_add(first);
     let job = Job {
         x: patch.as_ptr(),
         rounds,
@@ -57,10 +110,10 @@ pub(super) fn accumulate(
         skip: skipped / 2,
     };
     // SAFETY: the routine reads `taps` pairs of words of the patch, which holds that many; `taps`
-    // bytes at `weights + channel * total` for every channel, which `get` says belong to the
-    // layer; and it reads and writes the elements of `sums`, of which there is at least one. It
+    // weights at `first + channel * total` for every channel, which are there as was just
+    // checked; and it reads and writes the elements of `sums`, of which there is at least one. It
     // keeps to the procedure call standard.
-    unsafe { inkling_accumulate(&job, weights.wrapping_sub(skipped), sums.as_mut_ptr().cast()) };
+    unsafe { accumulate_all(&job, weights.wrapping_sub(skipped), sums.as_mut_ptr().cast()) };
 }
 
 /// The invariants of one [`accumulate`], in the order in which the routine expects them.
@@ -76,15 +129,12 @@ struct Job {
 }
 
 unsafe extern "C" {
-    fn inkling_gather_unsigned(cursor: *mut Cursor<u8>, patch: *mut [u32; 2], shift: i32);
-    fn inkling_gather_signed(cursor: *mut Cursor<u8>, patch: *mut [u32; 2], shift: i32);
-    fn inkling_accumulate(job: *const Job, weights: *const u8, sums: *mut i32);
-    fn inkling_dot4_unsigned(x: *const u8, rows: *const i8, stride: usize, sums: *mut [i32; 4]);
-    fn inkling_dot4_signed(x: *const u8, rows: *const i8, stride: usize, sums: *mut [i32; 4]);
+    #[link_name = symbol!("accumulate")]
+    fn accumulate_all(job: *const Job, weights: *const i8, sums: *mut i32);
 }
 
 macro_rules! gather {
-    ($name:literal, $load:literal) => {
+    ($name:expr, $load:literal) => {
         global_asm!(
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
             ".syntax unified",
@@ -159,20 +209,20 @@ macro_rules! gather {
 }
 
 // A tap is 15 instructions. r8 is what shifts both values of a word, r12 where the next tap goes.
-gather!("inkling_gather_unsigned", "ldrb");
-gather!("inkling_gather_signed", "ldrsb");
+gather!(symbol!("gather_unsigned"), "ldrb");
+gather!(symbol!("gather_signed"), "ldrsb");
 
 // r0 patch, r1 weights, r2 weight, r3-r6 words, r7 rounds left, r8-r11 all and high of both pairs,
 // r12 0x8000, lr where to jump into the first round. Two taps are 19 instructions of 2 bytes.
 global_asm!(
-    ".section .text.inkling_accumulate, \"ax\", %progbits",
+    concat!(".section .text.", symbol!("accumulate"), ", \"ax\", %progbits"),
     ".syntax unified",
     ".thumb",
     ".p2align 2",
-    ".global inkling_accumulate",
-    ".type inkling_accumulate, %function",
+    concat!(".global ", symbol!("accumulate")),
+    concat!(".type ", symbol!("accumulate"), ", %function"),
     ".thumb_func",
-    "inkling_accumulate:",
+    concat!(symbol!("accumulate"), ":"),
     "push {{r4-r7, lr}}",
     "mov r4, r8",
     "mov r5, r9",
@@ -252,33 +302,15 @@ global_asm!(
     "mov r10, r6",
     "mov r11, r7",
     "pop {{r4-r7, pc}}",
-    ".size inkling_accumulate, . - inkling_accumulate",
+    concat!(".size ", symbol!("accumulate"), ", . - ", symbol!("accumulate")),
     pairs = const ROUND / 2,
     round = const ROUND,
 );
 
-/// Four outputs of a fully connected layer: the sums of `x` times each row of weights.
-pub(crate) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
-    let mut sums = [0; 4];
-    if !x.is_empty() && rows.len() == 4 * x.len() {
-        let (x, stride) = (x.as_ptr().cast(), x.len());
-        // SAFETY: the routines read `stride` elements of `x` and of each of the rows, which are as
-        // long, and write the four sums. They keep to the procedure call standard.
-        unsafe {
-            if X::UNSIGNED {
-                inkling_dot4_unsigned(x, rows.as_ptr(), stride, &mut sums);
-            } else {
-                inkling_dot4_signed(x, rows.as_ptr(), stride, &mut sums);
-            }
-        }
-    }
-    sums
-}
-
 // A tap is 15 instructions.
 #[cfg(kernels = "armv6m")]
 macro_rules! dot4 {
-    ($name:literal, $load:literal) => {
+    ($name:expr, $load:literal) => {
         global_asm!(
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
             ".syntax unified",
@@ -342,7 +374,7 @@ macro_rules! dot4 {
 // A tap is 11 instructions, with loads that move their pointer and a multiplication that adds.
 #[cfg(kernels = "armv7m")]
 macro_rules! dot4 {
-    ($name:literal, $load:literal) => {
+    ($name:expr, $load:literal) => {
         global_asm!(
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
             ".syntax unified",
@@ -379,5 +411,5 @@ macro_rules! dot4 {
     };
 }
 
-dot4!("inkling_dot4_unsigned", "ldrb");
-dot4!("inkling_dot4_signed", "ldrsb");
+dot4!(symbol!("dot4_unsigned"), "ldrb");
+dot4!(symbol!("dot4_signed"), "ldrsb");

@@ -7,25 +7,92 @@
 
 use core::arch::global_asm;
 
-use super::{Cursor, LayerBytes};
-use crate::Activation;
+use super::{Convolution, Cursor, Target, WeightSum, by_four, rows};
+use crate::channels::Taps;
+use crate::kernels::{Pool2dShape, requantized};
+use crate::{Activation, Requantize};
 
-pub(crate) use super::natural::{WeightSum, arrange, correction, weight_sums};
+pub(crate) enum Chosen {}
+
+impl Target for Chosen {
+    const NAME: &'static str = "armv7em";
+    // Taps go in groups of four.
+    const TAIL: usize = 3;
+
+    #[inline(always)]
+    fn conv2d<X: Activation, R: Copy, Y>(
+        convolution: &Convolution<X, R>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        convolution.conv2d(staged, sums, finish, y);
+    }
+
+    #[inline(always)]
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
+        convolution: &Convolution<X, R>,
+        staged: bool,
+        pool: &Pool2dShape,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        if rows::fit(&convolution.shape, pool) {
+            return rows::max_pool2d(convolution, pool, y);
+        }
+        convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn depthwise<X: Activation>(
+        x: &Taps<X>,
+        weights: &Taps<i8>,
+        taps: [usize; 2],
+        sums: &mut [i32],
+    ) {
+        depthwise::depthwise(x, weights, taps, sums);
+    }
+
+    #[inline(always)]
+    fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        requantize: &[R],
+        y: &mut [Y],
+    ) {
+        by_four::fully_connected(x, weights, (bias, requantize), requantized, y, dot4);
+    }
+
+    #[inline(always)]
+    fn fully_connected_logits<X: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        logits: &mut [i32],
+    ) {
+        by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
+    }
+}
 
 /// How every routine begins. Armv7E-M includes the DSP extension; for Armv8-M the assembler must
 /// be told.
-#[cfg(not(feature = "dsp"))]
+#[cfg(not(armv8m))]
 macro_rules! syntax {
     () => {
         ".syntax unified"
     };
 }
-#[cfg(feature = "dsp")]
+#[cfg(armv8m)]
 macro_rules! syntax {
     () => {
         ".syntax unified\n.cpu cortex-m33"
     };
 }
+
+#[path = "armv7em_depthwise.rs"]
+mod depthwise;
 
 /// Taps of one [`Patch`]: 16 groups of four.
 const TAPS: usize = 64;
@@ -44,14 +111,11 @@ impl Patch {
         Self([[[[0; 2]; 4]; 2]; TAPS / 4])
     }
 
-    /// Sets tap `at` of the four pixels.
+    /// Sets tap `at` of the four pixels to zero.
     #[inline(never)]
-    #[allow(clippy::extra_unused_type_parameters)] // other targets need it
-    pub(crate) fn put<X: Activation>(&mut self, at: usize, values: [i32; 4]) {
+    fn clear(&mut self, at: usize) {
         if let Some(group) = self.0.get_mut(at / 4) {
-            for (pair, value) in group[at % 2].iter_mut().zip(values) {
-                pair[at / 2 % 2] = value as i16;
-            }
+            group[at % 2].iter_mut().for_each(|pair| pair[at / 2 % 2] = 0);
         }
     }
 
@@ -66,9 +130,9 @@ impl Patch {
         // to the procedure call standard.
         unsafe {
             if X::UNSIGNED {
-                inkling_gather_unsigned(cursor, patch);
+                gather_unsigned(cursor, patch);
             } else {
-                inkling_gather_signed(cursor, patch);
+                gather_signed(cursor, patch);
             }
         }
     }
@@ -78,16 +142,18 @@ impl Patch {
     pub(crate) fn accumulate(
         &mut self,
         [first, taps, total]: [usize; 3],
-        layer: LayerBytes,
+        weights: &[i8],
         sums: &mut [[i32; 4]],
     ) {
         // The last group is multiplied whole: what follows this channel's weights counts zero.
         for unused in taps..taps.next_multiple_of(4) {
-            self.put::<u8>(unused, [0; 4]);
+            self.clear(unused);
         }
         let groups = taps.div_ceil(4).min(TAPS / 4);
         let Some(last) = sums.len().checked_sub(1) else { return };
-        let Some(weights) = layer.get(first, last * total + groups * 4) else { return };
+        if first + last * total + groups * 4 > weights.len() {
+            return;
+        }
         let job = Job {
             x: self.0.as_ptr().cast(),
             step: total.wrapping_sub(groups * 4),
@@ -95,16 +161,24 @@ impl Patch {
             skip: TAPS / 4 - groups,
         };
         // SAFETY: the routine reads `groups * 32` bytes of the patch, which holds that many;
-        // `groups * 4` bytes at `weights + channel * total` for every channel, which `get` says
-        // belong to the layer; and it reads and writes the elements of `sums`, of which there is
-        // at least one. It keeps to the procedure call standard.
-        unsafe { inkling_accumulate(&job, weights, sums.as_mut_ptr().cast()) };
+        // `groups * 4` weights at `first + channel * total` for every channel, which are there as
+        // was just checked; and it reads and writes the elements of `sums`, of which there is at
+        // least one. It keeps to the procedure call standard.
+        unsafe {
+            accumulate(&job, weights.as_ptr().wrapping_add(first), sums.as_mut_ptr().cast());
+        }
     }
 
     /// The sums of products, from what [`Patch::accumulate`] has added up.
     #[inline(always)]
     pub(crate) fn finish(sums: [i32; 4]) -> [i32; 4] {
         sums
+    }
+
+    /// What to add to a channel's sums.
+    #[inline(always)]
+    pub(crate) fn correction<X: Activation>(_: &WeightSum) -> i32 {
+        0
     }
 }
 
@@ -120,15 +194,18 @@ struct Job {
 }
 
 unsafe extern "C" {
-    fn inkling_gather_unsigned(cursor: *mut Cursor<u8>, patch: *mut u32);
-    fn inkling_gather_signed(cursor: *mut Cursor<u8>, patch: *mut u32);
-    fn inkling_accumulate(job: *const Job, weights: *const u8, sums: *mut i32);
+    #[link_name = symbol!("gather_unsigned")]
+    fn gather_unsigned(cursor: *mut Cursor<u8>, patch: *mut u32);
+    #[link_name = symbol!("gather_signed")]
+    fn gather_signed(cursor: *mut Cursor<u8>, patch: *mut u32);
+    #[link_name = symbol!("accumulate")]
+    fn accumulate(job: *const Job, weights: *const i8, sums: *mut i32);
 }
 
 // Whole groups of four taps at one instruction per value; single taps where a group begins in one
 // kernel row and ends in the next.
 macro_rules! gather {
-    ($name:literal, $unpack:literal, $load:literal) => {
+    ($name:expr, $unpack:literal, $load:literal) => {
         global_asm!(
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
             syntax!(),
@@ -217,20 +294,20 @@ macro_rules! gather {
     };
 }
 
-gather!("inkling_gather_unsigned", "uxtb16", "ldrb");
-gather!("inkling_gather_signed", "sxtb16", "ldrsb");
+gather!(symbol!("gather_unsigned"), "uxtb16", "ldrb");
+gather!(symbol!("gather_signed"), "sxtb16", "ldrsb");
 
 // Per channel: load the four sums, jump into the unrolled groups, store the sums. A group is 13
 // instructions of 48 bytes.
 global_asm!(
-    ".section .text.inkling_accumulate, \"ax\", %progbits",
+    concat!(".section .text.", symbol!("accumulate"), ", \"ax\", %progbits"),
     syntax!(),
     ".thumb",
     ".p2align 2",
-    ".global inkling_accumulate",
-    ".type inkling_accumulate, %function",
+    concat!(".global ", symbol!("accumulate")),
+    concat!(".type ", symbol!("accumulate"), ", %function"),
     ".thumb_func",
-    "inkling_accumulate:",
+    concat!(symbol!("accumulate"), ":"),
     "push {{r4-r11, lr}}",
     "ldr r3, [r0, #12]", // skip
     "adr lr, 3f + 1",
@@ -266,14 +343,14 @@ global_asm!(
     "bne 2b",
     "add sp, #12",
     "pop {{r4-r11, pc}}",
-    ".size inkling_accumulate, . - inkling_accumulate",
+    concat!(".size ", symbol!("accumulate"), ", . - ", symbol!("accumulate")),
     groups = const TAPS / 4,
 );
 
 /// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.
 ///
 /// 25 instructions make 16 multiply-accumulates.
-pub(crate) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
+fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     let mut sums = [0; 4];
     let stride = x.len();
     let groups = stride / 4;
@@ -287,9 +364,9 @@ pub(crate) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
         // `stride` bytes long, and write the four sums. They keep to the procedure call standard.
         unsafe {
             if X::UNSIGNED {
-                inkling_dot4_unsigned(x, &dot, &mut sums);
+                dot4_unsigned(x, &dot, &mut sums);
             } else {
-                inkling_dot4_signed(x, &dot, &mut sums);
+                dot4_signed(x, &dot, &mut sums);
             }
         }
     }
@@ -311,12 +388,14 @@ struct Dot {
 }
 
 unsafe extern "C" {
-    fn inkling_dot4_unsigned(x: *const u8, dot: *const Dot, sums: *mut [i32; 4]);
-    fn inkling_dot4_signed(x: *const u8, dot: *const Dot, sums: *mut [i32; 4]);
+    #[link_name = symbol!("dot4_unsigned")]
+    fn dot4_unsigned(x: *const u8, dot: *const Dot, sums: *mut [i32; 4]);
+    #[link_name = symbol!("dot4_signed")]
+    fn dot4_signed(x: *const u8, dot: *const Dot, sums: *mut [i32; 4]);
 }
 
 macro_rules! dot4 {
-    ($name:literal, $unpack:literal) => {
+    ($name:expr, $unpack:literal) => {
         global_asm!(
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
             syntax!(),
@@ -367,5 +446,5 @@ macro_rules! dot4 {
     };
 }
 
-dot4!("inkling_dot4_unsigned", "uxtb16");
-dot4!("inkling_dot4_signed", "sxtb16");
+dot4!(symbol!("dot4_unsigned"), "uxtb16");
+dot4!(symbol!("dot4_signed"), "sxtb16");

@@ -29,31 +29,26 @@ pub(crate) struct Cursor<'a, X> {
 }
 
 impl<'a, X: Activation> Cursor<'a, X> {
-    /// A cursor over windows of `height` rows of `row` values, `pitch` values apart, in `x`. The
-    /// four windows begin at the sums of one of `rows` and one of `columns`, each in ascending
-    /// order. `None` if they are not all in `x`.
+    /// A cursor over windows of `height` rows of `row` values, `pitch` values apart, that begin at
+    /// `starts` in `x`. `None` if they are not all in `x`.
     #[inline(always)]
     pub(crate) fn new(
         x: &'a [X],
-        rows: [usize; 2],
-        columns: [usize; 2],
+        starts: [usize; 4],
         height: usize,
         row: usize,
         pitch: usize,
     ) -> Option<Self> {
-        let ascending = rows[0] <= rows[1] && columns[0] <= columns[1];
-        let end = rows[1] + columns[1] + height.wrapping_sub(1) * pitch + row;
-        if !ascending || height == 0 || row == 0 || row > pitch || end > x.len() {
+        let [a, b, c, d] = starts;
+        let last = a.max(b).max(c.max(d));
+        let len = height.wrapping_sub(1) * pitch + row;
+        let room = x.len().checked_sub(len)?;
+        if height == 0 || row == 0 || row > pitch || last > room {
             return None;
         }
         let start = x.as_ptr();
         Some(Self {
-            next: [
-                start.wrapping_add(rows[0] + columns[0]),
-                start.wrapping_add(rows[0] + columns[1]),
-                start.wrapping_add(rows[1] + columns[0]),
-                start.wrapping_add(rows[1] + columns[1]),
-            ],
+            next: starts.map(|at| start.wrapping_add(at)),
             taps: 0,
             left: row,
             row,
@@ -81,7 +76,8 @@ impl<'a, X: Activation> Cursor<'a, X> {
         let pitch = self.row + self.skip;
         let rows = self.window / self.row;
         let end = self.end as usize;
-        let last = self.next[3] as usize + (rows * pitch + self.row + slack) - pitch;
+        let [a, b, c, d] = self.next.map(|next| next as usize);
+        let last = a.max(b).max(c.max(d)) + (rows * pitch + self.row + slack) - pitch;
         (self.left == self.row && last <= end).then_some((self.next, [rows, self.row, pitch]))
     }
 

@@ -1,20 +1,43 @@
 //! Kernels for particular processors, one file each: the only files with `unsafe`.
 //!
-//! Each offers the same: the order in which it wants weights, and a [`Patch`](target::Patch) that
-//! holds what the windows of four output pixels cover, packed for the processor, and multiplies it
-//! with the weights of every output channel. The order of the sums is all that differs from the
-//! scalar kernels, and integers do not mind. Where a target can do better for some layers it does.
+//! A processor is a [`Target`]: every method has a default, the portable code, and a file
+//! overrides what it can do better. The order of the sums is all that differs from the scalar
+//! kernels, and integers do not mind. The layers ask [`Chosen`] and know none of the targets.
+
+use crate::channels::{self, Taps};
+use crate::kernels::{self, Conv2dShape, Pool2dShape};
+use crate::window::Interior;
+use crate::{Activation, Requantize};
+
+/// The name of a routine in assembly. It carries the crate's version, so that two versions can be
+/// linked into one program.
+#[allow(unused_macros)] // a host has none
+macro_rules! symbol {
+    ($name:literal) => {
+        concat!(
+            "inkling_",
+            env!("CARGO_PKG_VERSION_MAJOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_MINOR"),
+            "_",
+            env!("CARGO_PKG_VERSION_PATCH"),
+            "_",
+            $name
+        )
+    };
+}
 
 #[cfg(kernels)]
-mod cursor;
+mod by_four;
 #[cfg(kernels)]
-mod layer_bytes;
-#[cfg(not(kernels = "riscv32"))]
-mod natural;
+mod cursor;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
+mod depthwise;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
-pub(crate) mod rows;
+mod rows;
+mod weights;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
 #[cfg_attr(kernels = "armv7m", path = "armv6m.rs")]
@@ -22,9 +45,105 @@ pub(crate) mod rows;
 #[cfg_attr(kernels = "riscv32", path = "riscv32.rs")]
 #[cfg_attr(kernels = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(not(kernels), path = "scalar.rs")]
-pub(crate) mod target;
+mod target;
 
+pub(crate) use target::Chosen;
+#[cfg(kernels = "x86_64")]
+pub use target::limit_vectors;
 #[cfg(kernels)]
-pub(crate) use cursor::Cursor;
+use weights::WeightSum;
+pub(crate) use weights::{ConvolutionWeights, Weights};
 #[cfg(kernels)]
-pub(crate) use layer_bytes::LayerBytes;
+pub(crate) use {cursor::Cursor, target::Patch};
+
+/// A convolution, its weights and its input.
+pub(crate) struct Convolution<'a, X, R> {
+    pub shape: Conv2dShape,
+    /// The windows that lie on the input, of all rows and columns of them.
+    #[cfg_attr(not(kernels), allow(dead_code))]
+    pub interior: Interior,
+    pub x: &'a [X],
+    pub weights: Weights<'a>,
+    /// One per output channel, as are the requantizations.
+    pub bias: &'a [i32],
+    pub requantize: &'a [R],
+}
+
+/// A processor, with the kernels that it has. What they compute is what the default computes.
+pub(crate) trait Target {
+    /// Which kernels these are.
+    const NAME: &'static str;
+    /// Output channels of a convolution whose weights lie side by side, tap by tap; 1 is the
+    /// natural order.
+    const BLOCK: usize = 1;
+    /// Bytes behind the last weight of a convolution that may be loaded.
+    const TAIL: usize = 0;
+    /// Whether a convolution needs the sum of each output channel's weights.
+    const WEIGHT_SUMS: bool = false;
+    /// Words of 32 bits that a convolution needs beside its weights, each of as many of a kernel
+    /// row's weights as it says here.
+    const WIDE: &'static [usize] = &[];
+
+    /// Convolution; `finish` makes an output of an accumulator and its channel's requantization.
+    /// `staged` says whether some window may reach beyond the input or have gaps between its
+    /// pixels; `sums` is scratch, one element per output channel.
+    #[inline(always)]
+    fn conv2d<X: Activation, R: Copy, Y>(
+        convolution: &Convolution<X, R>,
+        _staged: bool,
+        _sums: &mut [[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        kernels::convolve(shape, x, weights.bytes, bias, requantize, finish, y);
+    }
+
+    /// Convolution and the max pooling of its output.
+    #[inline(always)]
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
+        convolution: &Convolution<X, R>,
+        _staged: bool,
+        pool: &Pool2dShape,
+        _sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        kernels::conv2d_max_pool2d(shape, pool, x, weights.bytes, bias, requantize, y);
+    }
+
+    /// Adds to the sums of as many channels as there are, a multiple of four, what a window of
+    /// `[rows, columns]` taps makes of each.
+    #[inline(always)]
+    fn depthwise<X: Activation>(
+        x: &Taps<X>,
+        weights: &Taps<i8>,
+        taps: [usize; 2],
+        sums: &mut [i32],
+    ) {
+        channels::depthwise(x, weights, taps, sums);
+    }
+
+    /// Fully connected.
+    #[inline(always)]
+    fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        requantize: &[R],
+        y: &mut [Y],
+    ) {
+        kernels::fully_connected(x, weights, bias, requantize, y);
+    }
+
+    /// Fully connected, without requantization.
+    #[inline(always)]
+    fn fully_connected_logits<X: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        logits: &mut [i32],
+    ) {
+        kernels::fully_connected_logits(x, weights, bias, logits);
+    }
+}

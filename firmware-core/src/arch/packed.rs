@@ -9,7 +9,7 @@
 //! That is 7 instructions for four multiply-accumulates beside the loads. The shift of the values
 //! is undone once per channel, with the sum of its weights.
 
-use super::{Cursor, LayerBytes};
+use super::{Cursor, WeightSum};
 use crate::Activation;
 
 /// Taps of one [`Patch`]: a compromise between its size on the stack and the work per patch.
@@ -18,11 +18,22 @@ pub(super) const TAPS: usize = 64;
 /// What the windows of four output pixels cover, [`Patch::TAPS`] taps at most: per tap pixels 0
 /// and 1 in one word, 2 and 3 in the next.
 #[repr(C, align(4))]
-pub(crate) struct Patch(pub(super) [[u32; 2]; TAPS]);
+pub(crate) struct Patch([[u32; 2]; TAPS]);
 
 /// What is added to a value.
 const fn shift<X: Activation>() -> i32 {
     if X::UNSIGNED { -127 } else { 1 }
+}
+
+unsafe extern "C" {
+    #[link_name = symbol!("gather_unsigned")]
+    fn gather_unsigned(cursor: *mut Cursor<u8>, patch: *mut [u32; 2], shift: i32);
+    #[link_name = symbol!("gather_signed")]
+    fn gather_signed(cursor: *mut Cursor<u8>, patch: *mut [u32; 2], shift: i32);
+    #[link_name = symbol!("dot4_unsigned")]
+    fn dot4_unsigned(x: *const u8, rows: *const i8, stride: usize, sums: *mut [i32; 4]);
+    #[link_name = symbol!("dot4_signed")]
+    fn dot4_signed(x: *const u8, rows: *const i8, stride: usize, sums: *mut [i32; 4]);
 }
 
 impl Patch {
@@ -32,19 +43,22 @@ impl Patch {
         Self([[0; 2]; TAPS])
     }
 
-    /// Sets tap `at` of the four pixels.
-    pub(crate) fn put<X: Activation>(&mut self, at: usize, values: [i32; 4]) {
-        let [a, b, c, d] = values.map(|value| (value + shift::<X>()) as u32);
-        if let Some(words) = self.0.get_mut(at) {
-            *words = [a.wrapping_add(b << 16), c.wrapping_add(d << 16)];
-        }
-    }
-
     /// Sets the first `taps` taps from where `cursor` is.
     pub(crate) fn gather<X: Activation>(&mut self, cursor: &mut Cursor<X>, taps: usize) {
-        if cursor.read(taps.min(TAPS)) > 0 {
-            // SAFETY: a cursor reads at most as many taps as it was told, which the patch has.
-            unsafe { super::target::gather(cursor, &mut self.0, 0x1_0001 * shift::<X>()) };
+        if cursor.read(taps.min(TAPS)) == 0 {
+            return;
+        }
+        let shift = 0x1_0001 * shift::<X>();
+        let (cursor, patch) = ((&raw mut *cursor).cast(), self.0.as_mut_ptr());
+        // SAFETY: a cursor stays inside the slice it was made for, so that the routines read
+        // nothing else, and it reads at most as many taps as it was told, which the patch has.
+        // They keep to the procedure call standard.
+        unsafe {
+            if X::UNSIGNED {
+                gather_unsigned(cursor, patch, shift);
+            } else {
+                gather_signed(cursor, patch, shift);
+            }
         }
     }
 
@@ -53,7 +67,7 @@ impl Patch {
     pub(crate) fn accumulate(
         &mut self,
         [first, taps, total]: [usize; 3],
-        layer: LayerBytes,
+        weights: &[i8],
         sums: &mut [[i32; 4]],
     ) {
         // Taps go in pairs: what follows the last weight counts zero.
@@ -61,7 +75,7 @@ impl Patch {
             *unused = [0; 2];
         }
         if taps > 0 && taps <= TAPS {
-            super::target::accumulate(&self.0, [first, taps, total], layer, sums);
+            super::target::accumulate(&self.0, [first, taps, total], weights, sums);
         }
     }
 
@@ -72,31 +86,28 @@ impl Patch {
         let low = |all: i32, high: i32| all.wrapping_sub(high << 16);
         [low(all01, high01), high01, low(all23, high23), high23]
     }
+
+    /// What to add to a channel's sums for the shift of the values.
+    #[inline(always)]
+    pub(crate) fn correction<X: Activation>([sum]: &WeightSum) -> i32 {
+        -shift::<X>() * sum
+    }
 }
 
-/// The sum of a channel's weights.
-pub(crate) type WeightSum = i32;
-
-pub(crate) const fn weight_sums<
-    const OC: usize,
-    const KH: usize,
-    const KW: usize,
-    const IC: usize,
->(
-    weights: &[[[[i8; IC]; KW]; KH]; OC],
-) -> [WeightSum; OC] {
-    let mut sums = [0; OC];
-    let mut i = 0;
-    while i < OC * KH * KW * IC {
-        let [o, y, x, c] = [i / IC / KW / KH, i / IC / KW % KH, i / IC % KW, i % IC];
-        sums[o] += weights[o][y][x][c] as i32;
-        i += 1;
+/// Four outputs of a fully connected layer: the sums of `x` times each row of weights.
+pub(super) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
+    let mut sums = [0; 4];
+    if !x.is_empty() && rows.len() == 4 * x.len() {
+        let (x, stride) = (x.as_ptr().cast(), x.len());
+        // SAFETY: the routines read `stride` elements of `x` and of each of the rows, which are as
+        // long, and write the four sums. They keep to the procedure call standard.
+        unsafe {
+            if X::UNSIGNED {
+                dot4_unsigned(x, rows.as_ptr(), stride, &mut sums);
+            } else {
+                dot4_signed(x, rows.as_ptr(), stride, &mut sums);
+            }
+        }
     }
     sums
-}
-
-/// What to add to a channel's sums for the shift of the values.
-#[inline(always)]
-pub(crate) fn correction<X: Activation>(sum: WeightSum) -> i32 {
-    -shift::<X>() * sum
 }

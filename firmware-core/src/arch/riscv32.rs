@@ -1,20 +1,39 @@
-//! RV32IM(A)C: ESP32-C3, FE310.
+//! RV32IM and its extensions: ESP32-C3, FE310.
 //!
 //! Four channels at a time: 68 instructions make 32 multiply-accumulates of a convolution.
 
 use core::arch::global_asm;
 
-use super::packed::TAPS;
-use super::{Cursor, LayerBytes};
-use crate::Activation;
+use super::packed::{TAPS, dot4};
+use super::{Convolution, Target, by_four, depthwise};
+use crate::channels::Taps;
+use crate::kernels::{Pool2dShape, requantized};
+use crate::{Activation, Requantize};
+
+pub(crate) use super::packed::Patch;
+
+/// Short instructions where the core has them.
+#[cfg(riscv_compressed)]
+macro_rules! compressed {
+    () => {
+        ".option arch, +c"
+    };
+}
+#[cfg(not(riscv_compressed))]
+macro_rules! compressed {
+    () => {
+        ""
+    };
+}
 
 /// A routine in assembly.
 macro_rules! routine {
-    ($name:literal, $($line:expr,)*) => {
+    ($name:expr, $($line:expr,)*) => {
         global_asm!(
             // Assembly outside of functions does not know the target's extensions.
             ".option push",
-            ".option arch, +m, +c",
+            ".option arch, +m",
+            compressed!(),
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
             concat!(".global ", $name),
             concat!(".type ", $name, ", %function"),
@@ -28,53 +47,71 @@ macro_rules! routine {
 }
 
 #[path = "riscv32_dot4.rs"]
-mod dot4;
-
-pub(crate) use dot4::dot4;
-
-pub(crate) use super::packed::{Patch, WeightSum, correction, weight_sums};
+mod assembly;
 
 /// Output channels that the fast routine takes at a time.
 const BLOCK: usize = 4;
 
-/// Per block of four output channels tap after tap, the four channels of a tap side by side, so
-/// that one pointer reaches the weights of a block. The channels that are left over stay as they
-/// are.
-pub(crate) const fn arrange<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
-    weights: [[[[i8; IC]; KW]; KH]; OC],
-) -> [[[[i8; IC]; KW]; KH]; OC] {
-    let taps = KH * KW * IC;
-    let blocked = OC / BLOCK * BLOCK;
-    let mut arranged = weights;
-    let mut i = 0;
-    while i < blocked * taps {
-        let (block, tap, channel) = (i / (BLOCK * taps), i / BLOCK % taps, i % BLOCK);
-        let [o, y, x, c] = [block * BLOCK + channel, tap / IC / KW, tap / IC % KW, tap % IC];
-        arranged[i / taps][i % taps / IC / KW][i % taps / IC % KW][i % IC] = weights[o][y][x][c];
-        i += 1;
-    }
-    arranged
-}
+pub(crate) enum Chosen {}
 
-/// Packs what `cursor` reads, with `shift` added to every word.
-///
-/// # Safety
-///
-/// The cursor reads at most `TAPS` taps.
-pub(super) unsafe fn gather<X: Activation>(
-    cursor: &mut Cursor<X>,
-    patch: &mut [[u32; 2]; TAPS],
-    shift: i32,
-) {
-    let cursor = (&raw mut *cursor).cast();
-    // SAFETY: a cursor stays inside the slice it was made for, so that the routines read nothing
-    // else; they write the taps, which the patch has. They keep to the procedure call standard.
-    unsafe {
-        if X::UNSIGNED {
-            inkling_gather_unsigned(cursor, patch.as_mut_ptr(), shift);
-        } else {
-            inkling_gather_signed(cursor, patch.as_mut_ptr(), shift);
-        }
+impl Target for Chosen {
+    const NAME: &'static str = "riscv32";
+    const BLOCK: usize = BLOCK;
+    // Taps go in pairs, of four channels at a time.
+    const TAIL: usize = BLOCK;
+    const WEIGHT_SUMS: bool = true;
+
+    #[inline(always)]
+    fn conv2d<X: Activation, R: Copy, Y>(
+        convolution: &Convolution<X, R>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        convolution.conv2d(staged, sums, finish, y);
+    }
+
+    #[inline(always)]
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
+        convolution: &Convolution<X, R>,
+        staged: bool,
+        pool: &Pool2dShape,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn depthwise<X: Activation>(
+        x: &Taps<X>,
+        weights: &Taps<i8>,
+        taps: [usize; 2],
+        sums: &mut [i32],
+    ) {
+        depthwise::depthwise(x, weights, taps, sums);
+    }
+
+    #[inline(always)]
+    fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        requantize: &[R],
+        y: &mut [Y],
+    ) {
+        by_four::fully_connected(x, weights, (bias, requantize), requantized, y, dot4);
+    }
+
+    #[inline(always)]
+    fn fully_connected_logits<X: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        logits: &mut [i32],
+    ) {
+        by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
     }
 }
 
@@ -82,7 +119,7 @@ pub(super) unsafe fn gather<X: Activation>(
 pub(super) fn accumulate(
     patch: &[[u32; 2]; TAPS],
     [first, taps, total]: [usize; 3],
-    layer: LayerBytes,
+    weights: &[i8],
     sums: &mut [[i32; 4]],
 ) {
     let pairs = taps.div_ceil(2).min(TAPS / 2);
@@ -90,17 +127,16 @@ pub(super) fn accumulate(
     let job = Job { x: patch.as_ptr(), pairs };
     for (block, sums) in blocks.chunks_exact_mut(BLOCK).enumerate() {
         let at = (block * total + first) * BLOCK;
-        let Some(weights) = layer.get(at, pairs * 2 * BLOCK) else { return };
+        let Some(weights) = weights.get(at..at + pairs * 2 * BLOCK) else { return };
         // SAFETY: the routine reads `pairs * 2` pairs of words of the patch, which holds that
-        // many; `pairs * 8` bytes at `weights`, which `get` says belong to the layer; and it
-        // reads and writes the four elements of `sums`. It keeps to the procedure call standard.
-        unsafe { inkling_accumulate4(&job, weights, sums.as_mut_ptr()) };
+        // many; all of `weights`; and it reads and writes the four elements of `sums`. It keeps to the procedure call standard.
+        unsafe { accumulate4(&job, weights.as_ptr(), sums.as_mut_ptr()) };
     }
     for (channel, sums) in rest.iter_mut().enumerate() {
         let at = (blocks.len() + channel) * total + first;
-        let Some(weights) = layer.get(at, pairs * 2) else { return };
-        // SAFETY: as above, with `pairs * 2` bytes at `weights` and one element of `sums`.
-        unsafe { inkling_accumulate1(&job, weights, sums) };
+        let Some(weights) = weights.get(at..at + pairs * 2) else { return };
+        // SAFETY: as above, with one element of `sums`.
+        unsafe { accumulate1(&job, weights.as_ptr(), sums) };
     }
 }
 
@@ -112,16 +148,16 @@ struct Job {
 }
 
 unsafe extern "C" {
-    fn inkling_gather_unsigned(cursor: *mut Cursor<u8>, patch: *mut [u32; 2], shift: i32);
-    fn inkling_gather_signed(cursor: *mut Cursor<u8>, patch: *mut [u32; 2], shift: i32);
-    fn inkling_accumulate4(job: *const Job, weights: *const u8, sums: *mut [i32; 4]);
-    fn inkling_accumulate1(job: *const Job, weights: *const u8, sums: *mut [i32; 4]);
+    #[link_name = symbol!("accumulate4")]
+    fn accumulate4(job: *const Job, weights: *const i8, sums: *mut [i32; 4]);
+    #[link_name = symbol!("accumulate1")]
+    fn accumulate1(job: *const Job, weights: *const i8, sums: *mut [i32; 4]);
 }
 
 // a3-a6 the pixels, t1 taps left in the current row or call, a7 in the row, t0 in the call, a1 where
 // the next tap goes. A tap is 12 instructions, and 8 for four of them or one.
 macro_rules! gather {
-    ($name:literal, $load:literal) => {
+    ($name:expr, $load:literal) => {
         routine!(
             $name,
             "lw a3, 0(a0)",
@@ -237,13 +273,13 @@ macro_rules! gather {
     };
 }
 
-gather!("inkling_gather_unsigned", "lbu");
-gather!("inkling_gather_signed", "lb");
+gather!(symbol!("gather_unsigned"), "lbu");
+gather!(symbol!("gather_signed"), "lb");
 
 // One channel and two taps: t1 and t2 weights, s0-s3 the words of two taps, t3 and t4 scratch,
 // t5 0x8000.
 global_asm!(
-    ".macro inkling_multiply a, b, c, d, all01, high01, all23, high23",
+    concat!(".macro ", symbol!("multiply"), " a, b, c, d, all01, high01, all23, high23"),
     "mul t3, t1, \\a",
     "mul t4, t2, \\c",
     "add t3, t3, t4",
@@ -260,37 +296,37 @@ global_asm!(
     "add \\high23, \\high23, t1",
     ".endm",
     // What four channels do with two taps.
-    ".macro inkling_pair4 x, w",
+    concat!(".macro ", symbol!("pair4"), " x, w"),
     "lw s0, (\\x)(a0)",
     "lw s1, (\\x + 4)(a0)",
     "lw s2, (\\x + 8)(a0)",
     "lw s3, (\\x + 12)(a0)",
     "lb t1, (\\w)(a1)",
     "lb t2, (\\w + 4)(a1)",
-    "inkling_multiply s0, s1, s2, s3, s4, s5, s6, s7",
+    concat!(symbol!("multiply"), " s0, s1, s2, s3, s4, s5, s6, s7"),
     "lb t1, (\\w + 1)(a1)",
     "lb t2, (\\w + 5)(a1)",
-    "inkling_multiply s0, s1, s2, s3, s8, s9, s10, s11",
+    concat!(symbol!("multiply"), " s0, s1, s2, s3, s8, s9, s10, s11"),
     "lb t1, (\\w + 2)(a1)",
     "lb t2, (\\w + 6)(a1)",
-    "inkling_multiply s0, s1, s2, s3, a2, a3, a4, a5",
+    concat!(symbol!("multiply"), " s0, s1, s2, s3, a2, a3, a4, a5"),
     "lb t1, (\\w + 3)(a1)",
     "lb t2, (\\w + 7)(a1)",
-    "inkling_multiply s0, s1, s2, s3, a6, a7, t6, ra",
+    concat!(symbol!("multiply"), " s0, s1, s2, s3, a6, a7, t6, ra"),
     ".endm",
-    ".macro inkling_pair1 x, w",
+    concat!(".macro ", symbol!("pair1"), " x, w"),
     "lw s0, (\\x)(a0)",
     "lw s1, (\\x + 4)(a0)",
     "lw s2, (\\x + 8)(a0)",
     "lw s3, (\\x + 12)(a0)",
     "lb t1, (\\w)(a1)",
     "lb t2, (\\w + 1)(a1)",
-    "inkling_multiply s0, s1, s2, s3, a3, a4, a5, a6",
+    concat!(symbol!("multiply"), " s0, s1, s2, s3, a3, a4, a5, a6"),
     ".endm",
 );
 
 routine!(
-    "inkling_accumulate4",
+    symbol!("accumulate4"),
     "addi sp, sp, -64",
     "sw ra, 0(sp)",
     "sw s0, 4(sp)",
@@ -327,14 +363,14 @@ routine!(
     "lw a2, 32(a2)",
     "andi t1, t0, 1",
     "beqz t1, 3f",
-    "inkling_pair4 0, 0",
+    concat!(symbol!("pair4"), " 0, 0"),
     "addi a0, a0, 16",
     "addi a1, a1, 8",
     "addi t0, t0, -1",
     "beqz t0, 4f",
     "3:",
-    "inkling_pair4 0, 0",
-    "inkling_pair4 16, 8",
+    concat!(symbol!("pair4"), " 0, 0"),
+    concat!(symbol!("pair4"), " 16, 8"),
     "addi a0, a0, 32",
     "addi a1, a1, 16",
     "addi t0, t0, -2",
@@ -375,7 +411,7 @@ routine!(
 );
 
 routine!(
-    "inkling_accumulate1",
+    symbol!("accumulate1"),
     "addi sp, sp, -16",
     "sw s0, 0(sp)",
     "sw s1, 4(sp)",
@@ -390,14 +426,14 @@ routine!(
     "lw a6, 12(a2)",
     "andi t1, t0, 1",
     "beqz t1, 3f",
-    "inkling_pair1 0, 0",
+    concat!(symbol!("pair1"), " 0, 0"),
     "addi a0, a0, 16",
     "addi a1, a1, 2",
     "addi t0, t0, -1",
     "beqz t0, 4f",
     "3:",
-    "inkling_pair1 0, 0",
-    "inkling_pair1 16, 2",
+    concat!(symbol!("pair1"), " 0, 0"),
+    concat!(symbol!("pair1"), " 16, 2"),
     "addi a0, a0, 32",
     "addi a1, a1, 4",
     "addi t0, t0, -2",

@@ -3,35 +3,10 @@
 
 use core::arch::global_asm;
 
-use crate::Activation;
-
-/// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.
-pub(crate) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
-    let mut sums = [0; 4];
-    if !x.is_empty() && rows.len() == 4 * x.len() {
-        let (x, stride) = (x.as_ptr().cast(), x.len());
-        // SAFETY: the routines read `stride` elements of `x` and of each of the rows, which are as
-        // long, and write the four sums. They keep to the procedure call standard.
-        unsafe {
-            if X::UNSIGNED {
-                inkling_dot4_unsigned(x, rows.as_ptr(), stride, &mut sums);
-            } else {
-                inkling_dot4_signed(x, rows.as_ptr(), stride, &mut sums);
-            }
-        }
-    }
-    sums
-}
-
-unsafe extern "C" {
-    fn inkling_dot4_unsigned(x: *const u8, rows: *const i8, stride: usize, sums: *mut [i32; 4]);
-    fn inkling_dot4_signed(x: *const u8, rows: *const i8, stride: usize, sums: *mut [i32; 4]);
-}
-
 // a1, a4-a6 the rows, a7, t0-t2 the sums, a2 taps left. A tap is 13 instructions, and 7 for four of
 // them or one.
 macro_rules! dot4 {
-    ($name:literal, $load:literal) => {
+    ($name:expr, $load:literal) => {
         routine!(
             $name,
             "add a4, a1, a2",
@@ -135,5 +110,5 @@ macro_rules! dot4 {
     };
 }
 
-dot4!("inkling_dot4_unsigned", "lbu");
-dot4!("inkling_dot4_signed", "lb");
+dot4!(symbol!("dot4_unsigned"), "lbu");
+dot4!(symbol!("dot4_signed"), "lb");

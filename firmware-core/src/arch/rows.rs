@@ -16,6 +16,7 @@
 
 use core::arch::global_asm;
 
+use super::Convolution;
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
 
@@ -32,12 +33,12 @@ const SIDE: u64 = 1 << 19;
 const MIDDLE: u64 = 1 << 20;
 
 /// Whether a convolution and the pooling after it can be computed here.
-pub(crate) const fn fit(shape: &Conv2dShape, pool: &Pool2dShape, padded: bool) -> bool {
+pub(super) const fn fit(shape: &Conv2dShape, pool: &Pool2dShape) -> bool {
     let [rows, columns] = shape.window.kernel;
     let pairs = columns.div_ceil(2);
     let words = pitch(shape.input[1]) * (rows + 2) + rows * PAIRS;
     shape.input[2] == 1
-        && !padded
+        && !shape.window.is_padded()
         && shape.window.stride[0] == 1
         && shape.window.stride[1] == 1
         && pool.window.kernel[0] == 2
@@ -65,13 +66,12 @@ const fn pitch(width: usize) -> usize {
 
 /// The convolution and its pooling, for shapes that [`fit`]; `y` is `[height][width][channel]`.
 #[inline(never)]
-pub(crate) fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
-    shape: &Conv2dShape,
+pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
+    convolution: &Convolution<X, R>,
     pool: &Pool2dShape,
-    (x, weights): (&[X], &[i8]),
-    (bias, requantize): (&[i32], &[R]),
     y: &mut [Y],
 ) {
+    let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
     let width = shape.input[1].max(1);
     let [kernel_rows, kernel_columns] = shape.window.kernel.map(|size| size.max(1));
     let [_, out_width, depth] = pool.output.map(|size| size.max(1));
@@ -89,8 +89,9 @@ pub(crate) fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
         for (words, x) in strip.zip(x.chunks_exact(width)) {
             pack(words, x, 0, B);
         }
-        let channels = weights.chunks_exact(kernel_rows * kernel_columns).zip(bias).zip(requantize);
-        for (channel, ((weights, bias), requantize)) in channels.enumerate() {
+        let channels = weights.bytes.chunks_exact(kernel_rows * kernel_columns);
+        let channels = channels.zip(bias.iter()).zip(requantize.iter());
+        for (channel, ((weights, &bias), &requantize)) in channels.enumerate() {
             let rows = words.get_mut(packed..).unwrap_or_default().chunks_exact_mut(PAIRS);
             for (words, weights) in rows.zip(weights.chunks_exact(kernel_columns)) {
                 pack(words, weights, B, 0);
@@ -110,7 +111,7 @@ pub(crate) fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
             // and the weights, and writes words 0 to `out_width` of the row after the strip, all
             // of which are in `words`: that they fit was checked above. It keeps to the procedure
             // call standard.
-            unsafe { inkling_rows(&mut job) };
+            unsafe { run_rows(&mut job) };
             let maxima = words.iter().skip(maxima + 1);
             for (y, largest) in y.iter_mut().skip(channel).step_by(depth).zip(maxima) {
                 let accumulator = bias.wrapping_add(largest - MIDDLE as i32);
@@ -153,26 +154,27 @@ struct Job {
 }
 
 unsafe extern "C" {
-    fn inkling_rows(job: *mut Job);
+    #[link_name = symbol!("rows")]
+    fn run_rows(job: *mut Job);
 }
 
 // r0 strip, r1 weights, r2 pitch, r3-r4 and r5-r6 the sums of both rows, r7-r9 pixels, r10-r12
 // weights, lr where to jump into the unrolled kernel rows, of 38 bytes each. The start of the job
 // goes to the stack.
 global_asm!(
-    ".section .text.inkling_rows, \"ax\", %progbits",
+    concat!(".section .text.", symbol!("rows"), ", \"ax\", %progbits"),
     ".syntax unified",
     ".thumb",
-    ".macro inkling_multiply low, high",
+    concat!(".macro ", symbol!("multiply"), " low, high"),
     "smlal \\low, \\high, r7, r10",
     "smlal \\low, \\high, r8, r11",
     "smlal \\low, \\high, r9, r12",
     ".endm",
     ".p2align 2",
-    ".global inkling_rows",
-    ".type inkling_rows, %function",
+    concat!(".global ", symbol!("rows")),
+    concat!(".type ", symbol!("rows"), ", %function"),
     ".thumb_func",
-    "inkling_rows:",
+    concat!(symbol!("rows"), ":"),
     "push {{r4-r11, lr}}",
     "ldr r3, [r0, #40]", // skip
     "adr lr, 3f + 1",
@@ -190,7 +192,7 @@ global_asm!(
     "ldm.w r0, {{r7-r9}}",
     "add r0, r2",
     "ldm.w r1, {{r10-r12}}",
-    "inkling_multiply r3, r4",
+    concat!(symbol!("multiply"), " r3, r4"),
     "bx lr",
     ".p2align 2",
     "3:",
@@ -198,14 +200,14 @@ global_asm!(
     "ldm.w r0, {{r7-r9}}",
     "add.n r0, r2",
     "ldm.w r1!, {{r10-r12}}",
-    "inkling_multiply r5, r6",
+    concat!(symbol!("multiply"), " r5, r6"),
     "ldm.w r1, {{r10-r12}}",
-    "inkling_multiply r3, r4",
+    concat!(symbol!("multiply"), " r3, r4"),
     ".endr",
     // And the last under the lower one.
     "ldm.w r0, {{r7-r9}}",
     "ldm.w r1, {{r10-r12}}",
-    "inkling_multiply r5, r6",
+    concat!(symbol!("multiply"), " r5, r6"),
     // The outputs right of the last pair are complete now.
     "ldm.w sp, {{r7-r9}}",
     "ubfx r10, r3, #0, #21",
@@ -238,6 +240,6 @@ global_asm!(
     "bne 2b",
     "add sp, #32",
     "pop {{r4-r11, pc}}",
-    ".size inkling_rows, . - inkling_rows",
+    concat!(".size ", symbol!("rows"), ", . - ", symbol!("rows")),
     rows = const ROWS - 1,
 );

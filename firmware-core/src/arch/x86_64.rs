@@ -12,7 +12,8 @@
 use core::arch::x86_64::*;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Cursor, LayerBytes};
+use super::{Convolution, Cursor, Target, WeightSum, by_four};
+use crate::kernels::{Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
 #[path = "x86_64_avx2.rs"]
@@ -33,9 +34,73 @@ use sse2::Sse2;
 use vectors::{Vector, WIDEST};
 use vnni::{Vnni, VnniBytes};
 
-pub(crate) use lanes::{Arranged, Pooled, arrange as arrange_wide};
+use lanes::Pooled;
 
-pub(crate) use super::natural::{WeightSum, arrange, correction, weight_sums};
+pub(crate) enum Chosen {}
+
+impl Target for Chosen {
+    const NAME: &'static str = "x86_64";
+    const WIDE: &'static [usize] = &[4, 2];
+    // Whole vectors are multiplied.
+    const TAIL: usize = WIDEST - 1;
+
+    #[inline(always)]
+    fn conv2d<X: Activation, R: Copy, Y>(
+        convolution: &Convolution<X, R>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        convolution.conv2d(staged, sums, finish, y);
+    }
+
+    #[inline(always)]
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
+        convolution: &Convolution<X, R>,
+        staged: bool,
+        pool: &Pool2dShape,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        let pooled = Pooled {
+            shape: &convolution.shape,
+            pool,
+            x: convolution.x,
+            weights: convolution.weights.wide,
+            bias: convolution.bias,
+            requantize: convolution.requantize,
+        };
+        if max_pool2d(&pooled, y) {
+            return;
+        }
+        convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        requantize: &[R],
+        y: &mut [Y],
+    ) {
+        if wide_fully_connected(x, weights, bias, requantize, y) {
+            return;
+        }
+        by_four::fully_connected(x, weights, (bias, requantize), requantized, y, dot4);
+    }
+
+    #[inline(always)]
+    fn fully_connected_logits<X: Activation>(
+        x: &[X],
+        weights: &[i8],
+        bias: &[i32],
+        logits: &mut [i32],
+    ) {
+        by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
+    }
+}
 
 /// Taps of one [`Patch`].
 const TAPS: usize = 512;
@@ -49,17 +114,6 @@ impl Patch {
 
     pub(crate) const fn new() -> Self {
         Self([[0; TAPS]; 4])
-    }
-
-    /// Sets tap `at` of the four pixels.
-    #[inline(always)]
-    #[allow(clippy::extra_unused_type_parameters)] // other targets need it
-    pub(crate) fn put<X: Activation>(&mut self, at: usize, values: [i32; 4]) {
-        for (pixel, value) in self.0.iter_mut().zip(values) {
-            if let Some(tap) = pixel.get_mut(at) {
-                *tap = value as i16;
-            }
-        }
     }
 
     /// Sets the first `taps` taps from where `cursor` is.
@@ -105,7 +159,7 @@ impl Patch {
     pub(crate) fn accumulate(
         &mut self,
         [first, taps, total]: [usize; 3],
-        layer: LayerBytes,
+        weights: &[i8],
         sums: &mut [[i32; 4]],
     ) {
         // Whole vectors are multiplied: what follows a channel's weights counts zero.
@@ -113,31 +167,19 @@ impl Patch {
         for pixel in &mut self.0 {
             pixel.get_mut(taps..padded).unwrap_or_default().fill(0);
         }
-        let mut channel = 0;
-        // All channels but those whose last vector would end behind the layer.
-        let inside = (0..sums.len())
-            .rev()
-            .find(|channel| layer.get(first + channel * total, padded).is_some())
-            .map_or(0, |last| last + 1);
-        if let (Some(weights), Some(sums)) = (layer.get(first, padded), sums.get_mut(..inside)) {
-            // SAFETY: `padded` is a multiple of every vector's length and no more than the patch
-            // has; the layer has as many bytes from the first tap of each of these channels on;
-            // and `isa` found the extensions that the routines are compiled for.
-            unsafe {
-                match isa() {
-                    Isa::Vnni => accumulate_vnni(&self.0, padded, weights, total, sums),
-                    Isa::Avx2 => accumulate_avx2(&self.0, padded, weights, total, sums),
-                    Isa::Sse2 => accumulate::<Sse2>(&self.0, padded, weights, total, sums),
-                }
-            }
-            channel = inside;
+        let Some(last) = sums.len().checked_sub(1) else { return };
+        if first + last * total + padded > weights.len() {
+            return;
         }
-        for (channel, sums) in sums.iter_mut().enumerate().skip(channel) {
-            for (sum, pixel) in sums.iter_mut().zip(&self.0) {
-                for (tap, value) in pixel.iter().enumerate().take(taps) {
-                    let weight = layer.weight(first + channel * total + tap);
-                    *sum = sum.wrapping_add(i32::from(*value) * i32::from(weight));
-                }
+        let weights = weights.as_ptr().wrapping_add(first);
+        // SAFETY: `padded` is a multiple of every vector's length and no more than the patch has;
+        // there are as many weights from the first tap of every channel on, as was just checked;
+        // and `isa` found the extensions that the routines are compiled for.
+        unsafe {
+            match isa() {
+                Isa::Vnni => accumulate_vnni(&self.0, padded, weights, total, sums),
+                Isa::Avx2 => accumulate_avx2(&self.0, padded, weights, total, sums),
+                Isa::Sse2 => accumulate::<Sse2>(&self.0, padded, weights, total, sums),
             }
         }
     }
@@ -147,12 +189,18 @@ impl Patch {
     pub(crate) fn finish(sums: [i32; 4]) -> [i32; 4] {
         sums
     }
+
+    /// What to add to a channel's sums.
+    #[inline(always)]
+    pub(crate) fn correction<X: Activation>(_: &WeightSum) -> i32 {
+        0
+    }
 }
 
 /// Convolution and max pooling into `y`, or false where windows need padding, are pooled with more
 /// than 2 x 2 others or are too large: those take a [`Patch`].
 #[inline(never)]
-pub(crate) fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
+fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     layer: &Pooled<X, R>,
     y: &mut [Y],
 ) -> bool {
@@ -170,7 +218,7 @@ pub(crate) fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
 /// A fully connected layer, or false where [`dot4`] is as good: one of few outputs, or a processor
 /// without the widest vectors.
 #[inline(always)]
-pub(crate) fn fully_connected<X: Activation, Y: Activation, R: Requantize>(
+fn wide_fully_connected<X: Activation, Y: Activation, R: Requantize>(
     x: &[X],
     weights: &[i8],
     bias: &[i32],
@@ -188,7 +236,7 @@ pub(crate) fn fully_connected<X: Activation, Y: Activation, R: Requantize>(
 
 /// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.
 #[inline(always)]
-pub(crate) fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
+fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     let stride = x.len();
     if rows.len() != 4 * stride {
         return [0; 4];
@@ -244,6 +292,13 @@ pub fn limit_vectors(bytes: usize) {
     FOUND.store(isa as u8, Ordering::Relaxed);
 }
 
+/// Miri knows no CPUID, and of the vectors only SSE2.
+#[cfg(miri)]
+fn detect() -> Isa {
+    Isa::Sse2
+}
+
+#[cfg(not(miri))]
 #[cold]
 fn detect() -> Isa {
     const XSAVE_AVX: u32 = 1 << 27 | 1 << 28;
@@ -271,6 +326,7 @@ fn detect() -> Isa {
 }
 
 /// Which registers the operating system saves.
+#[cfg(not(miri))]
 #[target_feature(enable = "xsave")]
 unsafe fn xgetbv() -> u64 {
     // SAFETY: the caller has checked that the instruction exists; register 0 always does.
@@ -281,7 +337,7 @@ unsafe fn xgetbv() -> u64 {
 unsafe fn accumulate_avx2(
     patch: &[[i16; TAPS]; 4],
     taps: usize,
-    weights: *const u8,
+    weights: *const i8,
     stride: usize,
     sums: &mut [[i32; 4]],
 ) {
@@ -292,7 +348,7 @@ unsafe fn accumulate_avx2(
 unsafe fn accumulate_vnni(
     patch: &[[i16; TAPS]; 4],
     taps: usize,
-    weights: *const u8,
+    weights: *const i8,
     stride: usize,
     sums: &mut [[i32; 4]],
 ) {
@@ -325,7 +381,7 @@ unsafe fn max_pool2d_vnni<X: Activation, Y: Activation, R: Requantize>(
 unsafe fn accumulate<V: Vector>(
     patch: &[[i16; TAPS]; 4],
     taps: usize,
-    weights: *const u8,
+    weights: *const i8,
     stride: usize,
     sums: &mut [[i32; 4]],
 ) {
@@ -335,8 +391,8 @@ unsafe fn accumulate<V: Vector>(
         let second = if channel + 1 < sums.len() { channel + 1 } else { channel };
         // SAFETY: as the caller promises.
         unsafe {
-            let a = weights.add(channel * stride).cast::<i8>();
-            let b = weights.add(second * stride).cast::<i8>();
+            let a = weights.add(channel * stride);
+            let b = weights.add(second * stride);
             let (mut sums_a, mut sums_b) = ([V::zero(); 4], [V::zero(); 4]);
             let mut tap = 0;
             while tap < taps {

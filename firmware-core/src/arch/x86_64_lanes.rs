@@ -12,55 +12,12 @@ use super::vectors::Lanes;
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
 
-/// Room for as many words as there are weights: there are no more groups of taps than taps.
-type Words<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
-    [[[[i32; IC]; KW]; KH]; OC];
-
-/// The weights in groups of four bytes and in pairs of 16 bits, as vectors multiply them: channel
-/// by channel, kernel row by kernel row. A row's last group is filled up with zeros.
-pub(crate) struct Arranged<const OC: usize, const KH: usize, const KW: usize, const IC: usize> {
-    fours: Words<OC, KH, KW, IC>,
-    pairs: Words<OC, KH, KW, IC>,
-}
-
-pub(crate) const fn arrange<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
-    weights: &[[[[i8; IC]; KW]; KH]; OC],
-) -> Arranged<OC, KH, KW, IC> {
-    let mut arranged =
-        Arranged { fours: [[[[0; IC]; KW]; KH]; OC], pairs: [[[[0; IC]; KW]; KH]; OC] };
-    let row = KW * IC;
-    let mut n = 0;
-    while n < OC * KH * row {
-        let [o, y, i] = [n / row / KH, n / row % KH, n % row];
-        let weight = weights[o][y][i / IC][i % IC];
-        let four = (o * KH + y) * row.div_ceil(4) + i / 4;
-        let pair = (o * KH + y) * row.div_ceil(2) + i / 2;
-        *word(&mut arranged.fours, four) |= (weight as u8 as i32) << (i % 4 * 8);
-        *word(&mut arranged.pairs, pair) |= (weight as u16 as i32) << (i % 2 * 16);
-        n += 1;
-    }
-    arranged
-}
-
-const fn word<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
-    words: &mut Words<OC, KH, KW, IC>,
-    n: usize,
-) -> &mut i32 {
-    &mut words[n / IC / KW / KH][n / IC / KW % KH][n / IC % KW][n % IC]
-}
-
-impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize> Arranged<OC, KH, KW, IC> {
-    pub(crate) fn words(&self) -> [&[i32]; 2] {
-        [&self.fours, &self.pairs].map(|w| w.as_flattened().as_flattened().as_flattened())
-    }
-}
-
 /// A convolution and the pooling after it.
 pub(crate) struct Pooled<'a, X, R> {
     pub shape: &'a Conv2dShape,
     pub pool: &'a Pool2dShape,
     pub x: &'a [X],
-    /// What [`Arranged::words`] gives.
+    /// In groups of four bytes and in pairs of 16 bits: see [`Target::WIDE`](crate::arch::Target).
     pub weights: [&'a [i32]; 2],
     pub bias: &'a [i32],
     pub requantize: &'a [R],

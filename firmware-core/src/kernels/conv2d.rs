@@ -1,6 +1,6 @@
 //! Two-dimensional convolution, alone and fused with the max pooling that follows it.
 
-use super::{Pool2dShape, dot};
+use super::{Pool2dShape, dot, requantized};
 use crate::layers::Geometry;
 use crate::window::{Axis, Span};
 use crate::{Activation, Requantize, Window};
@@ -40,7 +40,7 @@ impl Conv2dShape {
     }
 
     /// Where window (`oy`, `ox`) lies on the input.
-    pub(super) fn patch(&self, oy: usize, ox: usize) -> [Span; 2] {
+    pub(crate) fn patch(&self, oy: usize, ox: usize) -> [Span; 2] {
         [
             self.window.span(Axis::Rows, oy, self.input[0]),
             self.window.span(Axis::Columns, ox, self.input[1]),
@@ -90,6 +90,7 @@ impl Conv2dShape {
     }
 
     /// The sum of products of one window and the weights of one output channel.
+    #[inline]
     fn window_sum<X: Activation>(&self, patch: [Span; 2], x: &[X], weights: &[i8]) -> i32 {
         let depth = self.input[2];
         let mut sum = self.padding_sum(patch, |tap| {
@@ -117,18 +118,7 @@ pub fn conv2d<X: Activation, Y: Activation, R: Requantize>(
     requantize: &[R],
     y: &mut [Y],
 ) {
-    let [_, width, depth] = shape.output;
-    let mut pixels = y.chunks_exact_mut(depth.max(1));
-    for oy in 0..shape.output[0] {
-        for (ox, pixel) in pixels.by_ref().take(width).enumerate() {
-            let patch = shape.patch(oy, ox);
-            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
-            for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
-                let accumulator = bias.wrapping_add(shape.window_sum(patch, x, weights));
-                *y = Y::saturate(requantize.apply(accumulator));
-            }
-        }
-    }
+    convolve(shape, x, weights, bias, requantize, requantized, y);
 }
 
 /// Convolution that ends a network: `y` receives the accumulators, `[height][width][out]`.
@@ -139,14 +129,28 @@ pub fn conv2d_accumulate<X: Activation>(
     bias: &[i32],
     y: &mut [i32],
 ) {
+    convolve(shape, x, weights, bias, bias, |_, accumulator| accumulator, y);
+}
+
+/// Convolution; `finish` makes an output of its channel's requantization and an accumulator.
+#[inline(always)]
+pub(crate) fn convolve<X: Activation, R: Copy, Y>(
+    shape: &Conv2dShape,
+    x: &[X],
+    weights: &[i8],
+    bias: &[i32],
+    requantize: &[R],
+    finish: impl Fn(R, i32) -> Y,
+    y: &mut [Y],
+) {
     let [_, width, depth] = shape.output;
     let mut pixels = y.chunks_exact_mut(depth.max(1));
     for oy in 0..shape.output[0] {
         for (ox, pixel) in pixels.by_ref().take(width).enumerate() {
             let patch = shape.patch(oy, ox);
-            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias);
-            for (y, (weights, bias)) in pixel.iter_mut().zip(channels) {
-                *y = bias.wrapping_add(shape.window_sum(patch, x, weights));
+            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
+            for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
+                *y = finish(*requantize, bias.wrapping_add(shape.window_sum(patch, x, weights)));
             }
         }
     }
@@ -170,6 +174,7 @@ pub fn conv2d_max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     y: &mut [Y],
 ) {
     let [_, width, depth] = pool.output;
+    let [down, right] = pool.window.dilation;
     let mut pixels = y.chunks_exact_mut(depth.max(1));
     for py in 0..pool.output[0] {
         for (px, pixel) in pixels.by_ref().take(width).enumerate() {
@@ -177,8 +182,8 @@ pub fn conv2d_max_pool2d<X: Activation, Y: Activation, R: Requantize>(
             let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
             for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
                 let mut largest = i32::MIN;
-                for oy in rows.input..rows.input + rows.len {
-                    for ox in columns.input..columns.input + columns.len {
+                for oy in (0..rows.len).map(|row| rows.input + row * down) {
+                    for ox in (0..columns.len).map(|column| columns.input + column * right) {
                         let sum = shape.window_sum(shape.patch(oy, ox), x, weights);
                         largest = largest.max(bias.wrapping_add(sum));
                     }

@@ -1,6 +1,6 @@
 //! The fully connected layer.
 
-use super::dot;
+use super::{dot, requantized};
 use crate::{Activation, Requantize};
 
 /// Every output is the requantized and saturated sum of all inputs, weighted.
@@ -13,10 +13,7 @@ pub fn fully_connected<X: Activation, Y: Activation, R: Requantize>(
     requantize: &[R],
     y: &mut [Y],
 ) {
-    let outputs = weights.chunks_exact(x.len().max(1)).zip(bias).zip(requantize);
-    for (y, ((weights, bias), requantize)) in y.iter_mut().zip(outputs) {
-        *y = Y::saturate(requantize.apply(bias.wrapping_add(dot(x, weights))));
-    }
+    connect(x, weights, bias, requantize, requantized, y);
 }
 
 /// The fully connected layer that ends a network: its accumulators are the logits, with one
@@ -27,8 +24,21 @@ pub fn fully_connected_logits<X: Activation>(
     bias: &[i32],
     logits: &mut [i32],
 ) {
-    let outputs = weights.chunks_exact(x.len().max(1)).zip(bias);
-    for (y, (weights, bias)) in logits.iter_mut().zip(outputs) {
-        *y = bias.wrapping_add(dot(x, weights));
+    connect(x, weights, bias, bias, |_, accumulator| accumulator, logits);
+}
+
+/// The fully connected layer; `finish` makes an output of its requantization and an accumulator.
+#[inline(always)]
+pub(crate) fn connect<X: Activation, R: Copy, Y>(
+    x: &[X],
+    weights: &[i8],
+    bias: &[i32],
+    requantize: &[R],
+    finish: impl Fn(R, i32) -> Y,
+    y: &mut [Y],
+) {
+    let outputs = weights.chunks_exact(x.len().max(1)).zip(bias).zip(requantize);
+    for (y, ((weights, bias), requantize)) in y.iter_mut().zip(outputs) {
+        *y = finish(*requantize, bias.wrapping_add(dot(x, weights)));
     }
 }

@@ -32,8 +32,10 @@ pub use add::{add, add_in_place};
 pub use argmax::argmax;
 pub use average_pool2d::average_pool2d;
 pub use concat::concat;
+pub(crate) use conv2d::convolve;
 pub use conv2d::{Conv2dShape, conv2d, conv2d_accumulate, conv2d_max_pool2d};
 pub use depthwise_conv2d::depthwise_conv2d;
+pub(crate) use fully_connected::connect;
 pub use fully_connected::{fully_connected, fully_connected_logits};
 pub use grouped_conv2d::grouped_conv2d;
 pub use leaky_relu::{leaky_relu, leaky_relu_in_place};
@@ -41,7 +43,13 @@ pub use lookup::{lookup, lookup_in_place};
 pub use max_pool2d::{Pool2dShape, max_pool2d};
 pub use softmax::softmax;
 
-use crate::Activation;
+use crate::{Activation, Requantize};
+
+/// An accumulator, requantized and saturated.
+#[inline(always)]
+pub(crate) fn requantized<Y: Activation, R: Requantize>(requantize: R, accumulator: i32) -> Y {
+    Y::saturate(requantize.apply(accumulator))
+}
 
 /// The sum of products of two slices, as far as the shorter one goes.
 #[inline(always)]

@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 
 use super::{Geometry, Strided};
+use crate::channels;
 use crate::kernels::{self, Pool2dShape};
 use crate::{Activation, Requantize, Shift, Window};
 
@@ -62,11 +63,11 @@ impl<const KH: usize, const KW: usize, G: Geometry, R: Requantize> AveragePool2d
             )
         };
         let shape = Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: Self::WINDOW };
-        kernels::average_pool2d(
-            &shape,
-            x.as_flattened().as_flattened(),
-            self.requantize,
-            y.as_flattened_mut().as_flattened_mut(),
-        );
+        let (x, y) = (x.as_flattened().as_flattened(), y.as_flattened_mut().as_flattened_mut());
+        if const { C >= 4 } {
+            channels::average_pool2d(&shape, x, self.requantize, y);
+        } else {
+            kernels::average_pool2d(&shape, x, self.requantize, y);
+        }
     }
 }

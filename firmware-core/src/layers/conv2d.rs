@@ -4,15 +4,9 @@ use core::marker::PhantomData;
 
 use super::geometry::padding_value_fits;
 use super::{Geometry, MaxPool2d, Unit};
-#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
-use crate::arch::rows;
-use crate::arch::target;
-#[cfg(not(kernels))]
-use crate::kernels;
-use crate::kernels::{Conv2dShape, Pool2dShape};
+use crate::arch::{Chosen, Convolution, ConvolutionWeights, Target};
+use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize, Shift, Window};
-#[cfg(kernels)]
-use crate::{arch::LayerBytes, tile::Tiled};
 
 /// Convolution from `IC` to `OC` channels with windows of `KH` x `KW` pixels; `G` is its stride,
 /// dilation and padding.
@@ -38,7 +32,6 @@ use crate::{arch::LayerBytes, tile::Tiled};
 /// let mut y = [[[0u8]; 3]]; // three columns, but only two windows fit on three pixels
 /// CONV.forward(&[[[9u8], [2], [8]]], &mut y);
 /// ```
-#[repr(C, align(4))]
 pub struct Conv2d<
     const OC: usize,
     const KH: usize,
@@ -47,14 +40,9 @@ pub struct Conv2d<
     G = Unit,
     R = Shift,
 > {
-    // First, and in the order of C: see `LayerBytes`.
-    weights: [[[[i8; IC]; KW]; KH]; OC],
+    weights: ConvolutionWeights<OC, KH, KW, IC>,
     bias: [i32; OC],
     requantize: [R; OC],
-    #[cfg(kernels)]
-    weight_sums: [target::WeightSum; OC],
-    #[cfg(kernels = "x86_64")]
-    wide_weights: target::Arranged<OC, KH, KW, IC>,
     geometry: PhantomData<G>,
 }
 
@@ -81,43 +69,35 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         const {
             assert!(IC > 0 && OC > 0, "a convolution has at least one input and one output channel")
         };
-        Self {
-            #[cfg(kernels)]
-            weight_sums: target::weight_sums(&weights),
-            #[cfg(kernels = "x86_64")]
-            wide_weights: target::arrange_wide(&weights),
-            weights: target::arrange(weights),
-            bias,
-            requantize,
-            geometry: PhantomData,
-        }
+        Self { weights: ConvolutionWeights::new(weights), bias, requantize, geometry: PhantomData }
     }
 
     const WINDOW: Window = Window::of::<G>([KH, KW]);
 
-    const fn shape(input: [usize; 3], [height, width]: [usize; 2]) -> Conv2dShape {
-        Conv2dShape::of::<G>(input, [height, width, OC], [KH, KW])
-    }
+    /// Whether some window may reach beyond the input or have gaps between its pixels.
+    const STAGED: bool = Self::WINDOW.is_padded() || G::DILATION[1] != 1;
 
-    #[cfg(not(kernels))]
-    fn weights(&self) -> &[i8] {
-        self.weights.as_flattened().as_flattened().as_flattened()
-    }
-
-    /// The layer over `x`, for the target's kernels.
-    #[cfg(kernels)]
-    fn tiled<'a, X: Activation>(&'a self, shape: Conv2dShape, x: &'a [X]) -> Tiled<'a, X> {
-        const { assert!(core::mem::offset_of!(Self, weights) == 0, "the weights come first") };
-        const { assert!(size_of::<i32>() * OC >= 3, "a group of weights ends inside the layer") };
-        Tiled {
+    /// The layer over an input of `IH` x `IW` pixels.
+    #[inline(always)]
+    fn over<'a, X: Activation, const IH: usize, const IW: usize>(
+        &'a self,
+        x: &'a [[[X; IC]; IW]; IH],
+    ) -> Convolution<'a, X, R> {
+        const {
+            assert!(padding_value_fits::<G, X>(), "an activation must be able to be what is padded")
+        };
+        let (shape, interior) = const {
+            let [height, width] = Self::WINDOW.output_size([IH, IW]);
+            let shape = Conv2dShape::of::<G>([IH, IW, IC], [height, width, OC], [KH, KW]);
+            (shape, Self::WINDOW.interior([IH, IW], [height, width]))
+        };
+        Convolution {
             shape,
-            padded: Self::WINDOW.is_padded() || G::DILATION[1] != 1,
-            layer: LayerBytes::of(self),
-            weight_sums: &self.weight_sums,
-            #[cfg(kernels = "x86_64")]
-            wide_weights: self.wide_weights.words(),
+            interior,
+            x: x.as_flattened().as_flattened(),
+            weights: self.weights.get(),
             bias: &self.bias,
-            x,
+            requantize: &self.requantize,
         }
     }
 
@@ -143,17 +123,9 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
                 "the output's height and width must match the convolution's"
             )
         };
-        let shape = Self::shape([IH, IW, IC], [OH, OW]);
-        let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
-        #[cfg(kernels)]
-        self.tiled(shape, x).conv2d(&mut [[0; 4]; OC], |at, _, accumulator| {
-            if let Some(y) = y.get_mut(at) {
-                *y = accumulator;
-            }
-        });
-        #[cfg(not(kernels))]
-        kernels::conv2d_accumulate(&shape, x, self.weights(), &self.bias, y);
+        let sums = &mut [[0; 4]; OC];
+        Chosen::conv2d(&self.over(x), Self::STAGED, sums, |_, accumulator| accumulator, y);
     }
 }
 
@@ -183,17 +155,8 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
                 "the output's height and width must match the convolution's"
             )
         };
-        let shape = Self::shape([IH, IW, IC], [OH, OW]);
-        let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
-        #[cfg(kernels)]
-        self.tiled(shape, x).conv2d(&mut [[0; 4]; OC], |at, channel, accumulator| {
-            if let (Some(y), Some(requantize)) = (y.get_mut(at), self.requantize.get(channel)) {
-                *y = Y::saturate(requantize.apply(accumulator));
-            }
-        });
-        #[cfg(not(kernels))]
-        kernels::conv2d(&shape, x, self.weights(), &self.bias, &self.requantize, y);
+        Chosen::conv2d(&self.over(x), Self::STAGED, &mut [[0; 4]; OC], requantized, y);
     }
 
     /// Convolution and pooling in one pass; `y` is the pooled output, and the integers are those
@@ -226,33 +189,14 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
                 "the output's height and width must match the pooling's"
             )
         };
-        let [height, width] = const { Self::WINDOW.output_size([IH, IW]) };
-        let shape = Self::shape([IH, IW, IC], [height, width]);
+        let convolution = self.over(x);
         let pool = Pool2dShape {
-            input: [height, width, OC],
+            input: convolution.shape.output,
             output: [OH, OW, OC],
             window: MaxPool2d::<PH, PW, PG>::WINDOW,
         };
-        let x = x.as_flattened().as_flattened();
         let y = y.as_flattened_mut().as_flattened_mut();
-        #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
-        if rows::fit(&shape, &pool, self.tiled(shape, x).padded) {
-            let weights = self.weights.as_flattened().as_flattened().as_flattened();
-            let outputs = (self.bias.as_slice(), self.requantize.as_slice());
-            rows::max_pool2d(&shape, &pool, (x, weights), outputs, y);
-            return;
-        }
-        #[cfg(kernels)]
-        self.tiled(shape, x).max_pool2d(&pool, &self.requantize, y, &mut [[0; 4]; OC]);
-        #[cfg(not(kernels))]
-        kernels::conv2d_max_pool2d(
-            &shape,
-            &pool,
-            x,
-            self.weights(),
-            &self.bias,
-            &self.requantize,
-            y,
-        );
+        let sums = &mut [[0; 4]; OC];
+        Chosen::conv2d_max_pool2d(&convolution, Self::STAGED, &pool, sums, y);
     }
 }

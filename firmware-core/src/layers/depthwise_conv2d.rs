@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 
 use super::geometry::padding_value_fits;
 use super::{Geometry, Unit};
+use crate::channels;
 use crate::kernels::{self, Conv2dShape};
 use crate::{Activation, Requantize, Shift, Window};
 
@@ -83,13 +84,12 @@ impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Requanti
             )
         };
         let shape = Self::shape([IH, IW, IC], [OH, OW]);
-        kernels::depthwise_conv2d(
-            &shape,
-            x.as_flattened().as_flattened(),
-            self.weights.as_flattened().as_flattened(),
-            &self.bias,
-            &self.requantize,
-            y.as_flattened_mut().as_flattened_mut(),
-        );
+        let (x, y) = (x.as_flattened().as_flattened(), y.as_flattened_mut().as_flattened_mut());
+        let weights = self.weights.as_flattened().as_flattened();
+        if const { OC == IC && OC >= 4 } {
+            channels::depthwise_conv2d(&shape, x, weights, &self.bias, &self.requantize, y);
+        } else {
+            kernels::depthwise_conv2d(&shape, x, weights, &self.bias, &self.requantize, y);
+        }
     }
 }

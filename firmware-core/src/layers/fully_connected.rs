@@ -1,8 +1,6 @@
 //! The fully connected layer with compile-time shapes.
 
-#[cfg(kernels)]
-use crate::arch::target;
-use crate::kernels;
+use crate::arch::{Chosen, Target};
 use crate::{Activation, Requantize, Shift};
 
 /// `OUT` weighted sums of `IN` inputs.
@@ -49,38 +47,11 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
         Self { weights, bias, requantize }
     }
 
-    /// Calls `output(index, sum of products)` for every output, if there are four.
-    #[cfg(kernels)]
-    #[inline(always)]
-    fn by_four<X: Activation>(&self, x: &[X; IN], mut output: impl FnMut(usize, i32)) -> bool {
-        if OUT < 4 {
-            return false;
-        }
-        for first in (0..OUT).step_by(4) {
-            // The last four overlap the ones before where OUT is no multiple of four.
-            let first = first.min(OUT - 4);
-            let rows = self.weights.get(first..).and_then(|rows| rows.first_chunk::<4>());
-            let Some(rows) = rows else { return false };
-            let sums = target::dot4(x, rows.as_flattened());
-            for (i, sum) in sums.into_iter().enumerate() {
-                output(first + i, sum);
-            }
-        }
-        true
-    }
-
     /// The accumulators.
     pub fn logits<X: Activation>(&self, x: &[X; IN]) -> [i32; OUT] {
         let mut logits = [0; OUT];
-        #[cfg(kernels)]
-        if self.by_four(x, |output, sum| {
-            if let (Some(y), Some(bias)) = (logits.get_mut(output), self.bias.get(output)) {
-                *y = bias.wrapping_add(sum);
-            }
-        }) {
-            return logits;
-        }
-        kernels::fully_connected_logits(x, self.weights.as_flattened(), &self.bias, &mut logits);
+        let weights = self.weights.as_flattened();
+        Chosen::fully_connected_logits(x, weights, &self.bias, &mut logits);
         logits
     }
 }
@@ -88,20 +59,7 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
 impl<const OUT: usize, const IN: usize, R: Requantize> FullyConnected<OUT, IN, R> {
     /// The accumulators, requantized and saturated.
     pub fn forward<X: Activation, Y: Activation>(&self, x: &[X; IN], y: &mut [Y; OUT]) {
-        #[cfg(kernels = "x86_64")]
-        if target::fully_connected(x, self.weights.as_flattened(), &self.bias, &self.requantize, y)
-        {
-            return;
-        }
-        #[cfg(kernels)]
-        if self.by_four(x, |output, sum| {
-            let channel = (self.bias.get(output), self.requantize.get(output));
-            if let (Some(y), (Some(bias), Some(requantize))) = (y.get_mut(output), channel) {
-                *y = Y::saturate(requantize.apply(bias.wrapping_add(sum)));
-            }
-        }) {
-            return;
-        }
-        kernels::fully_connected(x, self.weights.as_flattened(), &self.bias, &self.requantize, y);
+        let weights = self.weights.as_flattened();
+        Chosen::fully_connected(x, weights, &self.bias, &self.requantize, y);
     }
 }

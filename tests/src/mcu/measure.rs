@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use inkling_data::Dataset;
 
-use super::qemu::{Qemu, infer};
-use super::{Board, Program, Toolchain, expected, read_elf, simple};
+use super::plugin::Counts;
+use super::serial::{connect, infer, stop};
+use super::{Board, Program, Toolchain, expected, plugin, read_elf, simple};
 
 /// Bytes of flash that the whole inference firmware may take for `simple`.
 pub const FLASH_BUDGET: u64 = 28 * 1024;
@@ -47,8 +48,9 @@ pub struct Flash {
 pub struct Ram {
     pub arena: u64,
     pub image: u64,
+    /// The other statics.
     pub statics: u64,
-    /// Return addresses, saved registers and local values: the deepest store, less arena and image.
+    /// Return addresses, saved registers and local values: the deepest store.
     pub stack: u64,
 }
 
@@ -70,23 +72,19 @@ impl Ram {
 ///
 /// When the firmware does not build or run, or a logit is wrong.
 pub fn measure(toolchain: &Toolchain, board: &Board, images: &Dataset) -> Measurement {
-    let program = toolchain.build(board, Program::Infer);
+    let program = board.build(toolchain, Program::Infer);
     let elf = read_elf(&program);
     let weights = elf.size_of(|name| name.contains("inkling_app5model"));
     let kernels = elf.size_of(is_kernel);
-    let low = elf.statics_end().expect("the linker script names the end of the statics");
-    let high = elf.address("_stack_start").expect("the linker script names the top of the stack");
-
-    let stack = format!(",stack={low:x}-{high:x}");
-    let whole = count(toolchain, board, &program, images, &stack);
+    let whole = count(toolchain, board, &program, images, &plugin::stack_option(&elf));
     let depth = whole.stack.expect("the plugin was asked for the stack");
     let (arena, image) = (simple::ARENA_BYTES as u64, size_of::<simple::Image>() as u64);
     let layers = simple::INFO.layers.len();
-    let program = toolchain.build(board, Program::Layers);
+    let program = board.build(toolchain, Program::Layers);
     let by_layer = count(toolchain, board, &program, images, "");
     Measurement {
         flash: Flash { weights, kernels, rest: elf.flash - weights - kernels },
-        ram: Ram { arena, image, statics: elf.statics, stack: depth - arena - image },
+        ram: Ram { arena, image, statics: elf.statics - arena - image, stack: depth },
         instructions: whole.worst(1)[0],
         layers: by_layer.worst(layers),
         kernels: elf.functions(is_kernel),
@@ -94,27 +92,8 @@ pub fn measure(toolchain: &Toolchain, board: &Board, images: &Dataset) -> Measur
 }
 
 /// Whether a symbol, as the compiler writes it, is a function that computes.
-fn is_kernel(name: &str) -> bool {
+pub fn is_kernel(name: &str) -> bool {
     name.contains("firmware_core") || name.contains("bare5infer") || name.starts_with("inkling_")
-}
-
-/// What the plugin wrote.
-struct Counts {
-    regions: Vec<u64>,
-    stack: Option<u64>,
-}
-
-impl Counts {
-    /// The largest count of each of the `per_image` regions of an image.
-    fn worst(&self, per_image: usize) -> Vec<u64> {
-        assert_eq!(
-            self.regions.len(),
-            IMAGES * per_image,
-            "one count for each region of each image"
-        );
-        let of = |region| self.regions.iter().skip(region).step_by(per_image);
-        (0..per_image).map(|region| of(region).copied().max().unwrap_or(0)).collect()
-    }
 }
 
 fn count(
@@ -129,21 +108,16 @@ fn count(
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let scratch = crate::scratch(&format!("count-{run}-{}", board.name));
     let out = scratch.join("counts");
-    let plugin = format!("{},out={}{options}", toolchain.plugin.display(), out.display());
-    let qemu = Qemu::start(board, program, &["-plugin".into(), plugin]);
-    let mut line = qemu.connect();
+    let emulator = board.start(program, &toolchain.plugin_arguments(&out, options));
+    let mut line = connect(&emulator);
     for index in 0..IMAGES {
         let image = images.image(index);
         let logits = infer(&mut line, image).expect("the device answers");
         assert_eq!(logits, expected(image), "{}: test image {index}", board.title);
     }
-    qemu.stop();
-    let text = fs::read_to_string(&out).expect("the plugin wrote its counts");
+    stop(emulator);
+    let counts = Counts::read(&out);
     let _ = fs::remove_dir_all(&scratch);
-    let field =
-        |line: &str, label: &str| line.strip_prefix(label)?.rsplit(' ').next()?.parse().ok();
-    Counts {
-        regions: text.lines().filter_map(|line| field(line, "region ")).collect(),
-        stack: text.lines().find_map(|line| field(line, "stack ")),
-    }
+    assert_eq!(counts.regions.len() % IMAGES, 0, "one count for each region of each image");
+    counts
 }

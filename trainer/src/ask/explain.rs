@@ -42,7 +42,7 @@ impl<'m> Explanation<'m> {
             Dataset::new(model.shape(), images, labels, model.names.clone())
         };
         let trace = model.trace(image)?;
-        let probabilities = model.int8_probabilities(&dataset(image.to_vec()))?.concat();
+        let probabilities = model.probabilities(&trace.logits);
         let class = first_largest(&probabilities);
         let patch = (PATCH * model.height.min(model.width) / 28).max(2);
         let (rows, columns) = (model.height - patch + 1, model.width - patch + 1);
@@ -183,11 +183,7 @@ impl<'m> Explanation<'m> {
 
     fn layer_html(&self, page: &mut Page, layer: &LayerTrace) {
         let [channels, height, width] = layer.shape;
-        // Flattening shows nothing new.
-        if layer.operator == "Flatten" {
-            return;
-        }
-        page.heading(&format!("{} ({})", layer.name, layer.operator));
+        page.heading(&format!("{} ({})", layer.name, layer.kernel));
         if let Some(filters) = &layer.filters {
             let [count, depth, rows, columns] = filters.shape;
             // A kernel that covers its whole input is a fully connected layer.
@@ -243,16 +239,8 @@ impl<'m> Explanation<'m> {
     }
 }
 
-const HEADER: [&str; 8] = [
-    "layer",
-    "operator",
-    "shape",
-    "values",
-    "zero",
-    "saturated",
-    "largest accumulator",
-    "headroom",
-];
+const HEADER: [&str; 8] =
+    ["layer", "kernel", "shape", "values", "zero", "saturated", "largest accumulator", "headroom"];
 
 fn row(layer: &LayerTrace) -> Vec<String> {
     let [channels, height, width] = layer.shape;
@@ -269,7 +257,7 @@ fn row(layer: &LayerTrace) -> Vec<String> {
         .map(|values| values.iter().map(|value| value.unsigned_abs()).max().unwrap_or(0));
     vec![
         layer.name.clone(),
-        layer.operator.clone(),
+        layer.kernel.to_string(),
         if height * channels == 1 {
             width.to_string()
         } else {

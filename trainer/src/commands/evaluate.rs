@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use inkling_data::Dataset;
+use converter::record::SplitRecord;
 use inkling_data::corrupt::Corruption;
+use inkling_data::read::Collection;
+use inkling_data::{Dataset, fingerprint};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::evaluation::{Damage, Evaluation};
@@ -27,12 +29,14 @@ pub struct EvaluateCommand {
     /// The data set: IDX files, a CSV file, or a folder per label with pictures
     #[arg(long, value_name = "DATA", default_value = "data/mnist")]
     data: PathBuf,
-    /// Which of its images; a data set without a test set has a seventh set aside by --seed
+    /// Which of its images; of a data set without a test set those that the model's training set
+    /// aside
     #[arg(long, value_enum, default_value_t)]
     part: Part,
-    /// Chooses the test images where the data set has none, and the damage of --corrupt
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Chooses the damage of --corrupt, and the test images where neither data set nor model say
+    /// which they are [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
     /// Use at most so many images, evenly spaced
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -89,9 +93,14 @@ pub fn run(args: &EvaluateCommand) -> Result<()> {
 }
 
 fn images(args: &EvaluateCommand, model: &Model) -> Result<Dataset> {
-    let collection = data::open(&args.data, &args.import.options(args.seed))?;
+    let split = model.record.split.as_ref();
+    let seed = split.map_or_else(|| args.seed.unwrap_or(0), |split| split.seed);
+    let collection = data::open(&args.data, &args.import.options_for(Some(&model.record), seed))?;
     let notes: String = collection.notes.iter().map(|note| format!("data: {note}\n")).collect();
     console::print(&notes);
+    if args.part == Part::Test && !collection.test_given {
+        check_split(args, split, &collection)?;
+    }
     let mut images = match args.part {
         Part::Test => collection.test,
         Part::Train => collection.train,
@@ -99,6 +108,38 @@ fn images(args: &EvaluateCommand, model: &Model) -> Result<Dataset> {
     };
     model.relabel(&mut images)?;
     Ok(images.spaced(args.limit.map_or(usize::MAX, |limit| limit as usize)))
+}
+
+/// Makes sure that test images which were set aside just now are those that the model's training
+/// set aside: any others it may have learned.
+fn check_split(
+    args: &EvaluateCommand,
+    split: Option<&SplitRecord>,
+    collection: &Collection,
+) -> Result<()> {
+    let Some(split) = split else {
+        console::note(
+            "warning: the model does not say what it was trained on; test images that are chosen \
+             here may be among them",
+        );
+        return Ok(());
+    };
+    ensure!(
+        fingerprint(&collection.train, &collection.test) == split.sha256,
+        "{}: has no test set, and it is not the data set that the model was trained on ({}, as it \
+         was then): images chosen here could be among those that it learned. --part all evaluates \
+         all of them; a data set of its own has them in a folder test",
+        args.data.display(),
+        split.data
+    );
+    if let Some(seed) = args.seed.filter(|seed| *seed != split.seed) {
+        console::note(format_args!(
+            "warning: --seed {seed} chooses no test images: those of the model's training (seed {}) \
+             are evaluated, all others it has learned",
+            split.seed
+        ));
+    }
+    Ok(())
 }
 
 fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec<Damage>> {
@@ -111,7 +152,7 @@ fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec
     };
     for kind in Corruption::ALL {
         for strength in kind.strengths(side) {
-            let damaged = kind.apply(&images, strength, args.seed);
+            let damaged = kind.apply(&images, strength, args.seed.unwrap_or(0));
             rows.push(Damage {
                 kind,
                 strength,

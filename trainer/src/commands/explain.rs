@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use inkling_data::prepare::{Layout, Polarity};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::explain::Explanation;
 use trainer::ask::model::Model;
 
-use super::predict::prepare;
+use super::data::PictureArgs;
+use super::predict::{preparation, prepare};
 
 /// Shows what the int8 network makes of a picture, layer by layer.
 ///
@@ -24,12 +24,8 @@ pub struct ExplainCommand {
     /// Folder of the model
     #[arg(long, value_name = "DIR", default_value = "models/simple")]
     model: PathBuf,
-    /// What part of the picture becomes the image
-    #[arg(long, value_enum, default_value_t)]
-    layout: Layout,
-    /// Whether the ink is lighter or darker than its ground
-    #[arg(long, value_enum, default_value_t)]
-    ink: Polarity,
+    #[command(flatten)]
+    picture: PictureArgs,
     /// Write a report with pictures as one HTML file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -37,7 +33,7 @@ pub struct ExplainCommand {
 
 pub fn run(args: &ExplainCommand) -> Result<()> {
     let model = Model::open(&args.model)?;
-    let (_, prepared) = prepare(&args.image, &model, args.layout, args.ink)
+    let (_, prepared) = prepare(&args.image, &preparation(&model, args.picture)?)
         .map_err(|what| anyhow!("{}: {what}", args.image.display()))?;
     let explanation = Explanation::new(&model, &prepared.pixels)?;
     let mut text = format!("{}, model {}\n", args.image.display(), model.name);

@@ -1,12 +1,16 @@
 //! `trainer finetune`: goes on from a trained model.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use converter::passes::PixelScale;
+use converter::record::ModelRecord;
+use inkling_support::digest::sha256;
 use trainer::line::job::{Pretrained, Rates, Source};
 
+use super::data::disagree;
 use crate::cli::RunArgs;
 
 /// Goes on training from a model's weights, on other images or other classes.
@@ -28,22 +32,36 @@ pub struct FinetuneCommand {
     /// Begin with a new last layer even if the number of classes is the model's
     #[arg(long)]
     new_head: bool,
-    /// What the model's training divided pixels by: 255 for 0…1, 1 for raw pixels
-    #[arg(long, default_value_t = 255.0)]
-    pixel_divisor: f32,
-    /// What it then subtracted
-    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
-    mean: f32,
-    /// What it then divided by
-    #[arg(long, default_value_t = 1.0)]
-    deviation: f32,
+    /// What the model's training divided pixels by: 255 for 0…1, 1 for raw pixels [default: the
+    /// model's, or 255]
+    #[arg(long)]
+    pixel_divisor: Option<f32>,
+    /// What it then subtracted [default: the model's, or 0]
+    #[arg(long, allow_negative_numbers = true)]
+    mean: Option<f32>,
+    /// What it then divided by [default: the model's, or 1]
+    #[arg(long)]
+    deviation: Option<f32>,
     #[command(flatten)]
     run: RunArgs,
 }
 
 pub fn run(args: FinetuneCommand) -> Result<()> {
-    let pixels =
-        PixelScale { divisor: args.pixel_divisor, mean: args.mean, deviation: args.deviation };
+    let path = if args.model.is_dir() { args.model.join("float.onnx") } else { args.model.clone() };
+    let record = record(&path)?;
+    let recorded = record.as_ref().and_then(ModelRecord::pixel_scale);
+    let plain = recorded.unwrap_or_default();
+    let pixels = PixelScale {
+        divisor: args.pixel_divisor.unwrap_or(plain.divisor),
+        mean: args.mean.unwrap_or(plain.mean),
+        deviation: args.deviation.unwrap_or(plain.deviation),
+    };
+    if let Some(recorded) = recorded.filter(|recorded| *recorded != pixels) {
+        let words = |scale: PixelScale| {
+            format!("divisor {}, mean {}, deviation {}", scale.divisor, scale.mean, scale.deviation)
+        };
+        disagree("pixels with", &words(pixels), &words(recorded));
+    }
     ensure!(
         [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0)
             && pixels.mean.is_finite(),
@@ -54,8 +72,22 @@ pub fn run(args: FinetuneCommand) -> Result<()> {
         "--layer-decay {}: must be above 0 and at most 1",
         args.layer_decay
     );
-    let path = if args.model.is_dir() { args.model.join("float.onnx") } else { args.model };
     let rates = Rates { frozen: args.freeze, decay: args.layer_decay };
     let source = Source::Model(Pretrained { path, pixels, new_head: args.new_head, rates });
-    args.run.start(source, "finetuned")
+    args.run.start(source, "finetuned", record.as_ref())
+}
+
+/// What the model's file says of it, or what lies beside it.
+fn record(path: &Path) -> Result<Option<ModelRecord>> {
+    let named = || path.display().to_string();
+    let onnx = fs::read(path).with_context(|| format!("{}: cannot be read", named()))?;
+    if let Some(record) = ModelRecord::of_onnx(&onnx).with_context(named)? {
+        return Ok(Some(record));
+    }
+    // A file that this project wrote has its record inside; another's may have one beside it.
+    let beside = ModelRecord::of_folder(path.parent().unwrap_or(Path::new("")))?;
+    let is_about_this = |record: &ModelRecord| {
+        record.source.as_ref().is_some_and(|source| source.sha256 == sha256([&onnx[..]]))
+    };
+    Ok(beside.filter(is_about_this))
 }

@@ -3,38 +3,34 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use inkling_data::Dataset;
-use inkling_data::prepare::{Layout, Plane, Polarity, Preparation, Prepared};
+use inkling_data::prepare::{Plane, Preparation, Prepared};
 use inkling_data::read::read_picture;
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::model::Model;
 use trainer::tell::report;
 
-/// Below this probability an answer is called unsure.
-const UNSURE: f32 = 0.6;
+use super::data::PictureArgs;
 
 /// Says what is on photos, scans or screenshots, with the integers that a device computes.
 ///
 /// Each picture (PNG, JPEG or BMP, any size, grey or colour, light or dark ink) is prepared the way
 /// MNIST was made, step by step: the ground is taken off, the ink stretched, boxed and centred.
-/// What is no picture, or blank, is refused; the exit code then is 1.
+/// Layout and ink are those of the model's training. What is no picture, or blank, is refused; the
+/// exit code then is 1.
 #[derive(Args)]
 pub struct PredictCommand {
-    /// The pictures
+    /// The pictures, or folders of pictures
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
     /// Folder of the model
     #[arg(long, value_name = "DIR", default_value = "models/simple")]
     model: PathBuf,
-    /// What part of a picture becomes the image
-    #[arg(long, value_enum, default_value_t)]
-    layout: Layout,
-    /// Whether the ink is lighter or darker than its ground
-    #[arg(long, value_enum, default_value_t)]
-    ink: Polarity,
+    #[command(flatten)]
+    picture: PictureArgs,
     /// Write every step of the preparation as PNG files into this folder
     #[arg(long, value_name = "DIR")]
     steps: Option<PathBuf>,
@@ -45,9 +41,14 @@ pub struct PredictCommand {
 
 pub fn run(args: &PredictCommand) -> Result<()> {
     let model = Model::open(&args.model)?;
+    let preparation = preparation(&model, args.picture)?;
+    let mut paths = Vec::new();
+    for path in &args.images {
+        collect(path, &mut paths)?;
+    }
     let mut refused = 0;
-    for (index, path) in args.images.iter().enumerate() {
-        match prepare(path, &model, args.layout, args.ink) {
+    for (index, path) in paths.iter().enumerate() {
+        match prepare(path, &preparation) {
             Ok((read, prepared)) => {
                 let text = answer(args, &model, path, &read, &prepared)?;
                 console::print(&text);
@@ -62,27 +63,62 @@ pub fn run(args: &PredictCommand) -> Result<()> {
         }
     }
     if refused > 0 {
-        bail!("{refused} of {} pictures refused", args.images.len());
+        bail!("{refused} of {} pictures refused", paths.len());
     }
     Ok(())
 }
 
-/// Reads and prepares a picture for a model; also returns how it was read, in words. The error is
-/// one line without the path.
-pub fn prepare(
-    path: &Path,
-    model: &Model,
-    layout: Layout,
-    polarity: Polarity,
-) -> Result<(String, Prepared), String> {
-    if model.height != model.width {
-        return Err(format!(
-            "cannot be prepared: the model takes {}×{}, and pictures become squares",
-            model.height, model.width
-        ));
+/// The pictures of a folder and of the folders in it, in the order of their names; any other path
+/// is a picture, or for its reading to refuse.
+fn collect(path: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        pictures.push(path.to_path_buf());
+        return Ok(());
     }
+    let failed = || format!("{}: cannot be read", path.display());
+    let mut entries = Vec::new();
+    for entry in path.read_dir().with_context(failed)? {
+        entries.push(entry.with_context(failed)?.path());
+    }
+    entries.sort();
+    let before = pictures.len();
+    for entry in entries {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if name.starts_with('.') {
+            continue;
+        }
+        let is_picture = ["png", "jpg", "jpeg", "bmp"]
+            .iter()
+            .any(|end| name.rsplit_once('.').is_some_and(|(_, extension)| extension == *end));
+        if entry.is_dir() || is_picture {
+            collect(&entry, pictures)?;
+        }
+    }
+    ensure!(
+        pictures.len() > before,
+        "{}: no PNG, JPEG or BMP file is in this folder",
+        path.display()
+    );
+    Ok(())
+}
+
+/// How pictures become images for a model: as in its training, unless options say otherwise.
+pub fn preparation(model: &Model, options: PictureArgs) -> Result<Preparation> {
+    ensure!(
+        model.height == model.width,
+        "{}: the model takes {}×{}, and pictures become squares",
+        model.folder.display(),
+        model.height,
+        model.width
+    );
+    Ok(options.preparation(Some(&model.record), model.height))
+}
+
+/// Reads and prepares a picture; also returns how it was read, in words. The error is one line
+/// without the path.
+pub fn prepare(path: &Path, preparation: &Preparation) -> Result<(String, Prepared), String> {
     let picture = read_picture(path)?;
-    let prepared = Preparation { size: model.height, layout, polarity }.apply(&picture.plane)?;
+    let prepared = preparation.apply(&picture.plane)?;
     let [height, width] = picture.size;
     let mut read =
         format!("{width}×{height} pixels, {}", if picture.colour { "colour" } else { "grey" });
@@ -101,13 +137,13 @@ fn answer(
 ) -> Result<String> {
     let one = Dataset::new(model.shape(), prepared.pixels.clone(), vec![0], model.names.clone());
     let logits = model.int8_logits(&one)?.concat();
-    let probabilities = model.int8_probabilities(&one)?.concat();
+    let probabilities = model.probabilities(&logits);
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
     order.sort_by(|&a, &b| logits[b].cmp(&logits[a]).then(a.cmp(&b)));
     let named =
         |class: &usize| format!("{} ({:.1} %)", model.names[*class], 100.0 * probabilities[*class]);
     let rest: Vec<String> = order.iter().skip(1).take(2).map(named).collect();
-    let unsure = if probabilities[order[0]] < UNSURE { ", unsure" } else { "" };
+    let unsure = if probabilities[order[0]] < model.unsure() { ", unsure" } else { "" };
     let mut text =
         format!("{}: {}{unsure}; then {}\n", path.display(), named(&order[0]), rest.join(", "));
     if args.brief {

@@ -37,6 +37,8 @@ pub struct Feed {
     pub augmentation: Option<Augmentation>,
     /// Part of the wanted probability that is spread evenly over all classes.
     pub label_smoothing: f32,
+    /// How much an image of each class counts beside others; empty for all alike.
+    pub class_weights: Vec<f32>,
     pub seed: u64,
     /// Images per step.
     pub batch: usize,
@@ -65,6 +67,7 @@ impl Feed {
             order: self.indices.clone(),
             augmentation: self.augmentation.clone(),
             label_smoothing: self.label_smoothing,
+            class_weights: self.class_weights.clone(),
             seed: self.seed,
             epoch,
             batch: self.batch,
@@ -83,6 +86,7 @@ struct Preparation {
     order: Vec<usize>,
     augmentation: Option<Augmentation>,
     label_smoothing: f32,
+    class_weights: Vec<f32>,
     seed: u64,
     epoch: usize,
     batch: usize,
@@ -96,7 +100,8 @@ impl Preparation {
         let mut order = std::mem::take(&mut self.order);
         Random::new(self.seed, Purpose::Order, self.epoch as u64).shuffle(&mut order);
         for indices in order.chunks(self.batch) {
-            let weight = 1.0 / indices.len() as f32;
+            // What all images of a batch count together is 1.
+            let weight = 1.0 / indices.iter().map(|&index| self.counts(index)).sum::<f32>();
             let mut parts: Vec<&[usize]> = indices.chunks(self.part_size).collect();
             parts.resize(self.workers, &[]);
             let batch = parts.into_iter().map(|part| self.part(part, weight)).collect();
@@ -114,6 +119,7 @@ impl Preparation {
         let mut noise = vec![0.0; self.noise * size];
         let mut image = vec![0.0; pixels];
         for (column, &index) in indices.iter().enumerate() {
+            let weight = weight * self.counts(index);
             self.prepare(index, &mut image);
             for (row, place) in planar_order(dataset.shape).enumerate() {
                 images[row * size + column] = image[place];
@@ -128,6 +134,12 @@ impl Preparation {
             noise.iter_mut().skip(column).step_by(size).for_each(|value| *value = random.unit());
         }
         Part { images, targets, noise }
+    }
+
+    /// How much an image counts beside others.
+    fn counts(&self, index: usize) -> f32 {
+        let label = usize::from(self.dataset.labels[index]);
+        self.class_weights.get(label).copied().unwrap_or(1.0)
     }
 
     /// Where an image stands in the run, for random numbers of its own.
@@ -149,6 +161,24 @@ impl Preparation {
     }
 }
 
+/// How many of the images `indices` each class has.
+pub fn per_class(dataset: &Dataset, indices: &[usize]) -> Vec<usize> {
+    let mut counts = vec![0; dataset.classes()];
+    indices.iter().for_each(|&index| counts[usize::from(dataset.labels[index])] += 1);
+    counts
+}
+
+/// How much an image of each class counts beside others, for classes with so many images that are
+/// balanced to the power of `balance`, 0 to 1; empty for all alike.
+pub fn class_weights(per_class: &[usize], balance: f32) -> Vec<f32> {
+    if balance == 0.0 {
+        return Vec::new();
+    }
+    let present = per_class.iter().filter(|&&count| count > 0).count();
+    let even = per_class.iter().sum::<usize>() as f32 / present.max(1) as f32;
+    per_class.iter().map(|&count| (even / count.max(1) as f32).powf(balance)).collect()
+}
+
 /// Pixels as the network takes them: divided by 255.
 fn pixels(image: &[u8], out: &mut [f32]) {
     image.iter().zip(out).for_each(|(&pixel, out)| *out = f32::from(pixel) / 255.0);
@@ -165,4 +195,18 @@ pub(crate) fn columns(dataset: &Dataset, range: std::ops::Range<usize>, size: us
         }
     }
     images
+}
+
+#[cfg(test)]
+mod tests {
+    use super::class_weights;
+
+    #[test]
+    fn balanced_classes_count_alike() {
+        let weights = class_weights(&[90, 10, 0], 1.0);
+        assert!((90.0 * weights[0] - 10.0 * weights[1]).abs() < 1e-3, "{weights:?}");
+        let half = class_weights(&[90, 10, 0], 0.5);
+        assert!((half[1] / half[0] - 3.0).abs() < 1e-3, "{half:?}");
+        assert!(class_weights(&[90, 10], 0.0).is_empty());
+    }
 }

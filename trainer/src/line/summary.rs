@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use converter::Conversion;
 use converter::prove::Proof;
+use inkling_support::console::one_line;
+use inkling_support::markdown;
 
 use crate::ask::metrics::Confusion;
-use crate::learn::network::PRESETS;
 use crate::learn::recipe::Recipe;
-use crate::line::job::Source;
 
 /// What a run came to.
 pub struct Summary<'s> {
@@ -28,14 +28,12 @@ pub struct Summary<'s> {
     pub before_integers: Option<usize>,
     /// How much better training images are answered than validation images, 0 to 1.
     pub gap: f64,
-    /// The epoch that the parameters are of, counted from 1.
+    /// The epoch that the parameters are of, counted from 1, of so many.
     pub epoch: usize,
-    pub source: &'s Source,
-    /// The limit on training images of each class, if there was one.
-    pub per_class: Option<usize>,
+    pub epochs: usize,
+    /// What may help.
+    pub advice: &'s [String],
     pub recipe: &'s Recipe,
-    pub seed: u64,
-    pub threads: usize,
     pub backend: &'s str,
 }
 
@@ -68,6 +66,9 @@ impl Summary<'_> {
             let before = percent(before, self.validation.1);
             row("  before integers", format!("{before:.2} %, as the integers then were"));
         }
+        if let Some(kept) = self.kept() {
+            row("epoch kept", kept);
+        }
         row("over-fitting gap", format!("{:+.2} points, training to validation", 100.0 * self.gap));
         let logits = self.proof.integers.logits;
         row("exactness", format!("all {logits} int8 logits equal tract's on int8.onnx"));
@@ -79,13 +80,37 @@ impl Summary<'_> {
         row(
             "files",
             format!(
-                "{}: float.onnx, int8.onnx, model.rs, golden.rs, MODEL_CARD.md, learning.html …",
+                "{}: float.onnx, int8.onnx, model.rs, golden.rs, model.json, MODEL_CARD.md, \
+                 learning.html …",
                 out.display()
             ),
         );
         let _ =
             writeln!(text, "\nint8 on the test set\n{}", self.classes(|cells| cells.join("  ")));
+        for warning in &self.conversion.record.warnings {
+            let _ = writeln!(text, "warning: {warning}");
+        }
+        for advice in self.advice {
+            let _ = writeln!(text, "note:    {advice}");
+        }
         text
+    }
+
+    /// Which epoch the parameters are of, where it is not the last.
+    fn kept(&self) -> Option<String> {
+        let Self { epoch, epochs, recipe, .. } = self;
+        let planned = recipe.epochs + recipe.quantization.as_ref().map_or(0, |q| q.epochs);
+        if epoch == epochs && *epochs == planned {
+            return None;
+        }
+        let stopped = match recipe.patience {
+            0 => String::new(),
+            patience if epochs - epoch >= patience => format!(
+                "; no lower validation loss in {patience} epochs after it, so training stopped early"
+            ),
+            _ => "; no later one had a lower validation loss".to_string(),
+        };
+        Some(format!("{epoch} of {epochs}{stopped}"))
     }
 
     /// Precision and recall of the integers, a line per class with its cells as `layout` has them.
@@ -96,7 +121,7 @@ impl Summary<'_> {
         let header = ["class", "images", "precision", "recall"].map(String::from);
         let rows = (0..self.int8.classes()).map(|class| {
             [
-                self.names.get(class).cloned().unwrap_or_else(|| class.to_string()),
+                self.names.get(class).map_or_else(|| class.to_string(), |name| one_line(name)),
                 self.int8.labelled(class).to_string(),
                 share(self.int8.precision(class)),
                 share(self.int8.recall(class)),
@@ -111,27 +136,16 @@ impl Summary<'_> {
 
 /// The top of the model card.
 pub fn about(summary: &Summary) -> String {
-    let Summary { recipe, seed, threads, backend, .. } = summary;
-    let name = &summary.conversion.origin.name;
-    let mut command = match summary.source {
-        Source::Description(network) if network.source == PRESETS[0].0 => String::new(),
-        Source::Description(network) => format!("--network {} ", network.source),
-        Source::Model(model) => format!("finetune {model} "),
-    };
-    if let Some(count) = summary.per_class {
-        command.push_str(&format!("--per-class {count} "));
-    }
+    let Summary { recipe, backend, .. } = summary;
     format!(
-        "Trained by `cargo run -p trainer -- {command}--name {name} --recipe {} --epochs {} --seed {seed} \
-         --threads {threads}` with {backend}.\n\n\
+        "Trained by {} with {backend}.\n\n\
          - Recipe: {recipe}\n\
          - Validation accuracy after epoch {}: {:.2} % of {} images; training images are answered \
          {:+.2} points better\n\
          - Test accuracy: {:.2} % in float, {:.2} % in int8, of {} images\n\
          - All {} int8 logits on the test set equal tract's on `int8.onnx`, with no tolerance\n\n\
          ## int8 on the test set, by class\n\n{}",
-        if Recipe::names().any(|name| name == recipe.name) { &recipe.name } else { "recipe.toml" },
-        recipe.epochs,
+        markdown::code(&summary.conversion.record.command),
         summary.epoch,
         percent(summary.validation.0, summary.validation.1),
         summary.validation.1,
@@ -140,12 +154,15 @@ pub fn about(summary: &Summary) -> String {
         accuracy(&summary.int8),
         summary.int8.total(),
         summary.proof.integers.logits,
-        markdown(summary),
+        class_table(summary),
     )
 }
 
-fn markdown(summary: &Summary) -> String {
-    let table = summary.classes(|cells| format!("| {} |", cells.join(" | ")));
+fn class_table(summary: &Summary) -> String {
+    let escaped = |cell: &String| markdown::escape(cell);
+    let table = summary.classes(|cells| {
+        format!("| {} |", cells.iter().map(escaped).collect::<Vec<_>>().join(" | "))
+    });
     let (header, rows) = table.split_once('\n').unwrap_or((&table, ""));
     format!("{header}\n|---:|---:|---:|---:|\n{rows}")
 }

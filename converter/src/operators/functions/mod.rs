@@ -7,6 +7,7 @@ mod sigmoid;
 pub use hard_swish::HardSwish;
 pub use sigmoid::Sigmoid;
 
+use crate::graph::Head;
 use crate::read::ReadError;
 use crate::read::operators::Cursor;
 
@@ -32,6 +33,11 @@ pub trait Unary {
 
     /// The result, the same bits on every machine: the four basic operations, and what `libm` has.
     fn apply(&self, x: f64) -> f64;
+
+    /// What a network that ends in the function gives of its logits.
+    fn head(&self) -> Option<Head> {
+        None
+    }
 
     /// No result is negative.
     fn never_negative(&self) -> bool {

@@ -1,20 +1,29 @@
-//! Relu, Clip, LeakyRelu, Softmax and what changes nothing: element by element.
+//! Relu, Clip, LeakyRelu and what changes nothing: element by element.
+
+use crate::pb::tensor_proto::DataType;
 
 use super::*;
 
-/// Clip from 0 upwards: ReLU, or ReLU6 and its like.
+/// Clip from 0 upwards: ReLU, or ReLU6 and its like. Bounds are attributes before operator set
+/// 11, then inputs.
 pub(super) fn clip(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
-    let scalar = |index: usize| -> Result<Option<f32>, ReadError> {
-        let Some(bound) = node.optional(reader, index)? else { return Ok(None) };
-        match bound.floats()? {
-            &[bound] => Ok(Some(bound)),
-            many => Err(node.wrong(format!("a bound with {} elements; expected one", many.len()))),
+    let bound = |name: &str, index: usize| -> Result<Option<f32>, ReadError> {
+        let Some(bound) = node.optional(reader, index)? else {
+            return Ok(node.attributes().get(name).map(|bound| bound.f));
+        };
+        match bound.tensor.as_floats() {
+            Ok(&[bound]) => Ok(Some(bound)),
+            Ok(many) => {
+                Err(node.wrong(format!("a bound with {} elements; expected one", many.len())))
+            }
+            Err(what) => Err(node.wrong(what)),
         }
     };
-    let (low, high) = (scalar(1)?, scalar(2)?);
+    let low = bound("min", 1)?.filter(|&low| low > f32::MIN);
+    let high = bound("max", 2)?.filter(|&high| high < f32::MAX);
     match (low, high) {
+        (None, None) => unary(reader, node, Operator::Identity),
         (Some(0.0), None) => unary(reader, node, Operator::Relu),
-        (Some(0.0), Some(high)) if high >= f32::MAX => unary(reader, node, Operator::Relu),
         (Some(0.0), Some(ceiling)) if ceiling > 0.0 => {
             unary(reader, node, Operator::Clip { ceiling })
         }
@@ -71,12 +80,37 @@ pub(super) fn unary(
 }
 
 pub(super) fn identity(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
-    match node.known(reader, 0)? {
-        Known::Constant(constant) => {
-            let constant = constant.clone();
-            reader.bind(node.proto, Known::Constant(constant));
-            Ok(())
+    let view = node.raw_view(reader, 0)?;
+    let next = view.clone();
+    reader.push(node.proto, Operator::Identity, &[view.value], |value| next.at(value))
+}
+
+/// Dropout, which is the identity once training is over.
+pub(super) fn dropout(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    if let Some(training) = node.optional(reader, 2)?
+        && training.as_ints()?.iter().any(|&training| training != 0)
+    {
+        return Err(node.wrong("is in training mode; export the model for inference"));
+    }
+    identity(reader, node)
+}
+
+/// Casts that change no value: between floats, and from pixels to floats.
+pub(super) fn cast(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    let mut view = node.raw_view(reader, 0)?;
+    let to = i32::try_from(node.int("to", 0)).ok().and_then(|to| DataType::try_from(to).ok());
+    match to {
+        Some(DataType::Float | DataType::Float16 | DataType::Bfloat16 | DataType::Double) => {
+            view.integer = false;
+            let next = view.clone();
+            reader.push(node.proto, Operator::Identity, &[view.value], |value| next.at(value))
         }
-        Known::Value(_) => unary(reader, node, Operator::Identity),
+        to => {
+            let to = to.map_or("an unknown type".to_string(), |to| to.as_str_name());
+            Err(node.wrong(format!(
+                "casts what depends on the image to {to}, which changes its values; remove it \
+                 before the export"
+            )))
+        }
     }
 }

@@ -1,28 +1,23 @@
 //! Add, Sub, Mul and Div.
 
 use super::*;
+use crate::interpreter::{broadcast, broadcast_strides, places};
 
-/// Add, Sub, Mul or Div of a value and a constant per channel, or of two shape constants; Add and
-/// Sum of two values.
+/// Add, Sub, Mul or Div of a value and a constant; Add and Sum of two values, Sub of two.
 pub(super) fn arithmetic(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let op = node.proto.op_type.as_str();
-    if node.proto.input.len() != 2 {
-        return Err(node.wrong(format!("{} inputs; expected two", node.proto.input.len())));
+    match (op, node.proto.input.len()) {
+        ("Sum", 1) => return activation::identity(reader, node),
+        (_, 2) => {}
+        (_, count) => return Err(node.wrong(format!("{count} inputs; expected two"))),
     }
-    let (left, right) = (node.known(reader, 0)?.clone(), node.known(reader, 1)?.clone());
-    let (view, constant, swapped) = match (left, right) {
-        (Known::Value(view), Known::Constant(constant)) => (view, constant, false),
-        (Known::Constant(constant), Known::Value(view)) => (view, constant, true),
-        (Known::Value(left), Known::Value(right)) => return add_values(reader, node, left, right),
-        (Known::Constant(left), Known::Constant(right)) => {
-            let folded = fold_ints(op, &left, &right)
-                .ok_or_else(|| node.wrong("of these two constants is not supported"))?;
-            reader.bind(node.proto, Known::Constant(folded));
-            return Ok(());
-        }
+    let (value, constant, swapped) = match (node.known(reader, 0)?, node.known(reader, 1)?) {
+        (Known::Value(_), Known::Value(_)) => return add_values(reader, node),
+        (Known::Value(_), _) => (0, 1, false),
+        _ => (1, 0, true),
     };
-    let channels = view.shape()?.channels;
-    let values = per_channel(node, &view, &constant, channels)?;
+    let (view, constant) = (node.view(reader, value)?, node.constant(reader, constant)?);
+    let (view, values) = per_channel(reader, node, view, constant.dims(), constant.floats()?)?;
     let ones = vec![1.0; values.len()];
     let zeros = vec![0.0; values.len()];
     let negated = || values.iter().map(|value| -value).collect::<Vec<_>>();
@@ -36,83 +31,72 @@ pub(super) fn arithmetic(reader: &mut Reader, node: &Cursor) -> Result<(), ReadE
         }
         _ => return Err(node.wrong("divides by zero or by a value")),
     };
-    let next = view.clone();
-    reader.push(node.proto, Operator::Affine { scale, shift }, &[view.value], |v| next.at(v))
+    affine(reader, node, &view, scale, shift)
 }
 
-/// The sum of two values, as at the end of a residual block.
-fn add_values(
+/// Adds a scale and a shift per channel.
+pub(super) fn affine(
     reader: &mut Reader,
     node: &Cursor,
-    left: View,
-    right: View,
+    view: &View,
+    scale: Vec<f32>,
+    shift: Vec<f32>,
 ) -> Result<(), ReadError> {
+    if scale.iter().chain(&shift).any(|value| !value.is_finite()) {
+        return Err(node.wrong("its scale or shift is infinite or not a number"));
+    }
+    reader.push(node.proto, Operator::Affine { scale, shift }, &[view.value], |v| view.at(v))
+}
+
+/// The sum or the difference of two values, as at the end of a residual block.
+fn add_values(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let op = node.proto.op_type.as_str();
-    if op != "Add" && op != "Sum" {
+    if !matches!(op, "Add" | "Sum") {
         return Err(
             node.wrong("both inputs depend on the image; of two values only Add is supported")
         );
     }
-    if (&left.dims, left.layout) != (&right.dims, right.layout) {
+    let (left, right) = (node.view(reader, 0)?, node.view(reader, 1)?);
+    if left.at(0) != right.at(0) || reader.image_of(left.value) != reader.image_of(right.value) {
         return Err(node.wrong(format!(
-            "adds values of the shapes {:?} and {:?}; expected the same shape",
-            left.dims, right.dims
+            "adds values of the shapes {:?} and {:?}; expected the same shape and order",
+            left.dims(),
+            right.dims()
         )));
     }
     if left.value == right.value {
-        let twice = Operator::Affine { scale: vec![2.0], shift: vec![0.0] };
-        return reader.push(node.proto, twice, &[left.value], |v| left.at(v));
+        return affine(reader, node, &left, vec![2.0], vec![0.0]);
     }
     reader.push(node.proto, Operator::Add, &[left.value, right.value], |v| left.at(v))
 }
 
-/// A constant that broadcasts along the channels, as one element or one per channel.
-fn per_channel(
+/// A constant that broadcasts to a value, as one element or one for each channel of the value that
+/// is returned: where it has one for each element, that is the vector of all of them.
+pub(super) fn per_channel(
+    reader: &mut Reader,
     node: &Cursor,
-    view: &View,
-    constant: &Constant,
-    channels: usize,
-) -> Result<Vec<f32>, ReadError> {
-    let values = constant.floats()?;
-    if values.len() == 1 {
-        return Ok(values.to_vec());
+    view: View,
+    dims: &[usize],
+    values: &[f32],
+) -> Result<(View, Vec<f32>), ReadError> {
+    if values.len() == 1 && dims.len() <= view.rank() {
+        return Ok((view, values.to_vec()));
     }
-    // Aligned to the right, as ONNX broadcasts.
-    let from_end = match view.layout {
-        Layout::Nchw => 3,
-        Layout::Nhwc | Layout::Flat => 1,
-    };
-    let at = constant.dims.len().checked_sub(from_end);
-    let lies_on_channels = at.is_some_and(|at| {
-        constant.dims.iter().enumerate().all(|(i, &dim)| dim == if i == at { channels } else { 1 })
-    });
-    match lies_on_channels {
-        true => Ok(values.to_vec()),
-        false => Err(node.wrong(format!(
-            "a constant of shape {:?} against a value of shape {:?}; one element or one per \
-             channel is supported",
-            constant.dims, view.dims
-        ))),
+    let of = view.dims();
+    if !broadcast(dims, &of).is_ok_and(|joined| joined == of) {
+        return Err(node.wrong(format!(
+            "a constant of shape {dims:?} against a value of shape {of:?}; it must broadcast to it"
+        )));
     }
-}
-
-fn fold_ints(op: &str, left: &Constant, right: &Constant) -> Option<Constant> {
-    let (left_ints, right_ints) = (left.as_ints().ok()?, right.as_ints().ok()?);
-    let count = left_ints.len().max(right_ints.len());
-    if ![1, count].contains(&left_ints.len()) || ![1, count].contains(&right_ints.len()) {
-        return None;
+    let mut spread = vec![0.0; view.size()];
+    let constants = places(&of, &broadcast_strides(dims, &of)).map(|at| values[at]);
+    view.order().into_iter().zip(constants).for_each(|(at, value)| spread[at] = value);
+    let channels = reader.image_of(view.value).channels;
+    let (first, rest) = spread.split_at(channels);
+    if rest.chunks(channels).all(|pixel| pixel == first) {
+        let first = first.to_vec();
+        return Ok((view, first));
     }
-    let at = |ints: &[i64], i: usize| ints[if ints.len() == 1 { 0 } else { i }];
-    let values = (0..count).map(|i| {
-        let (a, b) = (at(left_ints, i), at(right_ints, i));
-        match op {
-            "Add" => a.checked_add(b),
-            "Sub" => a.checked_sub(b),
-            "Mul" => a.checked_mul(b),
-            "Div" => a.checked_div(b),
-            _ => None,
-        }
-    });
-    let dims = if left_ints.len() == count { left.dims.clone() } else { right.dims.clone() };
-    Some(Constant::ints(&left.name, dims, values.collect::<Option<_>>()?))
+    let view = reader.as_vector(node.proto, view)?;
+    Ok((view, spread))
 }

@@ -5,13 +5,15 @@ use super::*;
 /// `y = scale * (x - mean) / sqrt(variance + epsilon) + bias`, per channel, as at inference.
 pub(super) fn batch_normalization(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let view = node.view(reader, 0)?;
-    if view.layout == Layout::Nhwc {
-        return Err(node.wrong("expects the channels in dimension 1"));
-    }
     if node.int("training_mode", 0) != 0 {
         return Err(node.wrong("is in training mode; export the model for inference"));
     }
-    let channels = view.shape()?.channels;
+    if node.int("spatial", 1) != 1 {
+        return Err(node.wrong("spatial=0 is not supported"));
+    }
+    let Some(&channels) = view.dims().get(1) else {
+        return Err(node.wrong("expects the channels in dimension 1"));
+    };
     let epsilon = node.float("epsilon", 1e-5);
     let mut parameters = Vec::new();
     for index in 1..=4 {
@@ -33,6 +35,11 @@ pub(super) fn batch_normalization(reader: &mut Reader, node: &Cursor) -> Result<
     if scale.iter().chain(&shift).any(|value| !value.is_finite()) {
         return Err(node.wrong("its scale is infinite or not a number (is a variance negative?)"));
     }
-    let next = view.clone();
-    reader.push(node.proto, Operator::Affine { scale, shift }, &[view.value], |v| next.at(v))
+    // The channels are dimension 1, whatever stands behind it.
+    let mut dims = vec![1; view.rank() - 1];
+    dims[0] = channels;
+    // The first may turn the value into a vector, which the second finds then.
+    let (view, scale) = arithmetic::per_channel(reader, node, view, &dims, &scale)?;
+    let (view, shift) = arithmetic::per_channel(reader, node, view, &dims, &shift)?;
+    arithmetic::affine(reader, node, &view, scale, shift)
 }

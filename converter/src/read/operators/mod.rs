@@ -6,34 +6,36 @@ mod batch_normalization;
 mod concat;
 mod conv;
 mod gemm;
+mod head;
 mod pad;
 mod pool;
 mod reshape;
-mod shape;
+mod window;
 
 use crate::pb;
 
-use super::constant::{Constant, Values};
+use super::constant::Constant;
 use super::view::{Layout, View};
-use super::{Known, ReadError, Reader, node_name};
-use crate::graph::{Head, Operator, Shape};
+use super::{Known, ReadError, Reader, fold, is_standard, node_name};
+use crate::graph::{Operator, Shape};
+use crate::interpreter::attributes::{self, Attributes};
+use crate::interpreter::axis;
 use crate::operators::functions;
-use firmware_core::{Window, WindowError};
+use firmware_core::Window;
 
-/// The operators that [`read_node`] knows, beside functions.
+/// The operators that [`read_node`] knows on what depends on the image, beside functions.
 const SUPPORTED: &[&str] = &[
     "Add",
+    "ArgMax",
     "AveragePool",
     "BatchNormalization",
     "Cast",
     "Clip",
     "Concat",
-    "Constant",
     "Conv",
     "Div",
     "Dropout",
     "Flatten",
-    "Gather (of shapes)",
     "Gemm",
     "GlobalAveragePool",
     "GlobalMaxPool",
@@ -49,8 +51,6 @@ const SUPPORTED: &[&str] = &[
     "ReduceMean",
     "Relu",
     "Reshape",
-    "Shape",
-    "Slice (of shapes)",
     "Softmax",
     "Squeeze",
     "Sub",
@@ -67,7 +67,7 @@ pub fn supported() -> String {
     names.join(", ")
 }
 
-/// A node with its context for errors and its attributes.
+/// A node with its context for errors.
 pub struct Cursor<'a> {
     proto: &'a pb::NodeProto,
 }
@@ -81,20 +81,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn attribute(&self, name: &str) -> Option<&'a pb::AttributeProto> {
-        self.proto.attribute.iter().find(|attribute| attribute.name == name)
+    fn attributes(&self) -> Attributes<'a> {
+        Attributes(self.proto)
     }
 
     fn int(&self, name: &str, default: i64) -> i64 {
-        self.attribute(name).map_or(default, |attribute| attribute.i)
+        self.attributes().int(name, default)
     }
 
     fn float(&self, name: &str, default: f32) -> f32 {
-        self.attribute(name).map_or(default, |attribute| attribute.f)
+        self.attributes().float(name, default)
     }
 
     fn ints(&self, name: &str) -> Option<&'a [i64]> {
-        self.attribute(name).map(|attribute| &attribute.ints[..])
+        self.attributes().ints(name)
     }
 
     fn known<'r>(&self, reader: &'r Reader, index: usize) -> Result<&'r Known, ReadError> {
@@ -111,11 +111,45 @@ impl<'a> Cursor<'a> {
         self.proto.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
     }
 
-    fn view(&self, reader: &Reader, index: usize) -> Result<View, ReadError> {
+    /// A value that depends on the image, as the file sees it; integers too.
+    fn raw_view(&self, reader: &Reader, index: usize) -> Result<View, ReadError> {
         match self.known(reader, index)? {
             Known::Value(view) => Ok(view.clone()),
             Known::Constant(_) => Err(self.wrong(format!(
                 "input {index} is a constant; expected a value computed from the image"
+            ))),
+        }
+    }
+
+    /// A value that depends on the image, in floats.
+    fn view(&self, reader: &Reader, index: usize) -> Result<View, ReadError> {
+        let view = self.raw_view(reader, index)?;
+        match view.integer {
+            true => {
+                Err(self.wrong("computes with integers of the image; cast them to floats first"))
+            }
+            false => Ok(view),
+        }
+    }
+
+    /// A value that is an image, with its layout.
+    fn image(&self, reader: &mut Reader, layouts: &[Layout]) -> Result<Image, ReadError> {
+        let view = self.view(reader, 0)?;
+        let found = layouts.iter().find_map(|&layout| Some((layout, view.as_image(layout)?)));
+        let Some((layout, shape)) = found else {
+            return Err(self.wrong(format!(
+                "reads {:?}, which are not the channels, rows and columns of an image in this \
+                 order; no kernel moves elements here",
+                view.dims()
+            )));
+        };
+        let stored = reader.image_of(view.value) == shape || reader.relabel(view.value, shape);
+        match stored {
+            true => Ok(Image { value: view.value, shape, layout, rank: view.rank() }),
+            false => Err(self.wrong(format!(
+                "reads {:?} out of a value of the shape {}; no kernel does that",
+                view.dims(),
+                reader.image_of(view.value)
             ))),
         }
     }
@@ -134,27 +168,59 @@ impl<'a> Cursor<'a> {
         self.input_name(index).map(|_| self.constant(reader, index)).transpose()
     }
 
-    /// The axes of Squeeze, Unsqueeze and the like: an attribute before opset 13, then an input.
-    fn axes(&self, reader: &Reader) -> Result<Option<Vec<i64>>, ReadError> {
-        if let Some(axes) = self.ints("axes") {
-            return Ok(Some(axes.to_vec()));
-        }
-        self.optional(reader, 1)?.map(|axes| Ok(axes.as_ints()?.to_vec())).transpose()
+    /// The axes of Squeeze, Unsqueeze and the like, counted from the front: an attribute in early
+    /// operator sets, then an input.
+    fn axes(&self, reader: &Reader, rank: usize) -> Result<Option<Vec<usize>>, ReadError> {
+        let axes = match (self.ints("axes"), self.optional(reader, 1)?) {
+            (Some(axes), _) => axes.to_vec(),
+            (None, Some(axes)) => axes.as_ints()?.to_vec(),
+            (None, None) => return Ok(None),
+        };
+        let axes = axes.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>();
+        axes.map(Some).map_err(|what| self.wrong(what))
     }
 
     /// What the node's first output was bound to.
-    fn result(&self, reader: &Reader) -> Result<Known, ReadError> {
-        let known = self.proto.output.first().and_then(|output| reader.known.get(output));
-        known.cloned().ok_or_else(|| self.wrong("has no output"))
+    fn result(&self, reader: &Reader) -> Result<View, ReadError> {
+        match self.proto.output.first().and_then(|output| reader.known.get(output)) {
+            Some(Known::Value(view)) => Ok(view.clone()),
+            _ => Err(self.wrong("has no output")),
+        }
+    }
+}
+
+/// A value that is an image, and how the file lays it out.
+struct Image {
+    value: usize,
+    shape: Shape,
+    layout: Layout,
+    rank: usize,
+}
+
+impl Image {
+    /// The view of another image in the same layout.
+    fn view(&self, shape: Shape) -> impl Fn(usize) -> View {
+        let (layout, rank) = (self.layout, self.rank);
+        move |value| View::image(value, shape, layout, rank)
     }
 }
 
 /// Reads one node of the file.
 pub(super) fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<(), ReadError> {
-    let node = Cursor { proto };
-    let node = &node;
+    let node = &Cursor { proto };
+    if !is_standard(&proto.domain) {
+        let op = format!("{}.{}", proto.domain, proto.op_type);
+        return Err(ReadError::Operator { node: node_name(proto).into(), hint: hint(proto), op });
+    }
+    attributes::check(proto).or_else(|what| match is_known(&proto.op_type) {
+        true => Err(node.wrong(what)),
+        // The operator itself is what is not known.
+        false => Ok(()),
+    })?;
+    if fold::fold(reader, proto)? {
+        return Ok(());
+    }
     match proto.op_type.as_str() {
-        "Constant" => constant(reader, node),
         "Conv" => conv::conv(reader, node),
         "Gemm" => gemm::gemm(reader, node),
         "MatMul" => gemm::matmul(reader, node),
@@ -168,121 +234,50 @@ pub(super) fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<()
         "Clip" => activation::clip(reader, node),
         "Min" => activation::min(reader, node),
         "LeakyRelu" => activation::leaky_relu(reader, node),
-        "Identity" | "Dropout" | "Cast" => activation::identity(reader, node),
-        "Softmax" => activation::unary(reader, node, Operator::Softmax(Head::Softmax)),
-        "LogSoftmax" => activation::unary(reader, node, Operator::Softmax(Head::LogSoftmax)),
-        "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => reshape::reshape(reader, node),
+        "Identity" => activation::identity(reader, node),
+        "Dropout" => activation::dropout(reader, node),
+        "Cast" => activation::cast(reader, node),
+        "Softmax" | "LogSoftmax" | "ArgMax" => head::head(reader, node),
+        "Flatten" | "Reshape" => reshape::reshape(reader, node),
+        "Squeeze" | "Unsqueeze" => reshape::squeeze(reader, node),
         "Transpose" => reshape::transpose(reader, node),
-        "Concat" => match node.known(reader, 0)? {
-            Known::Constant(_) => shape::shape_computation(reader, node),
-            Known::Value(_) => concat::concat(reader, node),
-        },
-        "Shape" | "Gather" | "Slice" => shape::shape_computation(reader, node),
+        "Concat" => concat::concat(reader, node),
         op => match functions::READ.iter().find(|(name, _)| *name == op) {
             Some((_, read)) => {
                 let function = read(node)?;
                 activation::unary(reader, node, Operator::Function(function))
             }
-            None => Err(ReadError::Operator { node: node_name(proto).into(), op: op.into() }),
+            None => Err(ReadError::Operator {
+                node: node_name(proto).into(),
+                hint: hint(proto),
+                op: op.into(),
+            }),
         },
     }
 }
 
-fn constant(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
-    let constant = if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_ref()) {
-        Constant::from_proto(tensor)?
-    } else if let Some(value) = node.attribute("value_float") {
-        Constant { name: String::new(), dims: vec![], values: Values::Float(vec![value.f]) }
-    } else if let Some(value) = node.attribute("value_int") {
-        Constant::ints("", vec![], vec![value.i])
-    } else if let Some(values) = node.ints("value_ints") {
-        Constant::ints("", vec![values.len()], values.to_vec())
-    } else {
-        return Err(node.wrong("has none of value, value_float, value_int, value_ints"));
-    };
-    let name = node.proto.output.first().cloned().unwrap_or_default();
-    reader.bind(node.proto, Known::Constant(Constant { name, ..constant }));
-    Ok(())
+fn is_known(op: &str) -> bool {
+    crate::interpreter::computes(op)
+        || SUPPORTED.contains(&op)
+        || functions::READ.iter().any(|(name, _)| *name == op)
 }
 
-/// Kernel, stride and padding of a window, and the size of its output.
-fn window(
-    node: &Cursor,
-    kernel: [usize; 2],
-    input: Shape,
-) -> Result<(Window, [usize; 2]), ReadError> {
-    let pair = |name: &str| -> Result<[usize; 2], ReadError> {
-        match node.ints(name) {
-            None => Ok([1, 1]),
-            Some(&[a, b]) if (1..=64).contains(&a) && (1..=64).contains(&b) => {
-                Ok([a as usize, b as usize])
-            }
-            Some(other) => {
-                Err(node.wrong(format!("{name} {other:?}; expected two sizes from 1 to 64")))
-            }
+/// What to do about an operator that is not read.
+fn hint(proto: &pb::NodeProto) -> String {
+    let quantized = ["QuantizeLinear", "DequantizeLinear", "QLinearConv", "QGemm", "ConvInteger"];
+    match proto.op_type.as_str() {
+        op if quantized.contains(&op) || op.starts_with("QLinear") || op == "MatMulInteger" => {
+            "the model is already quantized; convert the float model that it was made from".into()
         }
-    };
-    let stride = pair("strides")?;
-    if pair("dilations")? != [1, 1] {
-        return Err(node.wrong("dilations other than 1 are not supported"));
-    }
-    if node.int("ceil_mode", 0) != 0 {
-        return Err(node.wrong("ceil_mode is not supported; use floor"));
-    }
-    let size = [input.height, input.width];
-    let auto_pad = node.attribute("auto_pad").map(|a| String::from_utf8_lossy(&a.s).into_owned());
-    let pads: [usize; 4] = match auto_pad.as_deref() {
-        None | Some("" | "NOTSET") => match node.ints("pads") {
-            None => [0; 4],
-            Some(&[t, l, b, r]) if [t, l, b, r].iter().all(|p| (0..=64).contains(p)) => {
-                [t as usize, l as usize, b as usize, r as usize]
-            }
-            Some(other) => {
-                return Err(node.wrong(format!("pads {other:?}; expected four sizes from 0 to 64")));
-            }
-        },
-        Some("VALID") => [0; 4],
-        Some(same @ ("SAME_UPPER" | "SAME_LOWER")) => {
-            let mut pads = [0; 4];
-            for axis in 0..2 {
-                let outputs = size[axis].div_ceil(stride[axis]);
-                let total =
-                    ((outputs - 1) * stride[axis] + kernel[axis]).saturating_sub(size[axis]);
-                let less = total / 2;
-                let begin = if same == "SAME_UPPER" { less } else { total - less };
-                pads[axis] = begin;
-                pads[axis + 2] = total - begin;
-            }
-            pads
+        "GRU" | "LSTM" | "RNN" | "Attention" | "MultiHeadAttention" | "LayerNormalization" => {
+            "recurrent networks and attention have no kernels here; use a convolutional network"
+                .into()
         }
-        Some(other) => return Err(node.wrong(format!("auto_pad {other} is not supported"))),
-    };
-    let window = Window { kernel, stride, dilation: [1, 1], padding: pads };
-    let output = window.checked_output_size(size).map_err(|error| {
-        node.wrong(match error {
-            WindowError::Padding => {
-                format!("padding {pads:?} reaches the kernel's size {kernel:?}")
-            }
-            WindowError::TooLarge => {
-                format!("the kernel {kernel:?} is larger than its input {input}")
-            }
-            WindowError::Empty => error.to_string(),
-        })
-    })?;
-    // What no window reaches is no padding, wherever it is asked later.
-    Ok((window.trimmed(size, output), output))
-}
-
-/// A value that must be an image with channels first.
-fn image(node: &Cursor, reader: &Reader) -> Result<(View, Shape), ReadError> {
-    let view = node.view(reader, 0)?;
-    if view.layout != Layout::Nchw {
-        return Err(
-            node.wrong(format!("its input has the shape {:?}; expected [N, C, H, W]", view.dims))
-        );
+        "If" | "Loop" | "Scan" => {
+            "control flow has no kernels; export the model for one fixed input size".into()
+        }
+        _ => format!("supported: {}", supported()),
     }
-    let shape = view.shape()?;
-    Ok((view, shape))
 }
 
 /// A bias of `out` elements, or zeros where there is none; one element serves all.

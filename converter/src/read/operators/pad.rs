@@ -2,23 +2,25 @@
 
 use super::*;
 
-/// Zeros around the image.
+/// Zeros around the image. Amounts and value are attributes before operator set 11, then inputs.
 pub(super) fn pad(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
-    let view = node.view(reader, 0)?;
-    let mode = node.attribute("mode").map(|a| String::from_utf8_lossy(&a.s).into_owned());
-    if !matches!(mode.as_deref(), None | Some("constant")) {
-        return Err(
-            node.wrong(format!("mode {}; only constant is supported", mode.unwrap_or_default()))
-        );
+    let image = node.image(reader, &[Layout::ChannelsFirst, Layout::ChannelsLast])?;
+    let mode = node.attributes().string("mode", "constant");
+    if mode != "constant" {
+        return Err(node.wrong(format!("mode {mode}; only constant is supported")));
     }
-    if let Some(value) = node.optional(reader, 2)?
-        && value.floats()?.iter().any(|&value| value != 0.0)
-    {
+    let zeros = match node.optional(reader, 2)? {
+        Some(value) => value.floats()?.iter().all(|&value| value == 0.0),
+        None => node.float("value", 0.0) == 0.0,
+    };
+    if !zeros {
         return Err(node.wrong("pads with another value than 0"));
     }
-    let amounts = node.constant(reader, 1)?;
-    let amounts = amounts.as_ints()?;
-    let rank = view.dims.len();
+    let amounts = match node.ints("pads") {
+        Some(amounts) => amounts.to_vec(),
+        None => node.constant(reader, 1)?.as_ints()?.to_vec(),
+    };
+    let rank = image.rank;
     let axes: Vec<i64> = match node.optional(reader, 3)? {
         Some(axes) => axes.as_ints()?.to_vec(),
         None => (0..rank as i64).collect(),
@@ -26,25 +28,20 @@ pub(super) fn pad(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     if amounts.len() != 2 * axes.len() {
         return Err(node.wrong(format!("{} amounts for {} axes", amounts.len(), axes.len())));
     }
-    let (vertical, horizontal) = match view.layout {
-        Layout::Nchw => (2, 3),
-        Layout::Nhwc => (1, 2),
-        Layout::Flat => return Err(node.wrong("pads a vector; expected an image")),
-    };
-    let mut dims = view.dims.clone();
-    let mut before = [0; 2];
-    for (i, &axis) in axes.iter().enumerate() {
+    let first_spatial = if image.layout == Layout::ChannelsFirst { 2 } else { 1 };
+    let mut padding = [0; 4];
+    for (i, &at) in axes.iter().enumerate() {
         let (first, last) = (amounts[i], amounts[i + axes.len()]);
-        let axis = if axis < 0 { axis + rank as i64 } else { axis };
         if first == 0 && last == 0 {
             continue;
         }
-        let side = match axis {
-            axis if axis == vertical => 0,
-            axis if axis == horizontal => 1,
+        let at = axis(at, rank).map_err(|what| node.wrong(what))?;
+        // The height is 1 where there is none.
+        let side = match at.checked_sub(first_spatial) {
+            Some(side) if side < rank - 2 => side + 4 - rank,
             _ => {
                 return Err(
-                    node.wrong(format!("pads axis {axis}; only height and width are supported"))
+                    node.wrong(format!("pads axis {at}; only height and width are supported"))
                 );
             }
         };
@@ -53,13 +50,15 @@ pub(super) fn pad(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
                 node.wrong(format!("pads by {first} and {last}; expected sizes from 0 to 64"))
             );
         }
-        before[side] = first as usize;
-        dims[axis as usize] += (first + last) as usize;
+        (padding[side], padding[side + 2]) = (first as usize, last as usize);
     }
-    let layout = view.layout;
-    reader.push(node.proto, Operator::Pad { before }, &[view.value], |value| View {
-        value,
-        dims,
-        layout,
-    })
+    let [top, left, bottom, right] = padding;
+    let shape = Shape {
+        height: image.shape.height + top + bottom,
+        width: image.shape.width + left + right,
+        ..image.shape
+    };
+    reader.check_elements(node.proto, &shape.hwc())?;
+    let operator = Operator::Pad { before: [top, left] };
+    reader.push_shaped(node.proto, operator, &[image.value], shape, image.view(shape))
 }

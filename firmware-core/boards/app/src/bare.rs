@@ -7,9 +7,10 @@ use core::hint::black_box;
 
 use firmware_core::Arena;
 
-use crate::markers::{self, EachLayer};
-use crate::model::{self, ARENA_BYTES, Image, Logits};
 use crate::Board;
+use crate::markers::{self, EachLayer};
+use crate::memory::{self, Memory};
+use crate::model::{self, ARENA_BYTES, Image, Logits};
 
 /// Infers image after image, the whole inference in one counted region.
 pub fn run(board: &mut impl Board) -> ! {
@@ -38,22 +39,19 @@ fn infer_layers(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {
 }
 
 #[inline(always)]
-fn serve(
-    board: &mut impl Board,
-    infer: impl Fn(&Image, &mut Arena<ARENA_BYTES>) -> Logits,
-) -> ! {
+fn serve(board: &mut impl Board, infer: impl Fn(&Image, &mut Arena<ARENA_BYTES>) -> Logits) -> ! {
     // Nothing here asks for the time, and the tick's interrupt would fall into some of the counted
     // regions and not into others.
     #[cfg(feature = "systick")]
     cortex_m::interrupt::disable();
-    let mut arena = Arena::new();
-    let mut image: Image = bytemuck::Zeroable::zeroed();
+    // SAFETY: a program runs either this or the demonstration, once, and it never returns.
+    let Memory { arena, image } = unsafe { memory::take() };
     loop {
         board.write(b'?');
-        for byte in bytemuck::bytes_of_mut(&mut image) {
+        for byte in bytemuck::bytes_of_mut(image) {
             *byte = board.read();
         }
-        let logits = infer(&image, &mut arena);
+        let logits = infer(image, arena);
         for byte in bytemuck::bytes_of(&logits) {
             board.write(*byte);
         }

@@ -1,9 +1,9 @@
 //! The demonstration: a self-test that a person can read, then the protocol for a host.
 
-use firmware_core::Arena;
 use inkling_protocol::{Device, reply_len, request_len};
 
 use crate::golden::GOLDEN;
+use crate::memory;
 use crate::model::{INFO, Image};
 use crate::service::{Model, Timed};
 use crate::text::Text;
@@ -12,7 +12,9 @@ use crate::{Board, CLASSES};
 /// Tests itself on the golden images, tells the result on the serial port, lights the lamp if every
 /// logit is right, and then answers the protocol's requests.
 pub fn run(board: &mut impl Board) -> ! {
-    let mut model = Model { board, arena: Arena::new(), logits: [0; CLASSES] };
+    // SAFETY: a program runs either this or the bare inference, once, and it never returns.
+    let memory = unsafe { memory::take() };
+    let mut model = Model { board, memory, logits: [0; CLASSES] };
     let passed = self_test(&mut model);
     model.board.lamp(passed);
     let mut device = Device::<{ request_len(size_of::<Image>()) }, { reply_len(CLASSES) }>::new();
@@ -32,7 +34,7 @@ fn self_test<B: Board>(model: &mut Model<'_, B>) -> bool {
     let mut wrong = 0u32;
     let mut slowest = 0;
     for (image, label, expected) in &GOLDEN {
-        let Timed { class, cycles } = model.run(image);
+        let Timed { class, cycles } = model.run_on(image);
         let cycles = cycles.unwrap_or(0);
         slowest = slowest.max(cycles);
         let right = model.logits == *expected;
@@ -47,7 +49,11 @@ fn self_test<B: Board>(model: &mut Model<'_, B>) -> bool {
     }
     let hz = model.board.ticks_hz();
     let mut text = Text(model.board);
-    text.str("self-test: ").number(GOLDEN.len() as u32).str(" images, ").number(wrong).str(" wrong");
+    text.str("self-test: ")
+        .number(GOLDEN.len() as u32)
+        .str(" images, ")
+        .number(wrong)
+        .str(" wrong");
     if hz != 0 {
         text.str(", at most ").number(slowest).str(" ticks of ").number(hz).str(" a second");
     }

@@ -13,7 +13,8 @@
 pub mod bare;
 mod board;
 pub mod demo;
-mod markers;
+pub mod markers;
+pub mod memory;
 mod service;
 #[cfg(feature = "systick")]
 mod systick;
@@ -31,7 +32,7 @@ pub mod model {
 
 /// Its golden images.
 #[allow(missing_docs, clippy::all, reason = "generated")]
-mod golden {
+pub mod golden {
     include!(env!("GOLDEN_RS"));
 }
 

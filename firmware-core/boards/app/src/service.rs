@@ -1,16 +1,17 @@
 //! The model as the protocol's service.
 
-use bytemuck::{Zeroable, bytes_of, bytes_of_mut};
+use bytemuck::{bytes_of, bytes_of_mut};
 use firmware_core::{Arena, argmax};
 use inkling_protocol::{Error, Inference, Info, Logits, Packed, Service};
 
-use crate::model::{self, ARENA_BYTES, INFO, Image};
 use crate::Board;
+use crate::memory::Memory;
+use crate::model::{self, ARENA_BYTES, INFO, Image};
 
-/// The model on a board, with its arena and its last logits.
+/// The model on a board, with its memory and its last logits.
 pub struct Model<'b, B> {
     pub board: &'b mut B,
-    pub arena: Arena<ARENA_BYTES>,
+    pub memory: Memory,
     pub logits: model::Logits,
 }
 
@@ -28,9 +29,16 @@ pub struct Timed {
 }
 
 impl<B: Board> Model<'_, B> {
-    pub fn run(&mut self, image: &Image) -> Timed {
+    /// One inference on `image`.
+    pub fn run_on(&mut self, image: &Image) -> Timed {
+        *self.memory.image = *image;
+        self.run()
+    }
+
+    /// One inference on the image in the memory.
+    fn run(&mut self) -> Timed {
         let start = self.board.ticks();
-        self.logits = infer(image, &mut self.arena);
+        self.logits = infer(self.memory.image, self.memory.arena);
         let cycles = self.board.ticks().wrapping_sub(start);
         Timed {
             class: argmax(&self.logits) as u16,
@@ -54,11 +62,10 @@ impl<B: Board> Service for Model<'_, B> {
     }
 
     fn infer(&mut self, image: Packed<'_>) -> Result<Inference<'_>, Error> {
-        let mut pixels: Image = Zeroable::zeroed();
-        if !image.unpack(bytes_of_mut(&mut pixels)) {
+        if !image.unpack(bytes_of_mut(self.memory.image)) {
             return Err(Error::ImageSize(size_of::<Image>() as u32));
         }
-        let Timed { class, cycles } = self.run(&pixels);
+        let Timed { class, cycles } = self.run();
         let logits = Logits::from_le_bytes(bytes_of(&self.logits)).ok_or(Error::Internal)?;
         Ok(Inference { class, cycles, logits })
     }

@@ -16,6 +16,9 @@ mod descriptor;
 use inkling_app::Board;
 use pac::{GPIO, IO_MUX, RTC_CNTL, SYSTEM, TIMG0, UART0};
 
+use panic_halt as _;
+pub use riscv_rt::entry;
+
 const BAUD: u32 = 115_200;
 const CRYSTAL_HZ: u32 = 40_000_000;
 const CPU_HZ: u32 = 160_000_000;
@@ -26,12 +29,12 @@ const LAMP: usize = 3;
 const TX_FIFO: u16 = 128;
 
 /// The board, set up.
-pub struct Esp32C3 {
+pub struct Hardware {
     gpio: GPIO,
     uart: UART0,
 }
 
-impl Esp32C3 {
+impl Hardware {
     /// Stops the watchdogs and starts the clock, the counter and the serial port. Call it once, at the
     /// start of `main`.
     #[allow(clippy::new_without_default, reason = "it takes the hardware over")]
@@ -151,7 +154,7 @@ fn start_uart(uart: &UART0, system: &SYSTEM, mux: &IO_MUX) {
         .modify(|_, w| unsafe { w.mcu_sel().bits(UART).fun_ie().set_bit().fun_wpu().set_bit() });
 }
 
-impl Board for Esp32C3 {
+impl Board for Hardware {
     const NAME: &'static str = "ESP32-C3-DevKitM-1";
 
     fn read(&mut self) -> u8 {

@@ -9,6 +9,9 @@ use e310x::{Gpio0, Peripherals, Prci, Uart0};
 use inkling_app::Board;
 use riscv::register::mcycle;
 
+use panic_halt as _;
+pub use riscv_rt::entry;
+
 const BAUD: u32 = 115_200;
 const CRYSTAL_HZ: u32 = 16_000_000;
 const RX: u32 = 16;
@@ -16,12 +19,12 @@ const TX: u32 = 17;
 const GREEN: u32 = 19;
 
 /// The board, set up.
-pub struct HiFive1 {
+pub struct Hardware {
     gpio: Gpio0,
     uart: Uart0,
 }
 
-impl HiFive1 {
+impl Hardware {
     /// Starts the crystal and the serial port. Call it once, at the start of `main`.
     #[allow(clippy::new_without_default, reason = "it takes the hardware over")]
     pub fn new() -> Self {
@@ -56,7 +59,7 @@ fn start_crystal(prci: &Prci) {
     prci.pllcfg().modify(|_, w| w.sel().set_bit());
 }
 
-impl Board for HiFive1 {
+impl Board for Hardware {
     const NAME: &'static str = "SiFive HiFive1 Rev B";
 
     fn read(&mut self) -> u8 {

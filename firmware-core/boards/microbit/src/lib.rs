@@ -8,6 +8,9 @@
 use inkling_app::Board;
 use nrf51_pac::{GPIO, Peripherals, TIMER0, UART0};
 
+pub use cortex_m_rt::entry;
+use panic_halt as _;
+
 const TX: u32 = 24;
 const RX: u32 = 25;
 /// The LED in the upper left corner shines while its row is high and its column low.
@@ -15,13 +18,13 @@ const ROW_1: u32 = 13;
 const COLUMN_1: u32 = 4;
 
 /// The board, set up.
-pub struct Microbit {
+pub struct Hardware {
     gpio: GPIO,
     timer: TIMER0,
     uart: UART0,
 }
 
-impl Microbit {
+impl Hardware {
     /// Starts the crystal, the counter and the serial port. Call it once, at the start of `main`.
     #[allow(clippy::new_without_default, reason = "it takes the hardware over")]
     pub fn new() -> Self {
@@ -50,7 +53,7 @@ impl Microbit {
     }
 }
 
-impl Board for Microbit {
+impl Board for Hardware {
     const NAME: &'static str = "BBC micro:bit v1";
 
     fn read(&mut self) -> u8 {

@@ -14,6 +14,9 @@ use rp2040_hal::pac::{Peripherals, UART0};
 use rp2040_hal::uart::{Enabled, UartConfig, UartPeripheral};
 use rp2040_hal::{Clock, Sio, Watchdog};
 
+use panic_halt as _;
+pub use rp2040_hal::entry;
+
 const CRYSTAL_HZ: u32 = 12_000_000;
 
 type Wires = (Pin<Gpio0, FunctionUart, PullNone>, Pin<Gpio1, FunctionUart, PullNone>);
@@ -24,14 +27,14 @@ type Wires = (Pin<Gpio0, FunctionUart, PullNone>, Pin<Gpio1, FunctionUart, PullN
 static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
 
 /// The board, set up.
-pub struct Pico {
+pub struct Hardware {
     lamp: Pin<Gpio25, FunctionSioOutput, PullDown>,
     ticks: Ticks,
     hz: u32,
     uart: UartPeripheral<Enabled, UART0, Wires>,
 }
 
-impl Pico {
+impl Hardware {
     /// Starts the clocks, the counter and the serial port. Call it once, at the start of `main`.
     ///
     /// # Panics
@@ -65,7 +68,7 @@ impl Pico {
     }
 }
 
-impl Board for Pico {
+impl Board for Hardware {
     const NAME: &'static str = "Raspberry Pi Pico";
 
     fn read(&mut self) -> u8 {

@@ -8,19 +8,22 @@
 use inkling_app::{Board, Ticks};
 use stm32f1::stm32f100::{CorePeripherals, GPIOC, Peripherals, RCC, USART1};
 
+pub use cortex_m_rt::entry;
+use panic_halt as _;
+
 const BAUD: u32 = 115_200;
 const HSI_HZ: u32 = 8_000_000;
 const PLL_HZ: u32 = 24_000_000;
 
 /// The board, set up.
-pub struct ValueLine {
+pub struct Hardware {
     lamp: GPIOC,
     ticks: Ticks,
     hz: u32,
     uart: USART1,
 }
 
-impl ValueLine {
+impl Hardware {
     /// Starts the clock, the counter and the serial port. Call it once, at the start of `main`.
     #[allow(clippy::new_without_default, reason = "it takes the hardware over")]
     pub fn new() -> Self {
@@ -30,8 +33,7 @@ impl ValueLine {
 
         let hz = if start_pll(&RCC) { PLL_HZ } else { HSI_HZ };
 
-        RCC.apb2enr()
-            .modify(|_, w| w.iopaen().enabled().iopcen().enabled().usart1en().enabled());
+        RCC.apb2enr().modify(|_, w| w.iopaen().enabled().iopcen().enabled().usart1en().enabled());
         // PA10 is a floating input after reset, which is what the receiver needs.
         GPIOA.crh().modify(|_, w| w.mode9().output50().cnf9().alt_push_pull());
         GPIOC.crh().modify(|_, w| w.mode9().output().cnf9().push_pull());
@@ -59,7 +61,7 @@ fn start_pll(rcc: &RCC) -> bool {
     true
 }
 
-impl Board for ValueLine {
+impl Board for Hardware {
     const NAME: &'static str = "STM32VLDISCOVERY";
 
     fn read(&mut self) -> u8 {

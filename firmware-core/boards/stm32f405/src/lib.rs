@@ -8,19 +8,22 @@
 use inkling_app::{Board, Ticks};
 use stm32f4::stm32f405::{CorePeripherals, FLASH, GPIOC, Peripherals, RCC, USART1};
 
+pub use cortex_m_rt::entry;
+use panic_halt as _;
+
 const BAUD: u32 = 115_200;
 const HSI_HZ: u32 = 16_000_000;
 const PLL_HZ: u32 = 168_000_000;
 
 /// The board, set up.
-pub struct OlimexH405 {
+pub struct Hardware {
     lamp: GPIOC,
     ticks: Ticks,
     ticks_hz: u32,
     uart: USART1,
 }
 
-impl OlimexH405 {
+impl Hardware {
     /// Starts the clock, the counter and the serial port. Call it once, at the start of `main`.
     #[allow(clippy::new_without_default, reason = "it takes the hardware over")]
     pub fn new() -> Self {
@@ -68,7 +71,7 @@ fn start_pll(rcc: &RCC, flash: &FLASH) -> bool {
     true
 }
 
-impl Board for OlimexH405 {
+impl Board for Hardware {
     const NAME: &'static str = "Olimex STM32-H405";
 
     fn read(&mut self) -> u8 {

@@ -1,44 +1,69 @@
-//! Guest instructions of `simple`, total and per layer, and the stack it needs.
+//! What the model of `INKLING_MODEL` costs: each input's inference in a counted region, and then its
+//! layers, each in a region of its own.
 //!
-//! The regions that the plugin counts are, per image: the whole inference, then its layers.
+//! The file `inputs` in QEMU's working folder holds the inputs, one behind the other; the program
+//! writes their logits, little-endian `i32`s, to the file `logits`. On standard output it says in which
+//! order the layers run: one line `layer INDEX` per region.
 
 #![no_std]
 #![no_main]
 
-use counts::machine::{PerLayer, end_count, stack_depth, start_count};
-use counts::model::{ARENA_BYTES, Image, infer_observed};
-use counts::source::Source;
-use firmware_core::Arena;
+use bytemuck::{bytes_of, bytes_of_mut};
+use counts as _;
+use firmware_core::Observer;
+use inkling_app::markers::{self, EachLayer};
+use inkling_app::memory::{self, Memory};
+use inkling_app::model;
+use semihosting::fs::File;
+use semihosting::io::{Read, Result, Write};
 use semihosting::{println, process::ExitCode};
 
-static mut IMAGE: Image = [[[0; 1]; 28]; 28];
-static mut ARENA: Arena<ARENA_BYTES> = Arena::new();
+/// Says which layer starts.
+struct Order;
+
+impl Observer for Order {
+    fn start(&mut self, layer: usize) {
+        println!("layer {layer}");
+    }
+}
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
 fn main() -> ! {
-    // SAFETY: one thread, and the only references.
-    let (image, arena) = unsafe { (&mut *&raw mut IMAGE, &mut *&raw mut ARENA) };
-    let mut source = Source::new(99);
-    for round in 0..100 {
-        for byte in image.as_flattened_mut().as_flattened_mut() {
-            *byte = match round {
-                0 => 0,
-                1 => 255,
-                _ => source.byte(),
-            };
-        }
-        start_count();
-        let logits = infer_observed(image, arena, &mut ());
-        end_count();
-        if infer_observed(image, arena, &mut PerLayer) != logits {
-            println!("FAILED: the same image gave other logits");
-            semihosting::process::exit(1);
+    match run() {
+        Ok(()) => ExitCode::SUCCESS.exit_process(),
+        Err(error) => {
+            println!("FAILED: {error}");
+            semihosting::process::exit(1)
         }
     }
-    let stack = stack_depth(|| {
-        core::hint::black_box(infer_observed(image, arena, &mut ()));
-    });
-    println!("stack {stack}");
-    ExitCode::SUCCESS.exit_process()
+}
+
+fn run() -> Result<()> {
+    // SAFETY: nothing else takes it, and this runs once.
+    let Memory { arena, image } = unsafe { memory::take() };
+    let mut inputs = File::open(c"inputs")?;
+    let mut outputs = File::create(c"logits")?;
+    let count = inputs.metadata()?.len() as usize / size_of::<model::Image>();
+    for number in 0..count {
+        let mut rest = bytes_of_mut(image);
+        while !rest.is_empty() {
+            match inputs.read(rest)? {
+                0 => panic!("the file of inputs ends too early"),
+                read => rest = &mut rest[read..],
+            }
+        }
+        if number == 0 {
+            model::infer_observed(image, arena, &mut Order);
+        }
+        markers::begin();
+        let logits = core::hint::black_box(model::infer(image, arena));
+        markers::end();
+        assert!(
+            model::infer_observed(image, arena, &mut EachLayer) == logits,
+            "the same input gave other logits"
+        );
+        outputs.write_all(bytes_of(&logits))?;
+    }
+    Ok(())
 }

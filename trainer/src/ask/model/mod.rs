@@ -1,24 +1,29 @@
-//! A finished model, as its folder has it: `float.onnx`, `int8.onnx` and `labels.txt`.
+//! A finished model, as its folder has it: `model.json`, `float.onnx` and `int8.onnx`.
 //!
-//! Both networks run in tract. On `int8.onnx` that gives the integers of a device, bit for bit:
-//! the converter refuses to write a model for which it does not.
+//! The integers are computed by the kernels of `firmware-core`, so they are a device's; the float
+//! layers are those that they were made of. Both are restored from the files, and refused if they
+//! are not what `int8.onnx` holds.
 
-mod run;
 mod trace;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use converter::emit::int8_onnx::LOGIT_EXPONENT;
-use converter::pb;
-use converter::read;
-use inkling_data::{Dataset, shape_text};
-use prost::Message;
-
+use converter::RestoreError;
+use converter::lower;
+use converter::quantized::QuantizedNetwork;
+use converter::record::{self, ModelRecord, RecordFileError};
+use converter::{evaluate, reference};
 use inkling_data::read::labels;
+use inkling_data::{Dataset, shape_text};
+use inkling_support::digest::sha256;
+use inkling_support::{parallel, shell};
 
 pub use trace::{Filters, LayerTrace, Trace};
+
+/// Below this probability an answer is called unsure, where the record says nothing else.
+const UNSURE: f64 = 0.6;
 
 /// A model to ask.
 pub struct Model {
@@ -30,22 +35,22 @@ pub struct Model {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
-    float_onnx: Vec<u8>,
-    int8_onnx: Vec<u8>,
-    /// A logit of the integers stands for `integer · 2^-exponent`.
-    logit_exponent: i32,
+    pub record: ModelRecord,
+    float: lower::Network,
+    int8: QuantizedNetwork,
 }
 
 /// The probabilities of all classes for every image of a data set.
 pub type Probabilities = Vec<Vec<f32>>;
 
 impl Model {
-    /// Reads the model of a folder.
+    /// Reads the model of a folder; a file of it stands for its folder.
     ///
     /// # Errors
     ///
-    /// Names the file: missing, damaged, not for grey images, or of another version.
-    pub fn open(folder: &Path) -> Result<Self, ModelError> {
+    /// Names the file: missing, damaged, or of another conversion than those beside it.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        let folder = folder_of(path)?;
         let file = |name: &str| {
             let path = folder.join(name);
             fs::read(&path).map_err(|error| match error.kind() {
@@ -55,49 +60,44 @@ impl Model {
         };
         let float_onnx = file("float.onnx")?;
         let int8_onnx = file("int8.onnx")?;
-        let path = folder.join("int8.onnx");
-        let unusable = |what: String| ModelError::Unusable { path: path.clone(), what };
-        let proto = pb::ModelProto::decode(&int8_onnx[..])
-            .map_err(|_| unusable("is no ONNX model, or damaged".into()))?;
-        let entry = proto.metadata_props.iter().find(|entry| entry.key == LOGIT_EXPONENT);
-        let exponent = entry.and_then(|entry| entry.value.parse::<i32>().ok());
-        let logit_exponent = exponent.filter(|e| (-64..=64).contains(e)).ok_or_else(|| {
-            unusable(format!("does not say its {LOGIT_EXPONENT}; convert the model again"))
-        })?;
-        let dims = read::input_dims(&float_onnx).map_err(|error| ModelError::Unusable {
-            path: folder.join("float.onnx"),
-            what: error.to_string(),
-        })?;
-        let [_, channels, height, width] = dims[..] else {
-            return Err(unusable(format!(
-                "takes {dims:?}; images [N, channels, height, width] are supported"
-            )));
+        let unusable =
+            |name: &str, what: String| ModelError::Unusable { path: folder.join(name), what };
+        let record = match ModelRecord::of_folder(&folder)? {
+            Some(record) => record,
+            None => ModelRecord::of_onnx(&int8_onnx)
+                .map_err(|error| unusable("int8.onnx", error.to_string()))?
+                .ok_or_else(|| ModelError::NoRecord { folder: folder.clone() })?,
         };
-        let classes =
-            run::classes(&proto).ok_or_else(|| unusable("has no logits [N, classes]".into()))?;
-        let names = match labels::read(folder).map_err(ModelError::Labels)? {
-            Some(names) if names.len() == classes => names,
-            Some(names) => {
-                let path = folder.join(labels::FILE);
-                let what = format!("has {} names for {classes} classes", names.len());
-                return Err(ModelError::Unusable { path, what });
+        if let Some(source) = &record.source
+            && source.sha256 != sha256([&float_onnx[..]])
+        {
+            return Err(unusable("float.onnx", OTHER_FILE.into()));
+        }
+        let restored = converter::restore(&float_onnx, &record, &int8_onnx);
+        let (float, int8) = restored.map_err(|error| match error {
+            RestoreError::Convert(error) => unusable("float.onnx", error.to_string()),
+            RestoreError::Another => unusable("int8.onnx", error.to_string()),
+        })?;
+        let classes = int8.classes();
+        let names = match &record.labels {
+            names if names.len() == classes => names.clone(),
+            names if names.is_empty() => match labels::read(&folder).map_err(ModelError::Labels)? {
+                Some(names) if names.len() == classes => names,
+                Some(names) => {
+                    let what = format!("has {} names for {classes} classes", names.len());
+                    return Err(unusable(labels::FILE, what));
+                }
+                None => labels::numbers(classes),
+            },
+            names => {
+                let what = format!("has {} labels for {classes} classes", names.len());
+                return Err(unusable(record::FILE, what));
             }
-            None => labels::numbers(classes),
         };
         let name =
             folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
-        let folder = folder.to_path_buf();
-        Ok(Self {
-            folder,
-            name,
-            names,
-            height,
-            width,
-            channels,
-            float_onnx,
-            int8_onnx,
-            logit_exponent,
-        })
+        let converter::graph::Shape { height, width, channels } = int8.input;
+        Ok(Self { folder, name, names, height, width, channels, record, float, int8 })
     }
 
     /// Height, width and channels of the images that it takes.
@@ -109,36 +109,47 @@ impl Model {
         self.names.len()
     }
 
+    /// The probability below which an answer is called unsure.
+    pub fn unsure(&self) -> f32 {
+        self.record.thresholds.get(record::UNSURE).copied().unwrap_or(UNSURE) as f32
+    }
+
     /// The integers' logits for every image.
     ///
     /// # Errors
     ///
-    /// Images of another size; what tract says of a damaged file.
+    /// Images of another size.
     pub fn int8_logits(&self, images: &Dataset) -> Result<Vec<Vec<i32>>, ModelError> {
         self.check_size(images)?;
-        converter::prove::int8_logits(&self.int8_onnx, self.classes(), images)
-            .map_err(|error| self.failed("int8.onnx", error))
+        Ok(reference::all_logits(&self.int8, images))
     }
 
-    /// What the integers' logits mean as probabilities: the softmax of `logit · 2^-exponent`.
+    /// What the integers' logits for one image mean: the softmax of `logit · scale`.
+    pub fn probabilities(&self, logits: &[i32]) -> Vec<f32> {
+        let exponent = self.int8.format(self.int8.layers.len()).exponent();
+        let scale = 2_f32.powi(-exponent);
+        softmax(&logits.iter().map(|&logit| logit as f32 * scale).collect::<Vec<f32>>())
+    }
+
+    /// The integers' probabilities for every image.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::int8_logits`].
     pub fn int8_probabilities(&self, images: &Dataset) -> Result<Probabilities, ModelError> {
-        let scale = 2_f32.powi(-self.logit_exponent);
-        let real =
-            |logits: Vec<i32>| logits.iter().map(|&x| x as f32 * scale).collect::<Vec<f32>>();
         let logits = self.int8_logits(images)?;
-        Ok(logits.into_iter().map(|logits| softmax(&real(logits))).collect())
+        Ok(logits.iter().map(|logits| self.probabilities(logits)).collect())
     }
 
-    /// The float network's probabilities for every image; it takes `pixel / 255`.
+    /// The float network's probabilities for every image, scaled as in its training.
     ///
     /// # Errors
     ///
     /// As [`Model::int8_logits`].
     pub fn float_probabilities(&self, images: &Dataset) -> Result<Probabilities, ModelError> {
         self.check_size(images)?;
-        let logits = run::float_logits(&self.float_onnx, self.classes(), images)
-            .map_err(|error| self.failed("float.onnx", error))?;
-        Ok(logits.iter().map(|logits| softmax(logits)).collect())
+        let answer = |index| softmax(&evaluate::logits(&self.float, images.image(index)));
+        Ok(parallel::map(images.len(), answer))
     }
 
     /// Everything that the integers compute for one image.
@@ -147,8 +158,11 @@ impl Model {
     ///
     /// As [`Model::int8_logits`].
     pub fn trace(&self, image: &[u8]) -> Result<Trace, ModelError> {
-        trace::run(&self.int8_onnx, image, self.shape())
-            .map_err(|error| self.failed("int8.onnx", error))
+        let (folder, expected) = (self.folder.clone(), self.shape());
+        if image.len() != expected.iter().product::<usize>() {
+            return Err(ModelError::Size { folder, found: [1, image.len(), 1], expected });
+        }
+        Ok(trace::run(&self.int8, image))
     }
 
     /// Brings a data set's classes into the order of the model's, by their names.
@@ -180,10 +194,21 @@ impl Model {
         let folder = self.folder.clone();
         Err(ModelError::Size { folder, found: images.shape, expected: self.shape() })
     }
+}
 
-    fn failed(&self, file: &str, error: impl std::fmt::Display) -> ModelError {
-        let lines: Vec<String> = format!("{error:#}").lines().map(str::to_string).collect();
-        ModelError::Unusable { path: self.folder.join(file), what: lines.join(" ") }
+/// The folder that is meant by `path`, a model's folder or a file in it.
+fn folder_of(path: &Path) -> Result<PathBuf, ModelError> {
+    if !path.is_file() {
+        return Ok(path.to_path_buf());
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let known = ["float.onnx", "int8.onnx", "model.rs", record::FILE];
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some(name) if known.contains(&name) => Ok(folder),
+        _ => Err(ModelError::File { path: path.to_path_buf() }),
     }
 }
 
@@ -194,6 +219,9 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let sum: f32 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()
 }
+
+const OTHER_FILE: &str = "is not the file that the record of the model is about; it was changed, or \
+                          the writing of the folder was interrupted: make the model anew";
 
 /// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +235,23 @@ pub enum ModelError {
     Read { path: PathBuf, error: io::Error },
     #[error("{}: {what}", path.display())]
     Unusable { path: PathBuf, what: String },
+    #[error(
+        "{0}: has no record of the model ({file}), as an older Inkling left it; make it anew: cargo \
+         run -p converter -- {1} --calibration DATA --out {2}",
+        folder.display(),
+        shell::word(&folder.join("float.onnx").display().to_string()),
+        shell::word(&folder.display().to_string()),
+        file = record::FILE,
+    )]
+    NoRecord { folder: PathBuf },
+    #[error(
+        "{}: is a file, and --model needs the folder of a finished model; this makes one: cargo run \
+         -p converter -- {} --calibration DATA --out DIR",
+        path.display(), shell::word(&path.display().to_string())
+    )]
+    File { path: PathBuf },
+    #[error(transparent)]
+    Record(#[from] RecordFileError),
     /// Names the file.
     #[error("{0}")]
     Labels(String),
@@ -217,4 +262,19 @@ pub enum ModelError {
     Size { folder: PathBuf, found: [usize; 3], expected: [usize; 3] },
     #[error("{}: the model has no class {class:?}; it knows {known}", folder.display())]
     Class { folder: PathBuf, class: String, known: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::softmax;
+
+    #[test]
+    fn probabilities_are_those_of_the_exponential() {
+        let found = softmax(&[1.0, 3.0, -200.0, 2.0]);
+        let sum = 1f32.exp() + 3f32.exp() + 2f32.exp();
+        for (found, wanted) in found.iter().zip([1f32.exp(), 3f32.exp(), 0.0, 2f32.exp()]) {
+            assert!((found - wanted / sum).abs() < 1e-6, "{found}");
+        }
+        assert_eq!(softmax(&[f32::MAX, f32::MAX]), [0.5, 0.5]);
+    }
 }

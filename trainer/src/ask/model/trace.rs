@@ -1,15 +1,16 @@
-//! Everything that the integer network computes for one image.
-//!
-//! The file is run as it is, with every value between its nodes as an output, and beside each
-//! QLinearConv a ConvInteger of the same operands: its result plus the bias is the accumulator
-//! that a device holds before it requantizes.
+//! Everything that the integer network computes for one image: what a device holds, by the same
+//! kernels, with the accumulators that it requantizes.
 
-use std::collections::HashMap;
-
-use converter::pb;
+use converter::graph::Shape;
+use converter::operators::IntegerOp;
+use converter::operators::conv2d::QuantizedConv2d;
+use converter::quantized::{
+    Parameters, QuantizedLayer, QuantizedNetwork, Requantization, ValueFormat, ValueType,
+};
+use converter::reference::{self, Integers};
+use firmware_core::kernels::{self, Conv2dShape};
+use firmware_core::{Activation, LayerKind, Requantize, Shift, Window};
 use inkling_data::planar_order;
-use prost::Message;
-use tract_onnx::prelude::*;
 
 /// All values of one inference.
 #[derive(Clone, Debug)]
@@ -18,21 +19,21 @@ pub struct Trace {
     pub logits: Vec<i32>,
 }
 
-/// One node of `int8.onnx`.
+/// What one kernel computed.
 #[derive(Clone, Debug)]
 pub struct LayerTrace {
+    /// The layer's name in generated code and in `int8.onnx`.
     pub name: String,
-    /// The ONNX operator.
-    pub operator: String,
+    pub kernel: &'static str,
     /// `[channels, height, width]`, or `[1, 1, size]` of a vector.
     pub shape: [usize; 3],
-    /// The integers that the node computed, channel by channel.
+    /// The integers that the kernel computed, channel by channel.
     pub values: Vec<i32>,
     /// The smallest and the largest value of its type.
     pub range: [i32; 2],
-    /// The accumulators, where the node has any: they may be more than the values.
+    /// The accumulators, where there are weights: one for each value.
     pub accumulators: Option<Vec<i32>>,
-    /// The weights of a convolution over an image.
+    /// The weights of a convolution.
     pub filters: Option<Filters>,
 }
 
@@ -43,118 +44,131 @@ pub struct Filters {
     pub weights: Vec<i8>,
 }
 
-/// Suffix of the values that are added to the graph.
-const ACCUMULATOR: &str = "/accumulator";
-
-/// Runs `int8.onnx` on one image.
-pub fn run(onnx: &[u8], image: &[u8], shape: [usize; 3]) -> TractResult<Trace> {
-    let [height, width, channels] = shape;
-    let mut model = pb::ModelProto::decode(onnx)?;
-    let graph = model.graph.as_mut().ok_or_else(|| anyhow::anyhow!("the file has no graph"))?;
-    let nodes = graph.node.clone();
-    let mut wanted: Vec<String> = Vec::new();
-    for node in &nodes {
-        wanted.extend(node.output.iter().cloned());
-        if node.op_type == "QLinearConv" && node.input.len() >= 9 {
-            add_accumulator(graph, node);
-            wanted.push(format!("{}{ACCUMULATOR}", node.output[0]));
+/// Runs the network on one image, `[height][width][channels]`.
+pub fn run(network: &QuantizedNetwork, image: &[u8]) -> Trace {
+    let values = reference::values(network, image);
+    let mut layers = Vec::new();
+    for (layer, result) in network.layers.iter().zip(&values[1..]) {
+        let (input, x) = (network.shape(layer.input()), &values[layer.input()]);
+        let result = result.to_i32();
+        let sums = match x {
+            Integers::U8(x) => accumulators(layer, input, x),
+            Integers::I8(x) => accumulators(layer, input, x),
+            Integers::I32(_) => None,
+        };
+        let kernel = match layer.kind() {
+            LayerKind::Conv2dMaxPool2d => LayerKind::Conv2d.name(),
+            kind => kind.name(),
+        };
+        let computed = |name: &str, kernel, values: &[i32], shape: Shape| LayerTrace {
+            name: name.to_string(),
+            kernel,
+            shape: shown(shape),
+            values: planar(values, shape),
+            range: range(layer.format),
+            accumulators: None,
+            filters: None,
+        };
+        let IntegerOp::Conv2d(QuantizedConv2d { parameters, window, convolved, pool, .. }) =
+            &layer.op
+        else {
+            layers.push(LayerTrace {
+                accumulators: sums,
+                ..computed(&layer.name, kernel, &result, layer.output)
+            });
+            continue;
+        };
+        let sums = sums.unwrap_or_default();
+        // Where a pooling follows, the values before it: rounding does not change which is largest.
+        let unpooled = if pool.is_some() { requantized(layer, &sums) } else { result.clone() };
+        layers.push(LayerTrace {
+            accumulators: Some(planar(&sums, *convolved)),
+            filters: Some(filters(parameters, window)),
+            ..computed(&layer.name, kernel, &unpooled, *convolved)
+        });
+        if pool.is_some() {
+            let name = format!("{}_pool", layer.name);
+            layers.push(computed(&name, LayerKind::MaxPool2d.name(), &result, layer.output));
         }
     }
-    graph.output = wanted
-        .iter()
-        .map(|name| pb::ValueInfoProto { name: name.clone(), ..Default::default() })
-        .collect();
-    let tensors: HashMap<String, pb::TensorProto> =
-        graph.initializer.iter().map(|tensor| (tensor.name.clone(), tensor.clone())).collect();
-    let bytes = model.encode_to_vec();
-    let plan = tract_onnx::onnx()
-        .model_for_read(&mut &bytes[..])?
-        .with_input_fact(0, u8::fact([1, channels, height, width]).into())?
-        .into_optimized()?
-        .into_runnable()?;
-    let planar: Vec<u8> = planar_order(shape).map(|place| image[place]).collect();
-    let input = Tensor::from_shape(&[1, channels, height, width], &planar)?;
-    let results = plan.run(tvec!(input.into()))?;
-    let found: HashMap<&str, &TValue> =
-        wanted.iter().map(String::as_str).zip(results.iter()).collect();
-    let mut layers = Vec::new();
-    for node in &nodes {
-        let Some(value) = found.get(node.output[0].as_str()) else { continue };
-        let accumulator = found.get(format!("{}{ACCUMULATOR}", node.output[0]).as_str());
-        layers.push(layer(node, value, accumulator.copied(), &tensors)?);
+    let logits = values.last().map(Integers::to_i32).unwrap_or_default();
+    Trace { layers, logits }
+}
+
+/// The accumulators of a layer with weights, `[height][width][out]`, before any pooling.
+fn accumulators<X: Activation>(layer: &QuantizedLayer, input: Shape, x: &[X]) -> Option<Vec<i32>> {
+    let p = layer.parameters()?;
+    let IntegerOp::Conv2d(QuantizedConv2d { window, groups, convolved, .. }) = &layer.op else {
+        let mut sums = vec![0; p.channels()];
+        kernels::fully_connected_logits(x, &p.weights, &p.bias, &mut sums);
+        return Some(sums);
+    };
+    let mut sums = vec![0; convolved.size()];
+    let (ins, outs) = (input.channels / groups, convolved.channels / groups);
+    let shape = Conv2dShape::new(
+        [input.height, input.width, ins],
+        [convolved.height, convolved.width, outs],
+        *window,
+    );
+    // Each group is a convolution of its own over some of the channels.
+    for group in 0..*groups {
+        let x: Vec<X> = x
+            .chunks_exact(input.channels)
+            .flat_map(|pixel| &pixel[group * ins..][..ins])
+            .copied()
+            .collect();
+        let channels = group * outs..(group + 1) * outs;
+        let weights: Vec<i8> = channels.clone().flat_map(|c| p.taps(c)).copied().collect();
+        let mut of_group = vec![0; convolved.height * convolved.width * outs];
+        kernels::conv2d_accumulate(&shape, &x, &weights, &p.bias[channels], &mut of_group);
+        let pixels = sums.chunks_exact_mut(convolved.channels);
+        for (pixel, sums) in pixels.zip(of_group.chunks_exact(outs)) {
+            pixel[group * outs..][..outs].copy_from_slice(sums);
+        }
     }
-    let logits = layers.last().map(|layer| layer.values.clone()).unwrap_or_default();
-    Ok(Trace { layers, logits })
+    Some(sums)
 }
 
-/// Adds a ConvInteger with the operands of a QLinearConv, and its bias.
-fn add_accumulator(graph: &mut pb::GraphProto, node: &pb::NodeProto) {
-    let name = format!("{}{ACCUMULATOR}", node.output[0]);
-    let sums = format!("{name}/sums");
-    let bias = format!("{name}/bias");
-    let channels = graph.initializer.iter().find(|tensor| tensor.name == node.input[8]).cloned();
-    let Some(mut tensor) = channels else { return };
-    let count = tensor.dims.first().copied().unwrap_or(1);
-    tensor.name.clone_from(&bias);
-    tensor.dims = vec![1, count, 1, 1];
-    graph.initializer.push(tensor);
-    // A zero point of one element serves all channels: all are 0.
-    let zero = format!("{name}/zero");
-    graph.initializer.push(pb::TensorProto {
-        name: zero.clone(),
-        data_type: pb::tensor_proto::DataType::Int8 as i32,
-        raw_data: vec![0],
-        ..Default::default()
-    });
-    graph.node.push(pb::NodeProto {
-        op_type: "ConvInteger".into(),
-        name: sums.clone(),
-        input: vec![node.input[0].clone(), node.input[3].clone(), node.input[2].clone(), zero],
-        output: vec![sums.clone()],
-        attribute: node.attribute.clone(),
-        ..Default::default()
-    });
-    graph.node.push(pb::NodeProto {
-        op_type: "Add".into(),
-        name: name.clone(),
-        input: vec![sums, bias],
-        output: vec![name],
-        ..Default::default()
-    });
-}
-
-fn layer(
-    node: &pb::NodeProto,
-    value: &TValue,
-    accumulator: Option<&TValue>,
-    tensors: &HashMap<String, pb::TensorProto>,
-) -> TractResult<LayerTrace> {
-    let range = match value.datum_type().unquantized() {
-        DatumType::U8 => [0, 255],
-        DatumType::I8 => [-128, 127],
-        _ => [i32::MIN, i32::MAX],
+/// Accumulators `[…][out]` as the layer's values.
+fn requantized(layer: &QuantizedLayer, sums: &[i32]) -> Vec<i32> {
+    let Some(Requantization::Shifts(shifts)) = layer.parameters().map(|p| &p.requantization) else {
+        return sums.to_vec();
     };
-    let shape = match value.shape() {
-        [_, channels, height, width] => [*channels, *height, *width],
-        shape => [1, 1, shape.iter().skip(1).product()],
-    };
-    let weights = (node.op_type == "QLinearConv").then(|| tensors.get(&node.input[3])).flatten();
-    let filters = weights.filter(|tensor| tensor.dims.len() == 4).map(|tensor| Filters {
-        shape: std::array::from_fn(|axis| tensor.dims[axis] as usize),
-        weights: tensor.raw_data.iter().map(|&byte| byte as i8).collect(),
-    });
-    Ok(LayerTrace {
-        name: if node.name.is_empty() { node.output[0].clone() } else { node.name.clone() },
-        operator: node.op_type.clone(),
-        shape,
-        values: integers(value)?,
-        range,
-        accumulators: accumulator.map(integers).transpose()?,
-        filters,
-    })
+    let [low, high] = layer.clip.unwrap_or(range(layer.format));
+    let shifts = shifts.iter().map(|&bits| Shift::new(bits)).cycle();
+    sums.iter().zip(shifts).map(|(&sum, shift)| shift.apply(sum).max(low).min(high)).collect()
 }
 
-fn integers(value: &TValue) -> TractResult<Vec<i32>> {
-    let value = value.cast_to::<i32>()?;
-    Ok(value.to_plain_array_view::<i32>()?.iter().copied().collect())
+fn range(format: ValueFormat) -> [i32; 2] {
+    match format.element {
+        ValueType::U8 => [u8::MIN.into(), u8::MAX.into()],
+        ValueType::I8 => [i8::MIN.into(), i8::MAX.into()],
+        ValueType::I32 => [i32::MIN, i32::MAX],
+    }
+}
+
+fn filters(parameters: &Parameters, window: &Window) -> Filters {
+    let [height, width] = window.kernel;
+    let depth = parameters.taps(0).len() / (height * width).max(1);
+    let order: Vec<usize> = planar_order([height, width, depth]).collect();
+    let filter = |channel: usize| {
+        let taps = parameters.taps(channel);
+        order.iter().map(move |&place| taps[place])
+    };
+    Filters {
+        shape: [parameters.channels(), depth, height, width],
+        weights: (0..parameters.channels()).flat_map(filter).collect(),
+    }
+}
+
+fn planar(values: &[i32], shape: Shape) -> Vec<i32> {
+    let order = planar_order([shape.height, shape.width, shape.channels]);
+    order.map(|place| values[place]).collect()
+}
+
+fn shown(shape: Shape) -> [usize; 3] {
+    match (shape.height, shape.width) {
+        (1, 1) => [1, 1, shape.channels],
+        _ => [shape.channels, shape.height, shape.width],
+    }
 }

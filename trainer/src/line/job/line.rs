@@ -1,6 +1,7 @@
 //! The runs that a job consists of: epochs in floating point, then epochs with integers.
 
 use anyhow::{Context, Result};
+use converter::record::ModelRecord;
 use converter::{Conversion, Converter};
 use inkling_data::Dataset;
 use inkling_support::console;
@@ -39,6 +40,10 @@ pub(super) struct Line<'j> {
     pub job: &'j Job,
     pub backend: &'j Backend,
     pub sets: &'j Sets,
+    /// What is known of the model before its conversion.
+    pub record: &'j ModelRecord,
+    /// How much an image of each class counts; empty for all alike.
+    pub class_weights: &'j [f32],
     pub threads: usize,
 }
 
@@ -105,7 +110,7 @@ impl Line<'_> {
     /// With a plan the exponents are those that the network was trained for.
     fn convert(&self, float_onnx: &[u8], plan: Option<&Plan>) -> Result<Conversion> {
         let calibration = self.sets.images.subset(&self.sets.training);
-        let mut converter = Converter::new(&self.job.name, float_onnx);
+        let mut converter = Converter::new(&self.job.name, float_onnx).record(self.record.clone());
         if let Some(plan) = plan {
             converter = converter.exponents(plan.exponents().clone());
         }
@@ -113,13 +118,14 @@ impl Line<'_> {
     }
 
     fn stage(&self, stage: &Stage, beginning: &Beginning) -> Result<Trained> {
-        let Self { job, backend, sets, threads } = *self;
+        let Self { job, backend, sets, class_weights, threads, .. } = *self;
         let network = &beginning.network;
         let feed = Feed {
             dataset: sets.images.clone(),
             indices: sets.training.clone(),
             augmentation: stage.recipe.augmentation.clone(),
             label_smoothing: stage.recipe.label_smoothing,
+            class_weights: class_weights.to_vec(),
             seed: job.seed,
             batch: stage.recipe.batch,
             workers: threads,

@@ -1,30 +1,33 @@
 //! The main job: data set → training → export → integers → proof → summary.
 
+mod describe;
 mod line;
 mod pretrained;
+mod rehearsal;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use converter::Converter;
+use converter::doubts::Answers;
 use converter::prove::Proof;
+use converter::record::{self, SplitRecord};
 use firmware_core::argmax;
-use inkling_data::Dataset;
 use inkling_support::console;
 use inkling_support::digest::sha256;
 use inkling_support::files::write_atomically;
 
 use crate::ask::metrics::Confusion;
 use crate::learn::backend::{Backend, Choice};
-use crate::learn::export;
-use crate::learn::network::{Description, Network};
+use crate::learn::batches::class_weights;
+use crate::learn::network::Description;
 use crate::learn::recipe::Recipe;
 use crate::learn::training::{Checkpoint, Identity, exported_predictions};
 use crate::line::summary::{Summary, about};
 use crate::tell::history::History;
 use crate::tell::report;
+use describe::Training;
 use inkling_data::Sets;
 use inkling_data::read::{self, labels};
 use inkling_support::files;
@@ -39,7 +42,7 @@ const MOST_THREADS: usize = 8;
 const CHECKPOINTS: [&str; 2] = ["checkpoint.bin", "checkpoint-integers.bin"];
 
 /// All files that a run writes.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     CHECKPOINTS[0],
     CHECKPOINTS[1],
     RECIPE,
@@ -51,6 +54,7 @@ const FILES: [&str; 12] = [
     "golden.rs",
     "MODEL_CARD.md",
     labels::FILE,
+    record::FILE,
     PREVIEW,
 ];
 
@@ -94,7 +98,12 @@ pub struct Job {
     pub name: String,
     pub source: Source,
     pub recipe: Recipe,
+    /// Decides initial weights, order and augmentation, and how the data are divided.
     pub seed: u64,
+    /// What the model that training goes on from was trained on.
+    pub trained_on: Option<SplitRecord>,
+    /// What was typed, for the command that makes the model again.
+    pub typed: Vec<String>,
     /// Folder for the results.
     pub out: PathBuf,
     /// Go on from the checkpoint in `out`, if there is one.
@@ -109,17 +118,20 @@ pub struct Job {
 impl Job {
     /// Does all of it. Nothing is written before the data set and the backend are known to be
     /// usable; results are written only once the integers are proven.
-    pub fn run(self) -> Result<()> {
+    pub fn run(mut self) -> Result<()> {
         let begun = Instant::now();
-        let mut sets = Sets::load(&self.data, &self.import, self.seed)?;
+        let mut sets = self.sets()?;
         if let Some(count) = self.per_class {
             sets.keep_per_class(count);
         }
+        let (recipe, adapted) = self.recipe.for_images(sets.training.len());
+        self.recipe = recipe;
+        let facts = Training::new(&sets);
         let beginning = self.beginning(&sets)?;
         let network = &beginning.network;
-        self.check_convertible(network)?;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
-        files::prepare_folder(&self.out, &FILES)?;
+        self.rehearse(network, &backend, &sets)?;
+        let _folder = files::prepare_folder(&self.out, &FILES)?;
         let threads = self.threads.unwrap_or_else(usable_threads).min(self.recipe.batch);
         console::print(&format!(
             "backend:  {}\nnetwork:  {network}\nrecipe:   {}\ndata:     {}: {} for training, {} \
@@ -134,19 +146,33 @@ impl Job {
         ));
 
         self.tell_of_data(&sets)?;
+        if let Some(adapted) = adapted {
+            console::print(&format!("note:     {adapted}\n"));
+        }
         let training = Instant::now();
-        let line = Line { job: &self, backend: &backend, sets: &sets, threads };
+        let command = self.command(&backend, threads);
+        let line = Line {
+            job: &self,
+            backend: &backend,
+            sets: &sets,
+            record: &self.record(&sets, &command),
+            class_weights: &class_weights(&facts.per_class, self.recipe.balance),
+            threads,
+        };
         let finished = line.train(beginning)?;
         let training = training.elapsed();
-        let Finished { float_onnx, conversion, trained, before_integers } = finished;
+        let Finished { float_onnx, mut conversion, trained, before_integers } = finished;
 
         let sample = sample(&sets);
         let test = sets.test.open();
-        let float = exported_predictions(&backend, &float_onnx, &test)?;
-        let float = confusion(&test, float);
         let proof = Proof::of(&conversion, &sample, &test)?;
-        let answers = proof.integers.ours.iter().map(|logits| argmax(logits));
-        let int8 = confusion(&test, answers);
+        let answers = Answers {
+            labels: test.labels.iter().map(|&label| usize::from(label)).collect(),
+            float: exported_predictions(&backend, &float_onnx, &test)?,
+            int8: proof.integers.ours.iter().map(|logits| argmax(logits)).collect(),
+        };
+        conversion.record.warnings = self.doubts(&conversion, &answers, &facts);
+        let classes = test.classes();
         let validation_correct =
             trained.history.get(trained.epoch - 1).map_or(0, |record| record.validation_correct);
         let recipe = self.recipe.to_string();
@@ -161,27 +187,26 @@ impl Job {
         let summary = Summary {
             gap: history.gap(),
             epoch: trained.epoch,
-            float,
-            int8,
+            float: confusion(classes, &answers.labels, &answers.float),
+            int8: confusion(classes, &answers.labels, &answers.int8),
             proof: &proof,
             conversion: &conversion,
             names: &sets.images.names,
             validation: (validation_correct, sets.validation.len()),
             before_integers,
-            source: &self.source,
-            per_class: self.per_class,
+            advice: &self.advice(&facts),
+            epochs: trained.history.len(),
             recipe: &self.recipe,
-            seed: self.seed,
-            threads,
             backend: backend.identity(),
         };
-        conversion.write(&self.out, &test, &about(&summary))?;
-        labels::write(&self.out, &sets.images.names)?;
-        let write =
-            |file: &str, text: String| write_atomically(&self.out.join(file), text.as_bytes());
-        write(RECIPE, self.recipe.to_toml())?;
-        write(HISTORY, history.json().context("the learning curves as JSON")?)?;
-        write(CURVES, history.html())?;
+        let beside = [
+            (labels::FILE, labels::text(&sets.images.names)),
+            (RECIPE, self.recipe.to_toml()),
+            (HISTORY, history.json().context("the learning curves as JSON")?),
+            (CURVES, history.html()),
+        ];
+        let beside = beside.map(|(file, text)| (file, text.into_bytes()));
+        conversion.write_with(&self.out, &test, &about(&summary), beside.to_vec())?;
         for checkpoint in CHECKPOINTS {
             files::remove(&self.out.join(checkpoint))?;
         }
@@ -189,16 +214,24 @@ impl Job {
         Ok(())
     }
 
-    /// Finds out before the training whether there are integers for a network of this structure.
-    fn check_convertible(&self, network: &Network) -> Result<()> {
-        // Not as batch norm starts, with a mean and a shift of 0, which would fold into anything.
-        let parameters: Vec<f32> =
-            network.initial_parameters(self.seed).iter().map(|value| value + 0.0625).collect();
-        let untrained = export::float_onnx(network, &parameters, None);
-        let lowered = Converter::new(&self.name, &untrained).lower();
-        lowered.map(|_| ()).with_context(|| {
-            format!("network {}: the converter has no integers for it", self.source)
-        })
+    /// The data, divided. Data that the model to go on from was trained on are divided as they were
+    /// then: what it has learned can test nothing.
+    fn sets(&mut self) -> Result<Sets> {
+        if let Some(before) = &self.trained_on {
+            let options = read::Options { seed: before.seed, ..self.import.clone() };
+            let mut sets = Sets::load(&self.data, &options, before.seed)?;
+            if sets.fingerprint == before.sha256 {
+                if before.seed != self.seed {
+                    sets.notes.push(format!(
+                        "divided by seed {}, as for the training of the model to go on from",
+                        before.seed
+                    ));
+                }
+                self.import = options;
+                return Ok(sets);
+            }
+        }
+        Ok(Sets::load(&self.data, &self.import, self.seed)?)
     }
 
     /// Says what was chosen while reading the data, and shows what became of pictures.
@@ -285,7 +318,6 @@ fn usable_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS))
 }
 
-fn confusion(dataset: &Dataset, predictions: impl IntoIterator<Item = usize>) -> Confusion {
-    let labels = dataset.labels.iter().map(|&label| usize::from(label));
-    Confusion::new(dataset.classes().max(2), labels.zip(predictions))
+fn confusion(classes: usize, labels: &[usize], answers: &[usize]) -> Confusion {
+    Confusion::new(classes.max(2), labels.iter().copied().zip(answers.iter().copied()))
 }

@@ -20,7 +20,7 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 use inkling_support::console;
-use inkling_support::files::write_atomically;
+use inkling_support::files::{OwnFolder, write_atomically};
 use serde::{Deserialize, Serialize};
 
 use crate::learn::backend::{Backend, Choice};
@@ -203,7 +203,7 @@ impl Sweep {
         let out = self.out.clone().unwrap_or_else(|| {
             PathBuf::from("target/inkling").join(format!("sweep-{}", plan.name))
         });
-        let resumed = self.prepare(&out, &design, &material)?;
+        let (resumed, _folder) = self.prepare(&out, &design, &material)?;
         let parallel = self.parallel.unwrap_or_else(cores);
         let (runs, epochs) = design.budget();
         console::print(&format!(
@@ -254,7 +254,12 @@ impl Sweep {
     }
 
     /// Makes the folder this sweep's, unless it is another's; returns whether it was before.
-    fn prepare(&self, out: &Path, design: &Design, material: &Material) -> Result<bool> {
+    fn prepare(
+        &self,
+        out: &Path,
+        design: &Design,
+        material: &Material,
+    ) -> Result<(bool, OwnFolder)> {
         let plan = toml::to_string(&Plan { data: PathBuf::new(), ..design.plan.clone() })
             .context("the sweep as TOML")?;
         let identity = Identity {
@@ -292,12 +297,12 @@ impl Sweep {
                 );
             }
         }
-        files::prepare_folder(out, &[IDENTITY, JSON, HTML, BEST])?;
+        let folder = files::prepare_folder(out, &[IDENTITY, JSON, HTML, BEST])?;
         if before.is_none() {
             let text = serde_json::to_string_pretty(&identity).context("the sweep as JSON")?;
             write_atomically(&path, (text + "\n").as_bytes())?;
         }
-        Ok(before.is_some())
+        Ok((before.is_some(), folder))
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::Board;
 use crate::learn::backend::Backend;
-use crate::learn::batches::Feed;
+use crate::learn::batches::{Feed, class_weights, per_class};
 use crate::learn::network::Network;
 use crate::learn::recipe::Recipe;
 use crate::learn::training::{self, Checkpoint, EpochRecord, Identity, TrainingError};
@@ -91,7 +91,7 @@ impl SweepRun {
             board.skip(self.recipe.epochs);
             return Ok(outcome);
         }
-        files::prepare_folder(&folder, &[RECIPE, RESULT, CHECKPOINT])?;
+        let _folder = files::prepare_folder(&folder, &[RECIPE, RESULT, CHECKPOINT])?;
         write_atomically(&folder.join(RECIPE), self.recipe.to_toml().as_bytes())?;
         let outcome = self.train(material, &folder, board)?;
         let text = serde_json::to_string_pretty(&outcome).context("a result as JSON")? + "\n";
@@ -136,9 +136,10 @@ impl SweepRun {
         };
         let feed = Feed {
             dataset: Arc::clone(images),
-            indices: training,
             augmentation: self.recipe.augmentation.clone(),
             label_smoothing: self.recipe.label_smoothing,
+            class_weights: class_weights(&per_class(images, &training), self.recipe.balance),
+            indices: training,
             seed: self.seed,
             batch: self.recipe.batch,
             workers: 1,

@@ -1,0 +1,173 @@
+//! The proof of a conversion: that the file was read as what it is, and that the integers are those
+//! that an independent runtime computes. tract runs both files.
+
+mod reading;
+
+use tract_onnx::prelude::*;
+
+use crate::convert::Conversion;
+use crate::quantized::QuantizedNetwork;
+use crate::reference;
+use inkling_data::Dataset;
+use inkling_support::parallel;
+pub use reading::{READING_TOLERANCE, Reading, ReadingError, reading};
+
+/// Images per run of tract's plan.
+const BATCH: usize = 50;
+
+/// Images on which the reading is checked.
+const READING_IMAGES: usize = 20;
+
+/// What was found about a conversion; a model card says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof {
+    pub reading: Reading,
+    /// Every logit of the test images.
+    pub integers: Agreement,
+}
+
+/// What a conversion was found to get wrong: nothing of it may be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    #[error("{0}; nothing was written")]
+    Reading(#[from] ReadingError),
+    #[error(
+        "tract cannot run the int8.onnx that was made; this is a defect of the converter: {0:#}"
+    )]
+    Tract(TractError),
+    #[error(
+        "{mismatches} of {logits} logits differ between the integers and tract on int8.onnx; nothing was \
+         written; this is a defect of the converter"
+    )]
+    Integers { mismatches: usize, logits: usize },
+}
+
+impl Proof {
+    /// Checks the reading on some of `images` and the integers on every image of `test`.
+    ///
+    /// # Errors
+    ///
+    /// What differs; a reading that nothing can check.
+    pub fn of(
+        conversion: &Conversion,
+        images: &Dataset,
+        test: &Dataset,
+    ) -> Result<Self, ProofError> {
+        let reading = check_reading(conversion, images)?;
+        Self::with(reading, conversion, test)
+    }
+
+    /// The same, but a reading that nothing can check passes, and the statement says so.
+    ///
+    /// # Errors
+    ///
+    /// What differs.
+    pub fn of_unchecked(
+        conversion: &Conversion,
+        images: &Dataset,
+        test: &Dataset,
+    ) -> Result<Self, ProofError> {
+        let reading = match check_reading(conversion, images) {
+            Err(ReadingError::Unchecked { tract, interpreter }) => {
+                Reading::Unchecked { tract, interpreter }
+            }
+            other => other?,
+        };
+        Self::with(reading, conversion, test)
+    }
+
+    fn with(reading: Reading, conversion: &Conversion, test: &Dataset) -> Result<Self, ProofError> {
+        let integers = against_tract(&conversion.network, &conversion.int8_onnx(), test)
+            .map_err(ProofError::Tract)?;
+        if integers.mismatches > 0 {
+            let Agreement { mismatches, logits, .. } = integers;
+            return Err(ProofError::Integers { mismatches, logits });
+        }
+        Ok(Self { reading, integers })
+    }
+
+    /// What a model card says.
+    pub fn statement(&self) -> String {
+        let integers = format!(
+            "All {} logits equal tract's on `int8.onnx`, with no tolerance.",
+            self.integers.logits
+        );
+        match self.reading.note() {
+            None => integers,
+            Some(note) => format!("{integers}\n\nNote: {note}."),
+        }
+    }
+}
+
+fn check_reading(conversion: &Conversion, images: &Dataset) -> Result<Reading, ReadingError> {
+    let some: Vec<usize> = (0..READING_IMAGES.min(images.len())).collect();
+    let Conversion { float, source, pixels, .. } = conversion;
+    reading(float, source, pixels, &images.subset(&some))
+}
+
+/// How the integer network compares with tract on `int8.onnx`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    pub images: usize,
+    /// Logits compared: images × classes.
+    pub logits: usize,
+    /// Logits that differ, of any size: anything but 0 is a defect.
+    pub mismatches: usize,
+    /// The integer network's logits, for whoever needs them next.
+    pub ours: Vec<Vec<i32>>,
+}
+
+/// Compares every logit of every image, with no tolerance.
+///
+/// # Errors
+///
+/// What tract says if it cannot load or run the model.
+pub fn against_tract(
+    network: &QuantizedNetwork,
+    int8_onnx: &[u8],
+    images: &Dataset,
+) -> TractResult<Agreement> {
+    let ours = reference::all_logits(network, images);
+    let theirs = int8_logits(int8_onnx, network.classes(), images)?;
+    let differing =
+        |(a, b): (&Vec<i32>, &Vec<i32>)| a.iter().zip(b).filter(|(a, b)| a != b).count();
+    Ok(Agreement {
+        images: images.len(),
+        logits: images.len() * network.classes(),
+        mismatches: ours.iter().zip(&theirs).map(differing).sum(),
+        ours,
+    })
+}
+
+/// Runs an `int8.onnx` on every image.
+pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult<Vec<Vec<i32>>> {
+    let [height, width, channels] = images.shape;
+    let shape = [BATCH, channels, height, width];
+    let plan = plan(onnx, u8::fact(shape).into())?;
+    let size = images.image_size();
+    let batches =
+        parallel::map(images.len().div_ceil(BATCH), |batch| -> TractResult<Vec<Vec<i32>>> {
+            let first = batch * BATCH;
+            let count = BATCH.min(images.len() - first);
+            let mut pixels = images.planar_batch(first..first + count);
+            pixels.resize(BATCH * size, 0);
+            let result = plan.run(tvec!(Tensor::from_shape(&shape, &pixels)?.into()))?;
+            let view = result[0].to_plain_array_view::<i32>()?;
+            let logits: Vec<i32> = view.iter().copied().collect();
+            Ok(logits.chunks(classes).take(count).map(<[i32]>::to_vec).collect())
+        });
+    let mut all = Vec::with_capacity(images.len());
+    for batch in batches {
+        all.extend(batch?);
+    }
+    Ok(all)
+}
+
+fn plan(onnx: &[u8], input: InferenceFact) -> TractResult<Arc<TypedRunnableModel>> {
+    let mut bytes = onnx;
+    tract_onnx::onnx()
+        .model_for_read(&mut bytes)?
+        .with_input_fact(0, input)?
+        .into_optimized()?
+        .into_runnable()
+}

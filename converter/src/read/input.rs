@@ -1,0 +1,170 @@
+//! The input of a file: its dimensions, what they mean, and how an image is brought into them.
+
+use crate::pb;
+use crate::pb::tensor_proto::DataType;
+
+use super::file::File;
+use super::view::{Layout, View};
+use super::{ReadError, is_standard};
+use crate::graph::Shape;
+use crate::interpreter::{Tensor, Values, attributes::Attributes};
+use crate::limits::elements;
+
+/// The largest batch that a file may fix.
+const LARGEST_BATCH: i64 = 1024;
+
+/// The input as the file declares it.
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub name: String,
+    /// Images that the file takes at once; `None` where the caller chooses.
+    pub batch: Option<usize>,
+    pub element: DataType,
+    /// How the file sees an image.
+    pub view: View,
+    pub shape: Shape,
+}
+
+impl Input {
+    /// Finds the input of a file.
+    ///
+    /// # Errors
+    ///
+    /// None or several inputs; one that is no batch of images, time series or vectors of fixed
+    /// size.
+    pub fn of(file: &File) -> Result<Self, ReadError> {
+        let inputs: Vec<_> = file.inputs().collect();
+        let [input] = inputs[..] else {
+            let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
+            return Err(ReadError::Graph(format!(
+                "{} inputs ({}); expected one, the image",
+                inputs.len(),
+                names.join(", ")
+            )));
+        };
+        let wrong = |what: String| ReadError::Graph(format!("input '{}': {what}", input.name));
+        let Some(pb::type_proto::Value::TensorType(tensor)) =
+            input.r#type.as_ref().and_then(|kind| kind.value.as_ref())
+        else {
+            return Err(wrong("has no shape; export it with one".into()));
+        };
+        let declared = tensor.shape.as_ref();
+        let declared = declared.ok_or_else(|| wrong("has no shape; export it with one".into()))?;
+        let (batch, dims) = sizes(declared).map_err(wrong)?;
+        let element = DataType::try_from(tensor.elem_type).unwrap_or(DataType::Undefined);
+        let integer = match element {
+            DataType::Float => false,
+            DataType::Uint8 | DataType::Int32 | DataType::Int64 => true,
+            other => {
+                let other = other.as_str_name();
+                return Err(wrong(format!(
+                    "elements of the type {other}; expected floats or UINT8"
+                )));
+            }
+        };
+        let (mut view, shape) = match (&dims[..], meaning(file, &input.name, &dims)) {
+            (&[size], _) => (View::flat(0, size), Shape::flat(size)),
+            (&[channels, width], Some(Layout::ChannelsFirst)) => {
+                let shape = Shape::new(1, width, channels);
+                (View::channels_first(0, shape, 3), shape)
+            }
+            (&[height, width], _) => {
+                let shape = Shape::new(height, width, 1);
+                (View::rows(0, shape), shape)
+            }
+            (&[height, width, channels], Some(Layout::ChannelsLast)) => {
+                let shape = Shape::new(height, width, channels);
+                (View::channels_last(0, shape, 4), shape)
+            }
+            (&[channels, height, width], _) => {
+                let shape = Shape::new(height, width, channels);
+                (View::channels_first(0, shape, 4), shape)
+            }
+            _ => {
+                return Err(wrong(format!(
+                    "{} dimensions; expected [N, C, H, W], [N, H, W, C], [N, H, W], [N, C, T] or \
+                     [N, pixels]",
+                    dims.len() + 1
+                )));
+            }
+        };
+        view.integer = integer;
+        Ok(Self { name: input.name.clone(), batch, element, view, shape })
+    }
+
+    /// The file's input for `images`, each height × width × channels.
+    pub fn tensor(&self, images: &[Vec<f32>]) -> Tensor {
+        let order = self.view.order();
+        let pixels = images.iter().flat_map(|image| order.iter().map(|&at| image[at]));
+        let mut dims = self.view.dims();
+        dims[0] = images.len();
+        match self.element {
+            DataType::Float => Tensor::floats(dims, pixels.collect()),
+            element => {
+                let values = Values::Int(pixels.map(|pixel| pixel as i64).collect());
+                Tensor { dims, element, values }
+            }
+        }
+    }
+}
+
+/// The batch and the other dimensions.
+fn sizes(shape: &pb::TensorShapeProto) -> Result<(Option<usize>, Vec<usize>), String> {
+    use pb::tensor_shape_proto::dimension::Value;
+    let size = |dim: &pb::tensor_shape_proto::Dimension| match dim.value {
+        Some(Value::DimValue(size)) => Some(size),
+        _ => None,
+    };
+    let (first, rest) = shape.dim.split_first().ok_or("is a scalar; expected a batch of images")?;
+    let batch = match size(first) {
+        // Exporters write 0 and -1 for what they do not know.
+        None | Some(..=0) => None,
+        Some(batch @ ..=LARGEST_BATCH) => Some(batch as usize),
+        Some(batch) => {
+            return Err(format!(
+                "a batch of {batch} images; export with a dynamic batch, or with one image"
+            ));
+        }
+    };
+    let dims: Option<Vec<usize>> = rest
+        .iter()
+        .map(|dim| size(dim).filter(|&size| size > 0).and_then(|size| usize::try_from(size).ok()))
+        .collect();
+    let dims = dims.ok_or(
+        "only the first dimension (the batch) may be dynamic; export with a fixed image size",
+    )?;
+    elements(&[&[batch.unwrap_or(1)], &dims[..]].concat())?;
+    Ok((batch, dims))
+}
+
+/// What the nodes that read the input make of its dimensions: `None` where they do not say.
+fn meaning(file: &File, input: &str, dims: &[usize]) -> Option<Layout> {
+    // Names of the input behind operators that keep its dimensions.
+    let mut same = vec![input];
+    for node in &file.graph.node {
+        let reads = node.input.iter().any(|name| same.contains(&name.as_str()));
+        if !reads || !is_standard(&node.domain) {
+            continue;
+        }
+        match node.op_type.as_str() {
+            "Conv" | "MaxPool" | "AveragePool" | "GlobalMaxPool" | "GlobalAveragePool"
+            | "BatchNormalization" => return Some(Layout::ChannelsFirst),
+            "Transpose" => {
+                let perm = Attributes(node).ints("perm").unwrap_or_default();
+                return match perm {
+                    [0, 3, 1, 2] => Some(Layout::ChannelsLast),
+                    [0, 2, 3, 1] | [0, 2, 1] => Some(Layout::ChannelsFirst),
+                    _ => None,
+                };
+            }
+            "Add" | "Sub" | "Mul" | "Div" | "Cast" | "Identity" | "Relu" | "Clip" | "Dropout"
+            | "Pad" => same.extend(node.output.iter().map(String::as_str)),
+            _ => {}
+        }
+    }
+    // Where channels are last, they are few.
+    match dims {
+        [first, _, last] if *last <= 4 && *first > 4 => Some(Layout::ChannelsLast),
+        _ => None,
+    }
+}

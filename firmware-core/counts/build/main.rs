@@ -1,0 +1,65 @@
+//! The memory map of the emulated machine, and the random shapes that `check` tries on it.
+
+mod shapes;
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+/// What QEMU gives a machine: flash and RAM as the linker writes them, and how many shapes of each
+/// kind of layer fit into that flash.
+struct Machine {
+    flash: &'static str,
+    ram: &'static str,
+    shapes: usize,
+}
+
+/// The memory of `machine`, by the name that QEMU's option `-M` takes.
+fn memory_of(machine: &str) -> Option<Machine> {
+    let (flash, ram, shapes) = match machine {
+        "microbit" => ("0x00000000, LENGTH = 256K", "0x20000000, LENGTH = 16K", 2),
+        "mps2-an385" | "mps2-an386" => ("0x00000000, LENGTH = 4M", "0x20000000, LENGTH = 4M", 12),
+        "mps2-an505" | "mps2-an521" => ("0x10000000, LENGTH = 4M", "0x38000000, LENGTH = 4M", 12),
+        "mps3-an547" => ("0x10000000, LENGTH = 512K", "0x30000000, LENGTH = 512K", 8),
+        "virt" => ("0x80000000, LENGTH = 4M", "0x80400000, LENGTH = 4M", 12),
+        _ => return None,
+    };
+    Some(Machine { flash, ram, shapes })
+}
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=COUNTS_MACHINE");
+    println!("cargo::rerun-if-env-changed=COUNTS_SEED");
+    println!("cargo::rerun-if-changed=build");
+    let machine = env::var("COUNTS_MACHINE").unwrap_or_default();
+    let Some(Machine { flash, ram, shapes }) = memory_of(&machine) else {
+        println!(
+            "cargo::error=COUNTS_MACHINE is '{machine}', which is no machine whose memory build/main.rs \
+             knows; `tools/mcu-report` and the test `cores` set it"
+        );
+        return;
+    };
+    let seed = env::var("COUNTS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo names OUT_DIR"));
+    let mut memory = format!("MEMORY {{\n  FLASH : ORIGIN = {flash}\n  RAM : ORIGIN = {ram}\n}}\n");
+    if machine == "virt" {
+        for (section, region) in [
+            ("TEXT", "FLASH"),
+            ("RODATA", "FLASH"),
+            ("DATA", "RAM"),
+            ("BSS", "RAM"),
+            ("HEAP", "RAM"),
+            ("STACK", "RAM"),
+        ] {
+            memory += &format!("REGION_ALIAS(\"REGION_{section}\", {region});\n");
+        }
+        println!("cargo::rustc-link-arg-bins=-Tmemory.x");
+    }
+    let write =
+        |name: &str, text: String| fs::write(out.join(name), text).expect("OUT_DIR can be written");
+    write("memory.x", memory);
+    write("shapes.rs", shapes::program(seed, shapes));
+    println!("cargo::rustc-link-search={}", out.display());
+    println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    println!("cargo::rustc-link-arg-bins=--nmagic");
+}

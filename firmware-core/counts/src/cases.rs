@@ -1,0 +1,478 @@
+//! One function per kind of layer: what the layer computes against the scalar kernel, on values from a
+//! seed. Type parameters are input and output activation and the requantization; constants are the
+//! shape: channels, window, geometry, input and output size.
+//!
+//! Results are filled with `0xa5` before, so that a value that is never written differs.
+
+use core::fmt::Debug;
+
+use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
+use firmware_core::layers::Geometry;
+use firmware_core::{
+    Activation, Add, AveragePool2d, Clip, Concat, Conv2d, DepthwiseConv2d, FullyConnected,
+    GroupedConv2d, LeakyRelu, MaxPool2d, Requantize, Shift, Window,
+};
+use semihosting::println;
+
+use crate::source::Source;
+
+/// A requantization that can be made of a number of bits.
+pub trait OfBits: Requantize {
+    fn of_bits(bits: u8) -> Self;
+}
+
+impl OfBits for Shift {
+    fn of_bits(bits: u8) -> Self {
+        Self::new(bits)
+    }
+}
+
+impl<const LOW: i32, const HIGH: i32> OfBits for Clip<LOW, HIGH> {
+    fn of_bits(bits: u8) -> Self {
+        Self::new(bits)
+    }
+}
+
+/// Ends the program, with a line that names the case and its first wrong value, if `got` and `want`
+/// differ.
+pub fn must_match<T: PartialEq + Debug>(got: &[T], want: &[T], what: &str, shape: &[usize]) {
+    if got == want {
+        return;
+    }
+    match got.iter().zip(want).enumerate().find(|(_, (got, want))| got != want) {
+        Some((at, (got, want))) => {
+            println!(
+                "FAILED: {what} {shape:?}: value {at} is {got:?}, the scalar kernel's {want:?}"
+            );
+        }
+        None => println!("FAILED: {what} {shape:?}: {} values for {}", got.len(), want.len()),
+    }
+    semihosting::process::exit(1);
+}
+
+fn activation<X: Activation>(byte: u8) -> X {
+    X::saturate(if X::MIN.to_i32() < 0 { i32::from(byte as i8) } else { i32::from(byte) })
+}
+
+/// What the values of a case are: random, or every product at its extreme.
+#[derive(Clone, Copy)]
+enum Values {
+    Random,
+    /// Every weight is this, every input the largest (or, for signed ones, the smallest) value.
+    Extreme(i8, bool),
+}
+
+const ALL_VALUES: [Values; 5] = [
+    Values::Random,
+    Values::Extreme(-127, false),
+    Values::Extreme(127, false),
+    Values::Extreme(-127, true),
+    Values::Extreme(127, true),
+];
+
+impl Values {
+    fn input<X: Activation>(self, source: &mut Source, x: &mut [X]) {
+        x.iter_mut().for_each(|x| *x = activation(source.byte()));
+        if let Self::Extreme(_, least) = self {
+            x.fill(X::saturate(if least { i32::MIN } else { i32::MAX }));
+        }
+    }
+
+    fn weights(self, weights: &mut [i8]) {
+        if let Self::Extreme(weight, _) = self {
+            weights.fill(weight);
+        }
+    }
+
+    /// Requantizations under which not everything saturates.
+    fn requantize<R: OfBits, const N: usize>(self, source: &mut Source, seed: u64) -> [R; N] {
+        let shifts: [Shift; N] = match self {
+            Self::Random => source.shifts((seed % 12) as u8),
+            Self::Extreme(..) => [Shift::new(15); N],
+        };
+        shifts.map(|shift| R::of_bits(shift.bits()))
+    }
+}
+
+/// Convolution alone: requantized, and its accumulators.
+#[inline(never)]
+pub fn conv2d<
+    X: Activation,
+    Y: Activation,
+    R: OfBits,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    seed: u64,
+) {
+    for values in ALL_VALUES {
+        let source = &mut Source::new(seed);
+        let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
+        let dimensions = [OC, KH, KW, IC, IH, IW, OH, OW];
+        let mut x = [[[X::MIN; IC]; IW]; IH];
+        values.input(source, x.as_flattened_mut().as_flattened_mut());
+        let mut weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
+        values.weights(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
+        let bias: [i32; OC] = source.biases();
+        let requantize: [R; OC] = values.requantize(source, seed);
+        let layer = Conv2d::<OC, KH, KW, IC, G, R>::new(weights, bias, requantize);
+        let (x_flat, flat) =
+            (x.as_flattened().as_flattened(), weights.as_flattened().as_flattened().as_flattened());
+
+        let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
+        let mut want = y;
+        layer.forward(&x, &mut y);
+        let want = want.as_flattened_mut().as_flattened_mut();
+        kernels::conv2d(&shape, x_flat, flat, &bias, &requantize, want);
+        must_match(y.as_flattened().as_flattened(), want, "conv2d", &dimensions);
+
+        let mut y = [[[-7; OC]; OW]; OH];
+        let mut want = y;
+        layer.accumulate(&x, &mut y);
+        let want = want.as_flattened_mut().as_flattened_mut();
+        kernels::conv2d_accumulate(&shape, x_flat, flat, &bias, want);
+        must_match(y.as_flattened().as_flattened(), want, "conv2d accumulators", &dimensions);
+    }
+}
+
+/// Convolution fused with max pooling.
+#[inline(never)]
+pub fn conv2d_max_pool2d<
+    X: Activation,
+    Y: Activation,
+    R: OfBits,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const PH: usize,
+    const PW: usize,
+    PG: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    seed: u64,
+) {
+    for values in ALL_VALUES {
+        let source = &mut Source::new(seed);
+        let [height, width] = Window::of::<G>([KH, KW]).output_size([IH, IW]);
+        let convolved = [height, width, OC];
+        let shape = Conv2dShape::of::<G>([IH, IW, IC], convolved, [KH, KW]);
+        let pool = Pool2dShape {
+            input: convolved,
+            output: [OH, OW, OC],
+            window: Window::of::<PG>([PH, PW]),
+        };
+        let mut x = [[[X::MIN; IC]; IW]; IH];
+        values.input(source, x.as_flattened_mut().as_flattened_mut());
+        let mut weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
+        values.weights(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
+        let bias: [i32; OC] = source.biases();
+        let requantize: [R; OC] = values.requantize(source, seed);
+        let layer = Conv2d::<OC, KH, KW, IC, G, R>::new(weights, bias, requantize);
+        let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
+        let mut want = y;
+        layer.forward_max_pool2d(&MaxPool2d::<PH, PW, PG>::new(), &x, &mut y);
+        let want = want.as_flattened_mut().as_flattened_mut();
+        kernels::conv2d_max_pool2d(
+            &shape,
+            &pool,
+            x.as_flattened().as_flattened(),
+            weights.as_flattened().as_flattened().as_flattened(),
+            &bias,
+            &requantize,
+            want,
+        );
+        let dimensions = [OC, KH, KW, IC, PH, PW, IH, IW, OH, OW];
+        must_match(y.as_flattened().as_flattened(), want, "conv2d_max_pool2d", &dimensions);
+    }
+}
+
+/// Convolution of each channel by itself.
+#[inline(never)]
+pub fn depthwise_conv2d<
+    X: Activation,
+    Y: Activation,
+    R: OfBits,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    seed: u64,
+) {
+    for values in ALL_VALUES {
+        let source = &mut Source::new(seed);
+        let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
+        let mut x = [[[X::MIN; IC]; IW]; IH];
+        values.input(source, x.as_flattened_mut().as_flattened_mut());
+        let [mut weights] = source.weights::<1, KH, KW, OC>();
+        values.weights(weights.as_flattened_mut().as_flattened_mut());
+        let bias: [i32; OC] = source.biases();
+        let requantize: [R; OC] = values.requantize(source, seed);
+        let layer = DepthwiseConv2d::<OC, KH, KW, G, R>::new(weights, bias, requantize);
+        let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
+        let mut want = y;
+        layer.forward(&x, &mut y);
+        let want = want.as_flattened_mut().as_flattened_mut();
+        kernels::depthwise_conv2d(
+            &shape,
+            x.as_flattened().as_flattened(),
+            weights.as_flattened().as_flattened(),
+            &bias,
+            &requantize,
+            want,
+        );
+        let dimensions = [OC, KH, KW, IC, IH, IW, OH, OW];
+        must_match(y.as_flattened().as_flattened(), want, "depthwise_conv2d", &dimensions);
+    }
+}
+
+/// Convolution in groups of `GC` input channels.
+#[inline(never)]
+pub fn grouped_conv2d<
+    X: Activation,
+    Y: Activation,
+    R: OfBits,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const GC: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    seed: u64,
+) {
+    for values in ALL_VALUES {
+        let source = &mut Source::new(seed);
+        let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
+        let mut x = [[[X::MIN; IC]; IW]; IH];
+        values.input(source, x.as_flattened_mut().as_flattened_mut());
+        let mut weights: [[[[i8; GC]; KW]; KH]; OC] = source.weights();
+        values.weights(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
+        let bias: [i32; OC] = source.biases();
+        let requantize: [R; OC] = values.requantize(source, seed);
+        let layer = GroupedConv2d::<OC, KH, KW, GC, G, R>::new(weights, bias, requantize);
+        let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
+        let mut want = y;
+        layer.forward(&x, &mut y);
+        let want = want.as_flattened_mut().as_flattened_mut();
+        kernels::grouped_conv2d(
+            &shape,
+            IC / GC,
+            x.as_flattened().as_flattened(),
+            weights.as_flattened().as_flattened().as_flattened(),
+            &bias,
+            &requantize,
+            want,
+        );
+        let dimensions = [OC, KH, KW, GC, IC, IH, IW, OH, OW];
+        must_match(y.as_flattened().as_flattened(), want, "grouped_conv2d", &dimensions);
+    }
+}
+
+/// A fully connected layer: requantized, and its logits.
+#[inline(never)]
+pub fn fully_connected<
+    X: Activation,
+    Y: Activation,
+    R: OfBits,
+    const OUT: usize,
+    const IN: usize,
+>(
+    seed: u64,
+) {
+    for values in ALL_VALUES {
+        let source = &mut Source::new(seed);
+        let mut x = [X::MIN; IN];
+        values.input(source, &mut x);
+        let [[mut weights]] = source.weights::<1, 1, OUT, IN>();
+        values.weights(weights.as_flattened_mut());
+        let bias: [i32; OUT] = source.biases();
+        let requantize: [R; OUT] = values.requantize(source, seed);
+        let layer = FullyConnected::<OUT, IN, R>::new(weights, bias, requantize);
+        let mut y = [activation::<Y>(0xa5); OUT];
+        let mut want = y;
+        layer.forward(&x, &mut y);
+        kernels::fully_connected(&x, weights.as_flattened(), &bias, &requantize, &mut want);
+        must_match(&y, &want, "fully_connected", &[OUT, IN]);
+        let mut want = [-7; OUT];
+        kernels::fully_connected_logits(&x, weights.as_flattened(), &bias, &mut want);
+        must_match(&layer.logits(&x), &want, "fully_connected logits", &[OUT, IN]);
+    }
+}
+
+/// Max pooling.
+#[inline(never)]
+pub fn max_pool2d<
+    X: Activation,
+    const C: usize,
+    const KH: usize,
+    const KW: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    seed: u64,
+) {
+    let source = &mut Source::new(seed);
+    let shape =
+        Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: Window::of::<G>([KH, KW]) };
+    let mut x = [[[X::MIN; C]; IW]; IH];
+    Values::Random.input(source, x.as_flattened_mut().as_flattened_mut());
+    let mut y = [[[activation::<X>(0xa5); C]; OW]; OH];
+    let mut want = y;
+    MaxPool2d::<KH, KW, G>::new().forward(&x, &mut y);
+    let want = want.as_flattened_mut().as_flattened_mut();
+    kernels::max_pool2d(&shape, x.as_flattened().as_flattened(), want);
+    let dimensions = [C, KH, KW, IH, IW, OH, OW];
+    must_match(y.as_flattened().as_flattened(), want, "max_pool2d", &dimensions);
+}
+
+/// Average pooling: the sum of a window, requantized.
+#[inline(never)]
+pub fn average_pool2d<
+    X: Activation,
+    Y: Activation,
+    R: OfBits,
+    const C: usize,
+    const KH: usize,
+    const KW: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    seed: u64,
+) {
+    for values in [Values::Random, Values::Extreme(0, false), Values::Extreme(0, true)] {
+        let source = &mut Source::new(seed);
+        let shape = Pool2dShape {
+            input: [IH, IW, C],
+            output: [OH, OW, C],
+            window: Window::of::<G>([KH, KW]),
+        };
+        let mut x = [[[X::MIN; C]; IW]; IH];
+        values.input(source, x.as_flattened_mut().as_flattened_mut());
+        let requantize = R::of_bits((seed % 6) as u8);
+        let mut y = [[[activation::<Y>(0xa5); C]; OW]; OH];
+        let mut want = y;
+        AveragePool2d::<KH, KW, G, R>::new(requantize).forward(&x, &mut y);
+        let want = want.as_flattened_mut().as_flattened_mut();
+        kernels::average_pool2d(&shape, x.as_flattened().as_flattened(), requantize, want);
+        let dimensions = [C, KH, KW, IH, IW, OH, OW];
+        must_match(y.as_flattened().as_flattened(), want, "average_pool2d", &dimensions);
+    }
+}
+
+/// The sum of two tensors, beside them and in the place of the second.
+#[inline(never)]
+pub fn add<
+    A: Activation,
+    B: Activation,
+    Y: Activation,
+    R: OfBits,
+    const A_BITS: u32,
+    const B_BITS: u32,
+    const C: usize,
+    const W: usize,
+    const H: usize,
+>(
+    seed: u64,
+) {
+    let source = &mut Source::new(seed);
+    let (mut a, mut b) = ([[[A::MIN; C]; W]; H], [[[B::MIN; C]; W]; H]);
+    Values::Random.input(source, a.as_flattened_mut().as_flattened_mut());
+    Values::Random.input(source, b.as_flattened_mut().as_flattened_mut());
+    let requantize = R::of_bits((seed % 9) as u8);
+    let layer = Add::<A_BITS, B_BITS, R>::new(requantize);
+    let bits = [A_BITS, B_BITS];
+    let a_flat = a.as_flattened().as_flattened();
+    let dimensions = [A_BITS as usize, B_BITS as usize, C, W, H];
+
+    let mut y = [[[activation::<Y>(0xa5); C]; W]; H];
+    let mut want = y;
+    layer.forward(&a, &b, &mut y);
+    let want_flat = want.as_flattened_mut().as_flattened_mut();
+    kernels::add(bits, a_flat, b.as_flattened().as_flattened(), requantize, want_flat);
+    must_match(y.as_flattened().as_flattened(), want_flat, "add", &dimensions);
+
+    Values::Random.input(source, y.as_flattened_mut().as_flattened_mut());
+    let mut want = y;
+    layer.forward_in_place(&a, &mut y);
+    let want_flat = want.as_flattened_mut().as_flattened_mut();
+    kernels::add_in_place(bits, a_flat, requantize, want_flat);
+    must_match(y.as_flattened().as_flattened(), want_flat, "add in place", &dimensions);
+}
+
+/// A part of a concatenation; the other channels stay as they were.
+#[inline(never)]
+pub fn concat<
+    X: Activation,
+    const C: usize,
+    const FIRST: usize,
+    const TOTAL: usize,
+    const W: usize,
+    const H: usize,
+>(
+    seed: u64,
+) {
+    let source = &mut Source::new(seed);
+    let mut x = [[[X::MIN; C]; W]; H];
+    Values::Random.input(source, x.as_flattened_mut().as_flattened_mut());
+    let mut y = [[[activation::<X>(0xa5); TOTAL]; W]; H];
+    let mut want = y;
+    Concat::<FIRST>.forward(&x, &mut y);
+    let want = want.as_flattened_mut().as_flattened_mut();
+    kernels::concat(x.as_flattened().as_flattened(), C, want, TOTAL, FIRST);
+    must_match(y.as_flattened().as_flattened(), want, "concat", &[C, FIRST, TOTAL, W, H]);
+}
+
+/// The leaky ReLU, beside its input and in its place.
+#[inline(never)]
+pub fn leaky_relu<
+    X: Activation,
+    const SLOPE: u16,
+    const BITS: u8,
+    const C: usize,
+    const W: usize,
+    const H: usize,
+>(
+    seed: u64,
+) {
+    let source = &mut Source::new(seed);
+    let mut x = [[[X::MIN; C]; W]; H];
+    Values::Random.input(source, x.as_flattened_mut().as_flattened_mut());
+    let layer = LeakyRelu::<SLOPE, BITS>;
+    let mut y = [[[activation::<X>(0xa5); C]; W]; H];
+    let mut want = y;
+    layer.forward(&x, &mut y);
+    let want = want.as_flattened_mut().as_flattened_mut();
+    kernels::leaky_relu(SLOPE, Shift::new(BITS), x.as_flattened().as_flattened(), want);
+    let dimensions = [usize::from(SLOPE), usize::from(BITS), C, W, H];
+    must_match(y.as_flattened().as_flattened(), want, "leaky_relu", &dimensions);
+    layer.forward_in_place(&mut x);
+    must_match(x.as_flattened().as_flattened(), want, "leaky_relu in place", &dimensions);
+}

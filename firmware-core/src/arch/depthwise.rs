@@ -1,0 +1,59 @@
+//! Depthwise convolution for cores without vectors: the portable loops, checked once per window.
+
+use crate::Activation;
+use crate::channels::Taps;
+
+/// Adds what a window of `[rows, columns]` taps makes of as many channels as there are `sums`, a
+/// multiple of four.
+#[inline(always)]
+pub(super) fn depthwise<X: Activation>(
+    x: &Taps<X>,
+    weights: &Taps<i8>,
+    taps: [usize; 2],
+    sums: &mut [i32],
+) {
+    let channels = sums.len() / 4 * 4;
+    if x.last(taps) + channels > x.values.len()
+        || weights.last(taps) + channels > weights.values.len()
+    {
+        return;
+    }
+    for (block, sums) in sums.chunks_exact_mut(4).enumerate() {
+        let Some(sums) = sums.first_chunk_mut::<4>() else { return };
+        let (from, of) = (x.values.as_ptr(), weights.values.as_ptr());
+        let (from, of) = (from.wrapping_add(block * 4), of.wrapping_add(block * 4));
+        // SAFETY: four values of every tap and block lie in the slices, as was just checked.
+        unsafe { window((from, x.steps), (of, weights.steps), taps, sums) };
+    }
+}
+
+/// # Safety
+///
+/// Four values and four weights of every tap must be there.
+#[inline(always)]
+unsafe fn window<X: Activation>(
+    (mut x_row, x_steps): (*const X, [usize; 2]),
+    (mut weight_row, weight_steps): (*const i8, [usize; 2]),
+    [rows, columns]: [usize; 2],
+    sums: &mut [i32; 4],
+) {
+    let [mut a, mut b, mut c, mut d] = *sums;
+    for _ in 0..rows {
+        let (mut x, mut weights) = (x_row, weight_row);
+        for _ in 0..columns {
+            // SAFETY: the caller says that they are there.
+            let product = |channel: usize| unsafe {
+                (*x.add(channel)).to_i32() * i32::from(*weights.add(channel))
+            };
+            a = a.wrapping_add(product(0));
+            b = b.wrapping_add(product(1));
+            c = c.wrapping_add(product(2));
+            d = d.wrapping_add(product(3));
+            x = x.wrapping_add(x_steps[0]);
+            weights = weights.wrapping_add(weight_steps[0]);
+        }
+        x_row = x_row.wrapping_add(x_steps[1]);
+        weight_row = weight_row.wrapping_add(weight_steps[1]);
+    }
+    *sums = [a, b, c, d];
+}

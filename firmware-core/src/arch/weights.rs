@@ -1,0 +1,136 @@
+//! A convolution's weights as the target's kernels want them, made at compile time.
+
+use super::{Chosen, Target};
+
+/// What a target's kernels know of one output channel beside its weights: their sum, if it asks.
+pub(crate) type WeightSum = [i32; Chosen::WEIGHT_SUMS as usize];
+
+/// Weights in the target's order, with as many zeros behind them as a kernel may load beyond the
+/// last one. Nothing but bytes, so that none of it is uninitialized.
+#[repr(C)]
+struct Bytes<W> {
+    weights: W,
+    tail: [i8; Chosen::TAIL],
+}
+
+/// Weights `[out][kernel row][kernel column][in]` and what else the target's kernels want of them.
+pub(crate) struct ConvolutionWeights<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+> {
+    sums: [WeightSum; OC],
+    wide: [[[[[i32; IC]; KW]; KH]; OC]; Chosen::WIDE.len()],
+    bytes: Bytes<[[[[i8; IC]; KW]; KH]; OC]>,
+}
+
+/// The same without its sizes.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    /// One after the other, with the zeros behind them.
+    #[cfg_attr(not(kernels), allow(dead_code))]
+    pub bytes: &'a [i8],
+    /// One element per output channel.
+    #[cfg_attr(not(kernels), allow(dead_code))]
+    pub sums: &'a [WeightSum],
+    /// For each of [`Target::WIDE`] the words that vectors take.
+    #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
+    pub wide: [&'a [i32]; Chosen::WIDE.len()],
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
+    ConvolutionWeights<OC, KH, KW, IC>
+{
+    pub(crate) const fn new(weights: [[[[i8; IC]; KW]; KH]; OC]) -> Self {
+        Self {
+            sums: sums(&weights),
+            wide: wide(&weights),
+            bytes: Bytes { weights: blocked(weights), tail: [0; Chosen::TAIL] },
+        }
+    }
+
+    pub(crate) fn get(&self) -> Weights<'_> {
+        let Bytes { weights, tail } = &self.bytes;
+        const {
+            assert!(
+                size_of::<Bytes<[[[[i8; IC]; KW]; KH]; OC]>>() == OC * KH * KW * IC + Chosen::TAIL,
+                "no byte between or behind the weights is uninitialized"
+            )
+        };
+        let len = size_of_val(weights) + size_of_val(tail);
+        // SAFETY: the assertion says that weights and tail are all of `bytes`, and both are `i8`.
+        let bytes = unsafe { core::slice::from_raw_parts((&raw const self.bytes).cast(), len) };
+        Weights {
+            bytes,
+            sums: &self.sums,
+            wide: self
+                .wide
+                .each_ref()
+                .map(|words| words.as_flattened().as_flattened().as_flattened()),
+        }
+    }
+}
+
+/// Per block of [`Target::BLOCK`] output channels tap after tap, the channels of a tap side by
+/// side, so that one pointer reaches the weights of a block. The channels that are left over stay
+/// as they are.
+const fn blocked<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
+    weights: [[[[i8; IC]; KW]; KH]; OC],
+) -> [[[[i8; IC]; KW]; KH]; OC] {
+    const BLOCK: usize = Chosen::BLOCK;
+    if BLOCK == 1 {
+        return weights;
+    }
+    let taps = KH * KW * IC;
+    let mut arranged = weights;
+    let mut i = 0;
+    while i < OC / BLOCK * BLOCK * taps {
+        let (block, tap, channel) = (i / (BLOCK * taps), i / BLOCK % taps, i % BLOCK);
+        let [o, y, x, c] = [block * BLOCK + channel, tap / IC / KW, tap / IC % KW, tap % IC];
+        arranged[i / taps][i % taps / IC / KW][i % taps / IC % KW][i % IC] = weights[o][y][x][c];
+        i += 1;
+    }
+    arranged
+}
+
+/// The sum of each channel's weights.
+const fn sums<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
+    weights: &[[[[i8; IC]; KW]; KH]; OC],
+) -> [WeightSum; OC] {
+    let mut sums = [[0; Chosen::WEIGHT_SUMS as usize]; OC];
+    let mut i = 0;
+    while Chosen::WEIGHT_SUMS && i < OC * KH * KW * IC {
+        let [o, y, x, c] = [i / IC / KW / KH, i / IC / KW % KH, i / IC % KW, i % IC];
+        let [sum, ..] = sums[o].as_mut_slice() else { break };
+        *sum += weights[o][y][x][c] as i32;
+        i += 1;
+    }
+    sums
+}
+
+/// For each of [`Target::WIDE`] the weights in groups of that many: channel by channel, kernel row
+/// by kernel row. A row's last group is filled up with zeros. There is room for as many words as
+/// there are weights.
+const fn wide<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
+    weights: &[[[[i8; IC]; KW]; KH]; OC],
+) -> [[[[[i32; IC]; KW]; KH]; OC]; Chosen::WIDE.len()] {
+    let mut arranged = [[[[[0; IC]; KW]; KH]; OC]; Chosen::WIDE.len()];
+    let row = KW * IC;
+    let mut form = 0;
+    while form < Chosen::WIDE.len() {
+        let group = Chosen::WIDE[form];
+        let (bits, mask) = (32 / group, u32::MAX >> (32 - 32 / group));
+        let mut i = 0;
+        while i < OC * KH * row {
+            let [o, y, at] = [i / row / KH, i / row % KH, i % row];
+            let weight = weights[o][y][at / IC][at % IC] as i32 as u32 & mask;
+            let n = (o * KH + y) * row.div_ceil(group) + at / group;
+            arranged[form][n / IC / KW / KH][n / IC / KW % KH][n / IC % KW][n % IC] |=
+                (weight << (at % group * bits)) as i32;
+            i += 1;
+        }
+        form += 1;
+    }
+    arranged
+}

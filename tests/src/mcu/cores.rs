@@ -1,0 +1,258 @@
+//! The cores that QEMU emulates, each as a machine with room for any model: what `firmware-core/counts`
+//! runs on them.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::plugin::{self, Counts};
+use super::toolchain::{Build, Toolchain};
+use super::{measure, read_elf};
+
+/// No program takes longer, even in an emulator on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A core, as its code is compiled and where it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Core {
+    pub name: &'static str,
+    target: &'static str,
+    features: &'static [&'static str],
+    /// Where kernels are checked: a machine that has just this core.
+    check: Machine,
+    /// Where models are counted: a machine with room for them, on which the core's code runs.
+    count: Machine,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Machine {
+    qemu: &'static str,
+    name: &'static str,
+    options: &'static [&'static str],
+    /// The machine whose memory map, in `firmware-core/counts/build`, its programs are linked for.
+    memory: &'static str,
+}
+
+const fn arm(name: &'static str) -> Machine {
+    Machine { qemu: "qemu-system-arm", name, options: &[], memory: name }
+}
+
+/// Both have the same memory, and the cores run the same code: it is built once.
+const M4: Machine = arm("mps2-an386");
+const M7: Machine = Machine { memory: M4.name, ..arm("mps2-an500") };
+
+const VIRT: Machine =
+    Machine { options: &["-bios", "none"], qemu: "qemu-system-riscv32", ..arm("virt") };
+
+/// Every core.
+pub const CORES: [Core; 8] = [
+    Core {
+        name: "Cortex-M0",
+        target: "thumbv6m-none-eabi",
+        features: &[],
+        check: arm("microbit"),
+        count: arm("mps2-an385"),
+    },
+    Core {
+        name: "Cortex-M3",
+        target: "thumbv7m-none-eabi",
+        features: &[],
+        check: arm("mps2-an385"),
+        count: arm("mps2-an385"),
+    },
+    Core {
+        name: "Cortex-M4F",
+        target: "thumbv7em-none-eabihf",
+        features: &[],
+        check: M4,
+        count: M4,
+    },
+    Core {
+        name: "Cortex-M7",
+        target: "thumbv7em-none-eabihf",
+        features: &[],
+        check: M7,
+        count: M7,
+    },
+    // The first core of this machine has neither DSP extension nor FPU.
+    Core {
+        name: "Cortex-M33",
+        target: "thumbv8m.main-none-eabi",
+        features: &[],
+        check: arm("mps2-an521"),
+        count: arm("mps2-an521"),
+    },
+    Core {
+        name: "Cortex-M33 with DSP",
+        target: "thumbv8m.main-none-eabihf",
+        features: &["dsp"],
+        check: arm("mps2-an505"),
+        count: arm("mps2-an505"),
+    },
+    Core {
+        name: "Cortex-M55",
+        target: "thumbv8m.main-none-eabihf",
+        features: &["dsp"],
+        check: arm("mps3-an547"),
+        count: arm("mps3-an547"),
+    },
+    Core {
+        name: "RV32IMC",
+        target: "riscv32imc-unknown-none-elf",
+        features: &[],
+        check: VIRT,
+        count: VIRT,
+    },
+];
+
+/// What a model costs on a core, and what it computes there.
+#[derive(Clone, Debug)]
+pub struct Cost {
+    /// Instructions of a whole inference, the most over all inputs.
+    pub instructions: u64,
+    /// The same for each layer.
+    pub layers: Vec<u64>,
+    /// Bytes of flash: weights, biases and requantizations; the code that computes.
+    pub weights: u64,
+    pub kernels: u64,
+    /// Bytes of stack.
+    pub stack: u64,
+    /// The logits of all inputs, one behind the other.
+    pub logits: Vec<i32>,
+}
+
+impl Core {
+    /// Whether the toolchain has a library for this core's target.
+    pub fn is_known_to(&self, toolchain: &Toolchain) -> bool {
+        toolchain.has(self.target)
+    }
+
+    /// Compares every layer with the scalar kernels, on shapes drawn from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// What does not build, what the emulator said instead, or the case that differs.
+    pub fn check(&self, toolchain: &Toolchain, seed: &str) -> Result<(), String> {
+        let scratch = crate::scratch(&format!("check-{}", self.slug()));
+        let release = self.build(toolchain, self.check, &[("COUNTS_SEED", Path::new(seed))])?;
+        let said = self.check.run(&release.join("check"), &scratch, &[])?;
+        let _ = fs::remove_dir_all(&scratch);
+        match said.trim() {
+            "checked" => Ok(()),
+            said => Err(format!("{}: {said}", self.name)),
+        }
+    }
+
+    /// Runs the model in the folder `model` on inputs of `input_bytes` bytes each.
+    ///
+    /// # Errors
+    ///
+    /// What does not build or does not run, as one text.
+    pub fn cost(
+        &self,
+        toolchain: &Toolchain,
+        model: &Path,
+        inputs: &[u8],
+        input_bytes: usize,
+    ) -> Result<Cost, String> {
+        let release = self.build(toolchain, self.count, &[("INKLING_MODEL", model)])?;
+        let program = release.join("count");
+        let elf = read_elf(&program);
+        let scratch = crate::scratch(&format!("count-{}", self.slug()));
+        let file = |name: &str| scratch.join(name);
+        fs::write(file("inputs"), inputs).map_err(|error| error.to_string())?;
+        let options = plugin::stack_option(&elf);
+        let plugin = toolchain.plugin_arguments(&file("counts"), &options);
+        let order = self.count.run(&program, &scratch, &plugin)?;
+        let counts = Counts::read(&file("counts"));
+        let logits = fs::read(file("logits")).map_err(|error| error.to_string())?;
+        let _ = fs::remove_dir_all(&scratch);
+
+        let order: Vec<usize> =
+            order.lines().filter_map(|line| line.strip_prefix("layer ")?.parse().ok()).collect();
+        let (images, per_image) = (inputs.len() / input_bytes, 1 + order.len());
+        if counts.regions.len() != images * per_image {
+            let found = counts.regions.len();
+            return Err(format!("{}: {found} counts of {images} × {per_image}", self.name));
+        }
+        let mut layers = vec![0; order.iter().max().map_or(0, |last| last + 1)];
+        for image in counts.regions.chunks(per_image) {
+            // A layer may run in several pieces, between those of others.
+            let mut sums = vec![0; layers.len()];
+            order.iter().zip(&image[1..]).for_each(|(&layer, count)| sums[layer] += count);
+            layers
+                .iter_mut()
+                .zip(sums)
+                .for_each(|(worst, sum): (&mut u64, u64)| *worst = sum.max(*worst));
+        }
+        Ok(Cost {
+            instructions: counts.regions.iter().step_by(per_image).copied().max().unwrap_or(0),
+            layers,
+            weights: elf.size_of(|name| name.contains("inkling_app5model")),
+            kernels: elf.size_of(measure::is_kernel),
+            stack: counts.stack.unwrap_or(0),
+            logits: logits.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect(),
+        })
+    }
+
+    fn build(
+        &self,
+        toolchain: &Toolchain,
+        machine: Machine,
+        environment: &[(&str, &Path)],
+    ) -> Result<PathBuf, String> {
+        let mut environment = environment.to_vec();
+        environment.push(("COUNTS_MACHINE", Path::new(machine.memory)));
+        toolchain.build(&Build {
+            folder: &crate::root().join("firmware-core/counts"),
+            target: self.target,
+            features: self.features,
+            beside: &format!("{}-{}", self.target, machine.memory),
+            environment: &environment,
+        })
+    }
+
+    fn slug(&self) -> String {
+        self.name.to_lowercase().replace(' ', "-")
+    }
+}
+
+impl Machine {
+    /// Runs a program in the folder `scratch` to its end, and returns what it printed.
+    fn run(&self, elf: &Path, scratch: &Path, arguments: &[String]) -> Result<String, String> {
+        // Into a file: a pipe that nobody empties would stop the program.
+        let output = scratch.join("output");
+        let to = File::create(&output).map_err(|error| error.to_string())?;
+        let both = to.try_clone().map_err(|error| error.to_string())?;
+        let mut child = Command::new(self.qemu)
+            .args(["-M", self.name])
+            .args(self.options)
+            .args(["-display", "none", "-monitor", "none", "-serial", "none"])
+            .args(["-semihosting-config", "enable=on,target=native"])
+            .args(arguments)
+            .arg("-kernel")
+            .arg(elf)
+            .current_dir(scratch)
+            .stdin(Stdio::null())
+            .stdout(to)
+            .stderr(both)
+            .spawn()
+            .map_err(|error| format!("{} does not start: {error}", self.qemu))?;
+        let start = Instant::now();
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break status,
+                // A program that runs into a fault stays there.
+                _ if start.elapsed() > PATIENCE => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Err(format!("{}: no end after {} s", self.name, PATIENCE.as_secs()));
+                }
+                _ => std::thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        let said = fs::read_to_string(&output).unwrap_or_default();
+        if status.success() { Ok(said) } else { Err(format!("{}: {}", self.name, said.trim())) }
+    }
+}

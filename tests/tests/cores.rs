@@ -1,0 +1,48 @@
+//! The kernels of every target against the scalar ones, in QEMU: random shapes, strides, paddings,
+//! channels and signs for every kind of layer.
+
+use tests::mcu::{CORES, Core, Toolchain};
+
+/// Other shapes with `COUNTS_SEED=7 cargo test -p tests --test cores`.
+fn seed() -> String {
+    std::env::var("COUNTS_SEED").unwrap_or_else(|_| "1".into())
+}
+
+fn check(name: &str) {
+    let what = format!("the kernels of {name} against the scalar ones");
+    let Some(toolchain) = Toolchain::or_skip(&what) else { return };
+    let core: &Core = CORES.iter().find(|core| core.name == name).expect("a core of the list");
+    if !core.is_known_to(&toolchain) {
+        let missing = "the toolchain has no library for its target";
+        return tests::skip(&what, missing, "tools/mcu-toolchain", "INKLING_REQUIRE_MCU");
+    }
+    core.check(&toolchain, &seed()).unwrap_or_else(|error| panic!("seed {}: {error}", seed()));
+}
+
+/// One test for each core, and none forgotten.
+macro_rules! cores {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                check($name);
+            }
+        )*
+
+        #[test]
+        fn every_core_is_checked() {
+            assert_eq!(CORES.map(|core| core.name).as_slice(), [$($name),*]);
+        }
+    };
+}
+
+cores! {
+    cortex_m0: "Cortex-M0",
+    cortex_m3: "Cortex-M3",
+    cortex_m4f: "Cortex-M4F",
+    cortex_m7: "Cortex-M7",
+    cortex_m33: "Cortex-M33",
+    cortex_m33_with_dsp: "Cortex-M33 with DSP",
+    cortex_m55: "Cortex-M55",
+    rv32imc: "RV32IMC",
+}
