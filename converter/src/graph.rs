@@ -6,6 +6,7 @@
 use firmware_core::Window;
 
 use crate::operators::functions::Function;
+use crate::operators::gather::Gather;
 use crate::quantize::Exponents;
 
 /// Number of a value: 0 is the input, `i + 1` the result of node `i`.
@@ -98,6 +99,10 @@ pub enum Operator {
     },
     /// The sum of two values of one shape.
     Add,
+    /// The product of two values of one shape, or of one and of a second with one pixel.
+    Mul,
+    /// Picked rows, columns and channels.
+    Gather(Gather),
     /// The channels of all inputs, one after the other.
     Concat,
     /// An image as a vector: the same elements in the same order.
@@ -184,6 +189,8 @@ impl Operator {
             Operator::AveragePool2d { .. } => "average_pool2d",
             Operator::Pad { .. } => "pad",
             Operator::Add => "add",
+            Operator::Mul => "mul",
+            Operator::Gather(_) => "gather",
             Operator::Concat => "concat",
             Operator::Flatten => "flatten",
             Operator::Identity => "identity",

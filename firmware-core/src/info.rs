@@ -68,6 +68,10 @@ pub enum LayerKind {
     LeakyRelu,
     /// [`kernels::lookup`](crate::kernels::lookup)
     Lookup,
+    /// [`kernels::elementwise`](crate::kernels::elementwise) of [`Product`](crate::Product)
+    Mul,
+    /// [`kernels::gather`](crate::kernels::gather)
+    Gather,
 }
 
 impl LayerKind {
@@ -85,6 +89,8 @@ impl LayerKind {
             Self::Concat => "concat",
             Self::LeakyRelu => "leaky_relu",
             Self::Lookup => "lookup",
+            Self::Mul => "mul",
+            Self::Gather => "gather",
         }
     }
 }

@@ -53,6 +53,7 @@ mod info;
 pub mod kernels;
 pub mod layers;
 mod observer;
+mod product;
 mod requantize;
 #[cfg(kernels)]
 mod tile;
@@ -73,9 +74,10 @@ pub use flatten::flatten;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
-    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, FullyConnected, GroupedConv2d,
-    LeakyRelu, Lookup, MaxPool2d, PaddedWith, Strided, Unit,
+    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise, FullyConnected,
+    Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, PaddedWith, Strided, Unit,
 };
 pub use observer::Observer;
+pub use product::Product;
 pub use requantize::{Clip, Requantize, Shift};
 pub use window::{Axis, Span, Window, WindowError};

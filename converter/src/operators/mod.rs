@@ -17,9 +17,11 @@ pub mod concat;
 pub mod conv2d;
 pub mod fully_connected;
 pub mod functions;
+pub mod gather;
 pub mod leaky_relu;
 pub mod lookup;
 pub mod max_pool2d;
+pub mod mul;
 mod relu;
 
 use firmware_core::LayerKind;
@@ -42,6 +44,8 @@ pub(crate) const LOWER: &[Lower] = &[
     concat::lower,
     leaky_relu::lower,
     lookup::lower,
+    mul::lower,
+    gather::lower,
     relu::lower,
 ];
 
@@ -56,6 +60,8 @@ operators! {
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::LeakyRelu),
         Lookup(lookup::Lookup),
+        Mul(mul::Mul),
+        Gather(gather::Gather),
     }
 }
 
@@ -70,6 +76,8 @@ operators! {
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::QuantizedLeakyRelu),
         Lookup(lookup::QuantizedLookup),
+        Mul(mul::QuantizedMul),
+        Gather(gather::Gather),
     }
 }
 
