@@ -137,6 +137,9 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let mut warnings = answers.doubts(&conversion.record.labels, test_name);
     warnings.extend(doubts::of_layers(&conversion.network, &conversion.report));
     warnings.extend(doubts::of_calibration(&calibration));
+    if let Some(note) = proof.reading.note().filter(|_| args.unchecked) {
+        warnings.push(note);
+    }
     conversion.record.warnings = warnings;
     let mut about = format!(
         "Accuracy on the {} {test_name} images: {:.2} % in float, {:.2} % in int8.\n\n{}\n",

@@ -29,6 +29,9 @@ pub const CALIBRATION_IMAGES: usize = 2000;
 /// Images over which the report measures its errors.
 const REPORT_IMAGES: usize = 200;
 
+/// The model card.
+const CARD: &str = "MODEL_CARD.md";
+
 /// Why a model was not converted.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
@@ -308,9 +311,11 @@ impl Conversion {
             ("int8.onnx", self.int8_onnx()),
             ("model.rs", self.model_rs().into_bytes()),
             ("golden.rs", self.golden_rs(golden).into_bytes()),
-            ("MODEL_CARD.md", card.into_bytes()),
+            (CARD, card.into_bytes()),
         ]);
-        let hashes = files.iter().map(|(file, bytes)| (file.to_string(), sha256([&bytes[..]])));
+        // What is for people may be edited.
+        let hashed = files.iter().filter(|(file, _)| *file != CARD);
+        let hashes = hashed.map(|(file, bytes)| (file.to_string(), sha256([&bytes[..]])));
         let record = ModelRecord { files: hashes.collect(), ..self.record.clone() };
         // Last, because it says which files belong together.
         files.push((record::FILE, record.to_json().into_bytes()));

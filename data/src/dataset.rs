@@ -287,7 +287,7 @@ pub fn shape_text([height, width, channels]: [usize; 3]) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     #[error(
-        "{}: no {name} or {name}.gz here; --data needs a folder with the four IDX files \
+        "{}: no {name} or {name}.gz here; a data set in this form is a folder with the four IDX files \
          (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, \
          t10k-labels-idx1-ubyte, each raw or .gz)", dir.display()
     )]

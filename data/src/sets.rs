@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::{Dataset, DatasetError};
-use image::GrayImage;
+use image::RgbImage;
 
+use crate::prepare::InputForm;
 use crate::random::{Purpose, Random};
-use crate::read::{self, BadFile, ImportError, Options};
+use crate::read::{self, BadFile, Collection, ImportError, Options};
 use inkling_support::digest::sha256;
 
 /// The test set. It is read and checked with the rest, so that a broken file is found at once, but
@@ -28,18 +29,25 @@ impl SealedTestSet {
     }
 }
 
+/// All of `count` images in random order.
+fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    Random::new(seed, Purpose::Split, 0).shuffle(&mut order);
+    order
+}
+
 /// Which of `count` images (two at least) to train on, in random order, and the twelfth of them that
 /// is for validation, both chosen by `seed`.
 pub fn divide(count: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {
-    let mut order: Vec<usize> = (0..count).collect();
-    Random::new(seed, Purpose::Split, 0).shuffle(&mut order);
+    let mut order = shuffled(count, seed);
     let training = order.split_off((count / 12).max(1));
     (training, order)
 }
 
 /// A data set, divided.
 pub struct Sets {
-    /// The images of the training files: those of training and of validation.
+    /// The images of the training files: those of training and, unless they were given on their own,
+    /// of validation.
     pub images: Arc<Dataset>,
     /// Which of `images` to train on.
     pub training: Vec<usize>,
@@ -49,17 +57,21 @@ pub struct Sets {
     pub test_given: bool,
     /// The sha256 of all images and labels.
     pub fingerprint: String,
+    /// What brought the source to bytes.
+    pub form: InputForm,
+    /// Whether the validation images were given with the data, and not set aside.
+    pub validation_given: bool,
     /// What was chosen while reading, a line each.
     pub notes: Vec<String>,
     /// What was left out.
     pub bad: Vec<BadFile>,
     /// Pictures as they were found beside what they became.
-    pub preview: Option<GrayImage>,
+    pub preview: Option<RgbImage>,
 }
 
 impl Sets {
-    /// Reads a data set in any of the forms of [`read::open`] and sets a twelfth of its training
-    /// images aside for validation (5,000 of MNIST's 60,000), chosen by `seed`.
+    /// Reads a data set in any of the forms of [`read::open`]. Unless it has images for validation,
+    /// sets a twelfth of its training images aside (5,000 of MNIST's 60,000), chosen by `seed`.
     ///
     /// # Errors
     ///
@@ -71,15 +83,28 @@ impl Sets {
             let what = "one image is not enough: training and validation need one each".to_string();
             return Err(DatasetError::Disagree { path: path.to_path_buf(), what }.into());
         }
-        let (training, validation) = divide(images.len(), seed);
-        let fingerprint = fingerprint(&images, &test);
+        let validation_given = collection.validation.is_some();
+        let (training, validation) = match collection.validation {
+            Some(given) if given.is_empty() => {
+                let what = "the validation set is empty".to_string();
+                return Err(DatasetError::Disagree { path: path.to_path_buf(), what }.into());
+            }
+            Some(given) => (shuffled(images.len(), seed), given),
+            None => {
+                let (training, validation) = divide(images.len(), seed);
+                (training, images.subset(&validation))
+            }
+        };
+        let fingerprint = hash(&[&images, &validation, &test]);
         Ok(Self {
-            validation: images.subset(&validation),
+            validation,
             images: Arc::new(images),
             training,
             test: SealedTestSet(test),
             test_given: collection.test_given,
             fingerprint,
+            form: collection.form,
+            validation_given,
             notes: collection.notes,
             bad: collection.bad,
             preview: collection.preview,
@@ -99,15 +124,23 @@ impl Sets {
     }
 }
 
-/// The sha256 of what is learned from and tested on: shape, samples, labels and names of both
-/// halves.
-pub fn fingerprint(images: &Dataset, test: &Dataset) -> String {
-    let shape = images.shape.map(|side| (side as u64).to_le_bytes());
-    let names = images.names.join("\n");
-    let labels = [images, test]
-        .map(|set| set.labels.iter().flat_map(|l| l.to_le_bytes()).collect::<Vec<u8>>());
+/// The sha256 that [`Sets::load`] gives these data, divided by `seed`.
+pub fn fingerprint(collection: &Collection, seed: u64) -> String {
+    let Collection { train, validation, test, .. } = collection;
+    match validation {
+        Some(validation) => hash(&[train, validation, test]),
+        None => hash(&[train, &train.subset(&divide(train.len(), seed).1), test]),
+    }
+}
+
+/// The sha256 of what is learned from, validated and tested on: shape, names, samples and labels.
+fn hash(sets: &[&Dataset]) -> String {
+    let shape = sets[0].shape.map(|side| (side as u64).to_le_bytes());
+    let names = sets[0].names.join("\n");
+    let labels = |set: &&Dataset| set.labels.iter().flat_map(|l| l.to_le_bytes()).collect();
+    let labels: Vec<Vec<u8>> = sets.iter().map(labels).collect();
     let mut pieces: Vec<&[u8]> = vec![shape.as_flattened(), names.as_bytes()];
-    for (set, labels) in [images, test].into_iter().zip(&labels) {
+    for (set, labels) in sets.iter().zip(&labels) {
         pieces.extend(set.images());
         pieces.push(labels);
     }

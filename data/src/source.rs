@@ -32,6 +32,13 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Where in its file, such as `row 7`.
+    pub fn place(&self) -> String {
+        self.part.map_or(String::new(), |(noun, number)| format!("{noun} {number}"))
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;

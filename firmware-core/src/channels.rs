@@ -11,7 +11,7 @@ use crate::window::Span;
 use crate::{Activation, Requantize};
 
 /// Most channels that are computed at a time.
-const MOST: usize = 16;
+const MOST: usize = 64;
 
 /// What a window covers, from its first tap on.
 pub(crate) struct Taps<'a, T> {
@@ -67,6 +67,7 @@ pub(crate) fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
     let ([_, kernel_width], [down, right]) = (shape.window.kernel, shape.window.dilation);
     let steps = [right * depth, down * in_width * depth];
     let weight_steps = [depth, kernel_width * depth];
+    let mut sums = [0; MOST];
     let mut pixels = y.chunks_exact_mut(depth.max(1));
     for oy in 0..shape.output[0] {
         for (ox, pixel) in pixels.by_ref().take(width).enumerate() {
@@ -77,17 +78,18 @@ pub(crate) fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
             let inside = weights.get(first_tap..).unwrap_or_default();
             let padded = shape.padding_value != 0 && taps != shape.window.kernel;
             for (first, count) in blocks(depth) {
-                let mut sums = [0; MOST];
-                let Some(sums) = sums.get_mut(..count) else { continue };
-                let bias = bias.get(first..).unwrap_or_default();
-                sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = *bias);
+                let (Some(sums), Some(bias)) =
+                    (sums.get_mut(..count), bias.get(first..first + count))
+                else {
+                    continue;
+                };
+                let x = Taps { values: x.get(first..).unwrap_or_default(), steps };
+                let inside = inside.get(first..).unwrap_or_default();
+                let inside = Taps { values: inside, steps: weight_steps };
+                Chosen::depthwise(&x, &inside, taps, bias, sums);
                 if padded {
                     padding(shape, [rows, columns], (weights, first), sums);
                 }
-                let x = Taps { values: x.get(first..).unwrap_or_default(), steps };
-                let inside = inside.get(first..).unwrap_or_default();
-                let weights = Taps { values: inside, steps: weight_steps };
-                Chosen::depthwise(&x, &weights, taps, sums);
                 let y = pixel.get_mut(first..).unwrap_or_default().iter_mut();
                 let requantize = requantize.get(first..).unwrap_or_default();
                 for (y, (sum, requantize)) in y.zip(sums.iter().zip(requantize)) {
@@ -129,9 +131,11 @@ pub(crate) fn depthwise<X: Activation>(
     x: &Taps<X>,
     weights: &Taps<i8>,
     [rows, columns]: [usize; 2],
+    bias: &[i32],
     sums: &mut [i32],
 ) {
-    for (block, sums) in sums.chunks_exact_mut(4).enumerate() {
+    let blocks = sums.chunks_exact_mut(4).zip(bias.chunks_exact(4));
+    for (block, (sums, bias)) in blocks.enumerate() {
         let [mut a, mut b, mut c, mut d] = [0i32; 4];
         let (mut x_row, mut weight_row) = (block * 4, block * 4);
         for _ in 0..rows {
@@ -149,8 +153,8 @@ pub(crate) fn depthwise<X: Activation>(
             x_row += x.steps[1];
             weight_row += weights.steps[1];
         }
-        for (sum, more) in sums.iter_mut().zip([a, b, c, d]) {
-            *sum = sum.wrapping_add(more);
+        for ((sum, bias), products) in sums.iter_mut().zip(bias).zip([a, b, c, d]) {
+            *sum = bias.wrapping_add(products);
         }
     }
 }

@@ -7,8 +7,8 @@
 //! memory but its weights.
 //!
 //! The *layers* ([`Conv2d`], [`MaxPool2d`], [`FullyConnected`], …) carry the weights and check shapes
-//! at compile time: a model whose shapes do not fit does not compile. Each picks the kernel for
-//! the processor it is compiled for.
+//! at compile time: a model whose shapes do not fit does not compile. Each asks the kernels of the
+//! processor it is compiled for, which [`KERNELS`] names.
 //!
 //! The [*kernels*](kernels) compute. The scalar ones in this crate define the result; the ones
 //! for a particular processor are faster and give the same integers.

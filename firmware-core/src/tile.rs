@@ -317,8 +317,10 @@ impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        let [height, width] = pool.window.extent();
-        match (staged, height <= 2 && width <= 2) {
+        let [height, width] = pool.window.kernel;
+        let Window { dilation, .. } = pool.window;
+        let plain = !pool.window.is_padded() && dilation[0] == 1 && dilation[1] == 1;
+        match (staged, plain && height <= 2 && width <= 2) {
             (false, true) => self.max_pool2d_of::<Y, false, true>(pool, sums, y),
             (false, false) => self.max_pool2d_of::<Y, false, false>(pool, sums, y),
             (true, true) => self.max_pool2d_of::<Y, true, true>(pool, sums, y),
@@ -335,17 +337,19 @@ impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
     ) {
         let [_, width, depth] = pool.output;
         let mut patch = Patch::new();
+        let Window { kernel, stride, .. } = pool.window;
         for (py, y) in y.chunks_exact_mut((width * depth).max(1)).enumerate() {
-            let rows = pool.window.span(Axis::Rows, py, pool.input[0]);
             for (px, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
-                let columns = pool.window.span(Axis::Columns, px, pool.input[1]);
                 if FITS_TILE {
-                    let rows = [rows.input, (rows.input + rows.len).saturating_sub(1)];
-                    let columns = [columns.input, (columns.input + columns.len).saturating_sub(1)];
+                    let [top, left] = [py * stride[0], px * stride[1]];
+                    let rows = [top, top + kernel[0] - 1];
+                    let columns = [left, left + kernel[1] - 1];
                     self.sums::<STAGED>(&mut patch, self.tile(rows, columns), sums);
                     self.largest::<Y, false>(sums, y);
                     continue;
                 }
+                let rows = pool.window.span(Axis::Rows, py, pool.input[0]);
+                let columns = pool.window.span(Axis::Columns, px, pool.input[1]);
                 // Several tiles; those at the bottom and at the right may repeat pixels.
                 y.fill(Y::MIN);
                 let [down, across] = pool.window.dilation;

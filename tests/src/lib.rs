@@ -2,7 +2,9 @@
 //! the dialects that exporters write.
 
 pub mod dialects;
+pub mod kinds;
 pub mod mcu;
+pub mod networks;
 pub mod onnxruntime;
 pub mod pictures;
 mod skip;

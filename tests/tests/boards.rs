@@ -13,7 +13,8 @@ use converter::verify::{self, ModelError, VerifyArgs, VerifyError};
 use inkling_data::{Dataset, Split};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
 use tests::mcu::{
-    Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, Toolchain, connect, expected,
+    Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain, connect,
+    expected,
 };
 
 fn start(board: &Board, what: &str) -> Option<Emulator> {
@@ -58,6 +59,11 @@ fn cortex_m3_computes_every_logit() {
 #[test]
 fn cortex_m4f_computes_every_logit() {
     all_logits_of_all_test_images(&STM32F405);
+}
+
+#[test]
+fn stm32l475_computes_every_logit() {
+    all_logits_of_all_test_images(&STM32L475);
 }
 
 #[test]

@@ -6,10 +6,13 @@ use std::path::Path;
 
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter};
+use inkling_data::read::idx;
 use inkling_data::{Dataset, Split};
-use tests::mcu::{BOARDS, Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, Toolchain};
+use tests::mcu::{
+    BOARDS, Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain,
+};
 use tests::structures::{CLASSES, SIDE, Structure, network};
-use tests::{idx, random_images, scratch};
+use tests::{random_images, scratch};
 
 /// Images that are sent to each board.
 const IMAGES: usize = 100;
@@ -27,8 +30,8 @@ fn every_logit_of_other_layers(board: &Board) {
     // Signed values, sums, groups, leaky ReLUs; depthwise windows and bounds; concatenations.
     for structure in [Structure::Signed, Structure::Separable, Structure::Dense] {
         let (conversion, images) = convert(structure);
-        conversion.write(&folder, &images, "").expect("the scratch folder can be written");
-        idx::write(&folder, Split::Test, &images);
+        conversion.write(&folder, &images, "").expect("the scratch folder takes it");
+        idx::write_pair(&folder, Split::Test, &images).expect("the scratch folder takes it");
         let elf = board
             .try_build(&toolchain, Program::Demo, Some(("second-model", &folder)))
             .unwrap_or_else(|error| panic!("{structure:?}: {error}"));
@@ -65,6 +68,11 @@ fn cortex_m4f_computes_other_layers() {
 }
 
 #[test]
+fn stm32l475_computes_other_layers() {
+    every_logit_of_other_layers(&STM32L475);
+}
+
+#[test]
 fn rv32_computes_other_layers() {
     every_logit_of_other_layers(&HIFIVE1);
 }
@@ -72,7 +80,7 @@ fn rv32_computes_other_layers() {
 /// The tests above are for every board, and for every kind of layer that `models/simple` lacks.
 #[test]
 fn no_board_and_no_layer_is_forgotten() {
-    assert_eq!(BOARDS, [MICROBIT, STM32F100, STM32F405, HIFIVE1]);
+    assert_eq!(BOARDS, [MICROBIT, STM32F100, STM32F405, STM32L475, HIFIVE1]);
     let kinds: BTreeSet<&str> = [Structure::Signed, Structure::Separable, Structure::Dense]
         .into_iter()
         .flat_map(|structure| convert(structure).0.network.layers)

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use inkling_data::prepare::InputForm;
 use inkling_data::read::{Collection, labels};
 use inkling_data::{Dataset, Split};
 use tests::{mnist, program, root, scratch};
@@ -33,6 +34,8 @@ fn planted() -> Collection {
     Collection {
         train: train.with_samples(train.shape, train_images),
         test: test.with_samples(test.shape, test_images),
+        validation: None,
+        form: InputForm::Bytes,
         test_given: true,
         notes: Vec::new(),
         bad: Vec::new(),

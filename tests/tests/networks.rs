@@ -217,6 +217,12 @@ fn wrong_files_are_refused_in_one_line() {
     // Attributes.
     refused("channels = 4", "chanels = 4", &["layer first", "chanels", "expected", "channels"]);
     refused("channels = 4", "", &["layer first (conv2d)", "missing field `channels`"]);
+    // Sizes that no computer could hold, or count.
+    for (size, range) in [("67108864", "65536"), ("9223372036854775807", "65536")] {
+        refused("channels = 4", &format!("channels = {size}"), &["layer first", size, range]);
+    }
+    refused("[3, 5]", "9223372036854775807", &["layer first", "9223372036854775807", "4096"]);
+    refused("[3, 5]", "[3, 5000]", &["layer first", "5000", "4096"]);
     refused("channels = 4", "channels = -4", &["layer first", "-4", "a whole number"]);
     refused("channels = 4", "channels = 0", &["layer first", "at least 1"]);
     refused("[3, 5]", "\"3\"", &["layer first", "whole number, or [vertical, horizontal]"]);

@@ -32,9 +32,9 @@ fn an_mnist_image_is_its_own_picture() {
         let path = folder.join("digit.png");
         let picture = GrayImage::from_raw(28, 28, images.image(index).to_vec()).expect("28×28");
         picture.save(&path).expect("the picture is written");
-        let plane = read_picture(&path).expect("it is a picture").plane;
-        let prepared = Preparation::default().apply(&plane).expect("it has ink");
-        assert!(prepared.light_ink);
+        let picture = read_picture(&path).expect("it is a picture");
+        let prepared = Preparation::default().apply(&picture).expect("it has ink");
+        assert!(!prepared.inverted);
         let off = distance(&prepared.pixels, images.image(index));
         assert!(off < 1.0, "image {index} is off by {off:.2} grey levels");
     }
@@ -59,11 +59,11 @@ fn large_dark_digits_become_mnist_images_again() {
         on_paper(images.image(index), &paper, index as u64)
             .save(&path)
             .expect("the picture is written");
-        let plane = read_picture(&path).expect("it is a picture").plane;
+        let picture = read_picture(&path).expect("it is a picture");
         let prepared = Preparation::default()
-            .apply(&plane)
+            .apply(&picture)
             .unwrap_or_else(|what| panic!("image {index} {what}"));
-        assert!(!prepared.light_ink, "image {index}");
+        assert!(prepared.inverted, "image {index}");
         total += distance(&prepared.pixels, images.image(index));
         back.extend(prepared.pixels);
     }
@@ -169,10 +169,10 @@ fn colour_and_transparency_are_no_obstacle() {
     blue_on_yellow.save(folder.join("colour.png")).expect("written");
     on_glass.save(folder.join("glass.png")).expect("written");
     for name in ["colour.png", "glass.png"] {
-        let plane = read_picture(&folder.join(name)).expect("it is a picture").plane;
-        let prepared = Preparation::default().apply(&plane).expect("it has ink");
+        let picture = read_picture(&folder.join(name)).expect("it is a picture");
+        let prepared = Preparation::default().apply(&picture).expect("it has ink");
         let off = distance(&prepared.pixels, images.image(0));
-        assert!(!prepared.light_ink && off < 5.0, "{name} is off by {off:.2}");
+        assert!(prepared.inverted && off < 5.0, "{name} is off by {off:.2}");
     }
 }
 

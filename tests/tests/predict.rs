@@ -141,7 +141,7 @@ fn explain_shows_every_layer() {
     ]);
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
-    for part in ["answer: 2", "QLinearConv", "MaxPool", "bits", "logits:"] {
+    for part in ["answer: 2", "conv2d_1", "max_pool2d", "fully_connected", "bits", "logits:"] {
         assert!(said.contains(part), "{part:?} is missing in\n{said}");
     }
     let page = fs::read_to_string(page).expect("it is written");

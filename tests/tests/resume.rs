@@ -65,6 +65,7 @@ fn killed_and_resumed_runs_give_the_same_bytes() {
             "int8.onnx",
             "labels.txt",
             "learning.html",
+            "model.json",
             "model.rs",
             "recipe.toml"
         ]

@@ -34,11 +34,12 @@ fn data(folder: &Path) -> PathBuf {
     data
 }
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "float.onnx",
     "int8.onnx",
     "model.rs",
     "golden.rs",
+    "model.json",
     "MODEL_CARD.md",
     "labels.txt",
     "recipe.toml",
@@ -107,7 +108,7 @@ fn options_do_what_they_say() {
     }
     let card = fs::read_to_string(out.join("MODEL_CARD.md")).expect("a card is there");
     assert!(
-        card.contains("--name mine --recipe article --epochs 2 --seed 0 --threads 2"),
+        card.contains("--backend tract --recipe article --name mine --seed 0` with tract"),
         "{card}"
     );
     let _ = fs::remove_dir_all(folder);
@@ -132,7 +133,7 @@ fn a_network_may_come_from_a_file() {
     }
     let card = fs::read_to_string(out.join("MODEL_CARD.md")).expect("a card is there");
     assert!(card.contains("# Model `forked`"), "{card}");
-    assert!(card.contains(&format!("--network {file} --name forked --recipe")), "{card}");
+    assert!(card.contains(&format!("--network {file} --name forked --seed 0`")), "{card}");
     assert_eq!(contents(&out).len(), FILES.len());
 
     // Before anything is trained: what is no network.
@@ -198,6 +199,8 @@ fn training_stops_when_nothing_gets_better() {
     assert!(text.contains("epoch 3/9") && !text.contains("epoch 4/9"), "{text}");
     let history = fs::read_to_string(out.join("history.json")).expect("it is written");
     assert!(history.contains("\"epoch\": 1,"), "{history}");
+    let kept = "1 of 3; no lower validation loss in 2 epochs after it, so training stopped early";
+    assert!(text.contains(kept), "{text}");
     assert_eq!(history.matches("training_loss").count(), 3, "{history}");
     let page = fs::read_to_string(out.join("learning.html")).expect("it is written");
     assert!(page.contains("<polyline") && !page.contains("NaN"), "{page}");
@@ -229,7 +232,7 @@ fn bad_data_is_refused_in_one_line() {
         [Split::Train, Split::Test].map(Split::file_names);
     let refused = |data: &Path, parts: &[&str]| refused(&program, data, &out, &[], parts);
 
-    refused(Path::new("/no/such/folder"), &["/no/such/folder", "--data"]);
+    refused(Path::new("/no/such/folder"), &["/no/such/folder", "a data set is"]);
     refused(&data.join(images), &[images]);
 
     let spoil = |name: &str, change: &dyn Fn(&mut Vec<u8>), parts: &[&str]| {
@@ -257,7 +260,8 @@ fn bad_data_is_refused_in_one_line() {
 
     let rewrite = |count: usize, height: usize, width: usize| {
         let write = |name: &str, dims: &[usize]| {
-            let values = vec![0; dims.iter().product()];
+            let values: Vec<u8> =
+                (0..dims.iter().product()).map(|at: usize| (at % 2) as u8).collect();
             fs::write(data.join(name), idx::encode_bytes(dims, &values)).expect("it is written");
         };
         write(images, &[count, height, width]);
@@ -271,7 +275,7 @@ fn bad_data_is_refused_in_one_line() {
     refused(&data, &[test_images, "21×18"]);
     // Large enough to read, too small for two convolutions and two poolings.
     rewrite(10, 9, 9);
-    idx::write_pair(&data, Split::Test, &random_images(2, 5, 9, 9, 1)).expect("it is written");
+    idx::write_pair(&data, Split::Test, &random_images(2, 5, 9, 9, 2)).expect("it is written");
     refused(&data, &["conv2", "window"]);
     fs::remove_file(data.join(test_labels)).expect("a test can remove");
     refused(&data, &[test_labels]);

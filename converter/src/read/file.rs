@@ -66,7 +66,8 @@ fn decode(bytes: &[u8]) -> Result<pb::ModelProto, ReadError> {
     if graph.node.is_empty() {
         return Err(wrong("its graph has no node".into()));
     }
-    functions::write_out(bytes, graph)?;
+    functions::write_out(&model.functions, graph)?;
+    model.functions.clear();
     if graph.node.len() > NODES {
         let count = graph.node.len();
         return Err(ReadError::Graph(format!("{count} nodes; at most {NODES} are read")));

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use crate::pb;
-use prost::Message;
 
 use super::{ReadError, is_standard, node_name};
 use crate::limits::NODES;
@@ -11,42 +10,19 @@ use crate::limits::NODES;
 /// How deep functions may call functions.
 const DEPTH: usize = 16;
 
-/// The part of a model that tract's types leave out.
-#[derive(Clone, PartialEq, Message)]
-struct WithFunctions {
-    #[prost(message, repeated, tag = "25")]
-    functions: Vec<Function>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct Function {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, repeated, tag = "4")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "5")]
-    output: Vec<String>,
-    #[prost(message, repeated, tag = "7")]
-    node: Vec<pb::NodeProto>,
-    #[prost(string, tag = "10")]
-    domain: String,
-    /// Attributes with their defaults.
-    #[prost(message, repeated, tag = "11")]
-    attribute_proto: Vec<pb::AttributeProto>,
-}
-
 /// Writes the functions that the nodes of a graph call into it.
 ///
 /// # Errors
 ///
 /// Functions that call each other without end, or become too many nodes.
-pub fn write_out(file: &[u8], graph: &mut pb::GraphProto) -> Result<(), ReadError> {
-    let WithFunctions { functions } =
-        WithFunctions::decode(file).map_err(|error| ReadError::NotOnnx(error.to_string()))?;
+pub fn write_out(
+    functions: &[pb::FunctionProto],
+    graph: &mut pb::GraphProto,
+) -> Result<(), ReadError> {
     if functions.is_empty() {
         return Ok(());
     }
-    let mut inliner = Inliner { functions: &functions, nodes: Vec::new(), calls: 0 };
+    let mut inliner = Inliner { functions, nodes: Vec::new(), calls: 0 };
     for node in std::mem::take(&mut graph.node) {
         inliner.add(node, 0)?;
     }
@@ -55,14 +31,14 @@ pub fn write_out(file: &[u8], graph: &mut pb::GraphProto) -> Result<(), ReadErro
 }
 
 struct Inliner<'a> {
-    functions: &'a [Function],
+    functions: &'a [pb::FunctionProto],
     nodes: Vec<pb::NodeProto>,
     calls: usize,
 }
 
 impl Inliner<'_> {
     fn add(&mut self, node: pb::NodeProto, depth: usize) -> Result<(), ReadError> {
-        let named = |function: &&Function| {
+        let named = |function: &&pb::FunctionProto| {
             function.name == node.op_type
                 && (function.domain == node.domain
                     || is_standard(&function.domain) && is_standard(&node.domain))
@@ -115,7 +91,7 @@ impl Inliner<'_> {
 fn resolved(
     attribute: pb::AttributeProto,
     call: &pb::NodeProto,
-    function: &Function,
+    function: &pb::FunctionProto,
 ) -> Option<pb::AttributeProto> {
     if attribute.ref_attr_name.is_empty() {
         return Some(attribute);

@@ -78,6 +78,25 @@ impl View {
         Self::of(value, vec![None, Some(height), Some(width)])
     }
 
+    /// An image whose dimensions are the axes of its storage in any order: 0 for the height, 1 for
+    /// the width, 2 for the channels, `None` for a dimension of a single element.
+    pub fn along(value: ValueId, shape: Shape, names: &[Option<usize>]) -> Self {
+        let axes = axes(shape);
+        Self::of(value, names.iter().map(|name| name.map(|axis| axes[axis])).collect())
+    }
+
+    /// What [`View::along`] was given, if the view of a value of this shape is such a one, with the
+    /// batch first.
+    pub fn names(&self, shape: Shape) -> Option<Vec<Option<usize>>> {
+        let axes = axes(shape).map(|steps| plain(vec![steps]));
+        let name = |dim: &Dimension| match dim.is_empty() {
+            true => Some(None),
+            false => axes.iter().position(|axis| axis == dim).map(Some),
+        };
+        let names = self.dims.iter().map(name).collect::<Option<Vec<_>>>()?;
+        (self.batch() == Some(0)).then_some(names)
+    }
+
     fn of(value: ValueId, dims: Vec<Option<Steps>>) -> Self {
         let dims = dims.into_iter().map(|steps| plain(steps.into_iter().collect())).collect();
         Self { value, dims, batch: 0, integer: false }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::pb;
-use inkling_data::prepare::{Fill, Layout, Polarity};
+use inkling_data::prepare::{Fill, InputForm};
 use inkling_data::read;
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -127,12 +127,10 @@ pub enum Meaning {
 /// How what people have becomes the integers of an input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PreparationRecord {
-    /// What part of a picture becomes the sample.
+    /// What brought the training's data to bytes: pictures with size, colours, layout and ink, or
+    /// numbers with scale and offset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<Layout>,
-    /// Whether ink is lighter or darker than its ground.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ink: Option<Polarity>,
+    pub form: Option<InputForm>,
     /// How missing pixels are filled, and the level that stands for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fill: Option<Fill>,
@@ -150,12 +148,11 @@ pub struct PreparationRecord {
     pub other: Map<String, Value>,
 }
 
-impl From<&read::Options> for PreparationRecord {
+impl PreparationRecord {
     /// What of the reading of data has to be repeated for whatever the model is asked later.
-    fn from(options: &read::Options) -> Self {
+    pub fn new(form: &InputForm, options: &read::Options) -> Self {
         Self {
-            layout: Some(options.preparation.layout),
-            ink: Some(options.preparation.polarity),
+            form: Some(form.clone()),
             fill: options.fill,
             missing_value: options.missing_value,
             ..Self::default()

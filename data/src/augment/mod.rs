@@ -1,5 +1,6 @@
 //! Augmentation: random changes to an image that leave its label as it is.
 
+mod colour;
 mod elastic;
 
 use std::fmt;
@@ -29,10 +30,19 @@ pub struct Augmentation {
     pub crop: f32,
     /// Standard deviation of the noise added to each pixel, in units of full brightness.
     pub noise: f32,
-    /// Fraction of the image's area that a random rectangle may cover with one random colour.
+    /// Fraction of the image's area that a random rectangle may cover with one random colour (also
+    /// known as cut-out).
     pub erase: f32,
     /// How often, 0 to 1, an image is mirrored left to right. Not for digits.
     pub mirror: f32,
+    /// Light added to or taken from the whole image, in units of full brightness.
+    pub brightness: f32,
+    /// Fraction by which the distances from the image's mean brightness may grow or shrink.
+    pub contrast: f32,
+    /// Fraction by which the colours may get stronger or weaker.
+    pub saturation: f32,
+    /// Degrees by which the colours may turn on the colour circle. Not where hue decides.
+    pub hue: f32,
 }
 
 /// Spacing of the points of the elastic map unless given, in pixels.
@@ -56,6 +66,10 @@ impl Augmentation {
             ("noise", self.noise, 1.0),
             ("erase", self.erase, 0.9),
             ("mirror", self.mirror, 1.0),
+            ("brightness", self.brightness, 1.0),
+            ("contrast", self.contrast, 1.0),
+            ("saturation", self.saturation, 1.0),
+            ("hue", self.hue, 180.0),
         ] {
             if !(0.0..=most).contains(&value) {
                 return Err(format!(
@@ -91,6 +105,7 @@ impl Augmentation {
         } else {
             sampler.sample(&map, |_| [0.0, 0.0], out);
         }
+        colour::change(self, random, shape[2], out);
         if self.noise > 0.0 {
             self.add_noise(random, out);
         }
@@ -164,6 +179,10 @@ impl fmt::Display for Augmentation {
         part(self.noise, format!("noise up to {}", self.noise));
         part(self.erase, format!("erasing up to {}", self.erase));
         part(self.mirror, format!("mirrored {} of the time", self.mirror));
+        part(self.brightness, format!("brightness ±{}", self.brightness));
+        part(self.contrast, format!("contrast ±{}", self.contrast));
+        part(self.saturation, format!("saturation ±{}", self.saturation));
+        part(self.hue, format!("hue ±{}°", self.hue));
         f.write_str(&if parts.is_empty() {
             "no augmentation".to_string()
         } else {

@@ -1,5 +1,7 @@
 //! The ground of a picture: paper, wall or screen behind the ink, and which of both is lighter.
 
+use serde::{Deserialize, Serialize};
+
 use super::plane::Plane;
 
 /// Grey levels within which border pixels count as one even ground.
@@ -24,11 +26,11 @@ pub struct Ground {
 }
 
 /// How the ink is told from its ground.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
 pub enum Polarity {
-    /// Find out from the border, for each picture
+    /// Find out for each character; a whole picture stays as it is
     #[default]
     Auto,
     /// Light ink on a dark ground, as in MNIST
@@ -60,6 +62,11 @@ pub fn find(plane: &Plane, polarity: Polarity) -> Ground {
     // In a tight crop the median pixel may be ink; an even border then is the better witness.
     let noise = if even { noise.min(EVEN) } else { noise };
     Ground { border: level, light_ink, even, noise, ink }
+}
+
+/// The brightness of the border, in the median.
+pub fn border_level(plane: &Plane) -> f32 {
+    median(&mut border(plane))
 }
 
 /// The pixels along the four sides, one in two hundred of a side deep.

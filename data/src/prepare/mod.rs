@@ -1,13 +1,21 @@
 //! From what a camera, a scanner or a table gives to what a network takes.
 
+mod choose;
 mod glyph;
 mod ground;
 mod missing;
+mod picture;
 mod plane;
+mod preparation;
 pub mod repair;
+mod scaling;
 mod strokes;
+mod whole;
 
-pub use glyph::{Layout, Preparation, Prepared, Step};
+pub use choose::{LEAST_SIDE, Wishes, choose};
 pub use ground::Polarity;
 pub use missing::{Fill, fill};
+pub use picture::Picture;
 pub use plane::Plane;
+pub use preparation::{Layout, Preparation, Prepared, Step};
+pub use scaling::{InputForm, Scaling};

@@ -1,7 +1,5 @@
 //! A grey picture of any size, in f32.
 
-use image::GrayImage;
-
 /// Brightness from 0 to 255, row-major `[height][width]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plane {
@@ -18,6 +16,18 @@ impl Plane {
     /// `pixels` has `height × width` bytes.
     pub fn from_bytes(height: usize, width: usize, pixels: &[u8]) -> Self {
         Self { height, width, pixels: pixels.iter().map(|&pixel| f32::from(pixel)).collect() }
+    }
+
+    /// The plane with its longer side scaled down to at most `side`.
+    pub fn resample_within(&self, side: usize) -> Plane {
+        if self.height.max(self.width) <= side { self.clone() } else { self.resample_to(side) }
+    }
+
+    /// The plane with its longer side scaled to `side`.
+    pub fn resample_to(&self, side: usize) -> Plane {
+        let longer = self.height.max(self.width);
+        let scaled = |own: usize| ((own * side + longer / 2) / longer).max(1);
+        self.resample(scaled(self.height), scaled(self.width))
     }
 
     /// The brightness of a sample of `[height, width, channels]`: the luma of a colour picture, the
@@ -40,12 +50,6 @@ impl Plane {
         self.pixels.iter().map(|pixel| pixel.round().clamp(0.0, 255.0) as u8).collect()
     }
 
-    /// As the `image` crate has it.
-    pub fn picture(&self) -> GrayImage {
-        GrayImage::from_raw(self.width as u32, self.height as u32, self.bytes())
-            .unwrap_or_else(|| GrayImage::new(1, 1))
-    }
-
     /// The part of the plane from `[top, left]` on.
     pub fn crop(&self, [top, left]: [usize; 2], [height, width]: [usize; 2]) -> Plane {
         let rows = (top..top + height)
@@ -56,11 +60,25 @@ impl Plane {
     /// The plane in another size. Where a side shrinks, a pixel is the mean of what it covers;
     /// where it grows, it lies on the line between its neighbours.
     pub fn resample(&self, height: usize, width: usize) -> Plane {
-        let rows = taps(self.height, height);
-        let columns = taps(self.width, width);
-        let mut wide = Plane::new(self.height, width);
-        for row in 0..self.height {
-            let source = &self.pixels[row * self.width..(row + 1) * self.width];
+        Self::resampled([self.height, self.width], |at| self.pixels[at], [height, width])
+    }
+
+    /// As [`Plane::resample`], of a source of `from` (height, width) whose pixels, counted row by
+    /// row, are asked for one by one: no copy of a large picture is made.
+    pub fn resampled(
+        from: [usize; 2],
+        level: impl Fn(usize) -> f32,
+        [height, width]: [usize; 2],
+    ) -> Plane {
+        if from == [height, width] {
+            return Plane { height, width, pixels: (0..height * width).map(level).collect() };
+        }
+        let rows = taps(from[0], height);
+        let columns = taps(from[1], width);
+        let mut wide = Plane::new(from[0], width);
+        let mut source = vec![0.0; from[1]];
+        for row in 0..from[0] {
+            source.iter_mut().enumerate().for_each(|(at, out)| *out = level(row * from[1] + at));
             let target = &mut wide.pixels[row * width..(row + 1) * width];
             for (out, (first, weights)) in target.iter_mut().zip(&columns) {
                 *out = source[*first..].iter().zip(weights).map(|(x, w)| x * w).sum();

@@ -34,6 +34,23 @@ pub fn threshold(ink: &Plane) -> f32 {
     best as f32 + 1.0
 }
 
+/// The share of the brightness's variance that lies between what is below and above `threshold`: 1
+/// for two levels, about 0.65 for one bell of them.
+pub fn separation(ink: &Plane, threshold: f32) -> f32 {
+    let moments = |above: bool| {
+        let part = ink.pixels.iter().filter(|&&pixel| (pixel >= threshold) == above);
+        part.fold([0.0_f64; 3], |[count, sum, squares], &pixel| {
+            let pixel = f64::from(pixel);
+            [count + 1.0, sum + pixel, squares + pixel * pixel]
+        })
+    };
+    let [below, above] = [moments(false), moments(true)];
+    let all: [f64; 3] = std::array::from_fn(|i| below[i] + above[i]);
+    let spread = |[count, sum, squares]: [f64; 3]| squares - sum * sum / count.max(1.0);
+    let total = spread(all);
+    if total <= 0.0 { 0.0 } else { (1.0 - (spread(below) + spread(above)) / total) as f32 }
+}
+
 /// How strong the core of the strokes is: `share` of the pixels above the threshold are weaker.
 pub fn peak(ink: &Plane, threshold: f32, share: f32) -> f32 {
     let mut strong: Vec<f32> =

@@ -1,40 +1,55 @@
-//! Data sets as people have them: pictures in a folder per label, CSV tables, IDX files.
+//! Data sets as people have them: pictures in a folder per label or listed in a table, tables,
+//! recordings of sensors, NumPy arrays, IDX files; in a folder or in an archive.
 
-mod folder;
+mod arrays;
+mod form;
 pub mod idx;
+mod idx_names;
 pub mod labels;
+mod listed;
+mod numbers;
+mod parts;
 mod picture;
+mod pictures;
 mod preview;
+mod series;
 mod table;
 mod test_split;
+mod tree;
+mod zip;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Dataset, DatasetError, Split};
-use image::GrayImage;
+use image::RgbImage;
 
-use crate::prepare::{Fill, Preparation, fill};
+use crate::prepare::{Fill, InputForm, Scaling, Wishes, fill};
+use crate::{Dataset, DatasetError};
+use form::Form;
+use idx_names::IdxFiles;
+use parts::{Part, Parts};
+use tree::Tree;
 
-pub use picture::{Picture, read as read_picture};
-pub use preview::sheet;
-use table::Table;
-
-/// Names of the folders or tables that divide a data set.
-const TRAIN: &str = "train";
-const TEST: &str = "test";
+pub use picture::read as read_picture;
+pub use preview::{Tile, sheet};
 
 /// How a data set is read.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    pub preparation: Preparation,
+    /// How pictures become images; the size also divides the numbers of a table.
+    pub pictures: Wishes,
     /// Leave out what cannot be used instead of refusing the data set.
     pub skip_bad: bool,
     /// Chooses the test images of a data set that has none.
     pub seed: u64,
+    /// How the numbers of sensors become bytes for a model that is there already; without it their
+    /// range says so.
+    pub numbers: Option<Scaling>,
     pub fill: Option<Fill>,
-    /// The value that stands for a missing pixel, beside empty cells.
+    /// The value that stands for a missing number, beside empty cells.
     pub missing_value: Option<u8>,
+    /// The column of a table that has the labels: its title, its number from 1, `first` or `last`.
+    pub label_column: Option<String>,
 }
 
 /// A file, or a row of one, that cannot be used.
@@ -48,22 +63,47 @@ pub struct BadFile {
 /// A data set, divided.
 pub struct Collection {
     pub train: Dataset,
+    /// Given with the data.
+    pub validation: Option<Dataset>,
     pub test: Dataset,
     /// Which `test` is: given with the data, or set aside by the seed.
     pub test_given: bool,
+    /// What brought the source to bytes.
+    pub form: InputForm,
     /// What was chosen on the way, a line each.
     pub notes: Vec<String>,
     /// What was left out.
     pub bad: Vec<BadFile>,
     /// Pictures as they were found, each beside the image it became; a row per class.
-    pub preview: Option<GrayImage>,
+    pub preview: Option<RgbImage>,
+}
+
+impl Collection {
+    fn new(parts: Parts<Dataset>, form: InputForm, notes: Vec<String>) -> Self {
+        let Parts { train, validation, test } = parts;
+        Self {
+            test_given: test.is_some(),
+            test: test.unwrap_or_else(|| train.subset(&[])),
+            train,
+            validation,
+            form,
+            notes,
+            bad: Vec::new(),
+            preview: None,
+        }
+    }
 }
 
 /// Reads a data set, whichever form it has.
 ///
-/// - a folder with the IDX files of MNIST;
-/// - a CSV file `label,pixel…`, or a folder with one, or with `train.csv` and `test.csv`;
-/// - a folder per label with PNG, JPEG or BMP files, or `train` and `test` with such folders.
+/// - a folder per label with PNG, JPEG, BMP, GIF or WebP files, or with a CSV file per recording
+///   of sensors; `train`, `val` and `test` may hold such folders each;
+/// - pictures with a `metadata.csv` or `labels.csv` that names them;
+/// - a CSV file of a label and numbers per row, or several with `train`, `val` and `test` in their
+///   names;
+/// - NumPy arrays `x_train`, `y_train` and so on, in an `.npz` or as `.npy` files;
+/// - IDX files under the names of MNIST or EMNIST;
+/// - a zip or tar of pictures or arrays.
 ///
 /// Where there is no test set, a seventh of each class becomes one, chosen by the seed.
 ///
@@ -72,24 +112,17 @@ pub struct Collection {
 /// Names the file or folder and what is wrong with it. [`ImportError::Bad`] lists all files that
 /// cannot be used.
 pub fn open(path: &Path, options: &Options) -> Result<Collection, ImportError> {
-    let size = options.preparation.size;
-    if !(8..=crate::MAX_SIDE).contains(&size) {
-        let most = crate::MAX_SIDE;
-        return Err(malformed(
-            path,
-            format!("images of size {size} asked for; 8 to {most} are possible"),
-        ));
-    }
-    let mut collection = match form(path)? {
-        Form::Idx => idx(path, options)?,
-        Form::Table { train, test } => tables(&train, test.as_deref(), options)?,
-        Form::Pictures { train, test } => pictures(&train, test.as_deref(), options)?,
-    };
+    let mut collection = open_whole(path, options)?;
     if !collection.bad.is_empty() && !options.skip_bad {
         return Err(ImportError::Bad { path: path.to_path_buf(), bad: collection.bad });
     }
     if !collection.bad.is_empty() {
         collection.notes.push(format!("{} left out by --skip-bad", collection.bad.len()));
+    }
+    let empty = |class: usize| !collection.train.labels.contains(&(class as u16));
+    if let Some(class) = (0..collection.train.classes()).find(|&class| empty(class)) {
+        let name = &collection.train.names[class];
+        return Err(malformed(path, format!("label {name:?} has nothing to train on")));
     }
     if !collection.test_given {
         (collection.train, collection.test) = test_split::divide(&collection.train, options.seed);
@@ -102,6 +135,37 @@ pub fn open(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     if collection.train.is_empty() || collection.test.is_empty() {
         return Err(malformed(path, "too few images: every class needs two at least".into()));
     }
+    if let Some(validation) = &collection.validation {
+        collection.notes.push(format!("{} images are given for validation", validation.len()));
+    }
+    Ok(collection)
+}
+
+fn open_whole(path: &Path, options: &Options) -> Result<Collection, ImportError> {
+    if path.is_file() && form::is_table(path) {
+        let parts = Parts { train: path.to_path_buf(), validation: None, test: None };
+        return tables(parts, options);
+    }
+    if path.is_file() && !Tree::is_archive(path) {
+        let what = "is no data set; a folder, a CSV file, an .npz, a zip or a tar is expected";
+        return Err(malformed(path, what.into()));
+    }
+    let tree = Tree::open(path)?;
+    let mut notes = Vec::new();
+    let mut collection = match form::find(&tree, options, &mut notes)? {
+        Form::Arrays => arrays::read(&tree, options)?,
+        Form::Pictures(items) => pictures::read(&tree, &items, options)?,
+        Form::Idx(_) | Form::Tables(_) | Form::Series(_) if Tree::is_archive(path) => {
+            let what = "holds no pictures and no arrays; unpack it into a folder and name that";
+            return Err(malformed(path, what.into()));
+        }
+        Form::Idx(files) => idx(&tree, files, options)?,
+        Form::Tables(parts) => {
+            tables(parts.map(|_, index| Ok::<_, ImportError>(tree.path(index)))?, options)?
+        }
+        Form::Series(items) => series::read(&tree, &items, options)?,
+    };
+    collection.notes.extend(notes);
     Ok(collection)
 }
 
@@ -109,77 +173,45 @@ fn malformed(path: &Path, what: String) -> ImportError {
     ImportError::Malformed { path: path.to_path_buf(), what }
 }
 
-enum Form {
-    Idx,
-    Table { train: PathBuf, test: Option<PathBuf> },
-    Pictures { train: PathBuf, test: Option<PathBuf> },
-}
-
-fn form(path: &Path) -> Result<Form, ImportError> {
-    let is_table =
-        |path: &Path| path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
-    if path.is_file() && is_table(path) {
-        return Ok(Form::Table { train: path.to_path_buf(), test: None });
-    }
-    let failed = |error| ImportError::Read { path: path.to_path_buf(), error };
-    let mut entries = Vec::new();
-    for entry in path.read_dir().map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
-            entries.push(path);
-        }
-    }
-    entries.sort();
-    let (idx_name, _) = Split::Train.file_names();
-    if ["", ".gz"].iter().any(|end| path.join(format!("{idx_name}{end}")).is_file()) {
-        return Ok(Form::Idx);
-    }
-    let tables: Vec<&PathBuf> = entries.iter().filter(|entry| is_table(entry)).collect();
-    let called = |part: &str| {
-        let stem = |path: &&&PathBuf| {
-            path.file_stem()
-                .is_some_and(|stem| stem.to_string_lossy().to_lowercase().contains(part))
+fn tables(parts: Parts<PathBuf>, options: &Options) -> Result<Collection, ImportError> {
+    let (mut bad, mut notes) = (Vec::new(), Vec::new());
+    let root = parts.train.clone();
+    let parts = parts.map(|part, path| {
+        let table = table::read(&path, options)?;
+        bad.extend(table.bad);
+        let called = match part {
+            Part::Train => String::new(),
+            other => format!("{}: ", other.name()),
         };
-        tables.iter().find(stem).map(|path| path.to_path_buf())
-    };
-    match (tables.as_slice(), called(TRAIN), called(TEST)) {
-        ([], ..) => {}
-        ([one], ..) => return Ok(Form::Table { train: one.to_path_buf(), test: None }),
-        (_, Some(train), test) => return Ok(Form::Table { train, test }),
-        (several, None, _) => {
-            let count = several.len();
-            return Err(malformed(
-                path,
-                format!(
-                    "{count} CSV files; name the one to use, or call them train.csv and test.csv"
-                ),
-            ));
-        }
+        notes.extend(table.notes.into_iter().map(|note| called.clone() + &note));
+        Ok::<_, ImportError>(table.numbers)
+    })?;
+    if !bad.is_empty() && !options.skip_bad {
+        return Err(ImportError::Bad { path: root, bad });
     }
-    let (train, test) = (path.join(TRAIN), path.join(TEST));
-    if train.is_dir()
-        && train.read_dir().map_err(failed)?.flatten().any(|entry| entry.path().is_dir())
-    {
-        return Ok(Form::Pictures { train, test: test.is_dir().then_some(test) });
-    }
-    if entries.iter().any(|entry| entry.is_dir()) {
-        return Ok(Form::Pictures { train: path.to_path_buf(), test: None });
-    }
-    Err(malformed(
-        path,
-        "no data set; expected IDX files as MNIST has them, a CSV file of label,pixel,…, or a folder \
-         per label with PNG, JPEG or BMP files"
-            .into(),
-    ))
+    let mut collection = numbers::collect(parts, notes, options)?;
+    collection.bad = bad;
+    Ok(collection)
 }
 
-fn idx(path: &Path, options: &Options) -> Result<Collection, ImportError> {
-    let mut train = Dataset::load(path, Split::Train)?;
-    let mut test = Dataset::load(path, Split::Test)?;
-    let (images, labels) = Split::Test.files(path);
-    train.check_twin(&test, &images, &labels)?;
-    let names = match labels::read(path).map_err(ImportError::Labels)? {
-        Some(names) if names.len() >= train.classes() => names,
+fn idx(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collection, ImportError> {
+    let IdxFiles { train, test, transposed } = files;
+    let place = |file: &PathBuf| tree.root.join(file);
+    let (train_images, train_labels) = (place(&train.0), place(&train.1));
+    let mut train = idx::read_files(&train_images, &train_labels)?;
+    let mut test = match test {
+        Some((images, labels)) => {
+            let (images, labels) = (place(&images), place(&labels));
+            let test = idx::read_files(&images, &labels)?;
+            train.check_twin(&test, &images, &labels)?;
+            Some(test)
+        }
+        None => None,
+    };
+    let folder = train_images.parent().unwrap_or(&tree.root);
+    let mut notes = Vec::new();
+    match labels::read(folder).map_err(ImportError::Labels)? {
+        Some(names) if names.len() >= train.classes() => train.names = names,
         Some(names) => {
             let what = format!(
                 "{} names in {} for {} classes",
@@ -187,16 +219,22 @@ fn idx(path: &Path, options: &Options) -> Result<Collection, ImportError> {
                 labels::FILE,
                 train.classes()
             );
-            return Err(malformed(path, what));
+            return Err(malformed(folder, what));
         }
-        None => train.names.clone(),
-    };
-    train.names.clone_from(&names);
-    test.names = names;
-    let mut notes = Vec::new();
+        None => close_gaps(&mut train, test.as_mut(), &train_labels, &mut notes)?,
+    }
+    if let Some(test) = &mut test {
+        test.names.clone_from(&train.names);
+    }
+    if transposed {
+        notes.push("EMNIST's images lie on their side and were turned".into());
+        train = turned(&train);
+        test = test.map(|test| turned(&test));
+    }
     if let Some(missing) = options.missing_value {
         let how = options.fill.unwrap_or(Fill::Interpolate);
-        for (name, dataset) in [("training", &mut train), ("test", &mut test)] {
+        let halves = [("training", Some(&mut train)), ("test", test.as_mut())];
+        for (name, dataset) in halves.into_iter().filter_map(|(n, set)| set.map(|set| (n, set))) {
             let known = |&pixel: &u8| if pixel == missing { f32::NAN } else { f32::from(pixel) };
             let mut pixels: Vec<f32> = dataset.images().flatten().map(known).collect();
             let count = fill(&mut pixels, dataset.shape, how);
@@ -205,108 +243,70 @@ fn idx(path: &Path, options: &Options) -> Result<Collection, ImportError> {
             notes.push(format!("{count} missing {name} pixels (value {missing}) filled: {how:?}"));
         }
     }
-    Ok(Collection { train, test, test_given: true, notes, bad: Vec::new(), preview: None })
+    let mut form = InputForm::Bytes;
+    let some: Vec<f32> = train.spaced(2000).images().flatten().map(|&x| f32::from(x)).collect();
+    if let Some(scaling) = Scaling::of_pixels(&some) {
+        let largest = train.images().flatten().copied().max().map_or(0.0, f32::from);
+        if largest <= 255.0 * scaling.scale[0] {
+            notes.push(format!("pixels from {}", scaling.words()));
+            let scaled = |set: &Dataset| {
+                let values: Vec<f32> = set.images().flatten().map(|&x| f32::from(x)).collect();
+                set.with_samples(set.shape, scaling.apply(&values))
+            };
+            train = scaled(&train);
+            test = test.map(|test| scaled(&test));
+            form = InputForm::Numbers(scaling);
+        }
+    }
+    Ok(Collection::new(Parts { train, validation: None, test }, form, notes))
 }
 
-fn tables(train: &Path, test: Option<&Path>, options: &Options) -> Result<Collection, ImportError> {
-    let read = |path: &Path| {
-        let mut table = table::read(path, options.missing_value.map(f32::from))?;
-        fill_table(path, &mut table, options)?;
-        Ok::<_, ImportError>(table)
-    };
-    let train_table = read(train)?;
-    let test_table = test.map(read).transpose()?;
-    let tables = || std::iter::once(&train_table).chain(&test_table);
-    let bad: Vec<BadFile> = tables().flat_map(|table| table.bad.iter().cloned()).collect();
-    if !bad.is_empty() && !options.skip_bad {
-        return Err(ImportError::Bad { path: train.to_path_buf(), bad });
+/// Labels that no training image has are no classes.
+fn close_gaps(
+    train: &mut Dataset,
+    test: Option<&mut Dataset>,
+    path: &Path,
+    notes: &mut Vec<String>,
+) -> Result<(), ImportError> {
+    let count = usize::from(train.labels.iter().copied().max().unwrap_or(0)) + 1;
+    let mut present = vec![false; count];
+    train.labels.iter().for_each(|&label| present[usize::from(label)] = true);
+    let kept: Vec<usize> = (0..count).filter(|&label| present[label]).collect();
+    if kept.len() < 2 {
+        return Err(malformed(path, format!("all labels are {}; two are needed", kept[0])));
     }
-    let names = table::names(tables());
-    if !(2..=crate::MAX_CLASSES).contains(&names.len()) {
-        return Err(malformed(
-            train,
-            format!("{} different labels; 2 to 256 are possible", names.len()),
-        ));
-    }
-    let dataset = train_table.dataset(&names);
-    let mut notes = train_table.notes;
-    let mut test_set = dataset.subset(&[]);
-    if let (Some(table), Some(path)) = (test_table, test) {
-        test_set = table.dataset(&names);
-        dataset.check_twin(&test_set, path, path)?;
-        notes.extend(table.notes.into_iter().map(|note| format!("test: {note}")));
-    }
-    Ok(Collection {
-        train: dataset,
-        test: test_set,
-        test_given: test.is_some(),
-        notes,
-        bad,
-        preview: None,
-    })
-}
-
-/// Fills the missing pixels of a table, or refuses it if nobody said how.
-fn fill_table(path: &Path, table: &mut Table, options: &Options) -> Result<(), ImportError> {
-    let missing = table.pixels.iter().filter(|pixel| pixel.is_nan()).count();
-    if missing == 0 {
+    if kept.len() == count {
         return Ok(());
     }
-    let Some(how) = options.fill else {
-        let size = table.height * table.width;
-        let images = table
-            .pixels
-            .chunks(size)
-            .filter(|image| image.iter().any(|pixel| pixel.is_nan()))
-            .count();
-        return Err(malformed(
-            path,
-            format!(
-                "{missing} pixels are missing, in {images} images; --fill interpolate or --fill mean fills them"
-            ),
-        ));
-    };
-    fill(&mut table.pixels, [table.height, table.width, 1], how);
-    table.notes.push(format!("{missing} missing pixels filled: {how:?}"));
+    notes.push(format!(
+        "{} of the labels from 0 to {} have images: they are the classes",
+        kept.len(),
+        count - 1
+    ));
+    train.names = kept.iter().map(usize::to_string).collect();
+    for set in [Some(train), test].into_iter().flatten() {
+        for label in &mut set.labels {
+            let class = kept.binary_search(&usize::from(*label)).map_err(|_| {
+                malformed(path, format!("no training image has label {label}, a test image does"))
+            })?;
+            *label = class as u16;
+        }
+    }
     Ok(())
 }
 
-fn pictures(
-    train: &Path,
-    test: Option<&Path>,
-    options: &Options,
-) -> Result<Collection, ImportError> {
-    let names = folder::label_names(train)?;
-    let read = |dir: &Path| folder::read(dir, &names, &options.preparation);
-    let found = read(train)?;
-    let mut notes = found.notes;
-    let mut bad = found.bad;
-    let mut test_set = found.dataset.subset(&[]);
-    if let Some(dir) = test {
-        let found = read(dir)?;
-        notes.extend(found.notes.into_iter().map(|note| format!("test: {note}")));
-        bad.extend(found.bad);
-        test_set = found.dataset;
-    }
-    for (label, name) in names.iter().enumerate() {
-        let count =
-            found.dataset.labels.iter().filter(|&&other| usize::from(other) == label).count();
-        if count == 0 && (options.skip_bad || bad.is_empty()) {
-            return Err(malformed(
-                train,
-                format!("label {name:?} has no picture that can be used"),
-            ));
+/// Rows become columns.
+fn turned(dataset: &Dataset) -> Dataset {
+    let [height, width, channels] = dataset.shape;
+    let mut samples = Vec::with_capacity(dataset.len() * dataset.image_size());
+    for image in dataset.images() {
+        for (column, row) in (0..width).flat_map(|column| (0..height).map(move |row| (column, row)))
+        {
+            let at = (row * width + column) * channels;
+            samples.extend_from_slice(&image[at..at + channels]);
         }
     }
-    let preview = preview::before_and_after(&found.previews, options.preparation.size);
-    Ok(Collection {
-        train: found.dataset,
-        test: test_set,
-        test_given: test.is_some(),
-        notes,
-        bad,
-        preview: Some(preview),
-    })
+    dataset.with_samples([width, height, channels], samples)
 }
 
 /// Why a data set could not be read.
@@ -314,7 +314,7 @@ fn pictures(
 pub enum ImportError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    #[error("{}: cannot be read: {error}; --data takes a folder of images or IDX files, or a CSV file", path.display())]
+    #[error("{}: cannot be read: {error}; a data set is a folder or a file with labelled samples", path.display())]
     Read { path: PathBuf, error: io::Error },
     #[error("{}: {what}", path.display())]
     Malformed { path: PathBuf, what: String },

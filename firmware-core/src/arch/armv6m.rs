@@ -46,8 +46,10 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         #[cfg(kernels = "armv7m")]
-        if rows::fit(&convolution.shape, pool) {
-            return rows::max_pool2d(convolution, pool, y);
+        if rows::fit(convolution.shape, pool) {
+            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+            let shapes = (*shape, pool);
+            return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
         }
         convolution.max_pool2d(staged, pool, sums, y);
     }
@@ -57,9 +59,10 @@ impl Target for Chosen {
         x: &Taps<X>,
         weights: &Taps<i8>,
         taps: [usize; 2],
+        bias: &[i32],
         sums: &mut [i32],
     ) {
-        depthwise::depthwise(x, weights, taps, sums);
+        depthwise::depthwise(x, weights, taps, bias, sums);
     }
 
     #[inline(always)]

@@ -18,6 +18,7 @@ impl Target for Chosen {
     const NAME: &'static str = "armv7em";
     // Taps go in groups of four.
     const TAIL: usize = 3;
+    const GROUP: usize = 4;
 
     #[inline(always)]
     fn conv2d<X: Activation, R: Copy, Y>(
@@ -38,8 +39,10 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        if rows::fit(&convolution.shape, pool) {
-            return rows::max_pool2d(convolution, pool, y);
+        if rows::fit(convolution.shape, pool) {
+            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+            let shapes = (*shape, pool);
+            return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
         }
         convolution.max_pool2d(staged, pool, sums, y);
     }
@@ -49,9 +52,10 @@ impl Target for Chosen {
         x: &Taps<X>,
         weights: &Taps<i8>,
         taps: [usize; 2],
+        bias: &[i32],
         sums: &mut [i32],
     ) {
-        depthwise::depthwise(x, weights, taps, sums);
+        depthwise::depthwise(x, weights, taps, bias, sums);
     }
 
     #[inline(always)]
@@ -347,53 +351,46 @@ global_asm!(
     groups = const TAPS / 4,
 );
 
-/// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.
-///
-/// 25 instructions make 16 multiply-accumulates.
-fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
+/// Four outputs of a fully connected layer: the sums of `x` times the weights of each, which lie
+/// in groups of four.
+fn dot4<X: Activation>(x: &[X], weights: &[i8]) -> [i32; 4] {
     let mut sums = [0; 4];
-    let stride = x.len();
-    let groups = stride / 4;
-    if rows.len() != 4 * stride {
+    let groups = x.len() / 4;
+    if weights.len() != 4 * x.len() {
         return sums;
     }
     if groups > 0 {
-        let (x, weights) = (x.as_ptr().cast(), rows.as_ptr());
-        let dot = Dot { weights, stride, groups };
-        // SAFETY: the routines read `groups * 4` bytes of `x` and of each of the rows, which are
-        // `stride` bytes long, and write the four sums. They keep to the procedure call standard.
+        let (x, weights) = (x.as_ptr().cast(), weights.as_ptr());
+        // SAFETY: the routines read `groups * 4` bytes of `x` and `groups * 16` of the weights, and
+        // write the four sums. They keep to the procedure call standard.
         unsafe {
             if X::UNSIGNED {
-                dot4_unsigned(x, &dot, &mut sums);
+                dot4_unsigned(x, weights, &mut sums, groups);
             } else {
-                dot4_signed(x, &dot, &mut sums);
+                dot4_signed(x, weights, &mut sums, groups);
             }
         }
     }
-    let rest = x.iter().enumerate().skip(groups * 4);
-    for (i, x) in rest {
-        for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(stride)) {
-            *sum += x.to_i32() * row.get(i).map_or(0, |w| i32::from(*w));
+    let rest = x.get(groups * 4..).unwrap_or_default();
+    let rows = weights.get(groups * 16..).unwrap_or_default().chunks_exact(rest.len().max(1));
+    for (sum, row) in sums.iter_mut().zip(rows) {
+        for (x, weight) in rest.iter().zip(row) {
+            *sum += x.to_i32() * i32::from(*weight);
         }
     }
     sums
 }
 
-/// The weights of four outputs, in the order in which the routine loads it.
-#[repr(C)]
-struct Dot {
-    weights: *const i8,
-    stride: usize,
-    groups: usize,
-}
-
 unsafe extern "C" {
     #[link_name = symbol!("dot4_unsigned")]
-    fn dot4_unsigned(x: *const u8, dot: *const Dot, sums: *mut [i32; 4]);
+    fn dot4_unsigned(x: *const u8, weights: *const i8, sums: *mut [i32; 4], groups: usize);
     #[link_name = symbol!("dot4_signed")]
-    fn dot4_signed(x: *const u8, dot: *const Dot, sums: *mut [i32; 4]);
+    fn dot4_signed(x: *const u8, weights: *const i8, sums: *mut [i32; 4], groups: usize);
 }
 
+// r0 values, r1 weights, r2 and r3 a group of values, r4-r7 sums, r8-r11 the weights of the four
+// outputs, lr groups left. A group is 20 instructions for 16 multiply-accumulates, and 2 for two
+// of them or one.
 macro_rules! dot4 {
     ($name:expr, $unpack:literal) => {
         global_asm!(
@@ -406,43 +403,55 @@ macro_rules! dot4 {
             ".thumb_func",
             concat!($name, ":"),
             "push {{r2, r4-r11, lr}}",
-            "ldm r1, {{r1, r2, lr}}",
-            "add r3, r2, r2, lsl #1",
+            "mov lr, r3",
             "movs r4, #0",
             "movs r5, #0",
             "movs r6, #0",
             "movs r7, #0",
+            "lsls r2, r3, #31",
+            "beq 2f",
+            "add lr, #1", // an odd number: begin in the middle
+            "b 3f",
             "2:",
-            "ldr r8, [r0], #4",
-            concat!($unpack, " r9, r8, ror #8"),
-            concat!($unpack, " r8, r8"),
-            "ldr r10, [r1, r2]",
-            "sxtb16 r11, r10",
-            "sxtb16 r10, r10, ror #8",
-            "smlad r5, r8, r11, r5",
-            "smlad r5, r9, r10, r5",
-            "ldr r10, [r1, r2, lsl #1]",
-            "sxtb16 r11, r10",
-            "sxtb16 r10, r10, ror #8",
-            "smlad r6, r8, r11, r6",
-            "smlad r6, r9, r10, r6",
-            "ldr r10, [r1, r3]",
-            "sxtb16 r11, r10",
-            "sxtb16 r10, r10, ror #8",
-            "smlad r7, r8, r11, r7",
-            "smlad r7, r9, r10, r7",
-            "ldr r10, [r1], #4",
-            "sxtb16 r11, r10",
-            "sxtb16 r10, r10, ror #8",
-            "smlad r4, r8, r11, r4",
-            "smlad r4, r9, r10, r4",
-            "subs lr, #1",
+            dot4_group!($unpack),
+            "3:",
+            dot4_group!($unpack),
+            "subs lr, #2",
             "bne 2b",
-            "ldr r0, [sp]",
-            "stm r0!, {{r4-r7}}",
-            "pop {{r2, r4-r11, pc}}",
+            "pop {{r2}}",
+            "stm r2!, {{r4-r7}}",
+            "pop {{r4-r11, pc}}",
             concat!(".size ", $name, ", . - ", $name),
         );
+    };
+}
+
+macro_rules! dot4_group {
+    ($unpack:literal) => {
+        concat!(
+            "ldr r3, [r0], #4\n",
+            "ldm r1!, {{r8-r11}}\n",
+            $unpack,
+            " r2, r3\n",
+            $unpack,
+            " r3, r3, ror #8\n",
+            "sxtb16 r12, r8\n",
+            "smlad r4, r2, r12, r4\n",
+            "sxtb16 r8, r8, ror #8\n",
+            "smlad r4, r3, r8, r4\n",
+            "sxtb16 r12, r9\n",
+            "smlad r5, r2, r12, r5\n",
+            "sxtb16 r9, r9, ror #8\n",
+            "smlad r5, r3, r9, r5\n",
+            "sxtb16 r12, r10\n",
+            "smlad r6, r2, r12, r6\n",
+            "sxtb16 r10, r10, ror #8\n",
+            "smlad r6, r3, r10, r6\n",
+            "sxtb16 r12, r11\n",
+            "smlad r7, r2, r12, r7\n",
+            "sxtb16 r11, r11, ror #8\n",
+            "smlad r7, r3, r11, r7",
+        )
     };
 }
 

@@ -6,15 +6,17 @@ use core::arch::global_asm;
 use crate::Activation;
 use crate::channels::Taps;
 
-/// Adds what a window makes of as many channels as there are `sums`, a multiple of four.
+/// The sums of as many channels as there are, a multiple of four: of the bias and what a window of
+/// `[rows, columns]` taps makes of each.
 #[inline(always)]
 pub(super) fn depthwise<X: Activation>(
     x: &Taps<X>,
     weights: &Taps<i8>,
     [rows, columns]: [usize; 2],
+    bias: &[i32],
     sums: &mut [i32],
 ) {
-    let blocks = sums.len() / 4;
+    let blocks = sums.len().min(bias.len()) / 4;
     let inside = x.last([rows, columns]).saturating_add(blocks * 4) <= x.values.len()
         && weights.last([rows, columns]).saturating_add(blocks * 4) <= weights.values.len();
     if rows == 0 || columns == 0 || blocks == 0 || !inside {
@@ -25,6 +27,7 @@ pub(super) fn depthwise<X: Activation>(
     let mut job = Job {
         x: x.values.as_ptr().cast(),
         weights: weights.values.as_ptr(),
+        bias: bias.as_ptr(),
         sums: sums.as_mut_ptr(),
         steps: [x.steps[0], weights.steps[0]],
         rows: [
@@ -53,6 +56,7 @@ pub(super) fn depthwise<X: Activation>(
 struct Job {
     x: *const u8,
     weights: *const i8,
+    bias: *const i32,
     sums: *mut i32,
     /// Bytes from one tap to the next, of the values and of the weights.
     steps: [usize; 2],
@@ -94,9 +98,9 @@ macro_rules! tap {
 }
 
 // r0 values, r1 weights, r2 and r3 from one tap to the next, r4-r7 sums, r8-r11 a tap, r12 the job,
-// lr columns left.
+// lr what is left of rows or of columns.
 macro_rules! depthwise {
-    ($name:expr, $($row:expr,)*) => {
+    ($name:expr, { $($rows:expr,)* }, { $($row:expr,)* }, { $($next:expr,)* }) => {
         global_asm!(
             concat!(".section .text.", $name, ", \"ax\", %progbits"),
             syntax!(),
@@ -109,28 +113,26 @@ macro_rules! depthwise {
             "push {{r4-r11, lr}}",
             "mov r12, r0",
             "2:", // four channels
-            "ldm r12, {{r0-r1, r8}}",
-            "ldm r8, {{r4-r7}}",
-            "ldrd r2, r3, [r12, #12]",
-            "ldr r8, [r12, #32]", // rows
-            "str r8, [r12, #28]",
+            "ldm r12, {{r0-r2}}",
+            "ldm r2!, {{r4-r7}}",
+            "str r2, [r12, #8]",
+            "ldrd r2, r3, [r12, #16]",
+            $($rows,)*
             "3:", // a row
             $($row,)*
-            "ldrd r8, r9, [r12, #20]",
-            "ldr r10, [r12, #28]",
+            "ldrd r8, r9, [r12, #24]",
             "add r0, r8",
             "add r1, r9",
-            "subs r10, #1",
-            "str r10, [r12, #28]",
+            $($next,)*
             "bne 3b",
-            "ldm r12, {{r0-r1, r8}}",
+            "ldm r12, {{r0-r3}}",
             "adds r0, #4",
             "adds r1, #4",
-            "stm r8!, {{r4-r7}}",
-            "stm r12, {{r0-r1, r8}}",
-            "ldr r8, [r12, #40]", // blocks
+            "stm r3!, {{r4-r7}}",
+            "stm r12, {{r0-r3}}",
+            "ldr r8, [r12, #44]", // blocks
             "subs r8, #1",
-            "str r8, [r12, #40]",
+            "str r8, [r12, #44]",
             "bne 2b",
             "pop {{r4-r11, pc}}",
             concat!(".size ", $name, ", . - ", $name),
@@ -142,6 +144,8 @@ macro_rules! depthwise3 {
     ($name:expr, $unpack:literal) => {
         depthwise!(
             $name,
+            { "ldr lr, [r12, #36]", }, // rows
+            {
             "ldr r8, [r0]",
             "ldr r10, [r1]",
             tap!($unpack),
@@ -151,6 +155,8 @@ macro_rules! depthwise3 {
             "ldr r8, [r0, r2, lsl #1]",
             "ldr r10, [r1, r3, lsl #1]",
             tap!($unpack),
+            },
+            { "subs lr, #1", }
         );
     };
 }
@@ -159,7 +165,12 @@ macro_rules! depthwise_any {
     ($name:expr, $unpack:literal) => {
         depthwise!(
             $name,
-            "ldr lr, [r12, #36]", // columns
+            {
+            "ldr r8, [r12, #36]", // rows
+            "str r8, [r12, #32]",
+            },
+            {
+            "ldr lr, [r12, #40]", // columns
             "4:",
             "ldr r8, [r0]",
             "ldr r10, [r1]",
@@ -168,6 +179,12 @@ macro_rules! depthwise_any {
             tap!($unpack),
             "subs lr, #1",
             "bne 4b",
+            },
+            {
+            "ldr r10, [r12, #32]",
+            "subs r10, #1",
+            "str r10, [r12, #32]",
+            }
         );
     };
 }

@@ -1,10 +1,11 @@
 //! The fully connected layer, four outputs at a time.
 
+use super::{Chosen, Target};
 use crate::Activation;
 use crate::kernels;
 
 /// Every output from its channel's bias and requantization and the sums that `dot4` makes of the
-/// input and four rows of weights.
+/// input and the weights of four outputs.
 #[inline(always)]
 pub(super) fn fully_connected<X: Activation, R: Copy, Y>(
     x: &[X],
@@ -18,7 +19,15 @@ pub(super) fn fully_connected<X: Activation, R: Copy, Y>(
         return kernels::connect(x, weights, bias, requantize, finish, y);
     };
     for first in (0..y.len()).step_by(4) {
-        // The last four overlap the ones before where their number is no multiple of four.
+        if Chosen::GROUP != 0 && first > last {
+            // What is left over of blocks of four is in its natural order.
+            let weights = weights.get(first * x.len()..).unwrap_or_default();
+            let (bias, requantize) = (bias.get(first..), requantize.get(first..));
+            let (bias, requantize) = (bias.unwrap_or_default(), requantize.unwrap_or_default());
+            let y = y.get_mut(first..).unwrap_or_default();
+            return kernels::connect(x, weights, bias, requantize, finish, y);
+        }
+        // Or else the last four overlap the ones before.
         let first = first.min(last);
         let rows = weights.get(first * x.len()..(first + 4) * x.len()).unwrap_or_default();
         let channels = bias.iter().zip(requantize).skip(first);

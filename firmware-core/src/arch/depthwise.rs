@@ -3,13 +3,14 @@
 use crate::Activation;
 use crate::channels::Taps;
 
-/// Adds what a window of `[rows, columns]` taps makes of as many channels as there are `sums`, a
-/// multiple of four.
+/// The sums of as many channels as there are, a multiple of four: of the bias and what a window of
+/// `[rows, columns]` taps makes of each.
 #[inline(always)]
 pub(super) fn depthwise<X: Activation>(
     x: &Taps<X>,
     weights: &Taps<i8>,
     taps: [usize; 2],
+    bias: &[i32],
     sums: &mut [i32],
 ) {
     let channels = sums.len() / 4 * 4;
@@ -18,12 +19,15 @@ pub(super) fn depthwise<X: Activation>(
     {
         return;
     }
-    for (block, sums) in sums.chunks_exact_mut(4).enumerate() {
-        let Some(sums) = sums.first_chunk_mut::<4>() else { return };
+    let blocks = sums.chunks_exact_mut(4).zip(bias.chunks_exact(4));
+    for (block, (sums, bias)) in blocks.enumerate() {
+        let (Some(sums), Some(bias)) = (sums.first_chunk_mut::<4>(), bias.first_chunk()) else {
+            return;
+        };
         let (from, of) = (x.values.as_ptr(), weights.values.as_ptr());
         let (from, of) = (from.wrapping_add(block * 4), of.wrapping_add(block * 4));
         // SAFETY: four values of every tap and block lie in the slices, as was just checked.
-        unsafe { window((from, x.steps), (of, weights.steps), taps, sums) };
+        *sums = unsafe { window((from, x.steps), (of, weights.steps), taps, *bias) };
     }
 }
 
@@ -35,9 +39,8 @@ unsafe fn window<X: Activation>(
     (mut x_row, x_steps): (*const X, [usize; 2]),
     (mut weight_row, weight_steps): (*const i8, [usize; 2]),
     [rows, columns]: [usize; 2],
-    sums: &mut [i32; 4],
-) {
-    let [mut a, mut b, mut c, mut d] = *sums;
+    [mut a, mut b, mut c, mut d]: [i32; 4],
+) -> [i32; 4] {
     for _ in 0..rows {
         let (mut x, mut weights) = (x_row, weight_row);
         for _ in 0..columns {
@@ -55,5 +58,5 @@ unsafe fn window<X: Activation>(
         x_row = x_row.wrapping_add(x_steps[1]);
         weight_row = weight_row.wrapping_add(weight_steps[1]);
     }
-    *sums = [a, b, c, d];
+    [a, b, c, d]
 }

@@ -52,16 +52,16 @@ pub(crate) use target::Chosen;
 pub use target::limit_vectors;
 #[cfg(kernels)]
 use weights::WeightSum;
-pub(crate) use weights::{ConvolutionWeights, Weights};
+pub(crate) use weights::{ConvolutionWeights, Weights, connected};
 #[cfg(kernels)]
 pub(crate) use {cursor::Cursor, target::Patch};
 
 /// A convolution, its weights and its input.
 pub(crate) struct Convolution<'a, X, R> {
-    pub shape: Conv2dShape,
+    pub shape: &'a Conv2dShape,
     /// The windows that lie on the input, of all rows and columns of them.
     #[cfg_attr(not(kernels), allow(dead_code))]
-    pub interior: Interior,
+    pub interior: &'a Interior,
     pub x: &'a [X],
     pub weights: Weights<'a>,
     /// One per output channel, as are the requantizations.
@@ -83,6 +83,10 @@ pub(crate) trait Target {
     /// Words of 32 bits that a convolution needs beside its weights, each of as many of a kernel
     /// row's weights as it says here.
     const WIDE: &'static [usize] = &[];
+
+    /// Inputs of a fully connected layer of which the weights of four outputs lie side by side;
+    /// 0 is the natural order.
+    const GROUP: usize = 0;
 
     /// Convolution; `finish` makes an output of an accumulator and its channel's requantization.
     /// `staged` says whether some window may reach beyond the input or have gaps between its
@@ -112,16 +116,17 @@ pub(crate) trait Target {
         kernels::conv2d_max_pool2d(shape, pool, x, weights.bytes, bias, requantize, y);
     }
 
-    /// Adds to the sums of as many channels as there are, a multiple of four, what a window of
-    /// `[rows, columns]` taps makes of each.
+    /// The sums of as many channels as there are, a multiple of four: of the bias and what a
+    /// window of `[rows, columns]` taps makes of each.
     #[inline(always)]
     fn depthwise<X: Activation>(
         x: &Taps<X>,
         weights: &Taps<i8>,
         taps: [usize; 2],
+        bias: &[i32],
         sums: &mut [i32],
     ) {
-        channels::depthwise(x, weights, taps, sums);
+        channels::depthwise(x, weights, taps, bias, sums);
     }
 
     /// Fully connected.

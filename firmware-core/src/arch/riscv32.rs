@@ -88,9 +88,10 @@ impl Target for Chosen {
         x: &Taps<X>,
         weights: &Taps<i8>,
         taps: [usize; 2],
+        bias: &[i32],
         sums: &mut [i32],
     ) {
-        depthwise::depthwise(x, weights, taps, sums);
+        depthwise::depthwise(x, weights, taps, bias, sums);
     }
 
     #[inline(always)]

@@ -16,7 +16,6 @@
 
 use core::arch::global_asm;
 
-use super::Convolution;
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
 
@@ -33,6 +32,7 @@ const SIDE: u64 = 1 << 19;
 const MIDDLE: u64 = 1 << 20;
 
 /// Whether a convolution and the pooling after it can be computed here.
+#[inline(always)]
 pub(super) const fn fit(shape: &Conv2dShape, pool: &Pool2dShape) -> bool {
     let [rows, columns] = shape.window.kernel;
     let pairs = columns.div_ceil(2);
@@ -67,11 +67,11 @@ const fn pitch(width: usize) -> usize {
 /// The convolution and its pooling, for shapes that [`fit`]; `y` is `[height][width][channel]`.
 #[inline(never)]
 pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
-    convolution: &Convolution<X, R>,
-    pool: &Pool2dShape,
+    (shape, pool): (&Conv2dShape, &Pool2dShape),
+    (x, weights): (&[X], &[i8]),
+    (bias, requantize): (&[i32], &[R]),
     y: &mut [Y],
 ) {
-    let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
     let width = shape.input[1].max(1);
     let [kernel_rows, kernel_columns] = shape.window.kernel.map(|size| size.max(1));
     let [_, out_width, depth] = pool.output.map(|size| size.max(1));
@@ -83,14 +83,14 @@ pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
         return;
     }
     let mut words = [0; WORDS];
-    for (py, y) in y.chunks_exact_mut(out_width * depth).enumerate() {
+    for (py, y) in y.chunks_exact_mut((out_width * depth).max(1)).enumerate() {
         let x = x.get(py * 2 * width..).unwrap_or_default();
-        let strip = words.chunks_exact_mut(pitch).take(kernel_rows + 1);
+        let strip = words.chunks_exact_mut(pitch.max(1)).take(kernel_rows + 1);
         for (words, x) in strip.zip(x.chunks_exact(width)) {
             pack(words, x, 0, B);
         }
-        let channels = weights.bytes.chunks_exact(kernel_rows * kernel_columns);
-        let channels = channels.zip(bias.iter()).zip(requantize.iter());
+        let taps = (kernel_rows * kernel_columns).max(1);
+        let channels = weights.chunks_exact(taps).zip(bias).zip(requantize);
         for (channel, ((weights, &bias), &requantize)) in channels.enumerate() {
             let rows = words.get_mut(packed..).unwrap_or_default().chunks_exact_mut(PAIRS);
             for (words, weights) in rows.zip(weights.chunks_exact(kernel_columns)) {

@@ -134,3 +134,34 @@ const fn wide<const OC: usize, const KH: usize, const KW: usize, const IC: usize
     }
     arranged
 }
+
+/// Weights `[out][in]` of a fully connected layer in the target's order: per four outputs
+/// [`Target::GROUP`] inputs of each in turn, then what is left of each. The outputs that are left
+/// over stay as they are.
+pub(crate) const fn connected<const OUT: usize, const IN: usize>(
+    weights: [[i8; IN]; OUT],
+) -> [[i8; IN]; OUT] {
+    const GROUP: usize = Chosen::GROUP;
+    if GROUP == 0 {
+        return weights;
+    }
+    let grouped = IN / GROUP * GROUP;
+    let mut arranged = weights;
+    let mut block = 0;
+    while block + 4 <= OUT {
+        let mut i = 0;
+        while i < 4 * grouped {
+            let (group, output, input) = (i / (4 * GROUP), i / GROUP % 4, i % GROUP);
+            arranged[block + i / IN][i % IN] = weights[block + output][group * GROUP + input];
+            i += 1;
+        }
+        while i < 4 * IN {
+            let (output, input) =
+                ((i - 4 * grouped) / (IN - grouped), (i - 4 * grouped) % (IN - grouped));
+            arranged[block + i / IN][i % IN] = weights[block + output][grouped + input];
+            i += 1;
+        }
+        block += 4;
+    }
+    arranged
+}

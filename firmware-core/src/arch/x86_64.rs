@@ -64,7 +64,7 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         let pooled = Pooled {
-            shape: &convolution.shape,
+            shape: convolution.shape,
             pool,
             x: convolution.x,
             weights: convolution.weights.wide,

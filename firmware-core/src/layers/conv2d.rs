@@ -86,11 +86,13 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         const {
             assert!(padding_value_fits::<G, X>(), "an activation must be able to be what is padded")
         };
-        let (shape, interior) = const {
+        // References to constants: nothing is copied, and the compiler sees through them.
+        let shape = const {
             let [height, width] = Self::WINDOW.output_size([IH, IW]);
-            let shape = Conv2dShape::of::<G>([IH, IW, IC], [height, width, OC], [KH, KW]);
-            (shape, Self::WINDOW.interior([IH, IW], [height, width]))
+            &Conv2dShape::of::<G>([IH, IW, IC], [height, width, OC], [KH, KW])
         };
+        let interior =
+            const { &Self::WINDOW.interior([IH, IW], Self::WINDOW.output_size([IH, IW])) };
         Convolution {
             shape,
             interior,
@@ -190,13 +192,16 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
             )
         };
         let convolution = self.over(x);
-        let pool = Pool2dShape {
-            input: convolution.shape.output,
-            output: [OH, OW, OC],
-            window: MaxPool2d::<PH, PW, PG>::WINDOW,
+        let pool = const {
+            let [height, width] = Self::WINDOW.output_size([IH, IW]);
+            &Pool2dShape {
+                input: [height, width, OC],
+                output: [OH, OW, OC],
+                window: MaxPool2d::<PH, PW, PG>::WINDOW,
+            }
         };
         let y = y.as_flattened_mut().as_flattened_mut();
         let sums = &mut [[0; 4]; OC];
-        Chosen::conv2d_max_pool2d(&convolution, Self::STAGED, &pool, sums, y);
+        Chosen::conv2d_max_pool2d(&convolution, Self::STAGED, pool, sums, y);
     }
 }

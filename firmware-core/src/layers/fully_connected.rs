@@ -1,6 +1,6 @@
 //! The fully connected layer with compile-time shapes.
 
-use crate::arch::{Chosen, Target};
+use crate::arch::{Chosen, Target, connected};
 use crate::{Activation, Requantize, Shift};
 
 /// `OUT` weighted sums of `IN` inputs.
@@ -26,6 +26,7 @@ use crate::{Activation, Requantize, Shift};
 // Whole vectors of weights, which come first, then lie in one cache line.
 #[cfg_attr(kernels = "x86_64", repr(C, align(64)))]
 pub struct FullyConnected<const OUT: usize, const IN: usize, R = Shift> {
+    // In the target's order.
     weights: [[i8; IN]; OUT],
     bias: [i32; OUT],
     requantize: [R; OUT],
@@ -44,7 +45,7 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
     /// requantization.
     pub const fn new(weights: [[i8; IN]; OUT], bias: [i32; OUT], requantize: [R; OUT]) -> Self {
         const { assert!(IN > 0 && OUT > 0, "a layer has at least one input and one output") };
-        Self { weights, bias, requantize }
+        Self { weights: connected(weights), bias, requantize }
     }
 
     /// The accumulators.

@@ -16,10 +16,10 @@ pub struct Board {
 }
 
 /// The boards that QEMU emulates.
-pub const BOARDS: [Board; 4] = [MICROBIT, STM32F100, STM32F405, HIFIVE1];
+pub const BOARDS: [Board; 5] = [MICROBIT, STM32F100, STM32F405, STM32L475, HIFIVE1];
 
 /// The boards that QEMU does not emulate: their firmware is built and its file read, no more.
-pub const BUILT_ONLY: [Board; 2] = [PICO, ESP32C3];
+pub const BUILT_ONLY: [Board; 5] = [PICO, PICO2, NRF52840DK, STM32F411, ESP32C3];
 
 /// Every board.
 pub fn all_boards() -> impl Iterator<Item = &'static Board> {
@@ -35,10 +35,22 @@ pub const STM32F100: Board =
 pub const STM32F405: Board =
     Board { name: "stm32f405", title: "Olimex STM32-H405", core: "Cortex-M4F" };
 
+pub const STM32L475: Board =
+    Board { name: "stm32l475", title: "B-L475E-IOT01A", core: "Cortex-M4F" };
+
 pub const HIFIVE1: Board =
     Board { name: "hifive1", title: "SiFive HiFive1 Rev B", core: "RV32IMAC" };
 
 pub const PICO: Board = Board { name: "pico", title: "Raspberry Pi Pico", core: "Cortex-M0+" };
+
+pub const NRF52840DK: Board =
+    Board { name: "nrf52840dk", title: "nRF52840-DK", core: "Cortex-M4F" };
+
+pub const PICO2: Board =
+    Board { name: "pico2", title: "Raspberry Pi Pico 2", core: "Cortex-M33 with DSP" };
+
+pub const STM32F411: Board =
+    Board { name: "stm32f411", title: "ST Nucleo-F411RE", core: "Cortex-M4F" };
 
 pub const ESP32C3: Board = Board { name: "esp32c3", title: "ESP32-C3-DevKitM-1", core: "RV32IMC" };
 

@@ -6,14 +6,15 @@ mod cores;
 mod elf;
 mod measure;
 mod plugin;
+pub mod report;
 mod serial;
 mod toolchain;
 
 use std::path::Path;
 
 pub use boards::{
-    BOARDS, BUILT_ONLY, Board, ESP32C3, HIFIVE1, MICROBIT, PICO, Program, STM32F100, STM32F405,
-    all_boards,
+    BOARDS, BUILT_ONLY, Board, ESP32C3, HIFIVE1, MICROBIT, NRF52840DK, PICO, PICO2, Program,
+    STM32F100, STM32F405, STM32F411, STM32L475, all_boards,
 };
 pub use cores::{CORES, Core, Cost};
 pub use elf::{Elf, Symbol};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::ask::metrics::{Mistake, Scores};
 use crate::tell::report::{self, Page, percent};
 use inkling_data::corrupt::Corruption;
-use inkling_data::prepare::Plane;
+use inkling_data::read::Tile;
 
 /// Mistakes shown as pictures.
 const MISTAKES: usize = 40;
@@ -90,9 +90,10 @@ impl Evaluation {
 
     fn mistake(&self, mistake: &Mistake) -> String {
         let name = |class: usize| &self.int8.classes[class].name;
+        let image = || format!("image {} of those evaluated", mistake.image + 1);
         format!(
-            "image {}: {} taken for {} ({:.1} %)",
-            mistake.image,
+            "{}: {} taken for {} ({:.1} %)",
+            mistake.source.clone().unwrap_or_else(image),
             name(mistake.label),
             name(mistake.answer),
             100.0 * mistake.confidence
@@ -216,7 +217,7 @@ impl Evaluation {
                 self.int8.mistakes.len()
             ));
             let picture = |mistake: &Mistake| {
-                let plane = Plane::from_sample(images.shape, images.image(mistake.image));
+                let plane = Tile::new(images.shape, images.image(mistake.image));
                 (plane.picture(), self.mistake(mistake))
             };
             let pictures: Vec<_> = self.int8.mistakes.iter().take(MISTAKES).map(picture).collect();
@@ -249,7 +250,7 @@ impl Evaluation {
                 format!("{:.0} %", 100.0 * share)
             }));
             let example = |row: &Damage| {
-                let plane = Plane::from_sample(images.shape, &row.example);
+                let plane = Tile::new(images.shape, &row.example);
                 let caption = format!(
                     "{}: float {}, int8 {}",
                     row.strength,

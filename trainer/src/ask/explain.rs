@@ -8,7 +8,7 @@ use inkling_support::order::first_largest;
 use crate::ask::model::{LayerTrace, Model, ModelError, Trace};
 use crate::tell::report::{self, Page};
 use inkling_data::prepare::{Plane, Prepared};
-use inkling_data::read::sheet;
+use inkling_data::read::{Tile, sheet};
 
 /// Side of the black square that is moved over the image, for a side of 28.
 const PATCH: usize = 5;
@@ -115,7 +115,8 @@ impl<'m> Explanation<'m> {
             .collect();
         let _ = writeln!(text, "\nlogits: {}", logits.join("  "));
         text.push_str("\nimage\n");
-        text.push_str(&report::text_picture(&self.image, self.model.width, "  "));
+        let grey = Plane::from_sample(self.model.shape(), &self.image).bytes();
+        text.push_str(&report::text_picture(&grey, self.model.width, "  "));
         text.push_str("\nwhere a black square lowers the answer's probability most\n");
         text.push_str(&report::text_picture(
             &self.saliency_plane().bytes(),
@@ -139,7 +140,7 @@ impl<'m> Explanation<'m> {
             "A black square is moved over the image; the brighter a place, the more the answer's \
              probability falls when it is covered.",
         );
-        let image = Plane::from_bytes(self.model.height, self.model.width, &self.image);
+        let image = Tile::new(self.model.shape(), &self.image);
         page.pictures(
             &[
                 (image.picture(), "image".to_string()),
@@ -208,7 +209,7 @@ impl<'m> Explanation<'m> {
                     ),
                 };
                 page.pictures(
-                    &[(sheet(&rows_of, [rows, columns]), caption)],
+                    &[(sheet(rows_of, [rows, columns]), caption)],
                     if depth == 1 { 8 } else { 3 },
                 );
             }
@@ -224,7 +225,7 @@ impl<'m> Explanation<'m> {
             let rows: Vec<Vec<Plane>> = maps.chunks(COLUMNS).map(<[Plane]>::to_vec).collect();
             let times = (60 / width).clamp(1, 8) as u32;
             page.pictures(
-                &[(sheet(&rows, [height, width]), format!("{channels} feature maps"))],
+                &[(sheet(rows, [height, width]), format!("{channels} feature maps"))],
                 times,
             );
         } else {
@@ -234,7 +235,7 @@ impl<'m> Explanation<'m> {
                 .map(|value| Plane { height: 1, width: 1, pixels: vec![grey(value)] })
                 .collect();
             let rows: Vec<Vec<Plane>> = cells.chunks(50).map(<[Plane]>::to_vec).collect();
-            page.pictures(&[(sheet(&rows, [1, 1]), format!("{} values", layer.values.len()))], 6);
+            page.pictures(&[(sheet(rows, [1, 1]), format!("{} values", layer.values.len()))], 6);
         }
     }
 }

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use inkling_data::prepare::Plane;
 use inkling_data::random::{Purpose, Random};
-use inkling_data::read::sheet;
+use inkling_data::read::{Tile, sheet};
 use inkling_data::{Augmentation, Border};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
@@ -71,6 +70,18 @@ struct Strengths {
     /// How often the image is mirrored left to right
     #[arg(long, value_name = "FRACTION")]
     mirror: Option<f32>,
+    /// Light added or taken, in units of full brightness
+    #[arg(long, value_name = "FRACTION")]
+    brightness: Option<f32>,
+    /// Fraction by which contrast grows or falls
+    #[arg(long, value_name = "FRACTION")]
+    contrast: Option<f32>,
+    /// Fraction by which colours get stronger or weaker
+    #[arg(long, value_name = "FRACTION")]
+    saturation: Option<f32>,
+    /// Degrees by which colours turn on the colour circle
+    #[arg(long, value_name = "DEGREES")]
+    hue: Option<f32>,
 }
 
 /// What is shown if nothing is asked for.
@@ -85,6 +96,10 @@ const MODERATE: Augmentation = Augmentation {
     noise: 0.1,
     erase: 0.08,
     mirror: 0.0,
+    brightness: 0.1,
+    contrast: 0.2,
+    saturation: 0.2,
+    hue: 0.0,
 };
 
 impl Strengths {
@@ -99,6 +114,10 @@ impl Strengths {
             self.noise,
             self.erase,
             self.mirror,
+            self.brightness,
+            self.contrast,
+            self.saturation,
+            self.hue,
         ];
         if all.iter().all(Option::is_none) {
             return Augmentation {
@@ -117,6 +136,10 @@ impl Strengths {
             noise: self.noise.unwrap_or_default(),
             erase: self.erase.unwrap_or_default(),
             mirror: self.mirror.unwrap_or_default(),
+            brightness: self.brightness.unwrap_or_default(),
+            contrast: self.contrast.unwrap_or_default(),
+            saturation: self.saturation.unwrap_or_default(),
+            hue: self.hue.unwrap_or_default(),
         }
     }
 }
@@ -142,13 +165,13 @@ pub fn run(args: &AugmentCommand) -> Result<()> {
             augmentation.apply(&mut random, image, train.shape, border, &mut out);
             let bytes: Vec<u8> =
                 out.into_iter().map(|pixel| (255.0 * pixel).round() as u8).collect();
-            Plane::from_sample(train.shape, &bytes)
+            Tile::new(train.shape, &bytes)
         };
-        let first = Plane::from_sample(train.shape, image);
+        let first = Tile::new(train.shape, image);
         let row = std::iter::once(first).chain((0..u64::from(args.count)).map(changed));
-        rows.push(row.map(|plane| plane.enlarged(2)).collect());
+        rows.push(row.map(|tile| tile.enlarged(2)).collect());
     }
-    let picture = sheet(&rows, size.map(|side| 2 * side));
+    let picture = sheet(rows, size.map(|side| 2 * side));
     write_atomically(&args.preview, &report::png(&picture))?;
     console::print(&format!(
         "changes:  {augmentation}\nwritten:  {}: a row per class, the image as it is and {} changed ones\n",

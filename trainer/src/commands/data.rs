@@ -2,21 +2,27 @@
 
 use std::path::Path;
 
-use anyhow::{Error, Result};
+use anyhow::Error;
 use clap::{Args, ValueEnum};
 use converter::record::ModelRecord;
-use inkling_data::prepare::{Fill, Layout, Polarity, Preparation};
+use inkling_data::MAX_SIDE;
+use inkling_data::prepare::{Fill, InputForm, Layout, Polarity, Preparation, Wishes};
 use inkling_data::read::{self, BadFile, Collection, ImportError, Options};
 use inkling_support::console;
 
 /// How pictures and tables become images
 #[derive(Args, Clone)]
 pub struct ImportArgs {
-    /// Side of the images that pictures become, in pixels [default: the model's, or 28]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(8..=64))]
-    pub size: Option<u16>,
+    /// Height and width of the images that pictures become, in pixels; one number for a square
+    /// [default: the model's; 28 for --layout glyph, else that of the pictures, brought down if they
+    /// are large]
+    #[arg(long, value_name = "HxW", value_parser = size)]
+    pub size: Option<[usize; 2]>,
     #[command(flatten)]
     pub picture: PictureArgs,
+    /// Make pictures in colour grey
+    #[arg(long)]
+    pub grey: bool,
     /// Leave out files that cannot be used, instead of stopping
     #[arg(long)]
     pub skip_bad: bool,
@@ -26,12 +32,27 @@ pub struct ImportArgs {
     /// The grey level that stands for a missing pixel
     #[arg(long, value_name = "0-255")]
     pub missing_value: Option<u8>,
+    /// The column of a CSV file that has the labels: its title, its number from 1, first or last
+    /// [default: found by its title and its values]
+    #[arg(long, value_name = "COLUMN")]
+    pub label_column: Option<String>,
+}
+
+/// `28` or `64x48`.
+fn size(text: &str) -> Result<[usize; 2], String> {
+    let (height, width) = text.split_once(['x', 'X', '×']).unwrap_or((text, text));
+    let side = |side: &str| match side.trim().parse::<usize>() {
+        Ok(side) if (1..=MAX_SIDE).contains(&side) => Ok(side),
+        _ => Err(format!("{side:?} is no side from 1 to {MAX_SIDE}; give N or HEIGHTxWIDTH")),
+    };
+    Ok([side(height)?, side(width)?])
 }
 
 /// How one picture becomes an image
 #[derive(Args, Clone, Copy)]
 pub struct PictureArgs {
-    /// What part of a picture becomes the image [default: the model's, or glyph]
+    /// What part of a picture becomes the image [default: the model's, or chosen by looking at the
+    /// pictures]
     #[arg(long, value_enum)]
     pub layout: Option<Layout>,
     /// Whether the ink is lighter or darker than its ground [default: the model's, or auto]
@@ -39,15 +60,32 @@ pub struct PictureArgs {
     pub ink: Option<Polarity>,
 }
 
+/// How pictures were prepared for the training of a model, if it was trained on pictures.
+fn recorded(record: &ModelRecord) -> Option<Preparation> {
+    match record.preparation().form {
+        Some(InputForm::Pictures(preparation)) => Some(preparation),
+        _ => None,
+    }
+}
+
 impl PictureArgs {
-    /// How pictures are prepared for images of `size`: as the options say, and as the model of
+    /// How pictures are prepared for images of `shape`: as the options say, and as the model of
     /// `record` was trained where they say nothing. An option that disagrees is told.
-    pub fn preparation(&self, record: Option<&ModelRecord>, size: usize) -> Preparation {
-        let recorded = record.map(ModelRecord::preparation).unwrap_or_default();
+    pub fn preparation(
+        &self,
+        record: &ModelRecord,
+        [height, width, channels]: [usize; 3],
+    ) -> Preparation {
+        let recorded = recorded(record);
+        // Colours have no ink that could be boxed.
+        let usual = if channels > 1 { Layout::Whole } else { Layout::Glyph };
+        let layout = chosen("--layout", self.layout, recorded.map(|recorded| recorded.layout));
+        let polarity = chosen("--ink", self.ink, recorded.map(|recorded| recorded.polarity));
         Preparation {
-            size,
-            layout: chosen("--layout", self.layout, recorded.layout).unwrap_or_default(),
-            polarity: chosen("--ink", self.ink, recorded.ink).unwrap_or_default(),
+            size: [height, width],
+            channels,
+            layout: layout.unwrap_or(usual),
+            polarity: polarity.unwrap_or_default(),
         }
     }
 }
@@ -86,29 +124,48 @@ impl ImportArgs {
     /// Reads samples for the model of `record` as they were read for its training, unless an option
     /// says otherwise.
     pub fn options_for(&self, record: Option<&ModelRecord>, seed: u64) -> Options {
-        let own = record.and_then(|record| Some(record.inputs.first()?.shape[0]));
+        let shape = record.and_then(|record| Some(record.inputs.first()?.shape));
+        let pictures = match (record, shape) {
+            (Some(record), Some([height, width, channels])) => {
+                let trained = self.picture.preparation(record, [height, width, channels]);
+                let told = self.picture.layout.is_some() || recorded(record).is_some();
+                Wishes {
+                    size: self.size.or(Some([height, width])),
+                    layout: told.then_some(trained.layout),
+                    polarity: trained.polarity,
+                    grey: self.grey || channels == 1,
+                }
+            }
+            _ => Wishes {
+                size: self.size,
+                layout: self.picture.layout,
+                polarity: self.picture.ink.unwrap_or_default(),
+                grey: self.grey,
+            },
+        };
         let recorded = record.map(ModelRecord::preparation).unwrap_or_default();
-        let size = self.size.map(usize::from).or(own).unwrap_or(DEFAULT_SIZE);
         if let (Some(given), Some(level)) = (self.missing_value, recorded.missing_value)
             && given != level
         {
             disagree("--missing-value", &given.to_string(), &level.to_string());
         }
         Options {
-            preparation: self.picture.preparation(record, size),
+            pictures,
+            numbers: match recorded.form {
+                Some(InputForm::Numbers(scaling)) => Some(scaling),
+                _ => None,
+            },
             skip_bad: self.skip_bad,
             seed,
             fill: chosen("--fill", self.fill, recorded.fill),
             missing_value: self.missing_value.or(recorded.missing_value),
+            label_column: self.label_column.clone(),
         }
     }
 }
 
-/// Side of images that nothing is said about: MNIST's.
-const DEFAULT_SIZE: usize = 28;
-
 /// Reads a data set, listing on standard error what in it cannot be used.
-pub fn open(path: &Path, options: &Options) -> Result<Collection> {
+pub fn open(path: &Path, options: &Options) -> anyhow::Result<Collection> {
     let result = read::open(path, options).map_err(Error::from);
     match &result {
         Ok(collection) => list(&collection.bad),

@@ -67,8 +67,9 @@ const DAMAGED: usize = 2000;
 pub fn run(args: &EvaluateCommand) -> Result<()> {
     let model = Model::open(&args.model)?;
     let images = images(args, &model)?;
-    let float = Scores::new(&model.names, &images.labels, &model.float_probabilities(&images)?);
-    let int8 = Scores::new(&model.names, &images.labels, &model.int8_probabilities(&images)?);
+    let mut float = Scores::new(&model.names, &images.labels, &model.float_probabilities(&images)?);
+    let mut int8 = Scores::new(&model.names, &images.labels, &model.int8_probabilities(&images)?);
+    [&mut float, &mut int8].into_iter().for_each(|scores| scores.name_sources(&images));
     let damage = if args.corrupt { damage(args, &model, &images)? } else { Vec::new() };
     let evaluation = Evaluation {
         model: model.name.clone(),
@@ -125,7 +126,7 @@ fn check_split(
         return Ok(());
     };
     ensure!(
-        fingerprint(&collection.train, &collection.test) == split.sha256,
+        fingerprint(collection, split.seed) == split.sha256,
         "{}: has no test set, and it is not the data set that the model was trained on ({}, as it \
          was then): images chosen here could be among those that it learned. --part all evaluates \
          all of them; a data set of its own has them in a folder test",

@@ -73,7 +73,8 @@ pub fn run(args: FinetuneCommand) -> Result<()> {
         args.layer_decay
     );
     let rates = Rates { frozen: args.freeze, decay: args.layer_decay };
-    let source = Source::Model(Pretrained { path, pixels, new_head: args.new_head, rates });
+    let labels = record.as_ref().map(|record| record.labels.clone()).unwrap_or_default();
+    let source = Source::Model(Pretrained { path, pixels, new_head: args.new_head, labels, rates });
     args.run.start(source, "finetuned", record.as_ref())
 }
 

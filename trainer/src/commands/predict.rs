@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use inkling_data::Dataset;
 use inkling_data::prepare::{Plane, Preparation, Prepared};
-use inkling_data::read::read_picture;
+use inkling_data::read::{Tile, read_picture};
+use inkling_data::{Dataset, shape_text};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::model::Model;
@@ -105,25 +105,26 @@ fn collect(path: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
 /// How pictures become images for a model: as in its training, unless options say otherwise.
 pub fn preparation(model: &Model, options: PictureArgs) -> Result<Preparation> {
     ensure!(
-        model.height == model.width,
-        "{}: the model takes {}×{}, and pictures become squares",
+        matches!(model.channels, 1 | 3),
+        "{}: the model takes {}, which no picture becomes",
         model.folder.display(),
-        model.height,
-        model.width
+        shape_text(model.shape())
     );
-    Ok(options.preparation(Some(&model.record), model.height))
+    Ok(options.preparation(&model.record, model.shape()))
 }
 
 /// Reads and prepares a picture; also returns how it was read, in words. The error is one line
 /// without the path.
 pub fn prepare(path: &Path, preparation: &Preparation) -> Result<(String, Prepared), String> {
     let picture = read_picture(path)?;
-    let prepared = preparation.apply(&picture.plane)?;
+    let prepared = preparation.apply(&picture)?;
     let [height, width] = picture.size;
-    let mut read =
-        format!("{width}×{height} pixels, {}", if picture.colour { "colour" } else { "grey" });
-    if picture.plane.width != width {
-        let _ = write!(read, ", brought down to {}×{}", picture.plane.width, picture.plane.height);
+    let mut read = format!(
+        "{width}×{height} pixels, {}",
+        if picture.colours.is_some() { "colour" } else { "grey" }
+    );
+    if picture.grey.width != width {
+        let _ = write!(read, ", brought down to {}×{}", picture.grey.width, picture.grey.height);
     }
     Ok((read, prepared))
 }
@@ -159,7 +160,10 @@ fn answer(
     let logits: Vec<String> =
         model.names.iter().zip(&logits).map(|(name, logit)| format!("{name}: {logit}")).collect();
     let _ = writeln!(text, "  logits  {}", logits.join("  "));
-    text.push_str(&report::text_picture(&prepared.pixels, model.width, "          "));
+    text.push_str(&{
+        let grey = Plane::from_sample(model.shape(), &prepared.pixels).bytes();
+        report::text_picture(&grey, model.width, "          ")
+    });
     Ok(text)
 }
 
@@ -171,7 +175,10 @@ fn write_steps(folder: &Path, index: usize, path: &Path, prepared: &Prepared) ->
         let picture: &Plane = &step.picture;
         // What has the network's size is shown large.
         let times = (280 / picture.height.max(picture.width)).max(1);
-        write_atomically(&folder.join(name), &report::png(&picture.enlarged(times).picture()))?;
+        write_atomically(
+            &folder.join(name),
+            &report::png(&Tile::from(picture.clone()).enlarged(times).picture()),
+        )?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What a classifier ends in: Softmax, LogSoftmax and ArgMax.
+//! What a classifier ends in: Softmax, LogSoftmax and ArgMax. A sigmoid at the end is a function like others
+//! until the passes find it there.
 
 use super::*;
 use crate::graph::Head;

@@ -69,7 +69,7 @@ const SUPPORTED: &[&str] = &[
 ];
 
 /// The operators that are read, for the error that names them.
-pub fn supported() -> String {
+fn supported() -> String {
     let functions = functions::READ.iter().map(|(name, _)| *name);
     let mut names: Vec<&str> = SUPPORTED.iter().copied().chain(functions).collect();
     names.sort_unstable();

@@ -33,48 +33,56 @@ pub(super) fn pool(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
              or drop the padding",
         ));
     }
-    average(reader, node, &image, window, shape)
+    average(reader, node, image.value, window, shape, image.view(shape))
 }
 
 /// GlobalAveragePool and GlobalMaxPool.
 pub(super) fn global_pool(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let image = node.image(reader, &[Layout::ChannelsFirst])?;
-    whole(reader, node, &image, [true, true], node.proto.op_type == "GlobalMaxPool")
+    let pixel = Shape::flat(image.shape.channels);
+    let max = node.proto.op_type == "GlobalMaxPool";
+    whole(reader, node, image.value, [true, true], max, image.view(pixel))
 }
 
 /// ReduceMean and ReduceMax over height, width or both.
 pub(super) fn reduce(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
-    let dims = node.view(reader, 0)?.dims();
+    let view = node.view(reader, 0)?;
+    let dims = view.dims();
     let axes = node.axes(reader, dims.len())?.unwrap_or_default();
-    let image = node.image(reader, &[Layout::ChannelsFirst, Layout::ChannelsLast])?;
-    let first = if image.layout == Layout::ChannelsFirst { 2 } else { 1 };
-    let spatial = first..first + image.rank - 2;
-    if axes.is_empty() || !axes.iter().all(|axis| spatial.contains(axis)) {
+    let stored = reader.image_of(view.value);
+    let names = view.names(stored).unwrap_or_default();
+    // The batch is no axis of the image, and the channels are none that a window slides over.
+    let slides = |&axis: &usize| axis > 0 && matches!(names.get(axis), Some(None | Some(0 | 1)));
+    if axes.is_empty() || !axes.iter().all(slides) {
         return Err(node.wrong(format!(
             "reduces the axes {axes:?} of the shape {dims:?}; only height and width are supported"
         )));
     }
-    // The width is the last of the spatial dimensions; the height is 1 where there is none.
-    let width = spatial.end - 1;
-    let over = [axes.iter().any(|&axis| axis != width), axes.contains(&width)];
-    whole(reader, node, &image, over, node.proto.op_type == "ReduceMax")?;
-    if node.int("keepdims", 1) == 0 {
-        let kept = node.result(reader)?;
-        let squeezed = kept.squeezed(&axes).map_err(|what| node.wrong(what))?;
-        reader.bind(node.proto, Known::Value(squeezed));
-    }
-    Ok(())
+    let over = [0, 1].map(|name| axes.iter().any(|&axis| names[axis] == Some(name)));
+    let keeps = node.int("keepdims", 1) != 0;
+    let left: Vec<Option<usize>> = (0..names.len())
+        .filter(|axis| keeps || !axes.contains(axis))
+        .map(|axis| names[axis].filter(|_| !axes.contains(&axis)))
+        .collect();
+    let shape = Shape {
+        height: if over[0] { 1 } else { stored.height },
+        width: if over[1] { 1 } else { stored.width },
+        ..stored
+    };
+    let max = node.proto.op_type == "ReduceMax";
+    whole(reader, node, view.value, over, max, |value| View::along(value, shape, &left))
 }
 
 /// A pooling whose window is the whole height, the whole width or both.
 fn whole(
     reader: &mut Reader,
     node: &Cursor,
-    image: &Image,
+    value: usize,
     over: [bool; 2],
     max: bool,
+    view: impl FnOnce(usize) -> View,
 ) -> Result<(), ReadError> {
-    let input = image.shape;
+    let input = reader.image_of(value);
     let size = |axis: usize, all: usize| if over[axis] { all } else { 1 };
     let kernel = [size(0, input.height), size(1, input.width)];
     if kernel[0] * kernel[1] > 1 << 16 {
@@ -86,9 +94,9 @@ fn whole(
     match max {
         true => {
             let operator = Operator::MaxPool2d { window };
-            reader.push_shaped(node.proto, operator, &[image.value], shape, image.view(shape))
+            reader.push_shaped(node.proto, operator, &[value], shape, view)
         }
-        false => average(reader, node, image, window, shape),
+        false => average(reader, node, value, window, shape, view),
     }
 }
 
@@ -96,15 +104,16 @@ fn whole(
 fn average(
     reader: &mut Reader,
     node: &Cursor,
-    image: &Image,
+    value: usize,
     window: Window,
     shape: Shape,
+    view: impl FnOnce(usize) -> View,
 ) -> Result<(), ReadError> {
     let area = window.area();
     let bits = area.next_power_of_two().trailing_zeros();
     let rest = (1_u32 << bits) as f32 / area as f32;
     let operator = Operator::AveragePool2d { window, bits };
-    reader.push_shaped(node.proto, operator, &[image.value], shape, image.view(shape))?;
+    reader.push_shaped(node.proto, operator, &[value], shape, view)?;
     if rest != 1.0 {
         let sum = node.result(reader)?;
         let operator = Operator::Affine { scale: vec![rest], shift: vec![0.0] };

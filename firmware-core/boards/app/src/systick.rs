@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use cortex_m::peripheral::{SYST, syst::SystClkSource};
+use cortex_m::peripheral::{SCB, SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
 
 /// SysTick's own counter has 24 bits; this counts its rounds.
@@ -28,8 +28,9 @@ impl Ticks {
         loop {
             let rounds = ROUNDS.load(Ordering::Relaxed);
             let down = SYST::get_current();
-            // A round that ended between the two readings makes them a pair that never was.
-            if rounds == ROUNDS.load(Ordering::Relaxed) {
+            // A round that ended between the two readings, or whose interrupt is still to come, makes
+            // them a pair that never was.
+            if rounds == ROUNDS.load(Ordering::Relaxed) && !SCB::is_pendst_pending() {
                 return (rounds << 24).wrapping_add(RELOAD - down);
             }
         }

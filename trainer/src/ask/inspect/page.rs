@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
-use image::GrayImage;
+use image::RgbImage;
 
 use super::{Inspection, Place, Statistics};
 use crate::tell::report::{self, Bar, Page};
-use inkling_data::prepare::Plane;
-use inkling_data::read::sheet;
+use inkling_data::read::{Tile, sheet};
 use inkling_data::shape_text;
 
 /// Samples of each class on the page.
@@ -167,15 +166,15 @@ impl Inspection<'_> {
         }
     }
 
-    fn picture(&self, place: Place) -> Plane {
+    fn picture(&self, place: Place) -> Tile {
         let dataset = self.dataset(place);
-        Plane::from_sample(dataset.shape, self.image(place))
+        Tile::new(dataset.shape, self.image(place))
     }
 
-    fn row(&self, places: &[Place]) -> GrayImage {
+    fn row(&self, places: &[Place]) -> RgbImage {
         let dataset = &self.collection.train;
         let pictures = places.iter().map(|place| self.picture(*place)).collect();
-        sheet(&[pictures], [dataset.height(), dataset.width()])
+        sheet(vec![pictures], [dataset.height(), dataset.width()])
     }
 
     /// One self-contained page.
@@ -205,7 +204,7 @@ impl Inspection<'_> {
                 places.iter().map(|place| format!("{place} ({})", self.label(*place))).collect();
             (self.row(places), caption.join(" = "))
         };
-        let mut section = |title: &str, text: &str, pictures: Vec<(GrayImage, String)>| {
+        let mut section = |title: &str, text: &str, pictures: Vec<(RgbImage, String)>| {
             if !pictures.is_empty() {
                 page.heading(title);
                 page.paragraph(text);
@@ -290,14 +289,13 @@ impl Inspection<'_> {
             if self.train.counts[class] == 0 {
                 continue;
             }
-            let mean = Plane::from_sample(dataset.shape, &self.train.mean_images[class]);
+            let mean = Tile::new(dataset.shape, &self.train.mean_images[class]);
             let of_class =
                 (0..dataset.len()).filter(|&index| usize::from(dataset.labels[index]) == class);
-            let samples = of_class
-                .take(SAMPLES)
-                .map(|index| Plane::from_sample(dataset.shape, dataset.image(index)));
+            let samples =
+                of_class.take(SAMPLES).map(|index| Tile::new(dataset.shape, dataset.image(index)));
             pictures.push((
-                sheet(&[std::iter::once(mean).chain(samples).collect()], size),
+                sheet(vec![std::iter::once(mean).chain(samples).collect()], size),
                 format!("{name}: mean, then samples"),
             ));
         }

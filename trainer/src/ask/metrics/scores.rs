@@ -1,5 +1,6 @@
 //! All scores of one network on one data set.
 
+use inkling_data::Dataset;
 use inkling_support::order::first_largest;
 use serde::Serialize;
 
@@ -42,8 +43,11 @@ pub struct ClassScores {
 /// A wrong answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mistake {
-    /// Place of the image in its data set.
+    /// Place of the image among those that were scored.
     pub image: usize,
+    /// Where the image is from, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     pub label: usize,
     pub answer: usize,
     /// Probability of the answer, and of the label.
@@ -52,6 +56,13 @@ pub struct Mistake {
 }
 
 impl Scores {
+    /// Names the files of the mistakes among `images`, which were scored.
+    pub fn name_sources(&mut self, images: &Dataset) {
+        for mistake in &mut self.mistakes {
+            mistake.source = images.source(mistake.image).map(ToString::to_string);
+        }
+    }
+
     /// Scores probabilities `[image][class]` against labels.
     pub fn new(names: &[String], labels: &[u16], probabilities: &[Vec<f32>]) -> Self {
         let pairs = || labels.iter().map(|&label| usize::from(label)).zip(probabilities);
@@ -75,7 +86,14 @@ impl Scores {
             confidences.push((probabilities[answer], answer == label));
             if answer != label {
                 let (confidence, label_probability) = (probabilities[answer], probabilities[label]);
-                mistakes.push(Mistake { image, label, answer, confidence, label_probability });
+                mistakes.push(Mistake {
+                    source: None,
+                    image,
+                    label,
+                    answer,
+                    confidence,
+                    label_probability,
+                });
             }
         }
         mistakes.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.image.cmp(&b.image)));

@@ -66,6 +66,15 @@ const KINDS: [&str; 16] = [
     "zero_pad2d",
 ];
 
+/// The longest description and the most layers that are read.
+const LONGEST: usize = 1 << 20;
+const MOST_LAYERS: usize = 1 << 10;
+
+/// The largest kernel, stride or padding, and the most channels or outputs: larger ones are
+/// mistakes, and their products would pass what a computer can count.
+const LARGEST_SIDE: usize = 1 << 12;
+const MOST_CHANNELS: usize = 1 << 16;
+
 /// A network for images of any size and any number of classes.
 #[derive(Clone, Debug)]
 pub struct Description {
@@ -99,10 +108,12 @@ impl Description {
         if path.extension().is_none_or(|extension| extension != "toml") {
             return Err(DescriptionError::Unknown { name: name.to_string() });
         }
-        let text = fs::read_to_string(path).map_err(|error| DescriptionError::Read {
-            path: name.to_string(),
-            error: error.to_string(),
-        })?;
+        let unreadable = |error: String| DescriptionError::Read { path: name.to_string(), error };
+        let length = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+        if length > LONGEST as u64 {
+            return Err(unreadable(format!("{length} bytes; at most {LONGEST} are read")));
+        }
+        let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
         Self::parse(name, &text)
     }
 
@@ -164,10 +175,16 @@ struct File {
 }
 
 fn parse(source: &str, text: &str) -> Result<Description, String> {
+    if text.len() > LONGEST {
+        return Err(format!("is {} bytes long; at most {LONGEST} are read", text.len()));
+    }
     let file: File = toml::from_str(text).map_err(|error| toml_error(text, &error))?;
     check_name(&file.name).map_err(|what| format!("the network's name {what}"))?;
     if file.layer.is_empty() {
         return Err("describes no layer; begin each with a line [[layer]]".to_string());
+    }
+    if file.layer.len() > MOST_LAYERS {
+        return Err(format!("has {} layers; at most {MOST_LAYERS} are read", file.layer.len()));
     }
     let mut layers: Vec<ListedLayer> = Vec::new();
     for (index, mut table) in file.layer.into_iter().enumerate() {
@@ -273,13 +290,14 @@ fn layer(kind: &str, attributes: &Table, classes: Option<usize>) -> Result<Box<d
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Convolution {
+    #[serde(deserialize_with = "channels")]
     channels: usize,
     kernel: Pair,
     #[serde(default = "Pair::one")]
     stride: Pair,
     #[serde(default)]
     padding: Pair,
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "channels")]
     groups: usize,
     #[serde(default = "yes")]
     bias: bool,
@@ -331,7 +349,21 @@ struct Slope {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Outputs {
+    #[serde(default, deserialize_with = "some_channels")]
     outputs: Option<usize>,
+}
+
+/// A number of channels.
+fn channels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let number = i64::deserialize(deserializer)?;
+    let fits = usize::try_from(number).ok().filter(|number| *number <= MOST_CHANNELS);
+    fits.ok_or_else(|| {
+        de::Error::custom(format!("{number} is not a whole number from 0 to {MOST_CHANNELS}"))
+    })
+}
+
+fn some_channels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    channels(deserializer).map(Some)
 }
 
 /// Vertical and horizontal: one number for both, or a list of two.
@@ -355,15 +387,14 @@ impl<'de> Deserialize<'de> for Pair {
             }
 
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<Pair, E> {
-                let unexpected = || E::invalid_value(de::Unexpected::Signed(value), &self);
-                usize::try_from(value).map(|value| Pair([value; 2])).map_err(|_| unexpected())
+                side(value).map(|side| Pair([side; 2]))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Pair, A::Error> {
                 let mut pair = [0; 2];
                 for (index, place) in pair.iter_mut().enumerate() {
                     let missing = || de::Error::invalid_length(index, &self);
-                    *place = list.next_element()?.ok_or_else(missing)?;
+                    *place = side(list.next_element()?.ok_or_else(missing)?)?;
                 }
                 match list.next_element::<de::IgnoredAny>()? {
                     None => Ok(Pair(pair)),
@@ -373,6 +404,13 @@ impl<'de> Deserialize<'de> for Pair {
         }
         deserializer.deserialize_any(Numbers)
     }
+}
+
+fn side<E: de::Error>(number: i64) -> Result<usize, E> {
+    let fits = usize::try_from(number).ok().filter(|side| *side <= LARGEST_SIDE);
+    fits.ok_or_else(|| {
+        E::custom(format!("{number} is not a whole number from 0 to {LARGEST_SIDE}"))
+    })
 }
 
 /// Why there is no network.

@@ -52,6 +52,8 @@ pub use sigmoid::Sigmoid;
 pub use window::Window;
 pub use zero_pad2d::ZeroPad2d;
 
+use converter::limits::{self, ALL_ELEMENTS, ELEMENTS};
+
 use crate::learn::export::Export;
 use crate::learn::graph::{Graph, Value};
 
@@ -68,6 +70,14 @@ impl Shape {
         match self {
             Shape::Image(sizes) => sizes.iter().product(),
             Shape::Flat(size) => size,
+        }
+    }
+
+    /// The same, held against what a network may have.
+    fn checked_elements(self) -> Result<usize, String> {
+        match self {
+            Shape::Image(sizes) => limits::elements(&sizes),
+            Shape::Flat(size) => limits::elements(&[size]),
         }
     }
 
@@ -299,7 +309,7 @@ impl Network {
     /// the last gives one value per class.
     pub fn new(name: &str, input: [usize; 3], nodes: Vec<Node>) -> Result<Self, NetworkError> {
         let mut shapes = vec![Shape::Image(input)];
-        let (mut offset, mut noise_offset) = (0, 0);
+        let (mut offset, mut noise_offset, mut values) = (0, 0, 0);
         let mut layers = Vec::new();
         for Node { name, layer, inputs } in nodes {
             let refuse = |what: String| NetworkError::Layer {
@@ -325,8 +335,16 @@ impl Network {
                 return Err(refuse("reads a layer that is not before it".to_string()));
             };
             let output = layer.output_shape(&read).map_err(refuse)?;
+            values += output.checked_elements().map_err(refuse)?;
             let parameters = layer.parameters(&read);
             let count: usize = parameters.iter().map(Parameter::elements).sum();
+            if values > ALL_ELEMENTS || offset + count > ELEMENTS {
+                return Err(refuse(format!(
+                    "brings the network to {} parameters and {values} values for an image; {ELEMENTS} \
+                     and {ALL_ELEMENTS} are the most",
+                    offset + count
+                )));
+            }
             let noise = layer.noise(&read);
             layers.push(Placed {
                 layer,

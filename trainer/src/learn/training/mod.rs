@@ -118,6 +118,11 @@ impl Run<'_> {
             }
             let sample = evaluator.evaluate(engine.result(), self.sample)?;
             let validation = evaluator.evaluate(engine.result(), self.validation)?;
+            // The last step of an epoch has no loss of its own that would tell.
+            let finite = sample.loss.is_finite() && validation.loss.is_finite();
+            if !finite || engine.result().iter().any(|parameter| !parameter.is_finite()) {
+                return Err(TrainingError::Diverged { epoch: epoch + 1, step: steps });
+            }
             let record = EpochRecord {
                 training_loss: loss_sum / steps as f64,
                 sample_loss: sample.loss,

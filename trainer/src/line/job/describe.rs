@@ -24,8 +24,8 @@ const UNBALANCED: usize = 4;
 impl Job {
     /// What is known of the model before its conversion.
     pub(super) fn record(&self, sets: &Sets, command: &str) -> ModelRecord {
-        let mut record =
-            ModelRecord::new(&self.name).prepared_by(PreparationRecord::from(&self.import));
+        let mut record = ModelRecord::new(&self.name)
+            .prepared_by(PreparationRecord::new(&sets.form, &self.import));
         record.labels.clone_from(&sets.images.names);
         record.split = Some(SplitRecord {
             data: self.data.display().to_string(),

@@ -10,6 +10,7 @@ use converter::lower::Network as LoweredNetwork;
 use converter::operators::FloatOp;
 use converter::passes::PixelScale;
 use inkling_data::{Dataset, shape_text};
+use inkling_support::console;
 
 use super::line::Beginning;
 use crate::learn::network::{self, Network};
@@ -23,6 +24,8 @@ pub struct Pretrained {
     pub pixels: PixelScale,
     /// Begin with a new last layer even if it has an output for each class.
     pub new_head: bool,
+    /// The names of its classes, where they are known.
+    pub labels: Vec<String>,
     pub rates: Rates,
 }
 
@@ -104,6 +107,8 @@ impl Pretrained {
         );
         if self.new_head || lowered.classes() != images.classes() {
             replace_head(&mut lowered, images.classes(), seed)?;
+        } else if self.labels.len() == images.classes() && self.labels != images.names {
+            self.adopt_head(&mut lowered, &images.names);
         }
         let readout = network::read("model", &lowered)?;
         let layers = readout.network.layers.iter().filter(|placed| placed.is_trained()).count();
@@ -114,6 +119,31 @@ impl Pretrained {
         );
         let rates = (self.rates != Rates { frozen: 0, decay: 1.0 }).then_some(self.rates);
         Ok(Beginning { network: readout.network, parameters: readout.parameters, rates })
+    }
+}
+
+impl Pretrained {
+    /// Makes the last layer one for the classes `names`, which are others than the model's or have
+    /// another order. A class that the model knows keeps its weights.
+    fn adopt_head(&self, lowered: &mut LoweredNetwork, names: &[String]) {
+        let place = |name: &String| self.labels.iter().position(|own| own == name);
+        let Some(order) = names.iter().map(place).collect::<Option<Vec<usize>>>() else {
+            console::note(format_args!(
+                "note: the model's classes are {}, those of the data {}; its last layer goes on to \
+                 learn them in this order, and --new-head begins with a new one",
+                self.labels.join(", "),
+                names.join(", ")
+            ));
+            return;
+        };
+        let (weights, bias) = match lowered.layers.last_mut().map(|layer| &mut layer.op) {
+            Some(FloatOp::FullyConnected(layer)) => (&mut layer.weights, &mut layer.bias),
+            Some(FloatOp::Conv2d(layer)) => (&mut layer.weights, &mut layer.bias),
+            _ => return,
+        };
+        let taps = weights.len() / bias.len().max(1);
+        *weights = order.iter().flat_map(|&old| &weights[old * taps..][..taps]).copied().collect();
+        *bias = order.iter().map(|&old| bias[old]).collect();
     }
 }
 

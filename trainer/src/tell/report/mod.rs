@@ -8,7 +8,7 @@ use std::io::Cursor;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use image::{GrayImage, ImageFormat};
+use image::{DynamicImage, ImageFormat, RgbImage};
 
 pub use page::{Page, escape};
 pub use plot::{Bar, Point, bars, bounds, heat_table, lines, reliability, scatter};
@@ -16,16 +16,22 @@ pub use plot::{Bar, Point, bars, bounds, heat_table, lines, reliability, scatter
 /// From no ink to full ink.
 const SHADES: &[u8] = b" .:-=+*#%@";
 
-/// A PNG file.
-pub fn png(picture: &GrayImage) -> Vec<u8> {
+/// A PNG file, grey where the picture is.
+pub fn png(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    // Writing into memory cannot fail for a grey picture of a size that exists.
-    let _ = picture.write_to(&mut bytes, ImageFormat::Png);
+    let is_grey = picture.pixels().all(|pixel| pixel.0 == [pixel.0[0]; 3]);
+    // Writing into memory cannot fail for a picture of a size that exists.
+    let _ = match is_grey {
+        true => {
+            DynamicImage::from(picture.clone()).to_luma8().write_to(&mut bytes, ImageFormat::Png)
+        }
+        false => picture.write_to(&mut bytes, ImageFormat::Png),
+    };
     bytes.into_inner()
 }
 
 /// A PNG file as a `data:` address.
-pub fn data_uri(picture: &GrayImage) -> String {
+pub fn data_uri(picture: &RgbImage) -> String {
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png(picture)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use image::GrayImage;
+use image::RgbImage;
 
 use super::data_uri;
 
@@ -72,7 +72,7 @@ impl Page {
     }
 
     /// Pictures side by side with a caption each; their pixels are shown `times` as large.
-    pub fn pictures(&mut self, pictures: &[(GrayImage, String)], times: u32) {
+    pub fn pictures(&mut self, pictures: &[(RgbImage, String)], times: u32) {
         self.body.push_str("<div class=\"pictures\">\n");
         for (picture, caption) in pictures {
             let _ = writeln!(

@@ -1,0 +1,255 @@
+//! NumPy arrays: `.npz` as Keras' `mnist.npz`, or `.npy` files in a folder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::numbers::{self, Numbers};
+use super::parts::{Part, Parts};
+use super::tree::Tree;
+use super::{Collection, ImportError, Options, labels};
+use crate::{MAX_CHANNELS, MAX_SIDE, Source};
+
+/// What an array of samples or of labels is called, beside the part that it is for.
+const SAMPLES: [&str; 6] = ["x", "images", "data", "samples", "features", "arr"];
+const LABELS: [&str; 5] = ["y", "labels", "label", "targets", "target"];
+
+/// An array as it is in a file.
+struct Array {
+    shape: Vec<usize>,
+    values: Values,
+}
+
+enum Values {
+    Numbers { values: Vec<f32>, bytes: bool },
+    Words(Vec<String>),
+}
+
+/// Whether a tree holds arrays.
+pub fn are_in(tree: &Tree) -> bool {
+    tree.files.iter().any(|file| file.extension().is_some_and(|end| end == "npy"))
+}
+
+/// Reads the arrays `x_train`, `y_train` and so on; without a part in their names, `x` and `y`.
+pub fn read(tree: &Tree, options: &Options) -> Result<Collection, ImportError> {
+    let malformed = |what: String| ImportError::Malformed { path: tree.root.clone(), what };
+    let find = |names: &[&str], part: Option<Part>| {
+        (0..tree.files.len()).find(|&index| {
+            let stem = tree.files[index].file_stem().unwrap_or_default().to_string_lossy();
+            let stem = stem.to_ascii_lowercase();
+            let mut words = stem.split(|c: char| !c.is_ascii_alphanumeric());
+            Part::in_name(&stem) == part && words.any(|word| names.contains(&word))
+        })
+    };
+    let pair = |part: Part| match (find(&SAMPLES, Some(part)), find(&LABELS, Some(part))) {
+        (Some(samples), Some(labels)) => Some((samples, labels)),
+        _ if part == Part::Train => Option::zip(find(&SAMPLES, None), find(&LABELS, None)),
+        _ => None,
+    };
+    let train = pair(Part::Train).ok_or_else(|| {
+        let found: Vec<String> = tree.files.iter().map(|file| file.display().to_string()).collect();
+        malformed(format!(
+            "arrays x_train and y_train (or x and y) are needed; found {}",
+            found.join(", ")
+        ))
+    })?;
+    let parts = Parts { train, validation: pair(Part::Validation), test: pair(Part::Test) };
+    let mut notes = Vec::new();
+    let parts = parts.map(|part, (samples, labels)| {
+        let numbers = samples_of(tree, samples, labels)?;
+        let text = crate::shape_text(numbers.shape);
+        notes.push(format!("{} {} samples of {text}", numbers.labels.len(), part.name()));
+        Ok::<_, ImportError>(numbers)
+    })?;
+    numbers::collect(parts, notes, options)
+}
+
+fn samples_of(tree: &Tree, samples: usize, labels: usize) -> Result<Numbers, ImportError> {
+    let path = tree.path(samples);
+    let malformed =
+        |path: &PathBuf, what: String| ImportError::Malformed { path: path.clone(), what };
+    let array = |index: usize| {
+        let path = tree.path(index);
+        let bytes = tree.read(index).map_err(|what| malformed(&path, what))?;
+        parse(&bytes).map_err(|what| malformed(&path, what))
+    };
+    let (array, label_array, label_path) = (array(samples)?, array(labels)?, tree.path(labels));
+    let (count, shape) = match array.shape[..] {
+        [count, values] => (count, [1, 1, values]),
+        [count, height, width] => (count, [height, width, 1]),
+        // Channels come last, unless only the first dimension is small enough for them.
+        [count, a, b, c] if c > 4 && a <= 4 => {
+            let what = format!(
+                "is {:?}: channels first; save it as [samples, height, width, channels], \
+                 x.transpose(0, 2, 3, 1)",
+                [count, a, b, c]
+            );
+            return Err(malformed(&path, what));
+        }
+        [count, height, width, channels] => (count, [height, width, channels]),
+        _ => {
+            let what = format!("has the shape {:?}; two to four dimensions are read", array.shape);
+            return Err(malformed(&path, what));
+        }
+    };
+    let Values::Numbers { values, bytes } = array.values else {
+        return Err(malformed(&path, "holds words where samples are expected".into()));
+    };
+    let flat =
+        label_array.shape.len() == 1 || (label_array.shape.len() == 2 && label_array.shape[1] == 1);
+    if !flat || label_array.shape[0] != count {
+        let what = format!(
+            "has the shape {:?}; one label for each of the {count} samples is expected, not one-hot",
+            label_array.shape
+        );
+        return Err(malformed(&label_path, what));
+    }
+    let label_names = match label_array.values {
+        Values::Words(words) => words,
+        Values::Numbers { values, .. } => values
+            .iter()
+            .map(|value| match value.fract() == 0.0 {
+                true => Ok(format!("{value}")),
+                false => Err(malformed(&label_path, format!("label {value} is no whole number"))),
+            })
+            .collect::<Result<_, _>>()?,
+    };
+    let label_names = label_names
+        .iter()
+        .map(|name| labels::checked(name).map_err(|what| malformed(&label_path, what)))
+        .collect::<Result<_, _>>()?;
+    let image = shape[0] > 1 && shape[1] > 1 && shape[0] <= MAX_SIDE && shape[2] <= MAX_CHANNELS;
+    let from_zero = values.iter().all(|&value| value >= 0.0);
+    let file: Arc<std::path::Path> = Arc::from(&*path);
+    let sources = (0..count).map(|index| Source::part(&file, "sample", index)).collect();
+    let pixels = bytes || (image && from_zero);
+    Ok(Numbers { path, shape, values, labels: label_names, sources, pixels })
+}
+
+/// Reads a `.npy` file, versions 1 to 3.
+fn parse(bytes: &[u8]) -> Result<Array, String> {
+    let damaged = || "is no .npy file, or damaged".to_string();
+    if bytes.get(..6) != Some(b"\x93NUMPY") {
+        return Err(damaged());
+    }
+    let (length, start): (usize, usize) = match (bytes.get(6), bytes.get(8..12)) {
+        (Some(1), Some(&[a, b, ..])) => (usize::from(u16::from_le_bytes([a, b])), 10),
+        (Some(2 | 3), Some(&[a, b, c, d])) => (u32::from_le_bytes([a, b, c, d]) as usize, 12),
+        _ => return Err(damaged()),
+    };
+    let header = start.checked_add(length).and_then(|end| bytes.get(start..end));
+    let header = header.and_then(|text| std::str::from_utf8(text).ok()).ok_or_else(damaged)?;
+    let after = |key: &str| header.split_once(key).map(|(_, rest)| rest.trim_start());
+    let kind = after("'descr':")
+        .and_then(|rest| rest.strip_prefix('\''))
+        .and_then(|rest| rest.split_once('\''))
+        .map(|(kind, _)| kind)
+        .ok_or("holds records; plain arrays are read")?;
+    if after("'fortran_order':").is_none_or(|rest| rest.starts_with("True")) {
+        return Err("is in Fortran's order; save it with numpy.ascontiguousarray".into());
+    }
+    let shape = after("'shape':")
+        .and_then(|rest| rest.strip_prefix('('))
+        .and_then(|rest| rest.split_once(')'))
+        .map(|(dims, _)| dims.split(',').map(str::trim).filter(|dim| !dim.is_empty()))
+        .and_then(|dims| dims.map(|dim| dim.parse().ok()).collect::<Option<Vec<usize>>>())
+        .ok_or_else(damaged)?;
+    let count = shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
+    let count = count.ok_or_else(damaged)?;
+    let values = values(kind, &bytes[start + length..], count)?;
+    Ok(Array { shape, values })
+}
+
+/// The values behind a header.
+fn values(kind: &str, body: &[u8], count: usize) -> Result<Values, String> {
+    let (order, letter, width) = match kind.split_at_checked(2) {
+        Some((head, width)) => (&head[..1], &head[1..], width.parse::<usize>().ok()),
+        None => ("", "", None),
+    };
+    let unknown = || {
+        format!("has elements {kind:?}; numbers of 8 to 64 bits and words are read, little-endian")
+    };
+    let width = width.filter(|_| order != ">").ok_or_else(unknown)?;
+    let size = if letter == "U" { 4 * width } else { width };
+    let expected = count.checked_mul(size).ok_or_else(unknown)?;
+    if expected != body.len() {
+        return Err(format!("its header announces {expected} bytes, it holds {}", body.len()));
+    }
+    macro_rules! numbers {
+        ($number:ty) => {{
+            let (chunks, _) = body.as_chunks::<{ size_of::<$number>() }>();
+            chunks.iter().map(|chunk| <$number>::from_le_bytes(*chunk) as f32).collect()
+        }};
+    }
+    let values = match (letter, width) {
+        ("u", 1) | ("b", 1) => numbers!(u8),
+        ("i", 1) => numbers!(i8),
+        ("u", 2) => numbers!(u16),
+        ("i", 2) => numbers!(i16),
+        ("u", 4) => numbers!(u32),
+        ("i", 4) => numbers!(i32),
+        ("u", 8) => numbers!(u64),
+        ("i", 8) => numbers!(i64),
+        ("f", 4) => numbers!(f32),
+        ("f", 8) => numbers!(f64),
+        ("U", 1..) => {
+            let word = |chars: &[u8]| -> String {
+                let (chars, _) = chars.as_chunks::<4>();
+                chars
+                    .iter()
+                    .map_while(|c| char::from_u32(u32::from_le_bytes(*c)).filter(|&c| c != '\0'))
+                    .collect()
+            };
+            return Ok(Values::Words(body.chunks(size).map(word).collect()));
+        }
+        ("S", 1..) => {
+            let word =
+                |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_string();
+            return Ok(Values::Words(body.chunks(size).map(word).collect()));
+        }
+        _ => return Err(unknown()),
+    };
+    Ok(Values::Numbers { values, bytes: letter == "u" && width == 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Values, parse};
+
+    fn npy(header: &str, body: &[u8]) -> Vec<u8> {
+        let length = (header.len() as u16).to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), body].concat()
+    }
+
+    #[test]
+    fn arrays_are_read_as_numpy_writes_them() {
+        let file = npy("{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }\n", &{
+            [3_i64.to_le_bytes(), (-1_i64).to_le_bytes()].concat()
+        });
+        let array = parse(&file).expect("is an array");
+        let Values::Numbers { values, bytes } = array.values else { panic!("numbers") };
+        assert_eq!((array.shape, values, bytes), (vec![2], vec![3.0, -1.0], false));
+        let word: Vec<u8> = "ab\0c\0\0".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        let file = npy("{'descr': '<U3', 'fortran_order': False, 'shape': (2,), }\n", &word);
+        let Values::Words(words) = parse(&file).expect("is an array").values else {
+            panic!("words")
+        };
+        assert_eq!(words, ["ab", "c"]);
+    }
+
+    #[test]
+    fn what_is_no_array_is_refused() {
+        let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }\n";
+        assert!(parse(&npy(header, &[0; 4])).is_ok());
+        for (file, part) in [
+            (npy(header, &[0; 3]), "announces 4 bytes"),
+            (npy(&header.replace("False", "True"), &[0; 4]), "Fortran"),
+            (npy(&header.replace("(2, 2)", "(18446744073709551615, 2)"), &[0; 4]), "damaged"),
+            (npy(&header.replace("|u1", "|O"), &[0; 4]), "elements"),
+            (b"\x93NUMPY\x01\x00\xff\xff".to_vec(), "damaged"),
+            (b"PK".to_vec(), "no .npy"),
+        ] {
+            let error = parse(&file).err().unwrap_or_else(|| panic!("{part}: is read"));
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

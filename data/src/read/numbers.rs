@@ -1,0 +1,129 @@
+//! Samples that are numbers, from a table, an array or sensors, become bytes.
+
+use std::path::PathBuf;
+
+use super::parts::{Part, Parts};
+use super::{Collection, ImportError, Options, labels};
+use crate::prepare::{InputForm, Scaling, fill};
+use crate::{Dataset, MAX_CLASSES, Source, shape_problem, shape_text};
+
+/// Samples before their numbers are bytes.
+pub struct Numbers {
+    /// The file, for messages.
+    pub path: PathBuf,
+    /// Height, width and channels.
+    pub shape: [usize; 3],
+    /// One after the other, `[height][width][channels]`; NaN where one is missing.
+    pub values: Vec<f32>,
+    pub labels: Vec<String>,
+    pub sources: Vec<Source>,
+    /// Whether they are pixels, on one scale from 0 up, and not values each on a scale of its own.
+    pub pixels: bool,
+}
+
+/// Makes a data set of the parts: classes from the labels, bytes from the numbers on a scale that
+/// the training part decides.
+pub fn collect(
+    parts: Parts<Numbers>,
+    mut notes: Vec<String>,
+    options: &Options,
+) -> Result<Collection, ImportError> {
+    let (shape, pixels, path) = (parts.train.shape, parts.train.pixels, parts.train.path.clone());
+    let malformed = |what: String| ImportError::Malformed { path: path.clone(), what };
+    if let Some(what) = shape_problem(shape) {
+        return Err(malformed(what));
+    }
+    let (names, _) = labels::classes(&parts.train.labels);
+    if !(2..=MAX_CLASSES).contains(&names.len()) {
+        let found = names.len();
+        let labels = match &names[..] {
+            [one] => format!("1 different label, {one:?}"),
+            _ => format!("{found} different labels"),
+        };
+        let hint = "--label-column says which column has the labels";
+        return Err(malformed(format!("{labels}; 2 to {MAX_CLASSES} are possible; {hint}")));
+    }
+    let parts = parts.map(|part, mut numbers| {
+        fill_missing(part, &mut numbers, options, &mut notes)?;
+        Ok::<_, ImportError>(numbers)
+    })?;
+    let scaling = match pixels {
+        true => Scaling::of_pixels(&parts.train.values),
+        false => {
+            let fits = |given: &&Scaling| given.offset.len() == 1 || given.offset.len() == shape[2];
+            let given = options.numbers.as_ref().filter(fits).cloned();
+            Some(given.unwrap_or_else(|| Scaling::of_channels(&parts.train.values, shape[2])))
+        }
+    };
+    if let Some(scaling) = &scaling {
+        let noun = if pixels { "pixels" } else { "numbers" };
+        notes.push(format!("{noun} from {}", scaling.words()));
+    }
+    let parts = parts.map(|part, numbers| {
+        if numbers.shape != shape {
+            let what = format!(
+                "{} samples are {}, those of training {}",
+                part.name(),
+                shape_text(numbers.shape),
+                shape_text(shape)
+            );
+            return Err(ImportError::Malformed { path: numbers.path, what });
+        }
+        let (own_names, own) = labels::classes(&numbers.labels);
+        let known = own_names.iter().map(|name| match same(&names, name) {
+            Some(class) => Ok(class as u16),
+            None => Err(ImportError::Malformed {
+                path: numbers.path.clone(),
+                what: format!("{} label {name:?} is not among those of training", part.name()),
+            }),
+        });
+        let known: Vec<u16> = known.collect::<Result<_, _>>()?;
+        let samples = match &scaling {
+            Some(scaling) => scaling.apply(&numbers.values),
+            None => numbers.values.iter().map(|x| x.round().clamp(0.0, 255.0) as u8).collect(),
+        };
+        let classes = own.iter().map(|&class| known[usize::from(class)]).collect();
+        let dataset = Dataset::new(shape, samples, classes, names.clone());
+        Ok(dataset.with_sources(numbers.sources))
+    })?;
+    let form = scaling.map_or(InputForm::Bytes, InputForm::Numbers);
+    Ok(Collection::new(parts, form, notes))
+}
+
+/// The class that is called `name`, or is the same number.
+fn same(names: &[String], name: &str) -> Option<usize> {
+    let pair = |other: &String| labels::classes(&[other.clone(), name.to_string()]).0.len() == 1;
+    names.iter().position(|other| other == name).or_else(|| names.iter().position(pair))
+}
+
+/// Fills the missing numbers of a part, or refuses it if nobody said how.
+fn fill_missing(
+    part: Part,
+    numbers: &mut Numbers,
+    options: &Options,
+    notes: &mut Vec<String>,
+) -> Result<(), ImportError> {
+    if let Some(missing) = options.missing_value.map(f32::from) {
+        let stands = |value: &&mut f32| **value == missing;
+        numbers.values.iter_mut().filter(stands).for_each(|value| *value = f32::NAN);
+    }
+    let missing = numbers.values.iter().filter(|value| value.is_nan()).count();
+    if missing == 0 {
+        return Ok(());
+    }
+    let noun = if numbers.pixels { "pixels" } else { "numbers" };
+    let Some(how) = options.fill else {
+        let size = numbers.shape.iter().product();
+        let holed = |sample: &&[f32]| sample.iter().any(|value| value.is_nan());
+        let samples = numbers.values.chunks(size).filter(holed).count();
+        return Err(ImportError::Malformed {
+            path: numbers.path.clone(),
+            what: format!(
+                "{missing} {noun} are missing, in {samples} images; --fill interpolate or --fill mean fills them"
+            ),
+        });
+    };
+    fill(&mut numbers.values, numbers.shape, how);
+    notes.push(format!("{missing} missing {} {noun} filled: {how:?}", part.name()));
+    Ok(())
+}

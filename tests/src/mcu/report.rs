@@ -1,0 +1,224 @@
+//! The tables of `tools/mcu-report`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use converter::reference;
+use firmware_core::{LayerInfo, LayerKind, argmax};
+use inkling_data::{Dataset, Split};
+
+use super::cores::{CORES, Core, Cost};
+use super::{BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple};
+use crate::networks::{INPUTS, REFERENCES, digits};
+
+/// A network, what is known of its layers, and what it costs on each core that the toolchain builds for.
+struct Row {
+    name: String,
+    layers: Vec<(LayerKind, usize)>,
+    arena: usize,
+    input: usize,
+    costs: Vec<Option<Cost>>,
+}
+
+/// What the networks called `names` cost on every core: instructions, instructions per
+/// multiply-accumulate by kind of layer, flash and RAM.
+///
+/// # Errors
+///
+/// What does not build or run, or whose logits are not the host's.
+pub fn networks(toolchain: &Toolchain, names: &[&str]) -> Result<String, String> {
+    let rows: Vec<Row> =
+        names.iter().map(|name| measure_network(toolchain, name)).collect::<Result<_, _>>()?;
+    let mut text = format!("{}, QEMU:\n\n", toolchain.version());
+    instructions(&mut text, &rows);
+    by_kind(&mut text, &rows);
+    memory(&mut text, &rows);
+    Ok(text)
+}
+
+fn measure_network(toolchain: &Toolchain, name: &str) -> Result<Row, String> {
+    let scratch = crate::scratch(&format!("network-{name}"));
+    let info = |layers: &[LayerInfo]| layers.iter().map(|l| (l.kind, l.macs as usize)).collect();
+    let (folder, layers, arena, inputs, logits) =
+        match REFERENCES.iter().find(|net| net.name == name) {
+            Some(network) => {
+                let (conversion, inputs) = network.write(&scratch);
+                let layers = conversion
+                    .network
+                    .layers
+                    .iter()
+                    .map(|layer| (layer.kind(), layer.macs()))
+                    .collect();
+                let logits = reference::all_logits(&conversion.network, &inputs).concat();
+                (scratch.clone(), layers, conversion.arena.bytes, inputs, logits)
+            }
+            None => {
+                let inputs = digits();
+                let logits = inputs.images().flat_map(expected).collect();
+                let folder = crate::root().join("models/simple");
+                (folder, info(simple::INFO.layers), simple::ARENA_BYTES, inputs, logits)
+            }
+        };
+    let input = inputs.image_size();
+    let bytes = inputs.batch(0..inputs.len());
+    let cost = |core: &Core| {
+        if !core.is_known_to(toolchain) {
+            return Ok(None);
+        }
+        eprintln!("measuring {name} on {}", core.name);
+        let cost = core.cost(toolchain, &folder, &bytes, input)?;
+        if cost.logits != logits {
+            return Err(format!("{name} on {}: its logits are not the host's", core.name));
+        }
+        Ok(Some(cost))
+    };
+    let costs = CORES.iter().map(cost).collect::<Result<_, String>>()?;
+    let _ = std::fs::remove_dir_all(&scratch);
+    Ok(Row { name: name.to_string(), layers, arena, input, costs })
+}
+
+/// A cell for each core, a dash where nothing was measured.
+fn cells(row: &Row, cell: impl Fn(&Cost) -> String) -> String {
+    let cell = |cost: &Option<Cost>| cost.as_ref().map_or("–".into(), &cell);
+    row.costs.iter().map(cell).collect::<Vec<_>>().join(" | ")
+}
+
+fn head(text: &mut String, first: &str) {
+    let names: Vec<_> = CORES.iter().map(|core| core.name).collect();
+    let columns = first.matches('|').count() + 1;
+    let _ = writeln!(text, "| {first} | {} |", names.join(" | "));
+    let _ = writeln!(text, "|{}{}", "---|".repeat(columns), "--:|".repeat(names.len()));
+}
+
+fn instructions(text: &mut String, rows: &[Row]) {
+    head(text, "network");
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} |",
+            row.name,
+            cells(row, |cost| thousands(cost.instructions))
+        );
+    }
+    let _ = writeln!(text, "\nGuest instructions per image, the worst of {INPUTS} inputs.\n");
+}
+
+fn by_kind(text: &mut String, rows: &[Row]) {
+    head(text, "network | layers");
+    for row in rows {
+        let mut kinds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, (kind, _)) in row.layers.iter().enumerate() {
+            kinds.entry(kind.name()).or_default().push(index);
+        }
+        for (kind, layers) in kinds {
+            let macs: usize = layers.iter().map(|&layer| row.layers[layer].1).sum();
+            let cell = |cost: &Cost| {
+                let sum: u64 = layers.iter().filter_map(|&layer| cost.layers.get(layer)).sum();
+                // What multiplies nothing has no rate.
+                match macs {
+                    0 => thousands(sum),
+                    _ => format!("{:.2}", sum as f64 / macs as f64),
+                }
+            };
+            let unit = if macs == 0 { ", instructions" } else { "" };
+            let _ = writeln!(text, "| {} | {kind}{unit} | {} |", row.name, cells(row, cell));
+        }
+    }
+    let _ = writeln!(text, "\nGuest instructions per multiply-accumulate, by kind of layer.\n");
+}
+
+fn memory(text: &mut String, rows: &[Row]) {
+    head(text, "network | bytes");
+    for row in rows {
+        let name = &row.name;
+        let weights = row.costs.iter().flatten().map(|cost| cost.weights).max().unwrap_or(0);
+        for (what, cell) in [
+            ("flash: weights", &(|_: &Cost| thousands(weights)) as &dyn Fn(&Cost) -> String),
+            ("flash: kernels", &|cost| thousands(cost.kernels)),
+            ("RAM: arena", &|_| thousands(row.arena as u64)),
+            ("RAM: input", &|_| thousands(row.input as u64)),
+            ("RAM: stack", &|cost| thousands(cost.stack)),
+        ] {
+            let _ = writeln!(text, "| {name} | {what} | {} |", cells(row, cell));
+        }
+    }
+    let _ = writeln!(text, "\nBytes. The stack is that of a program that also reads files.\n");
+}
+
+/// What `models/simple` costs on every emulated board.
+///
+/// # Errors
+///
+/// A board over its budget.
+pub fn boards(toolchain: &Toolchain) -> Result<String, String> {
+    let images = Dataset::load(&crate::mnist(), Split::Test).map_err(|error| error.to_string())?;
+    let measured = BOARDS.map(|board| {
+        eprintln!("measuring {}", board.title);
+        measure(toolchain, &board, &images)
+    });
+    let mut text = format!("`simple`, {}, QEMU:\n\n", toolchain.version());
+    text += "| board | core | flash | weights | kernels | rest | RAM | arena | image | statics | stack |\n";
+    text += "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+    for (board, Measurement { flash, ram, .. }) in BOARDS.iter().zip(&measured) {
+        let bytes = [
+            flash.total(),
+            flash.weights,
+            flash.kernels,
+            flash.rest,
+            ram.total(),
+            ram.arena,
+            ram.image,
+            ram.statics,
+            ram.stack,
+        ];
+        let bytes = bytes.map(thousands).join(" | ");
+        let _ = writeln!(text, "| {} | {} | {bytes} |", board.title, board.core);
+    }
+    let _ = writeln!(text, "\nBytes; the budgets are {FLASH_BUDGET} and {RAM_BUDGET}.\n");
+
+    let layers = simple::INFO.layers;
+    let names: Vec<_> = layers.iter().map(|layer| layer.name).collect();
+    let _ = writeln!(text, "| core | instructions per image | {} |", names.join(" | "));
+    let _ = writeln!(text, "|---|--:|{}", "--:|".repeat(layers.len()));
+    for (board, measured) in BOARDS.iter().zip(&measured) {
+        let by_layer: Vec<_> = measured.layers.iter().copied().map(thousands).collect();
+        let (core, total) = (board.core, thousands(measured.instructions));
+        let _ = writeln!(text, "| {core} | {total} | {} |", by_layer.join(" | "));
+    }
+    text += "\nGuest instructions, the worst of the first 100 test images.\n\n";
+
+    text += "| core | bytes of code of each function that computes |\n|---|---|\n";
+    for (board, measured) in BOARDS.iter().zip(&measured) {
+        let functions: Vec<String> =
+            measured.kernels.iter().map(|(name, bytes)| format!("`{name}` {bytes}")).collect();
+        let _ = writeln!(text, "| {} | {} |", board.core, functions.join(", "));
+    }
+
+    let right = |&index: &usize| {
+        argmax(&expected(images.image(index))) == usize::from(images.labels[index])
+    };
+    let accuracy = 100.0 * (0..images.len()).filter(right).count() as f64 / images.len() as f64;
+    let _ = writeln!(
+        text,
+        "\nAccuracy on the {} test images: {accuracy:.2} %, on every core: the logits are the same.",
+        images.len()
+    );
+    for (board, Measurement { flash, ram, .. }) in BOARDS.iter().zip(&measured) {
+        if flash.total() > FLASH_BUDGET || ram.total() > RAM_BUDGET {
+            return Err(format!("{} is over its budget", board.title));
+        }
+    }
+    Ok(text)
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,166 @@
+//! Every kind of file on which readers go wrong ends as it should: read right and proven, or
+//! refused in one line.
+
+use std::time::{Duration, Instant};
+
+use converter::passes::PixelScale;
+use converter::prove::{Proof, Reading};
+use converter::{Converter, evaluate};
+use tests::kinds::{self, CLASSES, Expected, Kind, Net, SIDE};
+use tests::random_images;
+
+/// Far more than any kind takes, on however busy a machine: nothing hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn every_kind_is_read_right_or_refused() {
+    let mut wrong = Vec::new();
+    for Kind { name, onnx, size: [height, width], expected } in kinds::all() {
+        let started = Instant::now();
+        let images = random_images(3, 24, height, width, CLASSES);
+        let conversion = Converter::new("net", &onnx).convert(&images);
+        let outcome = match (expected, conversion) {
+            (Expected::Refused(parts), Err(error)) => {
+                let line = error.to_string();
+                let missing: Vec<_> = parts.iter().filter(|part| !line.contains(**part)).collect();
+                match missing.is_empty() && line.lines().count() == 1 {
+                    true => Ok(()),
+                    false => Err(format!("{missing:?} is missing in {line:?}")),
+                }
+            }
+            (Expected::Refused(_), Ok(_)) => Err("is converted".into()),
+            (_, Err(error)) => Err(format!("is refused: {error}")),
+            (expected, Ok(conversion)) => match Proof::of(&conversion, &images, &images) {
+                Err(error) => Err(error.to_string()),
+                Ok(Proof { reading: Reading::Tract(error), .. }) => {
+                    match matches!(expected, Expected::Converts) && error < 1e-4 {
+                        true => Ok(()),
+                        false => Err(format!("is off by {error} from tract")),
+                    }
+                }
+                Ok(proof) => match (expected, proof.reading.note()) {
+                    (Expected::ConvertsByItsNodes, Some(_)) => Ok(()),
+                    (_, note) => Err(format!("{note:?}")),
+                },
+            },
+        };
+        if let Err(what) = outcome {
+            wrong.push(format!("{name}: {what}"));
+        }
+        assert!(started.elapsed() < PATIENCE, "{name} takes {:?}", started.elapsed());
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The network that takes bytes and divides them itself is the one that takes `pixel / 255`.
+#[test]
+fn what_takes_integers_is_given_pixels_as_they_are() {
+    let images = random_images(4, 8, SIDE, SIDE, CLASSES);
+    let kind = |name: &str| kinds::all().into_iter().find(|kind| kind.name == name);
+    let bytes = kind("uint8").expect("is a kind").onnx;
+    let read = Converter::new("net", &bytes).lower().expect("is read");
+    let plain = Converter::new("net", &kinds::plain()).lower().expect("is read");
+    for index in 0..images.len() {
+        let (a, b) = (
+            evaluate::logits(&read, images.image(index)),
+            evaluate::logits(&plain, images.image(index)),
+        );
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-4), "{a:?} {b:?}");
+    }
+    let scaled = Converter::new("net", &bytes).pixel_scale(PixelScale::default()).lower();
+    let error = scaled.err().expect("a scale for integers is refused").to_string();
+    assert!(error.contains("takes integers"), "{error}");
+    let rescaled = kind("rescaled_inside").expect("is a kind").onnx;
+    let conversion = Converter::new("net", &rescaled).convert(&images).expect("is converted");
+    assert_eq!(conversion.pixels, PixelScale::RAW);
+    assert!(conversion.notes.iter().any(|note| note.contains("--pixel-divisor 255")));
+}
+
+/// A file that nothing can check is refused, and converted only when asked for.
+#[test]
+fn a_wrong_reading_is_noticed_by_either_runtime() {
+    let images = random_images(5, 12, SIDE, SIDE, CLASSES);
+    let mut conversion =
+        Converter::new("net", &kinds::plain()).convert(&images).expect("is converted");
+    let other = Converter::new("net", &kinds::plain())
+        .pixel_scale(PixelScale { divisor: 200.0, ..PixelScale::default() })
+        .convert(&images)
+        .expect("is converted");
+    // The layers of one, the pixels of the other: what a misread file is like.
+    conversion.float = other.float;
+    let error = Proof::of(&conversion, &images, &images).expect_err("is off").to_string();
+    assert!(error.contains("is off by"), "{error}");
+}
+
+/// Recorded exponents that do not fit the weights are ignored with a word.
+#[test]
+fn exponents_of_other_weights_are_not_used() {
+    let images = random_images(6, 24, SIDE, SIDE, CLASSES);
+    let right = Converter::new("net", &kinds::plain()).convert(&images).expect("is converted");
+    let first = &right.network.layers[0];
+    let with = |exponent: i32| {
+        let mut net = Net::new(17);
+        net.model.metadata("activation_exponents", &format!("{}={exponent}", first.source_name));
+        let x = net.input(&[1, SIDE, SIDE]);
+        let y = net.rest(&x);
+        net.finish(&y)
+    };
+    let best = first.format.exponent();
+    for (given, taken) in [(best, best), (best - 1, best - 1), (best - 9, best), (-20, best)] {
+        let conversion = Converter::new("net", &with(given)).convert(&images).expect("converts");
+        assert_eq!(conversion.network.layers[0].format.exponent(), taken, "given {given}");
+        assert_eq!(conversion.notes.is_empty(), given == taken, "{:?}", conversion.notes);
+    }
+}
+
+/// Channels whose ranges differ by 10⁴ lose nothing: the integers are as near to the float
+/// network as those of the even one.
+#[test]
+fn channels_of_wide_spread_keep_their_bits() {
+    let images = random_images(7, 60, SIDE, SIDE, CLASSES);
+    let spread = kinds::edited(&two_layers(), |model| {
+        let graph = model.graph.as_mut().expect("has a graph");
+        let scale = |tensor: &mut converter::pb::TensorProto, channel: &dyn Fn(usize) -> f32| {
+            let words = tensor.raw_data.chunks_exact(4).enumerate();
+            let scaled = words.flat_map(|(at, word)| {
+                let value = f32::from_le_bytes(word.try_into().expect("four bytes"));
+                (value * channel(at)).to_le_bytes()
+            });
+            tensor.raw_data = scaled.collect();
+        };
+        let factor = |channel: usize| 2_f32.powi(4 * channel as i32 - 6);
+        scale(&mut graph.initializer[0], &|at| factor(at / 9));
+        scale(&mut graph.initializer[1], &factor);
+        scale(&mut graph.initializer[2], &|at| 1.0 / factor(at / 9 % 4));
+    });
+    let error = |onnx: &[u8]| {
+        let conversion = Converter::new("net", onnx).convert(&images).expect("is converted");
+        Proof::of(&conversion, &images, &images).expect("is proven");
+        let scale =
+            2_f32.powi(-conversion.network.layers.last().expect("layers").format.exponent());
+        let mut worst = 0_f32;
+        for index in 0..images.len() {
+            let float = evaluate::logits(&conversion.float, images.image(index));
+            let int8 = converter::reference::logits(&conversion.network, images.image(index));
+            let peak = float.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
+            for (a, b) in float.iter().zip(int8) {
+                worst = worst.max((a - b as f32 * scale).abs() / peak);
+            }
+        }
+        worst
+    };
+    let (even, spread) = (error(&two_layers()), error(&spread));
+    assert!(spread < 1.5 * even + 0.01, "off by {spread}, the even network by {even}");
+}
+
+/// conv 1→4 · relu · pool · conv 4→3 · relu · fc
+fn two_layers() -> Vec<u8> {
+    let mut net = Net::new(17);
+    let x = net.input(&[1, SIDE, SIDE]);
+    let x = net.conv(&x, 1, 4);
+    let x = net.pooled(&x);
+    let x = net.conv(&x, 4, 3);
+    let x = net.node("Relu", &[&x], &[]);
+    let y = net.classified(&x, 3 * 36);
+    net.finish(&y)
+}
