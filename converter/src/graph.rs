@@ -81,6 +81,10 @@ pub enum Operator {
     LeakyRelu {
         slope: f32,
     },
+    /// What is negative times the slope of its channel.
+    PRelu {
+        slopes: Vec<f32>,
+    },
     /// A function of every single element.
     Function(Function),
     MaxPool2d {
@@ -184,6 +188,7 @@ impl Operator {
             Operator::Relu => "relu",
             Operator::Clip { .. } => "clip",
             Operator::LeakyRelu { .. } => "leaky_relu",
+            Operator::PRelu { .. } => "prelu",
             Operator::Function(function) => function.as_dyn().name(),
             Operator::MaxPool2d { .. } => "max_pool2d",
             Operator::AveragePool2d { .. } => "average_pool2d",

@@ -72,6 +72,8 @@ pub enum LayerKind {
     Mul,
     /// [`kernels::gather`](crate::kernels::gather)
     Gather,
+    /// [`kernels::prelu`](crate::kernels::prelu)
+    PRelu,
 }
 
 impl LayerKind {
@@ -91,6 +93,7 @@ impl LayerKind {
             Self::Lookup => "lookup",
             Self::Mul => "mul",
             Self::Gather => "gather",
+            Self::PRelu => "prelu",
         }
     }
 }

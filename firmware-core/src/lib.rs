@@ -75,7 +75,7 @@ pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
     Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise, FullyConnected,
-    Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, PaddedWith, Strided, Unit,
+    Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, PRelu, PaddedWith, Strided, Unit,
 };
 pub use observer::Observer;
 pub use product::Product;

@@ -30,7 +30,7 @@ pub enum Structure {
     Functions,
     /// Products: squeeze-and-excite, and of two values.
     Excite,
-    /// Slices, shuffled channels, repeated pixels, dilated windows.
+    /// Slices, shuffled channels, repeated pixels, dilated windows, a slope for each channel.
     Moving,
     /// Windows, strides, paddings and groups drawn by the seed.
     RandomGeometry,
@@ -222,6 +222,12 @@ impl Net {
 
     fn leaky_relu(&mut self, x: &Value, slope: f32) -> Value {
         self.unary("LeakyRelu", x, &[("alpha", Attribute::Float(slope))])
+    }
+
+    /// A slope for each channel, of either sign.
+    fn prelu(&mut self, x: &Value) -> Value {
+        let slopes = self.weights(&[x.channels, 1, 1], 1.5);
+        Value { name: self.node("PRelu", &[&x.name, &slopes], &[]), ..x.clone() }
     }
 
     /// Clip from 0 to `ceiling`.
@@ -561,6 +567,7 @@ impl Net {
     /// Slices, shuffled channels, repeated pixels and dilated windows.
     fn moving(&mut self, image: Value) -> String {
         let x = self.conv(&image, 6, same(3, 1), 1);
+        let x = self.prelu(&x);
         // Halves, one of them cropped and enlarged again, joined and shuffled.
         let [a, b] = self.halves(&x);
         let b = self.slice(&b, [2, 3], [3, 2], [9, 8]);

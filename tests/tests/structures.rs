@@ -125,6 +125,7 @@ fn every_kernel_is_used() {
         LayerKind::Lookup,
         LayerKind::Mul,
         LayerKind::Gather,
+        LayerKind::PRelu,
     ] {
         assert!(kinds.contains(kind.name()), "{} is missing in {kinds:?}", kind.name());
     }

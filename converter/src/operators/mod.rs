@@ -22,6 +22,7 @@ pub mod leaky_relu;
 pub mod lookup;
 pub mod max_pool2d;
 pub mod mul;
+pub mod prelu;
 mod relu;
 
 use firmware_core::LayerKind;
@@ -43,6 +44,7 @@ pub(crate) const LOWER: &[Lower] = &[
     add::lower,
     concat::lower,
     leaky_relu::lower,
+    prelu::lower,
     lookup::lower,
     mul::lower,
     gather::lower,
@@ -59,6 +61,7 @@ operators! {
         Add(add::Add),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::LeakyRelu),
+        PRelu(prelu::PRelu),
         Lookup(lookup::Lookup),
         Mul(mul::Mul),
         Gather(gather::Gather),
@@ -75,6 +78,7 @@ operators! {
         Add(add::QuantizedAdd),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::QuantizedLeakyRelu),
+        PRelu(prelu::QuantizedPRelu),
         Lookup(lookup::QuantizedLookup),
         Mul(mul::QuantizedMul),
         Gather(gather::Gather),

@@ -28,6 +28,7 @@ mod grouped_conv2d;
 mod leaky_relu;
 mod lookup;
 mod max_pool2d;
+mod prelu;
 mod softmax;
 
 pub use add::{add, add_in_place};
@@ -45,6 +46,7 @@ pub use grouped_conv2d::grouped_conv2d;
 pub use leaky_relu::{leaky_relu, leaky_relu_in_place};
 pub use lookup::{lookup, lookup_in_place};
 pub use max_pool2d::{Pool2dShape, max_pool2d};
+pub use prelu::{prelu, prelu_in_place};
 pub use softmax::softmax;
 
 use crate::{Activation, Requantize};

@@ -16,6 +16,7 @@ mod grouped_conv2d;
 mod leaky_relu;
 mod lookup;
 mod max_pool2d;
+mod prelu;
 
 pub use add::Add;
 pub use average_pool2d::AveragePool2d;
@@ -30,3 +31,4 @@ pub use grouped_conv2d::GroupedConv2d;
 pub use leaky_relu::LeakyRelu;
 pub use lookup::Lookup;
 pub use max_pool2d::MaxPool2d;
+pub use prelu::PRelu;

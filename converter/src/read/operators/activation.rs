@@ -72,6 +72,21 @@ pub(super) fn leaky_relu(reader: &mut Reader, node: &Cursor) -> Result<(), ReadE
     unary(reader, node, operator)
 }
 
+/// A slope for all elements, or one for each channel.
+pub(super) fn prelu(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    let (view, slopes) = (node.view(reader, 0)?, node.constant(reader, 1)?);
+    let (dims, slopes) = (slopes.dims(), slopes.floats()?);
+    if slopes.iter().any(|slope| !slope.is_finite()) {
+        return Err(node.wrong("a slope is infinite or not a number"));
+    }
+    let (view, slopes) = arithmetic::per_channel(reader, node, view, dims, slopes)?;
+    let operator = match slopes[..] {
+        [slope] => leaky(slope),
+        _ => Operator::PRelu { slopes },
+    };
+    reader.push(node.proto, operator, &[view.value], |value| view.at(value))
+}
+
 /// A ReLU that leaks; with a slope from 0 to 1 it is a layer of its own.
 fn leaky(slope: f32) -> Operator {
     match slope {

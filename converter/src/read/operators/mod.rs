@@ -51,6 +51,7 @@ const SUPPORTED: &[&str] = &[
     "Min",
     "Mul",
     "Pad",
+    "PRelu",
     "Pow",
     "ReduceMax",
     "ReduceMean",
@@ -253,6 +254,7 @@ pub(super) fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<()
             movement::movement(reader, node)
         }
         "LeakyRelu" => activation::leaky_relu(reader, node),
+        "PRelu" => activation::prelu(reader, node),
         "Identity" => activation::identity(reader, node),
         "Dropout" => activation::dropout(reader, node),
         "Cast" => activation::cast(reader, node),

@@ -229,6 +229,11 @@ impl Reading<'_> {
                 };
                 (self.push(name, layer, inputs)?, 1.0)
             }
+            FloatOp::PRelu(_) => {
+                return Err(refused(
+                    "has a slope for each channel, which training has no layer for",
+                ));
+            }
             FloatOp::Mul(_) => {
                 return Err(refused("is a product, which training has no layer for"));
             }
