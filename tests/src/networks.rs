@@ -32,7 +32,13 @@ pub const REFERENCES: [Reference; 5] = [
     Reference { name: "ic", shape: [32, 32, 3], outputs: 10, macs: 12_501_632, weights: 77_360 },
     Reference { name: "kws", shape: [49, 10, 1], outputs: 12, macs: 2_656_768, weights: 22_016 },
     Reference { name: "vww", shape: [96, 96, 3], outputs: 2, macs: 7_489_664, weights: 208_112 },
-    Reference { name: "ad", shape: [1, 1, 640], outputs: 640, macs: 264_192, weights: 264_192 },
+    Reference {
+        name: "ad", // A vector, for the reader of ONNX files one column.
+        shape: [640, 1, 1],
+        outputs: 640,
+        macs: 264_192,
+        weights: 264_192,
+    },
 ];
 
 impl Reference {

@@ -1,4 +1,4 @@
-//! The memory map of the emulated machine, and the random shapes that `check` tries on it.
+//! The memory map of the emulated machine, and the random shapes that `check-random` tries on it.
 
 mod shapes;
 
@@ -16,7 +16,7 @@ struct Machine {
 /// The memory of `machine`, by the name that QEMU's option `-M` takes.
 fn memory_of(machine: &str) -> Option<Machine> {
     let (flash, ram, shapes) = match machine {
-        "microbit" => ("0x00000000, LENGTH = 256K", "0x20000000, LENGTH = 16K", 2),
+        "microbit" => ("0x00000000, LENGTH = 256K", "0x20000000, LENGTH = 16K", 3),
         "mps2-an385" | "mps2-an386" => ("0x00000000, LENGTH = 4M", "0x20000000, LENGTH = 4M", 12),
         "mps2-an505" | "mps2-an521" => ("0x10000000, LENGTH = 4M", "0x38000000, LENGTH = 4M", 12),
         "mps3-an547" => ("0x10000000, LENGTH = 512K", "0x30000000, LENGTH = 512K", 8),

@@ -1,0 +1,173 @@
+//! Every layer that has kernels of its own against the scalar kernels, on small shapes with odd
+//! numbers of taps and channels: small enough for Miri, which sees a read of what is uninitialized
+//! or not the layer's.
+//!
+//! `cargo +nightly miri test -p firmware-core --test layers`
+
+use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
+use firmware_core::layers::Geometry;
+use firmware_core::{
+    Activation, AveragePool2d, Conv2d, DepthwiseConv2d, Dilated, FullyConnected, MaxPool2d,
+    PaddedWith, Shift, Strided, Unit, Window,
+};
+
+/// A multiplicative generator; its high bits are used.
+struct Source(u64);
+
+impl Source {
+    fn byte(&mut self) -> u8 {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (self.0 >> 40) as u8
+    }
+
+    fn bytes<const N: usize>(&mut self) -> [i8; N] {
+        [(); N].map(|()| self.byte() as i8)
+    }
+
+    fn activations<X: Activation, const N: usize>(&mut self) -> [X; N] {
+        self.bytes().map(|byte: i8| match X::UNSIGNED {
+            true => X::saturate(i32::from(byte as u8)),
+            false => X::saturate(i32::from(byte)),
+        })
+    }
+
+    fn channels<const N: usize>(&mut self) -> ([i32; N], [Shift; N]) {
+        let bias = self.bytes().map(|byte: i8| i32::from(byte) * 50);
+        (bias, self.bytes().map(|byte: i8| Shift::new(4 + (byte as u8) % 8)))
+    }
+}
+
+/// What no layer leaves in its output.
+fn untouched<Y: Activation>() -> Y {
+    Y::saturate(0x5a)
+}
+
+/// A convolution alone, its accumulators, and fused with a pooling of 2 x 2.
+fn conv2d<
+    X: Activation,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+    const PH: usize,
+    const PW: usize,
+>(
+    seed: u64,
+) {
+    let source = &mut Source(seed);
+    let x: [[[X; IC]; IW]; IH] = [(); IH].map(|()| [(); IW].map(|()| source.activations()));
+    let weights = [(); OC].map(|()| [(); KH].map(|()| [(); KW].map(|()| source.bytes())));
+    let (bias, shifts) = source.channels();
+    let layer = Conv2d::<OC, KH, KW, IC, G>::new(weights, bias, shifts);
+    let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
+    let flat = weights.as_flattened().as_flattened().as_flattened();
+    let input = x.as_flattened().as_flattened();
+
+    let mut y = [[[untouched::<u8>(); OC]; OW]; OH];
+    let mut want = vec![0; OH * OW * OC];
+    layer.forward(&x, &mut y);
+    kernels::conv2d(&shape, input, flat, &bias, &shifts, &mut want);
+    assert_eq!(y.as_flattened().as_flattened(), want);
+
+    let mut y = [[[-7; OC]; OW]; OH];
+    let mut want = vec![0; OH * OW * OC];
+    layer.accumulate(&x, &mut y);
+    kernels::conv2d_accumulate(&shape, input, flat, &bias, &mut want);
+    assert_eq!(y.as_flattened().as_flattened(), want);
+
+    let mut y = [[[untouched::<i8>(); OC]; PW]; PH];
+    let mut want = vec![0; PH * PW * OC];
+    layer.forward_max_pool2d(&MaxPool2d::<2, 2>::new(), &x, &mut y);
+    let window = Window::tiling([2, 2]);
+    let pool = Pool2dShape { input: [OH, OW, OC], output: [PH, PW, OC], window };
+    kernels::conv2d_max_pool2d(&shape, &pool, input, flat, &bias, &shifts, &mut want);
+    assert_eq!(y.as_flattened().as_flattened(), want);
+}
+
+#[test]
+fn convolutions() {
+    conv2d::<u8, 3, 3, 3, 3, Unit, 5, 6, 3, 4, 1, 2>(1);
+    conv2d::<i8, 5, 2, 3, 1, Unit, 4, 5, 3, 3, 1, 1>(2);
+    conv2d::<u8, 4, 1, 1, 7, Unit, 2, 3, 2, 3, 1, 1>(3);
+    conv2d::<u8, 6, 3, 3, 3, Strided<1, 1, 1, 1>, 3, 4, 3, 4, 1, 2>(4);
+    conv2d::<i8, 9, 3, 2, 5, Strided<2, 1, 1, 0, 1, 1>, 5, 3, 3, 3, 1, 1>(5);
+    conv2d::<u8, 3, 2, 2, 3, Dilated<Unit, 2, 3>, 5, 6, 3, 3, 1, 1>(6);
+    type Padded = PaddedWith<Dilated<Strided<1, 1, 2, 2>, 2, 2>, -9>;
+    conv2d::<i8, 2, 3, 3, 3, Padded, 4, 3, 4, 3, 2, 1>(7);
+}
+
+fn depthwise<
+    X: Activation,
+    const C: usize,
+    const KH: usize,
+    const KW: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    seed: u64,
+) {
+    let source = &mut Source(seed);
+    let x: [[[X; C]; IW]; IH] = [(); IH].map(|()| [(); IW].map(|()| source.activations()));
+    let weights = [(); KH].map(|()| [(); KW].map(|()| source.bytes()));
+    let (bias, shifts) = source.channels();
+    let mut y = [[[untouched::<i8>(); C]; OW]; OH];
+    let mut want = vec![0; OH * OW * C];
+    DepthwiseConv2d::<C, KH, KW, G>::new(weights, bias, shifts).forward(&x, &mut y);
+    let shape = Conv2dShape::of::<G>([IH, IW, C], [OH, OW, C], [KH, KW]);
+    let flat = weights.as_flattened().as_flattened();
+    let input = x.as_flattened().as_flattened();
+    kernels::depthwise_conv2d(&shape, input, flat, &bias, &shifts, &mut want);
+    assert_eq!(y.as_flattened().as_flattened(), want);
+}
+
+#[test]
+fn depthwise_convolutions() {
+    depthwise::<u8, 3, 3, 3, Unit, 4, 4, 2, 2>(11);
+    depthwise::<u8, 4, 3, 3, Strided<1, 1, 1, 1>, 3, 4, 3, 4>(12);
+    depthwise::<i8, 7, 3, 3, PaddedWith<Strided<2, 2, 0, 0, 1, 1>, 17>, 4, 4, 2, 2>(13);
+    depthwise::<u8, 67, 2, 1, Dilated<Unit, 2, 1>, 3, 2, 1, 2>(14);
+    depthwise::<i8, 70, 1, 2, Strided<1, 1, 0, 1>, 1, 2, 1, 3>(15);
+}
+
+#[test]
+fn average_poolings() {
+    let source = &mut Source(21);
+    let x: [[[u8; 6]; 5]; 4] = [(); 4].map(|()| [(); 5].map(|()| source.activations()));
+    let (mut y, mut want) = ([[[0x5au8; 6]; 2]; 2], [0; 24]);
+    AveragePool2d::<3, 2, Strided<2, 2, 1, 0, 0, 0>>::new(Shift::new(2)).forward(&x, &mut y);
+    let window = Window { stride: [2, 2], padding: [1, 0, 0, 0], ..Window::new([3, 2]) };
+    let shape = Pool2dShape { input: [4, 5, 6], output: [2, 2, 6], window };
+    kernels::average_pool2d(&shape, x.as_flattened().as_flattened(), Shift::new(2), &mut want);
+    assert_eq!(y.as_flattened().as_flattened(), want);
+}
+
+fn fully_connected<X: Activation, const OUT: usize, const IN: usize>(seed: u64) {
+    let source = &mut Source(seed);
+    let x: [X; IN] = source.activations();
+    let weights: [[i8; IN]; OUT] = [(); OUT].map(|()| source.bytes());
+    let (bias, shifts) = source.channels();
+    let layer = FullyConnected::<OUT, IN>::new(weights, bias, shifts);
+    let (mut y, mut want) = ([untouched::<u8>(); OUT], [0; OUT]);
+    layer.forward(&x, &mut y);
+    kernels::fully_connected(&x, weights.as_flattened(), &bias, &shifts, &mut want);
+    assert_eq!(y, want);
+    let mut want = [0; OUT];
+    kernels::fully_connected_logits(&x, weights.as_flattened(), &bias, &mut want);
+    assert_eq!(layer.logits(&x), want);
+}
+
+#[test]
+fn fully_connected_layers() {
+    fully_connected::<u8, 1, 3>(31);
+    fully_connected::<i8, 4, 9>(32);
+    fully_connected::<u8, 6, 17>(33);
+    fully_connected::<u8, 18, 35>(34);
+}
