@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
-use crate::prepare::{Fill, InputForm, Wishes};
+use crate::prepare::{Fill, InputForm, Scaling, Wishes};
 use crate::{Dataset, DatasetError};
 use form::Form;
 use parts::{Part, Parts};
