@@ -11,8 +11,8 @@ use std::time::Duration;
 use tests::fuzz::{Budget, all, fuzz};
 
 /// Mutants in the test command; those of models cost more.
-const INPUTS: usize = 3000;
-const MODELS: usize = 600;
+const INPUTS: usize = 2000;
+const MODELS: usize = 300;
 
 /// What all of it may need at once.
 const MOST_MEMORY: usize = 500 << 20;
