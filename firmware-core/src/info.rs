@@ -76,6 +76,12 @@ pub enum LayerKind {
     MeanPool2d,
     /// [`kernels::pad2d`](crate::kernels::pad2d)
     Pad2d,
+    /// [`kernels::elementwise`](crate::kernels::elementwise) of [`Product`](crate::Product)
+    Mul,
+    /// [`kernels::gather`](crate::kernels::gather)
+    Gather,
+    /// [`kernels::prelu`](crate::kernels::prelu)
+    PRelu,
 }
 
 impl LayerKind {
@@ -97,6 +103,9 @@ impl LayerKind {
             Self::AffineMul => "affine_mul",
             Self::MeanPool2d => "mean_pool2d",
             Self::Pad2d => "pad2d",
+            Self::Mul => "mul",
+            Self::Gather => "gather",
+            Self::PRelu => "prelu",
         }
     }
 }

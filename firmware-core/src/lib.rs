@@ -58,6 +58,7 @@ pub mod kernels;
 pub mod layers;
 mod multiplier;
 mod observer;
+mod product;
 mod requantize;
 #[cfg(kernels)]
 mod tile;
@@ -81,9 +82,11 @@ pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
     Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise, FullyConnected,
-    GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, Pad2d, PaddedWith, Strided, Unit,
+    Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, PRelu, Pad2d, PaddedWith,
+    Strided, Unit,
 };
 pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;
+pub use product::Product;
 pub use requantize::{Clip, Requantize, Shift};
 pub use window::{Axis, Span, Window, WindowError};

@@ -20,11 +20,14 @@ pub mod concat;
 pub mod conv2d;
 pub mod fully_connected;
 pub mod functions;
+pub mod gather;
 pub mod leaky_relu;
 pub mod lookup;
 pub mod max_pool2d;
 pub mod mean_pool2d;
+pub mod mul;
 pub mod pad2d;
+pub mod prelu;
 mod relu;
 
 use firmware_core::LayerKind;
@@ -46,7 +49,10 @@ pub(crate) const LOWER: &[Lower] = &[
     add::lower,
     concat::lower,
     leaky_relu::lower,
+    prelu::lower,
     lookup::lower,
+    mul::lower,
+    gather::lower,
     relu::lower,
 ];
 
@@ -60,7 +66,10 @@ operators! {
         Add(add::Add),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::LeakyRelu),
+        PRelu(prelu::PRelu),
         Lookup(lookup::Lookup),
+        Mul(mul::Mul),
+        Gather(gather::Gather),
     }
 }
 
@@ -74,12 +83,15 @@ operators! {
         Add(add::QuantizedAdd),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::QuantizedLeakyRelu),
+        PRelu(prelu::QuantizedPRelu),
         Lookup(lookup::QuantizedLookup),
         AffineAdd(affine_add::AffineAdd),
         AffineMul(affine_mul::AffineMul),
         MeanPool2d(mean_pool2d::MeanPool2d),
         AffineMean(affine_mean::AffineMean),
         Pad2d(pad2d::Pad2d),
+        Mul(mul::QuantizedMul),
+        Gather(gather::Gather),
     }
 }
 
