@@ -11,8 +11,8 @@ const ALIGNMENT: usize = 4;
 /// Where each value lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArenaPlan {
-    /// Byte offset of each value; `None` for the image, which the caller holds, and for the
-    /// logits, which are returned.
+    /// Byte offset of each value; `None` for the image, which the caller holds, and for
+    /// accumulators at the end, which are returned.
     pub offsets: Vec<Option<usize>>,
     /// For each layer the input whose place its result takes, where the two share one.
     pub in_place: Vec<Option<ValueId>>,
@@ -39,7 +39,8 @@ fn lives(network: &QuantizedNetwork) -> Vec<(usize, usize)> {
 }
 
 fn in_arena(network: &QuantizedNetwork, value: ValueId) -> bool {
-    value > 0 && value < network.layers.len()
+    let last = network.layers.len();
+    value > 0 && (value < last || (value == last && !network.ends_in_accumulators()))
 }
 
 fn size(network: &QuantizedNetwork, value: ValueId) -> usize {
@@ -52,7 +53,8 @@ fn in_place(network: &QuantizedNetwork, lives: &[(usize, usize)]) -> Vec<Option<
         let fits = |&value: &ValueId| {
             let once = layer.inputs.iter().filter(|&&input| input == value).count() == 1;
             let same_type = network.format(value).element == layer.format.element;
-            in_arena(network, value) && lives[value].1 == index && once && same_type
+            let same_size = network.shape(value).size() == layer.output.size();
+            in_arena(network, value) && lives[value].1 == index && once && same_type && same_size
         };
         layer.op.as_dyn().in_place().iter().map(|&input| layer.inputs[input]).find(fits)
     };
@@ -112,6 +114,150 @@ pub fn layer_bytes(network: &QuantizedNetwork, layer: usize) -> usize {
     let size = |value: ValueId| size(network, value);
     let inputs: BTreeSet<ValueId> = network.layers[layer].inputs.iter().copied().collect();
     let read: usize = inputs.into_iter().filter(|&value| value != 0).map(size).sum();
-    let written = if layer + 1 == network.layers.len() { 0 } else { size(layer + 1) };
+    let written = if in_arena(network, layer + 1) { size(layer + 1) } else { 0 };
     read + written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Shape;
+    use crate::operators::IntegerOp;
+    use crate::operators::add::QuantizedAdd;
+    use crate::operators::leaky_relu::QuantizedLeakyRelu;
+    use crate::operators::max_pool2d::MaxPool2d;
+    use crate::quantized::{ValueFormat, ValueType};
+    use firmware_core::Window;
+
+    /// Copies its input, to another place.
+    fn copy() -> IntegerOp {
+        MaxPool2d { window: Window::new([1, 1]) }.into()
+    }
+
+    fn leaky() -> IntegerOp {
+        QuantizedLeakyRelu { slope: 1, bits: 3 }.into()
+    }
+
+    fn add() -> IntegerOp {
+        QuantizedAdd { align: [0, 0], shift: 1 }.into()
+    }
+
+    /// Layers with their inputs and the bytes of their results; the last gives the logits.
+    fn network(layers: &[(IntegerOp, &[ValueId], usize)]) -> QuantizedNetwork {
+        let format = |element| ValueFormat::power_of_two(element, 0);
+        let layer = |(op, inputs, size): &(IntegerOp, &[ValueId], usize)| QuantizedLayer {
+            source_name: String::new(),
+            name: String::new(),
+            op: op.clone(),
+            inputs: inputs.to_vec(),
+            output: Shape::flat(*size),
+            format: format(ValueType::I8),
+            clip: None,
+        };
+        QuantizedNetwork {
+            input: Shape::flat(100),
+            input_format: format(ValueType::U8),
+            layers: layers.iter().map(layer).collect(),
+        }
+    }
+
+    /// No two values that are alive at the same time share a byte, unless one takes the other's
+    /// place; all lie inside, at whole words.
+    fn check(network: &QuantizedNetwork) -> ArenaPlan {
+        let plan = plan(network);
+        let lives = lives(network);
+        let range = |value: ValueId| {
+            plan.offsets[value].map(|offset| (offset, offset + size(network, value)))
+        };
+        for a in 0..=network.layers.len() {
+            let Some((start, end)) = range(a) else { continue };
+            assert!(start % ALIGNMENT == 0 && end <= plan.bytes, "value {a}");
+            for b in a + 1..=network.layers.len() {
+                let Some((other, other_end)) = range(b) else { continue };
+                let meet = lives[a].0 <= lives[b].1 && lives[b].0 <= lives[a].1;
+                let place = plan.in_place[b - 1] == Some(a);
+                assert!(!meet || place || end <= other || other_end <= start, "values {a} and {b}");
+                assert!(!place || (start, end) == (other, other_end), "{b} in the place of {a}");
+            }
+        }
+        plan
+    }
+
+    #[test]
+    fn a_chain_needs_two_values_at_once() {
+        let network = network(&[
+            (copy(), &[0], 40),
+            (copy(), &[1], 20),
+            (copy(), &[2], 30),
+            (copy(), &[3], 4),
+        ]);
+        let plan = check(&network);
+        assert_eq!(plan.bytes, 60);
+        // The image is the caller's, the logits are returned.
+        assert_eq!((plan.offsets[0], plan.offsets[4]), (None, None));
+        assert_eq!(layer_bytes(&network, 0), 40);
+        assert_eq!(layer_bytes(&network, 1), 60);
+        assert_eq!(layer_bytes(&network, 3), 30);
+    }
+
+    #[test]
+    fn a_value_that_is_read_again_keeps_its_place() {
+        let network = network(&[
+            (copy(), &[0], 40),
+            (copy(), &[1], 20),
+            (copy(), &[2], 40),
+            (add(), &[3, 1], 40),
+            (copy(), &[4], 4),
+        ]);
+        let plan = check(&network);
+        // The sum takes the place of what nothing reads any more.
+        assert_eq!(plan.in_place[3], Some(3));
+        assert_eq!(plan.bytes, 100);
+    }
+
+    #[test]
+    fn nothing_takes_the_place_of_what_others_read() {
+        let network = network(&[
+            (copy(), &[0], 40),
+            (leaky(), &[1], 40),
+            (add(), &[2, 1], 40),
+            (leaky(), &[3], 40),
+            (copy(), &[4], 4),
+        ]);
+        let plan = check(&network);
+        assert_eq!(plan.in_place, [None, None, Some(2), Some(3), None]);
+        assert_eq!(plan.bytes, 80);
+        // Nor of the image, which is the caller's, nor of a value that is both terms.
+        let image =
+            self::network(&[(leaky(), &[0], 100), (add(), &[1, 1], 100), (copy(), &[2], 4)]);
+        assert_eq!(check(&image).in_place, [None, None, None]);
+    }
+
+    #[test]
+    fn random_networks_keep_their_values_apart() {
+        let mut random = 1_u32;
+        let mut below = |limit: usize| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 16) as usize % limit
+        };
+        for _ in 0..200 {
+            let mut inputs = Vec::new();
+            let mut sizes = vec![100];
+            for index in 0..12 {
+                let a = index - below(index.min(4) + 1);
+                let same: Vec<ValueId> = (1..=index).filter(|&b| sizes[b] == sizes[a]).collect();
+                let sum = a > 0 && below(2) == 0;
+                inputs.push(if sum { vec![a, same[below(same.len())]] } else { vec![a] });
+                sizes.push(if sum || below(3) == 0 { sizes[a] } else { 1 + below(60) });
+            }
+            let op = |index: usize| match (&inputs[index][..], sizes[index + 1]) {
+                ([_, _], _) => add(),
+                (&[a], size) if sizes[a] == size => leaky(),
+                _ => copy(),
+            };
+            let layers: Vec<(IntegerOp, &[ValueId], usize)> =
+                (0..12).map(|index| (op(index), &inputs[index][..], sizes[index + 1])).collect();
+            check(&network(&layers));
+        }
+    }
 }

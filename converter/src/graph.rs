@@ -5,7 +5,9 @@
 
 use firmware_core::Window;
 
+use crate::limits::elements;
 use crate::operators::functions::Function;
+use crate::operators::gather::Gather;
 use crate::quantize::Exponents;
 
 /// Number of a value: 0 is the input, `i + 1` the result of node `i`.
@@ -80,6 +82,10 @@ pub enum Operator {
     LeakyRelu {
         slope: f32,
     },
+    /// What is negative times the slope of its channel.
+    PRelu {
+        slopes: Vec<f32>,
+    },
     /// A function of every single element.
     Function(Function),
     MaxPool2d {
@@ -98,6 +104,10 @@ pub enum Operator {
     },
     /// The sum of two values of one shape.
     Add,
+    /// The product of two values of one shape, or of one and of a second with one pixel.
+    Mul,
+    /// Picked rows, columns and channels.
+    Gather(Gather),
     /// The channels of all inputs, one after the other.
     Concat,
     /// An image as a vector: the same elements in the same order.
@@ -152,6 +162,15 @@ impl Operator {
         )
     }
 
+    /// What a network that ends in this gives of its logits.
+    pub fn head(&self) -> Option<Head> {
+        match self {
+            Operator::Softmax(head) => Some(*head),
+            Operator::Function(function) => function.as_dyn().head(),
+            _ => None,
+        }
+    }
+
     /// No result is negative, whatever the input.
     pub fn never_negative(&self) -> bool {
         match self {
@@ -170,11 +189,14 @@ impl Operator {
             Operator::Relu => "relu",
             Operator::Clip { .. } => "clip",
             Operator::LeakyRelu { .. } => "leaky_relu",
+            Operator::PRelu { .. } => "prelu",
             Operator::Function(function) => function.as_dyn().name(),
             Operator::MaxPool2d { .. } => "max_pool2d",
             Operator::AveragePool2d { .. } => "average_pool2d",
             Operator::Pad { .. } => "pad",
             Operator::Add => "add",
+            Operator::Mul => "mul",
+            Operator::Gather(_) => "gather",
             Operator::Concat => "concat",
             Operator::Flatten => "flatten",
             Operator::Identity => "identity",
@@ -220,7 +242,8 @@ impl Graph {
     /// Lets an input that is a vector be the image `shape` of the same size, where only what reads
     /// it as a vector or element by element reads it.
     pub fn see_input_as(&mut self, shape: Shape) {
-        if self.input != Shape::flat(shape.size()) {
+        // A record may claim any size.
+        if elements(&shape.hwc()).ok().map(Shape::flat) != Some(self.input) {
             return;
         }
         // Values that have the input's shape because they are computed element by element.

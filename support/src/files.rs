@@ -181,7 +181,7 @@ pub enum WriteError {
 mod tests {
     use super::{WriteError, is_unfinished, prepare_folder, write_atomically, write_set};
     use std::fs;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     fn scratch(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("inkling-{name}-{}", std::process::id()));
@@ -190,7 +190,7 @@ mod tests {
         folder
     }
 
-    fn names(folder: &PathBuf) -> Vec<String> {
+    fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("is there").map(|entry| entry.expect("is there"));
         let mut names: Vec<String> =
             entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -231,7 +231,7 @@ mod tests {
         let second = prepare_folder(&folder, &[]).expect_err("taken");
         assert!(matches!(second, WriteError::Taken { .. }), "{second}");
         drop(first);
-        prepare_folder(&folder, &[]).expect("free again");
+        drop(prepare_folder(&folder, &[]).expect("free again"));
         fs::remove_dir_all(folder).expect("removed");
     }
 

@@ -28,11 +28,15 @@ pub enum Structure {
     Signed,
     /// Functions that are looked up, of signed values and of others.
     Functions,
+    /// Products: squeeze-and-excite, and of two values.
+    Excite,
+    /// Slices, shuffled channels, repeated pixels, dilated windows, a slope for each channel.
+    Moving,
     /// Windows, strides, paddings and groups drawn by the seed.
     RandomGeometry,
 }
 
-pub const ALL: [Structure; 11] = [
+pub const ALL: [Structure; 13] = [
     Structure::Residual,
     Structure::PreActivation,
     Structure::Separable,
@@ -43,11 +47,31 @@ pub const ALL: [Structure; 11] = [
     Structure::Keras,
     Structure::Signed,
     Structure::Functions,
+    Structure::Excite,
+    Structure::Moving,
     Structure::RandomGeometry,
 ];
 
 /// Functions of one value, by their operators.
-pub const FUNCTIONS: [&str; 2] = ["HardSwish", "Sigmoid"];
+pub const FUNCTIONS: [&str; 17] = [
+    "Clip",
+    "Elu",
+    "Gelu",
+    "GeluTanh",
+    "HardSigmoid",
+    "HardSwish",
+    "HardSwishByClip",
+    "LeakyRelu",
+    "Max",
+    "Mish",
+    "Pow",
+    "Selu",
+    "Sigmoid",
+    "Silu",
+    "Softplus",
+    "Softsign",
+    "Tanh",
+];
 
 /// A network of this structure with weights from `seed`, in the operators of `opset`.
 pub fn network(structure: Structure, seed: u64, opset: i64) -> Vec<u8> {
@@ -74,7 +98,9 @@ pub fn network(structure: Structure, seed: u64, opset: i64) -> Vec<u8> {
         Structure::NetworkInNetwork => net.network_in_network(image),
         Structure::Keras => net.keras(image),
         Structure::Signed => net.signed(image),
-        Structure::Functions => net.functions(image),
+        Structure::Functions => net.functions(image, seed),
+        Structure::Excite => net.excite(image),
+        Structure::Moving => net.moving(image),
         Structure::RandomGeometry => net.random_geometry(image),
     };
     net.model.output(&logits, ElementType::F32, &[Dim::Symbol("batch"), CLASSES.into()]);
@@ -196,6 +222,12 @@ impl Net {
 
     fn leaky_relu(&mut self, x: &Value, slope: f32) -> Value {
         self.unary("LeakyRelu", x, &[("alpha", Attribute::Float(slope))])
+    }
+
+    /// A slope for each channel, of either sign.
+    fn prelu(&mut self, x: &Value) -> Value {
+        let slopes = self.weights(&[x.channels, 1, 1], 1.5);
+        Value { name: self.node("PRelu", &[&x.name, &slopes], &[]), ..x.clone() }
     }
 
     /// Clip from 0 to `ceiling`.
@@ -441,12 +473,12 @@ impl Net {
         self.flatten(&x).name
     }
 
-    /// One after another, at places that differ by the seed.
-    fn functions(&mut self, image: Value) -> String {
+    /// Four functions after another; seeds in a row have others.
+    fn functions(&mut self, image: Value, seed: u64) -> String {
         let mut names = FUNCTIONS;
-        self.rng.shuffle(&mut names);
+        names.rotate_left(4 * seed as usize % FUNCTIONS.len());
         let mut x = self.conv(&image, 5, same(3, 2), 1);
-        for (index, op) in names.into_iter().enumerate() {
+        for (index, op) in names.into_iter().take(4).enumerate() {
             let y = self.function(op, &x);
             // Unsigned values are looked up as well, and the result is read twice.
             let z = if index % 2 == 0 { self.relu(&y) } else { y.clone() };
@@ -463,9 +495,188 @@ impl Net {
     /// A function of one value, by operators that the opset has.
     fn function(&mut self, op: &str, x: &Value) -> Value {
         match op {
-            "HardSwish" if self.opset < 14 => self.relu(x),
+            "Clip" => self.clip_to(x, -1.0, 0.5),
+            "Elu" => self.unary(op, x, &[("alpha", Attribute::Float(0.7))]),
+            "Gelu" if self.opset >= 20 => self.unary(op, x, &[]),
+            "Gelu" => {
+                let y = self.by_constant("Div", x, std::f32::consts::SQRT_2);
+                let y = self.unary("Erf", &y, &[]);
+                let y = self.by_constant("Add", &y, 1.0);
+                let y = self.binary("Mul", x, &y);
+                self.by_constant("Mul", &y, 0.5)
+            }
+            "GeluTanh" => {
+                let y = self.by_constant("Pow", x, 3.0);
+                let y = self.by_constant("Mul", &y, 0.044715);
+                let y = self.binary("Add", x, &y);
+                let y = self.by_constant("Mul", &y, (2.0 / std::f32::consts::PI).sqrt());
+                let y = self.unary("Tanh", &y, &[]);
+                let y = self.by_constant("Add", &y, 1.0);
+                let half = self.by_constant("Mul", x, 0.5);
+                self.binary("Mul", &half, &y)
+            }
+            "HardSigmoid" => self.unary(op, x, &[("alpha", Attribute::Float(0.25))]),
+            "HardSwish" if self.opset < 14 => {
+                let sixth = [("alpha", Attribute::Float(1.0 / 6.0))];
+                let gate = self.unary("HardSigmoid", x, &sixth);
+                self.binary("Mul", &gate, x)
+            }
+            "HardSwishByClip" => {
+                let y = self.by_constant("Add", x, 3.0);
+                let y = self.clip(&y, 6.0);
+                let y = self.binary("Mul", x, &y);
+                self.by_constant("Div", &y, 6.0)
+            }
+            "LeakyRelu" => self.leaky_relu(x, -0.2),
+            "Max" => self.by_constant("Max", x, -0.3),
+            "Mish" => {
+                let y = self.unary("Softplus", x, &[]);
+                let y = self.unary("Tanh", &y, &[]);
+                self.binary("Mul", &y, x)
+            }
+            "Pow" => self.by_constant("Pow", x, 2.0),
+            "Silu" => {
+                let y = self.unary("Sigmoid", x, &[]);
+                self.binary("Mul", x, &y)
+            }
             _ => self.unary(op, x, &[]),
         }
+    }
+
+    /// Attention to channels, a product of two values of one shape, and one with the image.
+    fn excite(&mut self, image: Value) -> String {
+        let x = self.conv(&image, 6, same(3, 1), 1);
+        let x = self.relu(&x);
+        let y = self.global_average(&x);
+        let y = self.conv(&y, 3, same(1, 1), 1);
+        let y = self.relu(&y);
+        let y = self.conv(&y, 6, same(1, 1), 1);
+        let y = self.unary("Sigmoid", &y, &[]);
+        let x = self.binary("Mul", &x, &y);
+        let y = self.conv(&x, 6, same(3, 1), 1);
+        let z = self.conv(&x, 6, same(3, 1), 1);
+        let x = self.binary("Mul", &y, &z);
+        let x = self.relu(&x);
+        let y = self.conv(&x, 1, same(3, 1), 1);
+        let y = self.binary("Mul", &image, &y);
+        let x = self.concat(&[&x, &y]);
+        let x = self.conv(&x, 4, same(3, 2), 1);
+        self.classify(&x)
+    }
+
+    /// Slices, shuffled channels, repeated pixels and dilated windows.
+    fn moving(&mut self, image: Value) -> String {
+        let x = self.conv(&image, 6, same(3, 1), 1);
+        let x = self.prelu(&x);
+        // Halves, one of them cropped and enlarged again, joined and shuffled.
+        let [a, b] = self.halves(&x);
+        let b = self.slice(&b, [2, 3], [3, 2], [9, 8]);
+        let b = self.resize(&b, [12, 12]);
+        let b = self.relu(&b);
+        let x = self.concat(&[&b, &a]);
+        let x = self.shuffle(&x, 3);
+        let dilated = [("dilations", ints(&[2, 3])), ("pads", ints(&[2, 3, 2, 3]))];
+        let x = self.conv_with(&x, 5, [3, 3], &dilated, x.size);
+        let x = self.relu(&x);
+        let dilated = [("dilations", ints(&[2, 2])), ("kernel_shape", ints(&[2, 2]))];
+        let x = Value { size: [10, 10], ..self.unary("MaxPool", &x, &dilated) };
+        let x = self.slice(&x, [1, 3], [1, 0], [4, 10]);
+        let x = Value { channels: 3, ..x };
+        self.classify(&x)
+    }
+
+    fn binary(&mut self, op: &str, a: &Value, b: &Value) -> Value {
+        Value { name: self.node(op, &[&a.name, &b.name], &[]), ..a.clone() }
+    }
+
+    fn by_constant(&mut self, op: &str, x: &Value, constant: f32) -> Value {
+        let name = self.name("constant");
+        let constant = self.model.initializer(&name, &[], &[constant]);
+        Value { name: self.node(op, &[&x.name, &constant], &[]), ..x.clone() }
+    }
+
+    fn clip_to(&mut self, x: &Value, low: f32, high: f32) -> Value {
+        let (l, h) = (self.name("low"), self.name("high"));
+        let low = self.model.initializer(&l, &[], &[low]);
+        let high = self.model.initializer(&h, &[], &[high]);
+        Value { name: self.node("Clip", &[&x.name, &low, &high], &[]), ..x.clone() }
+    }
+
+    fn int_constant(&mut self, values: &[i64]) -> String {
+        let name = self.name("integers");
+        self.model.initializer(&name, &[values.len()], values)
+    }
+
+    fn halves(&mut self, x: &Value) -> [Value; 2] {
+        let half = x.channels / 2;
+        let name = self.name("Split");
+        let outputs = [format!("{name}.a"), format!("{name}.b")];
+        let sizes = [half as i64, (x.channels - half) as i64];
+        let names = outputs.each_ref().map(String::as_str);
+        let axis = ("axis", Attribute::Int(1));
+        if self.opset < 13 {
+            let split = ("split", Attribute::Ints(sizes.to_vec()));
+            self.model.node_with_outputs("Split", &name, &[&x.name], &names, &[axis, split]);
+        } else {
+            let split = self.int_constant(&sizes);
+            self.model.node_with_outputs("Split", &name, &[&x.name, &split], &names, &[axis]);
+        }
+        let [a, b] = outputs;
+        let part = |name, channels| Value { name, channels, ..x.clone() };
+        [part(a, half), part(b, x.channels - half)]
+    }
+
+    /// Slices two axes; sizes of rows and columns follow.
+    fn slice(&mut self, x: &Value, axes: [i64; 2], starts: [i64; 2], ends: [i64; 2]) -> Value {
+        let inputs = [starts, ends, axes].map(|values| self.int_constant(&values));
+        let inputs = [&x.name, &inputs[0], &inputs[1], &inputs[2]].map(String::as_str);
+        let mut y = Value { name: self.node("Slice", &inputs, &[]), ..x.clone() };
+        for (axis, (start, end)) in axes.into_iter().zip(starts.into_iter().zip(ends)) {
+            if axis >= 2 {
+                y.size[axis as usize - 2] = (end - start) as usize;
+            }
+        }
+        y
+    }
+
+    /// Nearest, as PyTorch's upsampling exports it.
+    fn resize(&mut self, x: &Value, size: [usize; 2]) -> Value {
+        let empty = self.name("none");
+        let empty = self.model.initializer::<f32>(&empty, &[0], &[]);
+        let dims = [1, x.channels, size[0], size[1]].map(|dim| dim as i64);
+        let sizes = self.int_constant(&dims);
+        let text = |text: &str| Attribute::String(text.into());
+        let attributes = [
+            ("mode", text("nearest")),
+            ("coordinate_transformation_mode", text("asymmetric")),
+            ("nearest_mode", text("floor")),
+        ];
+        let name = self.node("Resize", &[&x.name, &empty, &empty, &sizes], &attributes);
+        Value { name, size, ..*x }
+    }
+
+    /// The channels of `groups`, one of each in turn.
+    fn shuffle(&mut self, x: &Value, groups: usize) -> Value {
+        let [h, w] = x.size.map(|size| size as i64);
+        let (groups, channels) = (groups as i64, x.channels as i64);
+        let apart = self.int_constant(&[-1, groups, channels / groups, h, w]);
+        let y = self.node("Reshape", &[&x.name, &apart], &[]);
+        let y = self.node("Transpose", &[&y], &[("perm", Attribute::Ints(vec![0, 2, 1, 3, 4]))]);
+        let joined = self.int_constant(&[-1, channels, h, w]);
+        Value { name: self.node("Reshape", &[&y, &joined], &[]), ..x.clone() }
+    }
+
+    fn conv_with(
+        &mut self,
+        x: &Value,
+        out: usize,
+        kernel: [usize; 2],
+        attributes: &[(&str, Attribute)],
+        size: [usize; 2],
+    ) -> Value {
+        let w = self.weights(&[out, x.channels, kernel[0], kernel[1]], 0.3);
+        let name = self.node("Conv", &[&x.name, &w], attributes);
+        Value { name, channels: out, size }
     }
 
     fn random_window(&mut self, size: [usize; 2]) -> Window {

@@ -55,7 +55,7 @@ fn what_is_not_supported_is_said_at_its_node() {
     for (onnx, parts) in [
         (pool(("ceil_mod", Attribute::Int(1))), ["'the_node' (MaxPool)", "\"ceil_mod\""]),
         (pool(("ceil_mode", Attribute::Ints(vec![1]))), ["'the_node' (MaxPool)", "ceil_mode"]),
-        (pool(("dilations", Attribute::Ints(vec![2, 2]))), ["'the_node' (MaxPool)", "dilations"]),
+        (pool(("dilations", Attribute::Ints(vec![0, 1]))), ["'the_node' (MaxPool)", "dilations"]),
         (pool(("pads", Attribute::Ints(vec![2, 2, 2, 2]))), ["'the_node' (MaxPool)", "padding"]),
         (pool(("strides", Attribute::Ints(vec![0, 1]))), ["'the_node' (MaxPool)", "strides"]),
         (

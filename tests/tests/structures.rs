@@ -123,6 +123,9 @@ fn every_kernel_is_used() {
         LayerKind::Concat,
         LayerKind::LeakyRelu,
         LayerKind::Lookup,
+        LayerKind::Mul,
+        LayerKind::Gather,
+        LayerKind::PRelu,
     ] {
         assert!(kinds.contains(kind.name()), "{} is missing in {kinds:?}", kind.name());
     }
@@ -260,13 +263,20 @@ fn what_is_not_supported_is_said_at_its_node() {
     let scalar = |value| Floats(&[], value);
     let ints = |values: &[i64]| Attribute::Ints(values.to_vec());
     let cases = [
-        (one_node("PRelu", &[scalar(0.1)], &[]), "supported: Add"),
-        (one_node("Erf", &[], &[]), "HardSwish"),
-        (one_node("Clip", &[scalar(-1.0), scalar(1.0)], &[]), "use ReLU or ReLU6"),
-        (one_node("Clip", &[None, scalar(1.0)], &[]), "lower bound of 0"),
-        (one_node("Min", &[scalar(1.0)], &[]), "ReLU6"),
-        (one_node("LeakyRelu", &[], &[("alpha", Attribute::Float(-0.5))]), "slope -0.5"),
-        (one_node("LeakyRelu", &[], &[("alpha", Attribute::Float(2.0))]), "from 0 to 1"),
+        (one_node("Unique", &[], &[]), "supported: Add"),
+        (one_node("Sin", &[], &[]), "HardSwish"),
+        (one_node("Clip", &[scalar(1.0), scalar(-1.0)], &[]), "leave nothing"),
+        (one_node("Min", &[Floats(&[2, 1, 1], 1.0)], &[]), "one constant"),
+        (one_node("Pow", &[scalar(0.5)], &[]), "exponent 0.5"),
+        (one_node("Slice", &[Ints(&[1]), Ints(&[1]), Ints(&[1])], &[]), "empty"),
+        (
+            one_node(
+                "Resize",
+                &[None, scalar(1.0)],
+                &[("mode", Attribute::String("linear".into()))],
+            ),
+            "use nearest",
+        ),
         (
             one_node(
                 "AveragePool",
@@ -275,7 +285,7 @@ fn what_is_not_supported_is_said_at_its_node() {
             ),
             "count_include_pad",
         ),
-        (one_node("Mul", &[Image], &[]), "of two values only Add"),
+        (one_node("Div", &[Image], &[]), "of two values only Add"),
         (one_node("Sum", &[Image, Image], &[]), "expected two"),
         (one_node("Concat", &[Image], &[("axis", Attribute::Int(2))]), "along the channels"),
         (

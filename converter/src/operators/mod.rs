@@ -12,14 +12,22 @@
 mod list;
 
 pub mod add;
+pub mod affine_add;
+pub mod affine_mean;
+pub mod affine_mul;
 pub mod average_pool2d;
 pub mod concat;
 pub mod conv2d;
 pub mod fully_connected;
 pub mod functions;
+pub mod gather;
 pub mod leaky_relu;
 pub mod lookup;
 pub mod max_pool2d;
+pub mod mean_pool2d;
+pub mod mul;
+pub mod pad2d;
+pub mod prelu;
 mod relu;
 
 use firmware_core::LayerKind;
@@ -41,7 +49,10 @@ pub(crate) const LOWER: &[Lower] = &[
     add::lower,
     concat::lower,
     leaky_relu::lower,
+    prelu::lower,
     lookup::lower,
+    mul::lower,
+    gather::lower,
     relu::lower,
 ];
 
@@ -55,7 +66,10 @@ operators! {
         Add(add::Add),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::LeakyRelu),
+        PRelu(prelu::PRelu),
         Lookup(lookup::Lookup),
+        Mul(mul::Mul),
+        Gather(gather::Gather),
     }
 }
 
@@ -69,7 +83,15 @@ operators! {
         Add(add::QuantizedAdd),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::QuantizedLeakyRelu),
+        PRelu(prelu::QuantizedPRelu),
         Lookup(lookup::QuantizedLookup),
+        AffineAdd(affine_add::AffineAdd),
+        AffineMul(affine_mul::AffineMul),
+        MeanPool2d(mean_pool2d::MeanPool2d),
+        AffineMean(affine_mean::AffineMean),
+        Pad2d(pad2d::Pad2d),
+        Mul(mul::QuantizedMul),
+        Gather(gather::Gather),
     }
 }
 
@@ -143,7 +165,12 @@ pub trait IntegerOperator {
     fn rust_call(&self, call: &Call, code: &mut String);
 
     /// Adds the nodes of `int8.onnx` that compute the layer; returns the name of its value.
-    fn onnx(&self, emitter: &mut Emitter, layer: &QuantizedLayer) -> String;
+    ///
+    /// Operators of networks that others quantized have none: no standard operator has their
+    /// arithmetic, and nobody asks for an `int8.onnx` of such a network.
+    fn onnx(&self, _emitter: &mut Emitter, _layer: &QuantizedLayer) -> String {
+        String::new()
+    }
 
     fn parameters(&self) -> Option<&Parameters> {
         None

@@ -14,7 +14,7 @@ pub fn run(graph: &mut Graph) -> Result<(), PassError> {
         });
         match other.map(|&consumer| (consumer, &graph.nodes[consumer].operator)) {
             None if graph.output != index + 1 => graph.bypass(index),
-            Some((consumer, operator)) if operator.is_elementwise() && consumers.len() == 1 => {
+            Some((consumer, operator)) if consumers.len() == 1 && operator.is_elementwise() => {
                 exchange(graph, index, consumer);
             }
             other => {

@@ -1,7 +1,6 @@
 //! Drops what changes nothing at inference: identity, dropout, and what a classifier ends in.
 
 use crate::graph::{Graph, Head, Operator};
-use crate::operators::functions::Function;
 
 pub fn run(graph: &mut Graph) {
     let mut index = 0;
@@ -13,7 +12,7 @@ pub fn run(graph: &mut Graph) {
     }
     // The logits decide the class; probabilities come from them where they are wanted.
     while let Some(last) = graph.output.checked_sub(1)
-        && let Some(head) = head_of(&graph.nodes[last].operator)
+        && let Some(head) = graph.nodes[last].operator.head()
         && graph.consumers(last + 1).next().is_none()
         && stands(head, graph.head)
     {
@@ -21,15 +20,6 @@ pub fn run(graph: &mut Graph) {
         if graph.head == Head::Logits {
             graph.head = head;
         }
-    }
-}
-
-/// What an operator makes of logits, if a classifier may end in it.
-fn head_of(operator: &Operator) -> Option<Head> {
-    match operator {
-        Operator::Softmax(head) => Some(*head),
-        Operator::Function(Function::Sigmoid(_)) => Some(Head::Sigmoid),
-        _ => None,
     }
 }
 

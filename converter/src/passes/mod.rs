@@ -2,6 +2,7 @@
 //!
 //! After the last one every node has a kernel, and all is laid out as height × width × channels.
 
+mod compose_functions;
 mod drop_flatten;
 mod drop_identity;
 mod equalize_channels;
@@ -35,6 +36,7 @@ impl PassError {
 /// The first node that cannot be rewritten.
 pub fn run(graph: &mut Graph, pixels: &PixelScale) -> Result<(), PassError> {
     drop_identity::run(graph);
+    compose_functions::run(graph);
     fold_pad::run(graph)?;
     pixel_scale::run(graph, pixels);
     fold_affine::run(graph)?;

@@ -240,9 +240,8 @@ impl Reader {
     fn relabel(&mut self, value: ValueId, shape: Shape) -> bool {
         let keeps_elements = |node: &Node| match &node.operator {
             Operator::Affine { scale, shift } => scale.len() == 1 && shift.len() == 1,
-            Operator::Relu | Operator::Clip { .. } | Operator::LeakyRelu { .. } => true,
             Operator::Identity => true,
-            _ => false,
+            operator => operator.is_elementwise(),
         };
         let same = shape.size() == self.input.size();
         if !same || value > self.nodes.len() || !self.nodes.iter().all(keeps_elements) {

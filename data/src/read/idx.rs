@@ -113,16 +113,16 @@ fn values(path: &Path, noun: &str, forms: &[(u8, u8)]) -> Result<Values, Dataset
 
     let mut header = Vec::new();
     read(4, &mut header)?;
-    if let [first, second, kind, dims] = header[..] {
-        if (first, second) != (0, 0) || !forms.contains(&(kind, dims)) {
-            let magic = u32::from_be_bytes([first, second, kind, dims]);
-            let expected: Vec<String> =
-                forms.iter().map(|(k, d)| format!("0x0000{k:02x}{d:02x}")).collect();
-            return Err(malformed(format!(
-                "not an IDX file of {noun}: it begins with 0x{magic:08x}, expected {}",
-                expected.join(" or ")
-            )));
-        }
+    if let [first, second, kind, dims] = header[..]
+        && ((first, second) != (0, 0) || !forms.contains(&(kind, dims)))
+    {
+        let magic = u32::from_be_bytes([first, second, kind, dims]);
+        let expected: Vec<String> =
+            forms.iter().map(|(k, d)| format!("0x0000{k:02x}{d:02x}")).collect();
+        return Err(malformed(format!(
+            "not an IDX file of {noun}: it begins with 0x{magic:08x}, expected {}",
+            expected.join(" or ")
+        )));
     }
     let dims = usize::from(header.get(3).map_or(forms[0].1, |&dims| dims));
     let header_bytes = 4 + 4 * dims;

@@ -1,7 +1,7 @@
 //! Time series: a folder per label with a CSV file per recording, a row per time, a column per
 //! sensor.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use inkling_support::parallel;
 
@@ -83,7 +83,7 @@ pub fn read(tree: &Tree, items: &[Item], options: &Options) -> Result<Collection
 }
 
 /// The error is one line without the path.
-fn recording(path: &PathBuf) -> Result<Recording, String> {
+fn recording(path: &Path) -> Result<Recording, String> {
     let plain = |error: ImportError| {
         let text = error.to_string();
         text.strip_prefix(&format!("{}: ", path.display())).map(str::to_string).unwrap_or(text)

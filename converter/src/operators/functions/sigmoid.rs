@@ -1,6 +1,7 @@
 //! `1 / (1 + e^-x)`.
 
 use super::{Function, Unary};
+use crate::graph::Head;
 use crate::read::ReadError;
 use crate::read::operators::Cursor;
 
@@ -18,6 +19,10 @@ impl Unary for Sigmoid {
 
     fn apply(&self, x: f64) -> f64 {
         1.0 / (1.0 + libm::exp(-x))
+    }
+
+    fn head(&self) -> Option<Head> {
+        Some(Head::Sigmoid)
     }
 
     fn never_negative(&self) -> bool {

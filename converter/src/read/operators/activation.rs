@@ -28,20 +28,18 @@ pub(super) fn clip(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
             unary(reader, node, Operator::Clip { ceiling })
         }
         (low, high) => {
-            let shown =
-                |bound: Option<f32>| bound.map_or("none".to_string(), |bound| bound.to_string());
-            Err(node.wrong(format!(
-                "bounds {} and {}; only a lower bound of 0 and a positive upper one are supported: \
-                 use ReLU or ReLU6",
-                shown(low),
-                shown(high)
-            )))
+            let low = low.unwrap_or(f32::NEG_INFINITY);
+            let high = high.unwrap_or(f32::INFINITY);
+            if low.is_nan() || high.is_nan() || low > high {
+                return Err(node.wrong(format!("the bounds {low} and {high} leave nothing")));
+            }
+            unary(reader, node, Operator::Function(functions::Clip { low, high }.into()))
         }
     }
 }
 
-/// The minimum of a ReLU and a constant: ReLU6 as Keras exports it.
-pub(super) fn min(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+/// Min and Max of a value and a constant; the minimum of a ReLU is ReLU6 as Keras exports it.
+pub(super) fn bound(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let (value, constant) = match node.known(reader, 0)? {
         Known::Value(_) => (0, 1),
         Known::Constant(_) => (1, 0),
@@ -49,22 +47,70 @@ pub(super) fn min(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let view = node.view(reader, value)?;
     let constant = node.constant(reader, constant)?;
     let behind_relu = view.value > 0 && reader.nodes[view.value - 1].operator == Operator::Relu;
-    match constant.floats()? {
-        &[ceiling] if ceiling > 0.0 && behind_relu && node.proto.input.len() == 2 => {
-            reader.push(node.proto, Operator::Clip { ceiling }, &[view.value], |v| view.at(v))
+    let operator = match (node.proto.op_type.as_str(), constant.floats()?) {
+        (_, &[bound]) if node.proto.input.len() != 2 || bound.is_nan() => None,
+        ("Min", &[ceiling]) if ceiling > 0.0 && behind_relu => Some(Operator::Clip { ceiling }),
+        ("Max", &[0.0]) => Some(Operator::Relu),
+        ("Min", &[high]) => {
+            Some(Operator::Function(functions::Clip { low: f32::NEG_INFINITY, high }.into()))
         }
-        _ => {
-            Err(node.wrong("is supported with a ReLU and one positive constant only, as in ReLU6"))
+        (_, &[low]) => {
+            Some(Operator::Function(functions::Clip { low, high: f32::INFINITY }.into()))
         }
-    }
+        _ => None,
+    };
+    let what = "is supported for one value and one constant, as in ReLU6";
+    let operator = operator.ok_or_else(|| node.wrong(what))?;
+    reader.push(node.proto, operator, &[view.value], |v| view.at(v))
 }
 
 pub(super) fn leaky_relu(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let operator = match node.float("alpha", 0.01) {
+        slope if slope.is_nan() => return Err(node.wrong("the slope is not a number")),
+        slope => leaky(slope),
+    };
+    unary(reader, node, operator)
+}
+
+/// A slope for all elements, or one for each channel.
+pub(super) fn prelu(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    let (view, slopes) = (node.view(reader, 0)?, node.constant(reader, 1)?);
+    let (dims, slopes) = (slopes.dims(), slopes.floats()?);
+    if slopes.iter().any(|slope| !slope.is_finite()) {
+        return Err(node.wrong("a slope is infinite or not a number"));
+    }
+    let (view, slopes) = arithmetic::per_channel(reader, node, view, dims, slopes)?;
+    let operator = match slopes[..] {
+        [slope] => leaky(slope),
+        _ => Operator::PRelu { slopes },
+    };
+    reader.push(node.proto, operator, &[view.value], |value| view.at(value))
+}
+
+/// A ReLU that leaks; with a slope from 0 to 1 it is a layer of its own.
+fn leaky(slope: f32) -> Operator {
+    match slope {
         0.0 => Operator::Relu,
         1.0 => Operator::Identity,
         slope if slope > 0.0 && slope < 1.0 => Operator::LeakyRelu { slope },
-        slope => return Err(node.wrong(format!("slope {slope}; expected one from 0 to 1"))),
+        slope => Operator::Function(functions::Bent { slope }.into()),
+    }
+}
+
+/// Pow with a whole constant exponent.
+pub(super) fn power(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+    let exponent = node.constant(reader, 1)?;
+    let exponent = match (exponent.tensor.as_floats(), exponent.tensor.as_ints()) {
+        (Ok(&[exponent]), _) => f64::from(exponent),
+        (_, Ok(&[exponent])) => exponent as f64,
+        _ => return Err(node.wrong("an exponent for each element; expected one for all")),
+    };
+    let operator = match exponent {
+        1.0 => Operator::Identity,
+        2.0..=8.0 if exponent.fract() == 0.0 => {
+            Operator::Function(functions::Power { exponent: exponent as u8 }.into())
+        }
+        _ => return Err(node.wrong(format!("the exponent {exponent}; expected one from 1 to 8"))),
     };
     unary(reader, node, operator)
 }

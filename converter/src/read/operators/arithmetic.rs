@@ -12,7 +12,7 @@ pub(super) fn arithmetic(reader: &mut Reader, node: &Cursor) -> Result<(), ReadE
         (_, count) => return Err(node.wrong(format!("{count} inputs; expected two"))),
     }
     let (value, constant, swapped) = match (node.known(reader, 0)?, node.known(reader, 1)?) {
-        (Known::Value(_), Known::Value(_)) => return add_values(reader, node),
+        (Known::Value(_), Known::Value(_)) => return two_values(reader, node),
         (Known::Value(_), _) => (0, 1, false),
         _ => (1, 0, true),
     };
@@ -48,15 +48,18 @@ pub(super) fn affine(
     reader.push(node.proto, Operator::Affine { scale, shift }, &[view.value], |v| view.at(v))
 }
 
-/// The sum or the difference of two values, as at the end of a residual block.
-fn add_values(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
+/// The sum of two values, as at the end of a residual block, or their product.
+fn two_values(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let op = node.proto.op_type.as_str();
-    if !matches!(op, "Add" | "Sum") {
-        return Err(
-            node.wrong("both inputs depend on the image; of two values only Add is supported")
-        );
-    }
     let (left, right) = (node.view(reader, 0)?, node.view(reader, 1)?);
+    if op == "Mul" {
+        return multiply(reader, node, left, right);
+    }
+    if !matches!(op, "Add" | "Sum") {
+        return Err(node.wrong(
+            "both inputs depend on the image; of two values only Add and Mul are supported",
+        ));
+    }
     if left.at(0) != right.at(0) || reader.image_of(left.value) != reader.image_of(right.value) {
         return Err(node.wrong(format!(
             "adds values of the shapes {:?} and {:?}; expected the same shape and order",
@@ -68,6 +71,29 @@ fn add_values(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
         return affine(reader, node, &left, vec![2.0], vec![0.0]);
     }
     reader.push(node.proto, Operator::Add, &[left.value, right.value], |v| left.at(v))
+}
+
+/// The product of two values of one shape, or of an image and a value for each channel, as in
+/// squeeze-and-excite.
+fn multiply(reader: &mut Reader, node: &Cursor, left: View, right: View) -> Result<(), ReadError> {
+    let (image, factor) = if left.size() < right.size() { (right, left) } else { (left, right) };
+    let stored = [&image, &factor].map(|view| reader.image_of(view.value));
+    let same = image.at(0) == factor.at(0) && stored[0] == stored[1];
+    let per_channel = [Layout::ChannelsFirst, Layout::ChannelsLast].into_iter().any(|layout| {
+        let shapes = [image.as_image(layout), factor.as_image(layout)];
+        image.rank() == factor.rank()
+            && shapes == stored.map(Some)
+            && stored[1] == Shape::flat(stored[0].channels)
+    });
+    if !same && !per_channel {
+        return Err(node.wrong(format!(
+            "multiplies values of the shapes {:?} and {:?}; expected the same shape and order, or \
+             one value for each channel",
+            image.dims(),
+            factor.dims()
+        )));
+    }
+    reader.push(node.proto, Operator::Mul, &[image.value, factor.value], |v| image.at(v))
 }
 
 /// A constant that broadcasts to a value, as one element or one for each channel of the value that

@@ -7,6 +7,7 @@ mod concat;
 mod conv;
 mod gemm;
 mod head;
+mod movement;
 mod pad;
 mod pool;
 mod reshape;
@@ -34,8 +35,10 @@ const SUPPORTED: &[&str] = &[
     "Concat",
     "Conv",
     "Div",
+    "DepthToSpace",
     "Dropout",
     "Flatten",
+    "Gather",
     "Gemm",
     "GlobalAveragePool",
     "GlobalMaxPool",
@@ -43,20 +46,27 @@ const SUPPORTED: &[&str] = &[
     "LeakyRelu",
     "LogSoftmax",
     "MatMul",
+    "Max",
     "MaxPool",
     "Min",
     "Mul",
     "Pad",
+    "PRelu",
+    "Pow",
     "ReduceMax",
     "ReduceMean",
     "Relu",
     "Reshape",
+    "Resize (nearest)",
+    "Slice",
     "Softmax",
+    "Split",
     "Squeeze",
     "Sub",
     "Sum",
     "Transpose",
     "Unsqueeze",
+    "Upsample (nearest)",
 ];
 
 /// The operators that are read, for the error that names them.
@@ -73,7 +83,7 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn wrong(&self, what: impl Into<String>) -> ReadError {
+    pub fn wrong(&self, what: impl Into<String>) -> ReadError {
         ReadError::Node {
             node: node_name(self.proto).to_string(),
             op: self.proto.op_type.clone(),
@@ -81,7 +91,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn attributes(&self) -> Attributes<'a> {
+    pub fn attributes(&self) -> Attributes<'a> {
         Attributes(self.proto)
     }
 
@@ -89,7 +99,7 @@ impl<'a> Cursor<'a> {
         self.attributes().int(name, default)
     }
 
-    fn float(&self, name: &str, default: f32) -> f32 {
+    pub fn float(&self, name: &str, default: f32) -> f32 {
         self.attributes().float(name, default)
     }
 
@@ -134,7 +144,13 @@ impl<'a> Cursor<'a> {
 
     /// A value that is an image, with its layout.
     fn image(&self, reader: &mut Reader, layouts: &[Layout]) -> Result<Image, ReadError> {
-        let view = self.view(reader, 0)?;
+        let mut view = self.view(reader, 0)?;
+        let is_image = |view: &View| layouts.iter().any(|&layout| view.as_image(layout).is_some());
+        if !is_image(&view)
+            && let Some(anew) = movement::stored_anew(reader, self, &view)
+        {
+            view = anew;
+        }
         let found = layouts.iter().find_map(|&layout| Some((layout, view.as_image(layout)?)));
         let Some((layout, shape)) = found else {
             return Err(self.wrong(format!(
@@ -232,8 +248,13 @@ pub(super) fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<()
         "Pad" => pad::pad(reader, node),
         "Relu" => activation::unary(reader, node, Operator::Relu),
         "Clip" => activation::clip(reader, node),
-        "Min" => activation::min(reader, node),
+        "Min" | "Max" => activation::bound(reader, node),
+        "Pow" => activation::power(reader, node),
+        "Slice" | "Split" | "Gather" | "Resize" | "Upsample" | "DepthToSpace" => {
+            movement::movement(reader, node)
+        }
         "LeakyRelu" => activation::leaky_relu(reader, node),
+        "PRelu" => activation::prelu(reader, node),
         "Identity" => activation::identity(reader, node),
         "Dropout" => activation::dropout(reader, node),
         "Cast" => activation::cast(reader, node),
@@ -259,6 +280,7 @@ pub(super) fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<()
 fn is_known(op: &str) -> bool {
     crate::interpreter::computes(op)
         || SUPPORTED.iter().any(|known| known.split(' ').next() == Some(op))
+        || functions::READ.iter().any(|(name, _)| *name == op)
 }
 
 /// What to do about an operator that is not read.

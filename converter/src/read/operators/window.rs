@@ -35,9 +35,6 @@ pub(super) fn window(
     if kernel.iter().any(|&k| !(1..=LARGEST as usize).contains(&k)) {
         return Err(node.wrong(format!("a kernel {kernel:?}; expected sizes from 1 to {LARGEST}")));
     }
-    if dilation != [1, 1] {
-        return Err(node.wrong("dilations other than 1 are not supported"));
-    }
     let size = [input.height, input.width];
     let extent = Window { dilation, ..Window::new(kernel) }.extent();
     let auto_pad = node.attributes().string("auto_pad", "NOTSET");

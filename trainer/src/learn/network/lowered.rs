@@ -219,8 +219,26 @@ impl Reading<'_> {
                 let layer: Box<dyn Layer> = match function {
                     Function::HardSwish(_) => Box::new(HardSwish),
                     Function::Sigmoid(_) => Box::new(Sigmoid),
+                    other => {
+                        let what = format!(
+                            "is a {}, which training has no layer for",
+                            other.as_dyn().name()
+                        );
+                        return Err(refused(&what));
+                    }
                 };
                 (self.push(name, layer, inputs)?, 1.0)
+            }
+            FloatOp::PRelu(_) => {
+                return Err(refused(
+                    "has a slope for each channel, which training has no layer for",
+                ));
+            }
+            FloatOp::Mul(_) => {
+                return Err(refused("is a product, which training has no layer for"));
+            }
+            FloatOp::Gather(_) => {
+                return Err(refused("moves elements, which training has no layer for"));
             }
         };
         if activation {
