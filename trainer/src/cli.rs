@@ -55,10 +55,11 @@ enum Command {
 
 #[derive(Args)]
 struct TrainArgs {
-    /// What to train: "simple", "tiny", "separable", "resnet-mini", "dense-mini", or a TOML file that
-    /// describes a network
-    #[arg(long, value_name = "NAME|FILE", default_value = PRESETS[0].0)]
-    network: String,
+    /// What to train: "simple", "photo", "tiny", "separable", "resnet-mini", "dense-mini", or a TOML
+    /// file that describes a network [default: "simple"; "photo" for pictures in colour or with a
+    /// light border]
+    #[arg(long, value_name = "NAME|FILE")]
+    network: Option<String>,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -140,7 +141,11 @@ fn parse() -> Option<Cli> {
 }
 
 fn train(args: TrainArgs) -> Result<()> {
-    let network = Description::named(&args.network)?;
+    let Some(network) = &args.network else {
+        let (name_given, out_given) = (args.run.name.is_some(), args.run.out.is_some());
+        return args.run.start(Source::Usual { name_given, out_given }, PRESETS[0].0, None);
+    };
+    let network = Description::named(network)?;
     let name = network.name.clone();
     args.run.start(Source::Description(network), &name, None)
 }
@@ -152,7 +157,7 @@ impl RunArgs {
         let name = self.name.unwrap_or_else(|| name.to_string());
         names::check(&name).map_err(|what| anyhow!("--name {name:?}: {what}"))?;
         let usual = match source {
-            Source::Description(_) => "default",
+            Source::Description(_) | Source::Usual { .. } => "default",
             Source::Model(_) => "finetune",
         };
         let mut recipe = Recipe::open(self.recipe.as_deref().unwrap_or(usual))?;

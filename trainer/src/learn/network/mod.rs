@@ -46,7 +46,7 @@ pub use hard_swish::HardSwish;
 pub use leaky_relu::LeakyRelu;
 pub use lowered::{Readout, ReadoutError, read};
 pub use max_pool2d::MaxPool2d;
-pub use presets::{PRESETS, simple};
+pub use presets::{PRESETS, simple, usual};
 pub use relu::Relu;
 pub use sigmoid::Sigmoid;
 pub use window::Window;

@@ -1,10 +1,31 @@
 //! The networks with a name: files in `networks/` that can be copied and changed.
 
+use inkling_data::{Border, Dataset};
+
 use super::{Description, DescriptionError, Network};
 
+/// The network for photographs.
+const PHOTO: &str = "photo";
+
+/// The smallest side of a photograph that it takes.
+const LEAST_PHOTO: usize = 18;
+
+/// The network for whoever has not asked for one: `simple` for strokes on black, as digits are, and
+/// `photo` for pictures in colour and for grey ones with a light border.
+///
+/// # Errors
+///
+/// None for presets that are as they should be.
+pub fn usual(images: &Dataset) -> Result<Description, DescriptionError> {
+    let light = images.channels() == 3 || Border::of(images) == Border::Continued;
+    let fits = images.height().min(images.width()) >= LEAST_PHOTO;
+    Description::named(if light && fits { PHOTO } else { PRESETS[0].0 })
+}
+
 /// The presets' names and their files, the default first.
-pub const PRESETS: [(&str, &str); 5] = [
+pub const PRESETS: [(&str, &str); 6] = [
     ("simple", include_str!("../../../networks/simple.toml")),
+    (PHOTO, include_str!("../../../networks/photo.toml")),
     ("tiny", include_str!("../../../networks/tiny.toml")),
     ("separable", include_str!("../../../networks/separable.toml")),
     ("resnet-mini", include_str!("../../../networks/resnet-mini.toml")),

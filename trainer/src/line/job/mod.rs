@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use converter::doubts::Answers;
 use converter::prove::Proof;
 use converter::record::{self, SplitRecord};
@@ -21,7 +21,7 @@ use inkling_support::files::write_atomically;
 use crate::ask::metrics::Confusion;
 use crate::learn::backend::{Backend, Choice};
 use crate::learn::batches::class_weights;
-use crate::learn::network::Description;
+use crate::learn::network::{self, Description};
 use crate::learn::recipe::Recipe;
 use crate::learn::training::{Checkpoint, Identity, exported_predictions};
 use crate::line::summary::{Summary, about};
@@ -74,6 +74,9 @@ pub enum Source {
     Description(Description),
     /// A trained model: it goes on from its weights.
     Model(Pretrained),
+    /// The usual network for the data, once they are read; it names the model and the folder for the
+    /// results unless these are given.
+    Usual { name_given: bool, out_given: bool },
 }
 
 impl fmt::Display for Source {
@@ -82,6 +85,7 @@ impl fmt::Display for Source {
         match self {
             Source::Description(description) => f.write_str(&description.source),
             Source::Model(pretrained) => write!(f, "{}", pretrained.path.display()),
+            Source::Usual { .. } => f.write_str("the usual network"),
         }
     }
 }
@@ -123,6 +127,16 @@ impl Job {
         let mut sets = self.sets()?;
         if let Some(count) = self.per_class {
             sets.keep_per_class(count);
+        }
+        if let Source::Usual { name_given, out_given } = self.source {
+            let usual = network::usual(&sets.images)?;
+            if !name_given {
+                self.name.clone_from(&usual.name);
+            }
+            if !out_given {
+                self.out.set_file_name(&self.name);
+            }
+            self.source = Source::Description(usual);
         }
         let (recipe, adapted) = self.recipe.for_images(sets.training.len());
         self.recipe = recipe;
@@ -266,6 +280,7 @@ impl Job {
                 Beginning { network, parameters, rates: None }
             }
             Source::Model(pretrained) => pretrained.beginning(&sets.images, self.seed)?,
+            Source::Usual { .. } => bail!("the network is chosen once the data are read"),
         };
         beginning.network.name.clone_from(&self.name);
         Ok(beginning)
