@@ -74,8 +74,9 @@ pub use flatten::flatten;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
-    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise, FullyConnected,
-    Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, PRelu, PaddedWith, Strided, Unit,
+    Add, AveragePool2d, AveragePool2dInside, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise,
+    FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, PRelu, PaddedWith,
+    Strided, Unit,
 };
 pub use observer::Observer;
 pub use product::Product;
