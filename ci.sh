@@ -7,22 +7,27 @@ usage() {
     cat <<'TEXT'
 usage: ./ci.sh [VERB…]
 
-  setup       install what the tests can use: ONNX Runtime and onnx by pip into target/python,
-              bare-metal targets and QEMU (tools/mcu-toolchain), compilers for the other systems
+  setup       install what the tests can use: ONNX Runtime, onnx and TensorFlow Lite for
+              Microcontrollers by pip into target/python, bare-metal targets and QEMU
+              (tools/mcu-toolchain), compilers for the other systems
   format      cargo fmt, without changing a file: workspace, boards, counts
   lint        cargo clippy: workspace, boards, counts
   test        all tests of the host workspace, the boards' and cores' in QEMU among them
+  imported    the tests of imported models with all their inputs, on the host and on emulated cores
   benches     every benchmark once, to see that it runs
   minimum     the declared minimum Rust versions build the workspace and the firmware
   aarch64     firmware-core's tests, built for aarch64 Linux and run by qemu-aarch64
   wasm        firmware-core builds for wasm32-unknown-unknown
   windows     trainer and converter build for Windows (x86_64-pc-windows-gnu)
+  fuzz        an hour of fuzzing for each kind of input (INKLING_FUZZ_SECONDS), from a seed that is
+              said and may be given (INKLING_FUZZ_SEED); `test` runs a few thousand mutants
   mcu-report  flash, RAM and instructions of every network on every core, as the README shows them
   all         format lint test benches minimum aarch64 wasm windows (the default)
 
 What lacks a tool says SKIPPED and passes, and is listed at the end; after `setup` nothing should be.
-With INKLING_REQUIRE_ORT, INKLING_REQUIRE_ONNX, INKLING_REQUIRE_MCU or INKLING_REQUIRE_SYSTEMS (the
-verbs from minimum to windows) set to 1 a missing tool fails.
+With INKLING_REQUIRE_ORT, INKLING_REQUIRE_ONNX, INKLING_REQUIRE_TFLITE_MICRO, INKLING_REQUIRE_MCU or
+INKLING_REQUIRE_SYSTEMS (the verbs from minimum to windows) set to 1 a missing tool fails; with
+INKLING_REQUIRE_SHARED, a missing file of ../shared.
 TEXT
 }
 
@@ -86,16 +91,22 @@ setup() {
     if ! python3 -c 'import onnx, onnxruntime' 2>/dev/null; then
         python3 -m pip install --quiet --target target/python onnxruntime==1.32.0 onnx==1.23.2
     fi
+    # Without its dependencies: numpy is there, and the interpreter needs no other.
+    if ! python3 -c 'from tflite_micro.python.tflite_micro import runtime' 2>/dev/null; then
+        python3 -m pip install --quiet --target target/python --no-deps --pre tflite-micro==0.dev20261023182759
+    fi
     tools/mcu-toolchain
     tools/other-systems
 }
 
 format() {
     cargo fmt --all --check
-    local manifest
-    for manifest in firmware-core/boards/*/Cargo.toml firmware-core/counts/Cargo.toml; do
-        cargo fmt --check --manifest-path "$manifest"
+    local folder
+    for folder in $(boards) firmware-core/counts; do
+        cargo fmt --check --manifest-path "$folder/Cargo.toml"
     done
+    # The shared application is in no workspace, which cargo fmt asks for.
+    rustfmt --check --edition 2024 firmware-core/boards/app/build.rs firmware-core/boards/app/src/lib.rs
 }
 
 lint() {
@@ -115,6 +126,8 @@ lint() {
 }
 
 test() { cargo test --quiet --workspace; }
+
+imported() { INKLING_ALL_INPUTS=1 cargo test --quiet --package tests --test tflite --test tflite_cores; }
 
 benches() { cargo test --quiet --package benches --benches; }
 
@@ -161,6 +174,12 @@ windows() {
     CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo build --quiet --locked --package trainer --package converter --target $target
 }
 
+fuzz() {
+    export INKLING_FUZZ_SECONDS=${INKLING_FUZZ_SECONDS:-3600} INKLING_FUZZ_SEED=${INKLING_FUZZ_SEED:-$RANDOM}
+    echo "seed $INKLING_FUZZ_SEED, $INKLING_FUZZ_SECONDS seconds for each kind of input"
+    cargo test --quiet --package tests --test fuzz -- --nocapture
+}
+
 mcu_report() { tools/mcu-report; }
 
 all() { for verb in format lint test benches minimum aarch64 wasm windows; do step "$verb"; done; }
@@ -176,7 +195,7 @@ rm -f "$skipped"
 trap list_skipped EXIT
 for verb in "$@"; do
     case $verb in
-        setup | format | lint | test | benches | minimum | aarch64 | wasm | windows | mcu-report) step "$verb" ;;
+        setup | format | lint | test | imported | benches | minimum | aarch64 | wasm | windows | fuzz | mcu-report) step "$verb" ;;
         all) all ;;
         -h | --help | help) usage ;;
         *) usage >&2; echo "error: no verb '$verb'" >&2; exit 2 ;;

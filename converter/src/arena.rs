@@ -11,8 +11,8 @@ const ALIGNMENT: usize = 4;
 /// Where each value lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArenaPlan {
-    /// Byte offset of each value; `None` for the image, which the caller holds, and for the
-    /// logits, which are returned.
+    /// Byte offset of each value; `None` for the image, which the caller holds, and for
+    /// accumulators at the end, which are returned.
     pub offsets: Vec<Option<usize>>,
     /// For each layer the input whose place its result takes, where the two share one.
     pub in_place: Vec<Option<ValueId>>,
@@ -39,7 +39,8 @@ fn lives(network: &QuantizedNetwork) -> Vec<(usize, usize)> {
 }
 
 fn in_arena(network: &QuantizedNetwork, value: ValueId) -> bool {
-    value > 0 && value < network.layers.len()
+    let last = network.layers.len();
+    value > 0 && (value < last || (value == last && !network.ends_in_accumulators()))
 }
 
 fn size(network: &QuantizedNetwork, value: ValueId) -> usize {
@@ -52,7 +53,8 @@ fn in_place(network: &QuantizedNetwork, lives: &[(usize, usize)]) -> Vec<Option<
         let fits = |&value: &ValueId| {
             let once = layer.inputs.iter().filter(|&&input| input == value).count() == 1;
             let same_type = network.format(value).element == layer.format.element;
-            in_arena(network, value) && lives[value].1 == index && once && same_type
+            let same_size = network.shape(value).size() == layer.output.size();
+            in_arena(network, value) && lives[value].1 == index && once && same_type && same_size
         };
         layer.op.as_dyn().in_place().iter().map(|&input| layer.inputs[input]).find(fits)
     };
@@ -112,7 +114,7 @@ pub fn layer_bytes(network: &QuantizedNetwork, layer: usize) -> usize {
     let size = |value: ValueId| size(network, value);
     let inputs: BTreeSet<ValueId> = network.layers[layer].inputs.iter().copied().collect();
     let read: usize = inputs.into_iter().filter(|&value| value != 0).map(size).sum();
-    let written = if layer + 1 == network.layers.len() { 0 } else { size(layer + 1) };
+    let written = if in_arena(network, layer + 1) { size(layer + 1) } else { 0 };
     read + written
 }
 

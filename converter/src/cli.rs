@@ -1,5 +1,6 @@
 //! What was typed, and the work it stands for.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,7 +11,7 @@ use converter::passes::PixelScale;
 use converter::prove::Proof;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, read};
+use converter::{Conversion, Converter, read, tflite};
 use inkling_data::{Dataset, DatasetError, Split};
 use inkling_support::{console, files, names, shell};
 
@@ -35,15 +36,16 @@ enum Command {
     Verify(VerifyArgs),
 }
 
-/// The main job: MODEL.onnx to model.rs, int8.onnx, golden.rs and a model card.
+/// The main job: a model to model.rs, golden.rs, a model card and, from float ONNX, int8.onnx.
 #[derive(Args)]
 struct ConvertArgs {
-    /// The float model: PyTorch, Keras (tf2onnx) or this project's trainer wrote it
-    #[arg(value_name = "MODEL.onnx")]
+    /// A float ONNX model from PyTorch, Keras (tf2onnx) or this project's trainer; or an int8
+    /// .tflite model, which is taken as it is
+    #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Folder with the IDX files whose training images choose the exponents
+    /// Folder with the IDX files whose training images choose the exponents of a float model
     #[arg(long, value_name = "DIR")]
-    calibration: PathBuf,
+    calibration: Option<PathBuf>,
     /// Folder for the results; created where it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -100,17 +102,27 @@ fn verify(args: &VerifyArgs) -> Result<()> {
 fn convert(args: &ConvertArgs) -> Result<()> {
     let name = network_name(args)?;
     let at_file = || args.model.display().to_string();
+    if tflite::is_tflite(&fs::read(&args.model).with_context(at_file)?) {
+        return import(args, &name);
+    }
+    let Some(folder) = &args.calibration else {
+        bail!(
+            "{}: a float model needs --calibration DIR, a folder with images that look like what \
+             the device will see",
+            args.model.display()
+        );
+    };
     let onnx = read::load(&args.model).with_context(at_file)?;
     let own = ModelRecord::of_onnx(&onnx).with_context(at_file)?;
     let pixels = pixel_scale(args, own.as_ref())?;
-    let calibration = Dataset::load(&args.calibration, Split::Train)?;
+    let calibration = Dataset::load(folder, Split::Train)?;
     // Without a test set the calibration images serve as golden ones.
-    let (test, test_name) = match Dataset::load(&args.calibration, Split::Test) {
+    let (test, test_name) = match Dataset::load(folder, Split::Test) {
         Ok(test) => (test, "test"),
         Err(DatasetError::Missing { .. }) => (calibration.clone(), "calibration"),
         Err(error) => return Err(error.into()),
     };
-    let (images, labels) = Split::Test.files(&args.calibration);
+    let (images, labels) = Split::Test.files(folder);
     calibration.check_twin(&test, &images, &labels)?;
 
     let mut record =
@@ -130,7 +142,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         record.labels.clone_from(&calibration.names);
     }
     let mut conversion = converter(Some(record)).convert(&calibration).with_context(at_file)?;
-    check_classes(&conversion, &calibration, args)?;
+    check_classes(&conversion, &calibration, args, folder)?;
     let prove = if args.unchecked { Proof::of_unchecked } else { Proof::of };
     let proof = prove(&conversion, &calibration, &test).with_context(at_file)?;
     let answers = Answers::new(&conversion.float, &proof.integers.ours, &test);
@@ -162,6 +174,33 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     for warning in &conversion.record.warnings {
         console::note(format_args!("warning: {warning}"));
     }
+    Ok(())
+}
+
+/// A model that was quantized elsewhere: nothing is chosen, nothing translated.
+fn import(args: &ConvertArgs, name: &str) -> Result<()> {
+    let at_file = || args.model.display().to_string();
+    ensure!(
+        args.calibration.is_none(),
+        "{}: it is quantized already; leave out --calibration",
+        args.model.display()
+    );
+    ensure!(
+        (args.pixel_divisor, args.mean, args.deviation) == (None, None, None),
+        "{}: it says itself what its integers stand for; leave out --pixel-divisor, --mean and \
+         --deviation",
+        args.model.display()
+    );
+    let bytes = fs::read(&args.model).with_context(at_file)?;
+    let conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
+    let _folder = files::prepare_folder(&args.out, &tflite::FILES)?;
+    conversion.write(&args.out)?;
+    console::print(&format!(
+        "{}\nWritten: {} in {}\n",
+        conversion.report_markdown(),
+        tflite::FILES.join(", "),
+        args.out.display()
+    ));
     Ok(())
 }
 
@@ -231,12 +270,17 @@ fn folder_name(path: &Path) -> Option<String> {
     Some(path.file_name()?.to_str()?.to_string())
 }
 
-fn check_classes(conversion: &Conversion, images: &Dataset, args: &ConvertArgs) -> Result<()> {
+fn check_classes(
+    conversion: &Conversion,
+    images: &Dataset,
+    args: &ConvertArgs,
+    folder: &Path,
+) -> Result<()> {
     let logits = conversion.network.classes();
     ensure!(
         images.classes() <= logits,
         "{}: the labels go up to {}, but {} has {logits} outputs",
-        args.calibration.display(),
+        folder.display(),
         images.classes() - 1,
         args.model.display()
     );

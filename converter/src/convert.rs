@@ -168,6 +168,7 @@ impl<'a> Converter<'a> {
         let record = describe::model(of_float, &network, &source);
         let origin = Origin {
             name: self.name.clone(),
+            source: "float.onnx".into(),
             source_sha256: Sha256::digest(&source).into(),
             command: match record.command.is_empty() {
                 true => self.command(),
@@ -269,7 +270,7 @@ impl Conversion {
 
     /// The Rust module of golden images, picked from `images`.
     pub fn golden_rs(&self, images: &Dataset) -> String {
-        golden::emit(&self.network, &golden::pick(images), &self.origin)
+        golden::emit(&self.network, &golden::samples(&self.network, images), &self.origin)
     }
 
     /// The report as Markdown.

@@ -5,6 +5,7 @@
 
 use firmware_core::Window;
 
+use crate::limits::elements;
 use crate::operators::functions::Function;
 use crate::operators::gather::Gather;
 use crate::quantize::Exponents;
@@ -246,7 +247,8 @@ impl Graph {
     /// Lets an input that is a vector be the image `shape` of the same size, where only what reads
     /// it as a vector or element by element reads it.
     pub fn see_input_as(&mut self, shape: Shape) {
-        if self.input != Shape::flat(shape.size()) {
+        // A record may claim any size.
+        if elements(&shape.hwc()).ok().map(Shape::flat) != Some(self.input) {
             return;
         }
         // Values that have the input's shape because they are computed element by element.

@@ -19,6 +19,7 @@
 
 #[macro_use]
 pub mod reference;
+pub mod tflite;
 
 pub mod arena;
 mod convert;

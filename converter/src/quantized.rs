@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firmware_core::LayerKind;
+use firmware_core::{LayerKind, Multiplier};
 
 use crate::graph::{Shape, ValueId};
 use crate::operators::IntegerOp;
@@ -91,6 +91,36 @@ impl ValueFormat {
     }
 }
 
+/// A positive real number as `multiplier · 2^(exponent − 31)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factor {
+    /// 2^30 to 2^31 − 1, or 0.
+    pub multiplier: i32,
+    pub exponent: i8,
+}
+
+/// What TensorFlow Lite for Microcontrollers does to an accumulator: a multiplication, rounded
+/// twice, a zero point and bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rescale {
+    pub factor: Factor,
+    pub zero: i32,
+    pub bounds: [i32; 2],
+}
+
+impl Rescale {
+    pub fn kernel(&self) -> Multiplier {
+        let Factor { multiplier, exponent } = self.factor;
+        Multiplier::new(multiplier, exponent, self.zero as i8, self.bounds.map(|x| x as i8))
+    }
+
+    /// As Rust writes it.
+    pub fn rust(&self) -> String {
+        let Self { factor: Factor { multiplier, exponent }, zero, bounds: [low, high] } = self;
+        format!("Multiplier::new({multiplier}, {exponent}, {zero}, [{low}, {high}])")
+    }
+}
+
 /// What becomes of the accumulators of a layer with weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requantization {
@@ -98,6 +128,8 @@ pub enum Requantization {
     None,
     /// Bits by which each output channel's are shifted right.
     Shifts(Vec<u8>),
+    /// What each output channel's are multiplied by.
+    Rescales(Vec<Rescale>),
 }
 
 impl Requantization {
@@ -110,6 +142,7 @@ impl Requantization {
         match self {
             Self::None => 0,
             Self::Shifts(shifts) => shifts.len(),
+            Self::Rescales(rescales) => size_of::<Multiplier>() * rescales.len(),
         }
     }
 }
@@ -201,6 +234,12 @@ pub struct QuantizedNetwork {
 }
 
 impl QuantizedNetwork {
+    /// The last layer's accumulators are the logits; else its values are 8-bit integers as all
+    /// others are.
+    pub fn ends_in_accumulators(&self) -> bool {
+        self.format(self.layers.len()).element == ValueType::I32
+    }
+
     /// Names every layer after its kernel, with a number that counts layers of its kind.
     pub fn name_layers(&mut self) {
         let mut numbers = BTreeMap::new();

@@ -2,7 +2,7 @@
 //! code that defines what a device computes, with shapes known at run time.
 
 use firmware_core::kernels::Pool2dShape;
-use firmware_core::{Activation, Requantize, Shift, Window, argmax};
+use firmware_core::{Activation, Multiplier, Requantize, Shift, Window, argmax};
 
 use crate::graph::Shape;
 use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, Requantization, ValueType};
@@ -64,7 +64,11 @@ impl Elements for i8 {
 
 /// Every value of the network for one image: the image first, the logits last.
 pub fn values(network: &QuantizedNetwork, image: &[u8]) -> Vec<Integers> {
-    let mut values = vec![Integers::U8(image.to_vec())];
+    let image = match network.input_format.element {
+        ValueType::I8 => Integers::I8(image.iter().map(|&byte| byte as i8).collect()),
+        _ => Integers::U8(image.to_vec()),
+    };
+    let mut values = vec![image];
     for layer in &network.layers {
         let run = Run {
             layer,
@@ -123,7 +127,7 @@ impl Run<'_> {
     /// A shift to the right by `bits`, with the bounds of the layer's activation.
     pub fn shift(&self, bits: u8) -> Requantized {
         let bounds = self.layer.clip.unwrap_or([i32::MIN, i32::MAX]);
-        Requantized { shift: Shift::new(bits), bounds }
+        Requantized::Shift(Shift::new(bits), bounds)
     }
 
     /// The requantization of every output channel; none for the logits.
@@ -131,19 +135,26 @@ impl Run<'_> {
         match &parameters.requantization {
             Requantization::None => Vec::new(),
             Requantization::Shifts(shifts) => shifts.iter().map(|&bits| self.shift(bits)).collect(),
+            Requantization::Rescales(rescales) => {
+                rescales.iter().map(|rescale| Requantized::Multiplier(rescale.kernel())).collect()
+            }
         }
     }
 }
 
 /// A requantization that is known at run time only.
 #[derive(Clone, Copy)]
-pub struct Requantized {
-    shift: Shift,
-    bounds: [i32; 2],
+pub enum Requantized {
+    /// With the bounds of the layer's activation.
+    Shift(Shift, [i32; 2]),
+    Multiplier(Multiplier),
 }
 
 impl Requantize for Requantized {
     fn apply(self, accumulator: i32) -> i32 {
-        self.shift.apply(accumulator).max(self.bounds[0]).min(self.bounds[1])
+        match self {
+            Self::Shift(shift, [low, high]) => shift.apply(accumulator).max(low).min(high),
+            Self::Multiplier(multiplier) => multiplier.apply(accumulator),
+        }
     }
 }

@@ -19,10 +19,12 @@ pub const MAX_VALUES: usize = MAX_SIDE * MAX_SIDE * 4;
 /// The largest number of classes.
 pub const MAX_CLASSES: usize = 1000;
 
-/// Which half of a data set's files.
+/// Which of a data set's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
     Train,
+    /// Given with the data; few data sets have it.
+    Validation,
     /// Read once, at the end: it chooses nothing.
     Test,
 }
@@ -32,6 +34,7 @@ impl Split {
     pub fn file_names(self) -> (&'static str, &'static str) {
         match self {
             Split::Train => ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+            Split::Validation => ("validation-images-idx3-ubyte", "validation-labels-idx1-ubyte"),
             Split::Test => ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
         }
     }

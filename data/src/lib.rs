@@ -20,6 +20,6 @@ pub use dataset::{
     Dataset, DatasetError, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE, MAX_VALUES, Split, planar_order,
     shape_problem, shape_text,
 };
-pub use sets::{SealedTestSet, Sets, divide, fingerprint};
+pub use sets::{SealedTestSet, Sets, divide, fingerprint, shuffled};
 pub use source::Source;
 pub use warp::{Border, Matrix, Sampler};

@@ -30,7 +30,7 @@ impl SealedTestSet {
 }
 
 /// All of `count` images in random order.
-fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+pub fn shuffled(count: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     Random::new(seed, Purpose::Split, 0).shuffle(&mut order);
     order

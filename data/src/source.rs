@@ -33,6 +33,12 @@ impl Source {
 }
 
 impl Source {
+    /// Whether the sample is a file of its own, or a row of a table: something that a person finds
+    /// by it more easily than by an index.
+    pub fn says_more(&self) -> bool {
+        self.part.is_none_or(|(noun, _)| noun == "row") && !self.file.as_os_str().is_empty()
+    }
+
     /// Where in its file, such as `row 7`.
     pub fn place(&self) -> String {
         self.part.map_or(String::new(), |(noun, number)| format!("{noun} {number}"))

@@ -68,6 +68,14 @@ pub enum LayerKind {
     LeakyRelu,
     /// [`kernels::lookup`](crate::kernels::lookup)
     Lookup,
+    /// [`kernels::elementwise`](crate::kernels::elementwise) of [`AffineAdd`](crate::AffineAdd)
+    AffineAdd,
+    /// [`kernels::elementwise`](crate::kernels::elementwise) of [`AffineMul`](crate::AffineMul)
+    AffineMul,
+    /// [`kernels::mean_pool2d`](crate::kernels::mean_pool2d)
+    MeanPool2d,
+    /// [`kernels::pad2d`](crate::kernels::pad2d)
+    Pad2d,
     /// [`kernels::elementwise`](crate::kernels::elementwise) of [`Product`](crate::Product)
     Mul,
     /// [`kernels::gather`](crate::kernels::gather)
@@ -93,6 +101,10 @@ impl LayerKind {
             Self::Concat => "concat",
             Self::LeakyRelu => "leaky_relu",
             Self::Lookup => "lookup",
+            Self::AffineAdd => "affine_add",
+            Self::AffineMul => "affine_mul",
+            Self::MeanPool2d => "mean_pool2d",
+            Self::Pad2d => "pad2d",
             Self::Mul => "mul",
             Self::Gather => "gather",
             Self::PRelu => "prelu",

@@ -19,7 +19,9 @@
 //! # The contracts
 //!
 //! - Every runtime gives the same integers. Activations are `u8` or `i8`, weights `i8`, biases and
-//!   accumulators `i32`; there are no zero points, and every scale is a power of two.
+//!   accumulators `i32`; there are no zero points, and every scale is a power of two. Models that
+//!   others quantized have zero points and other scales; what they compute is what the runtime
+//!   computes that they were made for: see [`Multiplier`] and [`FloatScale`].
 //! - An accumulator never overflows, because the converter proves `sum |w| * max(x) + |b| < 2^24`
 //!   for every output channel, and refuses a model otherwise. Weights that break that bound give
 //!   a wrapped sum: wrong, but defined.
@@ -42,6 +44,7 @@
 extern crate std;
 
 mod activation;
+mod affine;
 #[allow(unsafe_code)]
 mod arch;
 mod arena;
@@ -49,9 +52,11 @@ mod arena;
 mod batch;
 mod channels;
 mod flatten;
+mod float_scale;
 mod info;
 pub mod kernels;
 pub mod layers;
+mod multiplier;
 mod observer;
 mod product;
 mod requantize;
@@ -60,6 +65,7 @@ mod tile;
 mod window;
 
 pub use activation::Activation;
+pub use affine::{AffineAdd, AffineMul, Term};
 
 /// The kernels that this target has, by the name of their file in `src/arch`; `portable` where
 /// there are none.
@@ -71,13 +77,15 @@ pub use arena::Arena;
 #[cfg(any(test, feature = "std"))]
 pub use batch::infer_batch;
 pub use flatten::flatten;
+pub use float_scale::FloatScale;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
     Add, AveragePool2d, AveragePool2dInside, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise,
-    FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, PRelu, PaddedWith,
-    Strided, Unit,
+    FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, PRelu, Pad2d,
+    PaddedWith, Strided, Unit,
 };
+pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;
 pub use product::Product;
 pub use requantize::{Clip, Requantize, Shift};

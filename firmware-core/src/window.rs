@@ -48,6 +48,7 @@ pub(crate) struct Interior {
 
 impl Interior {
     /// Whether the window at row `oy` and column `ox` lies on the input.
+    #[cfg_attr(not(kernels), allow(dead_code))]
     #[inline(always)]
     pub(crate) const fn contains(&self, oy: usize, ox: usize) -> bool {
         oy.wrapping_sub(self.rows[0]) < self.rows[1]

@@ -1,7 +1,10 @@
 //! What the integration tests share: where things are, small data sets and small ONNX models in
 //! the dialects that exporters write.
 
+pub mod colour;
 pub mod dialects;
+pub mod fuzz;
+pub mod generated;
 pub mod kinds;
 pub mod mcu;
 pub mod networks;
@@ -9,6 +12,7 @@ pub mod onnxruntime;
 pub mod pictures;
 mod skip;
 pub mod structures;
+pub mod tflite_micro;
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +44,22 @@ pub fn random_images(
     let samples = (0..count * height * width).map(|_| pixel(&mut rng)).collect();
     let labels = (0..count).map(|index| (index % classes) as u16).collect();
     Dataset::new([height, width, 1], samples, labels, labels::numbers(classes))
+}
+
+/// A file of `../shared`, which is no part of the project; says loudly that it is missing if it is.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = root().join("../shared").join(name);
+    if !path.is_file() {
+        let missing = format!("there is no {}", path.display());
+        skip(name, &missing, "putting it there", "INKLING_REQUIRE_SHARED");
+        return None;
+    }
+    Some(path)
+}
+
+/// Whether tests take all inputs, and not only as many as everyday checks have time for.
+pub fn all_inputs() -> bool {
+    std::env::var("INKLING_ALL_INPUTS").is_ok_and(|value| value == "1")
 }
 
 /// An empty folder of its own for a test; `name` must differ between tests.

@@ -62,18 +62,14 @@ fn cortex_m4f_computes_every_logit() {
 }
 
 #[test]
-fn stm32l475_computes_every_logit() {
-    all_logits_of_all_test_images(&STM32L475);
-}
-
-#[test]
 fn rv32_computes_every_logit() {
     all_logits_of_all_test_images(&HIFIVE1);
 }
 
 #[test]
 fn a_board_says_what_it_tested_at_boot() {
-    for board in &tests::mcu::BOARDS {
+    // QEMU's L475 sends, but takes nothing in: its self-test is all that can be seen of it there.
+    for board in tests::mcu::BOARDS.iter().chain([&STM32L475]) {
         let Some(qemu) = start(board, "the self-test") else { return };
         let mut line = connect(&qemu);
         let mut text = String::new();

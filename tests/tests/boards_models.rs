@@ -8,9 +8,7 @@ use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter};
 use inkling_data::read::idx;
 use inkling_data::{Dataset, Split};
-use tests::mcu::{
-    BOARDS, Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain,
-};
+use tests::mcu::{BOARDS, Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, Toolchain};
 use tests::structures::{CLASSES, SIDE, Structure, network};
 use tests::{random_images, scratch};
 
@@ -68,11 +66,6 @@ fn cortex_m4f_computes_other_layers() {
 }
 
 #[test]
-fn stm32l475_computes_other_layers() {
-    every_logit_of_other_layers(&STM32L475);
-}
-
-#[test]
 fn rv32_computes_other_layers() {
     every_logit_of_other_layers(&HIFIVE1);
 }
@@ -80,7 +73,7 @@ fn rv32_computes_other_layers() {
 /// The tests above are for every board, and for every kind of layer that `models/simple` lacks.
 #[test]
 fn no_board_and_no_layer_is_forgotten() {
-    assert_eq!(BOARDS, [MICROBIT, STM32F100, STM32F405, STM32L475, HIFIVE1]);
+    assert_eq!(BOARDS, [MICROBIT, STM32F100, STM32F405, HIFIVE1]);
     let kinds: BTreeSet<&str> = [Structure::Signed, Structure::Separable, Structure::Dense]
         .into_iter()
         .flat_map(|structure| convert(structure).0.network.layers)

@@ -1,13 +1,15 @@
 //! Every kind of file on which readers go wrong ends as it should: read right and proven, or
 //! refused in one line.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use converter::passes::PixelScale;
-use converter::prove::{Proof, Reading};
-use converter::{Converter, evaluate};
+use converter::pb;
+use converter::prove::{Proof, Reading, off_from_nodes};
+use converter::{Converter, evaluate, read};
 use tests::kinds::{self, CLASSES, Expected, Kind, Net, SIDE};
-use tests::random_images;
+use tests::{random_images, scratch};
 
 /// Far more than any kind takes, on however busy a machine: nothing hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +52,85 @@ fn every_kind_is_read_right_or_refused() {
         assert!(started.elapsed() < PATIENCE, "{name} takes {:?}", started.elapsed());
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The interpreter computes every kind as tract does, of which it is the second opinion.
+#[test]
+fn the_files_own_nodes_say_the_same() {
+    let kinds = kinds::all().into_iter();
+    for Kind { name, onnx, size: [height, width], .. } in
+        kinds.filter(|kind| !matches!(kind.expected, Expected::Refused(_)))
+    {
+        let images = random_images(8, 8, height, width, CLASSES);
+        let conversion = Converter::new("net", &onnx).convert(&images).expect("is converted");
+        let off = off_from_nodes(&conversion.float, &onnx, &conversion.pixels, &images);
+        assert!(off.as_ref().is_ok_and(|off| *off < 1e-4), "{name}: {off:?}");
+    }
+}
+
+/// Weights in a file beside the model are read, from nowhere else, and only whole.
+#[test]
+fn external_data_is_read_from_the_models_own_folder() {
+    let folder = scratch("external");
+    let inside = kinds::plain();
+    let mut data = vec![0xa5; 16];
+    let outside = |location: &str, data: &mut Vec<u8>, extra: u64| {
+        kinds::edited(&inside, |model| {
+            let graph = model.graph.as_mut().expect("has a graph");
+            for tensor in &mut graph.initializer {
+                let entry = |key: &str, value: String| pb::StringStringEntryProto {
+                    key: key.into(),
+                    value,
+                };
+                tensor.external_data = vec![
+                    entry("location", location.into()),
+                    entry("offset", data.len().to_string()),
+                    entry("length", (tensor.raw_data.len() as u64 + extra).to_string()),
+                ];
+                data.append(&mut tensor.raw_data);
+                tensor.data_location = Some(1);
+            }
+        })
+    };
+    let path = folder.join("model.onnx");
+    let good = outside("model.onnx.data", &mut data, 0);
+    fs::write(&path, &good).expect("is written");
+    let missing = read::load(&path).expect_err("there is no data").to_string();
+    assert!(missing.contains("model.onnx.data") && missing.contains("external_data=False"));
+
+    fs::write(folder.join("model.onnx.data"), &data).expect("is written");
+    let loaded = read::load(&path).expect("the data lies beside it");
+    let lower = |onnx: &[u8]| Converter::new("net", onnx).lower().expect("is read").layers;
+    assert_eq!(lower(&loaded), lower(&inside));
+    let alone = Converter::new("net", &good).lower().err().expect("the bytes alone lack weights");
+    assert!(alone.to_string().contains("external data"), "{alone}");
+
+    fs::write(folder.join("model.onnx.data"), &data[..data.len() - 1]).expect("is written");
+    let short = read::load(&path).expect_err("a byte is missing").to_string();
+    assert!(short.contains("is the file whole"), "{short}");
+
+    let elsewhere = scratch("external-elsewhere").join("data");
+    fs::write(&elsewhere, &data).expect("is written");
+    let absolute = elsewhere.display().to_string();
+    for (location, extra, part) in [
+        ("../data", 0, "not in the model's folder"),
+        (absolute.as_str(), 0, "not in the model's folder"),
+        ("", 0, "not in the model's folder"),
+        ("model.onnx.data", 1, "its external data has"),
+        ("model.onnx.data", u64::MAX / 2, "its external data has"),
+    ] {
+        fs::write(&path, outside(location, &mut Vec::new(), extra)).expect("is written");
+        let error = read::load(&path).expect_err(location).to_string();
+        assert!(error.contains(part), "{location:?}: {error}");
+    }
+    #[cfg(unix)]
+    {
+        let link = folder.join("link");
+        std::os::unix::fs::symlink(&elsewhere, &link).expect("a link can be made");
+        fs::write(&path, outside("link", &mut Vec::new(), 0)).expect("is written");
+        let error = read::load(&path).expect_err("leads out").to_string();
+        assert!(error.contains("leads out of the model's folder"), "{error}");
+    }
 }
 
 /// The network that takes bytes and divides them itself is the one that takes `pixel / 255`.
@@ -120,7 +201,7 @@ fn channels_of_wide_spread_keep_their_bits() {
     let images = random_images(7, 60, SIDE, SIDE, CLASSES);
     let spread = kinds::edited(&two_layers(), |model| {
         let graph = model.graph.as_mut().expect("has a graph");
-        let scale = |tensor: &mut converter::pb::TensorProto, channel: &dyn Fn(usize) -> f32| {
+        let scale = |tensor: &mut pb::TensorProto, channel: &dyn Fn(usize) -> f32| {
             let words = tensor.raw_data.chunks_exact(4).enumerate();
             let scaled = words.flat_map(|(at, word)| {
                 let value = f32::from_le_bytes(word.try_into().expect("four bytes"));

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Origin;
 use super::rust::nested;
-use crate::quantized::QuantizedNetwork;
+use crate::quantized::{QuantizedNetwork, ValueType};
 use crate::reference;
 use inkling_data::Dataset;
 
@@ -25,9 +25,30 @@ pub fn pick(images: &Dataset) -> Dataset {
     images.subset(&indices)
 }
 
-/// The generated module for `images`.
-pub fn emit(network: &QuantizedNetwork, images: &Dataset, origin: &Origin) -> String {
+/// An image, its label and the logits that every device must compute.
+pub struct Sample {
+    pub image: Vec<u8>,
+    pub label: u16,
+    pub logits: Vec<i32>,
+}
+
+/// The picked images with their logits.
+pub fn samples(network: &QuantizedNetwork, images: &Dataset) -> Vec<Sample> {
+    let picked = pick(images);
+    (0..picked.len())
+        .map(|index| {
+            let image = picked.image(index).to_vec();
+            let logits = reference::logits(network, &image);
+            Sample { image, label: picked.labels[index], logits }
+        })
+        .collect()
+}
+
+/// The generated module for `samples`.
+pub fn emit(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> String {
     let (input, classes) = (network.input, network.classes());
+    let pixel = network.input_format.element;
+    let logit = network.format(network.layers.len()).element;
     let label = if classes <= 256 { "u8" } else { "u16" };
     let mut code = origin.header(&format!(
         "Images with label and logits, as '{}' must compute them on every device.",
@@ -37,18 +58,26 @@ pub fn emit(network: &QuantizedNetwork, images: &Dataset, origin: &Origin) -> St
         code,
         "\n/// `(image, label, logits)`.\n\
          #[rustfmt::skip]\n\
-         pub static GOLDEN: [([[[u8; {}]; {}]; {}], {label}, [i32; {classes}]); {}] = [",
+         pub static GOLDEN: [([[[{}; {}]; {}]; {}], {label}, [{}; {classes}]); {}] = [",
+        pixel.rust_name(),
         input.channels,
         input.width,
         input.height,
-        images.len()
+        logit.rust_name(),
+        samples.len()
     );
-    for index in 0..images.len() {
-        let image = images.image(index);
+    for Sample { image, label: class, logits } in samples {
         code.push('(');
-        nested(&mut code, image, &[input.height, input.width, input.channels]);
-        let _ = write!(code, ", {}, ", images.labels[index]);
-        nested(&mut code, &reference::logits(network, image), &[classes]);
+        let dims = [input.height, input.width, input.channels];
+        match pixel {
+            ValueType::I8 => {
+                let image: Vec<i8> = image.iter().map(|&byte| byte as i8).collect();
+                nested(&mut code, &image, &dims);
+            }
+            _ => nested(&mut code, image, &dims),
+        }
+        let _ = write!(code, ", {class}, ");
+        nested(&mut code, logits, &[classes]);
         code.push_str("),\n");
     }
     code.push_str("];\n");

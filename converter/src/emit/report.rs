@@ -7,7 +7,7 @@ use crate::arena::{self, ArenaPlan};
 use crate::evaluate;
 use crate::lower::Network;
 use crate::quantize::{ACCUMULATOR_BOUND, largest_sum};
-use crate::quantized::QuantizedNetwork;
+use crate::quantized::{QuantizedNetwork, Scale, ValueFormat};
 use crate::reference;
 use inkling_data::Dataset;
 use inkling_support::markdown::code;
@@ -72,18 +72,20 @@ impl Report {
 
 /// The layers with shapes and cost, as a Markdown table.
 pub fn layer_table(network: &QuantizedNetwork) -> String {
-    let mut table = String::from(
-        "| layer | output | MACs | weight bytes | in+out bytes | exponents in → out | largest accumulator |\n\
-         |---|---|--:|--:|--:|---|--:|\n",
+    let (grids, sums) = match network.input_format.scale {
+        Scale::PowerOfTwo(_) => ("exponents", true),
+        Scale::Affine { .. } => ("scale and zero point", false),
+    };
+    let mut table = format!(
+        "| layer | output | MACs | weight bytes | in+out bytes | {grids} in → out |{}\n|---|---|--:|--:|--:|---|{}\n",
+        if sums { " largest accumulator |" } else { "" },
+        if sums { "--:|" } else { "" },
     );
     for (index, layer) in network.layers.iter().enumerate() {
-        let exponents: Vec<String> = layer
-            .inputs
-            .iter()
-            .map(|&value| network.format(value).exponent().to_string())
-            .collect();
-        let reach = largest_sum(network, layer).map_or("–".to_string(), |reach| {
-            format!("{:.3} × 2^24", reach as f64 / ACCUMULATOR_BOUND as f64)
+        let inputs: Vec<String> =
+            layer.inputs.iter().map(|&value| grid(network.format(value))).collect();
+        let reach = largest_sum(network, layer).map_or(" – |".to_string(), |reach| {
+            format!(" {:.3} × 2^24 |", reach as f64 / ACCUMULATOR_BOUND as f64)
         });
         let pooled = if layer.kind() == firmware_core::LayerKind::Conv2dMaxPool2d {
             " + max_pool2d"
@@ -92,18 +94,27 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
         };
         let _ = writeln!(
             table,
-            "| {}{pooled} | {} {} | {} | {} | {} | {} → {} | {reach} |",
+            "| {}{pooled} | {} {} | {} | {} | {} | {} → {} |{}",
             layer.name,
             layer.output,
             layer.format.element.rust_name(),
             layer.macs(),
             layer.parameter_bytes(),
             arena::layer_bytes(network, index),
-            exponents.join(", "),
-            layer.format.exponent(),
+            inputs.join(", "),
+            grid(layer.format),
+            if sums { reach } else { String::new() },
         );
     }
     table
+}
+
+/// What the integers of a value stand for, in short.
+fn grid(format: ValueFormat) -> String {
+    match format.scale {
+        Scale::PowerOfTwo(exponent) => exponent.to_string(),
+        Scale::Affine { scale, zero } => format!("{scale:.4} at {zero}"),
+    }
 }
 
 /// The report as Markdown, the body of a model card.

@@ -86,7 +86,8 @@ impl IntegerOperator for QuantizedAveragePool2d {
     fn rust_type(&self, types: &Types) -> String {
         let [kh, kw] = self.window.kernel;
         let plain = self.window == Window::tiling(self.window.kernel);
-        types.with_geometry(&format!("AveragePool2d<{kh}, {kw}"), &self.window, plain)
+        let geometry = Types::geometry(&self.window);
+        types.with_geometry(&format!("AveragePool2d<{kh}, {kw}"), &geometry, plain)
     }
 
     fn rust_static(&self, types: &Types) -> Option<Static> {

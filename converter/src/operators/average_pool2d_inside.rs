@@ -108,7 +108,7 @@ impl IntegerOperator for QuantizedAveragePool2dInside {
         let [kh, kw] = self.window.kernel;
         let plain = self.window == Window::tiling(self.window.kernel);
         let head = format!("AveragePool2dInside<{}, {kh}, {kw}", self.window.area());
-        types.with_geometry(&head, &self.window, plain)
+        types.with_geometry(&head, &Types::geometry(&self.window), plain)
     }
 
     fn rust_static(&self, types: &Types) -> Option<Static> {

@@ -194,7 +194,11 @@ impl IntegerOperator for QuantizedConv2d {
             }
             _ => format!("Conv2d<{out}, {kh}, {kw}, {}", types.input().channels),
         };
-        types.with_geometry(&head, &self.window, self.window == Window::new(self.window.kernel))
+        let mut geometry = Types::geometry(&self.window);
+        if self.padding_value != 0 && self.window.is_padded() {
+            geometry = format!("PaddedWith<{geometry}, {}>", self.padding_value);
+        }
+        types.with_geometry(&head, &geometry, self.window == Window::new(self.window.kernel))
     }
 
     fn rust_static(&self, types: &Types) -> Option<Static> {

@@ -12,6 +12,9 @@
 mod list;
 
 pub mod add;
+pub mod affine_add;
+pub mod affine_mean;
+pub mod affine_mul;
 pub mod average_pool2d;
 pub mod average_pool2d_inside;
 pub mod concat;
@@ -22,7 +25,9 @@ pub mod gather;
 pub mod leaky_relu;
 pub mod lookup;
 pub mod max_pool2d;
+pub mod mean_pool2d;
 pub mod mul;
+pub mod pad2d;
 pub mod prelu;
 mod relu;
 
@@ -84,6 +89,11 @@ operators! {
         LeakyRelu(leaky_relu::QuantizedLeakyRelu),
         PRelu(prelu::QuantizedPRelu),
         Lookup(lookup::QuantizedLookup),
+        AffineAdd(affine_add::AffineAdd),
+        AffineMul(affine_mul::AffineMul),
+        MeanPool2d(mean_pool2d::MeanPool2d),
+        AffineMean(affine_mean::AffineMean),
+        Pad2d(pad2d::Pad2d),
         Mul(mul::QuantizedMul),
         Gather(gather::Gather),
     }
@@ -159,7 +169,12 @@ pub trait IntegerOperator {
     fn rust_call(&self, call: &Call, code: &mut String);
 
     /// Adds the nodes of `int8.onnx` that compute the layer; returns the name of its value.
-    fn onnx(&self, emitter: &mut Emitter, layer: &QuantizedLayer) -> String;
+    ///
+    /// Operators of networks that others quantized have none: no standard operator has their
+    /// arithmetic, and nobody asks for an `int8.onnx` of such a network.
+    fn onnx(&self, _emitter: &mut Emitter, _layer: &QuantizedLayer) -> String {
+        String::new()
+    }
 
     fn parameters(&self) -> Option<&Parameters> {
         None

@@ -10,7 +10,7 @@ use crate::quantized::QuantizedNetwork;
 use crate::reference;
 use inkling_data::Dataset;
 use inkling_support::parallel;
-pub use reading::{READING_TOLERANCE, Reading, ReadingError, reading};
+pub use reading::{READING_TOLERANCE, Reading, ReadingError, off_from_nodes, reading};
 
 /// Images per run of tract's plan.
 const BATCH: usize = 50;

@@ -100,10 +100,7 @@ pub fn reading(
     {
         return Ok(Reading::Tract(error));
     }
-    let output = file.graph.output.first().map_or("", |output| &output.name);
-    let interpreter = check.error(INTERPRETED_IMAGES, |_| {
-        Ok(|tensor: &Tensor| interpret(&file, &input, output, tensor))
-    });
+    let interpreter = check.error_by_nodes();
     match (tract, interpreter) {
         (Err(tract), Ok(error)) if error <= READING_TOLERANCE => Ok(Reading::Interpreter { tract }),
         (Ok(tract), Ok(error)) if error <= READING_TOLERANCE => {
@@ -116,6 +113,22 @@ pub fn reading(
     }
 }
 
+/// How far a reading is from an evaluation of the file's own nodes, relative to the largest output.
+///
+/// # Errors
+///
+/// What is wrong with the file, or cannot be evaluated.
+pub fn off_from_nodes(
+    network: &Network,
+    onnx: &[u8],
+    pixels: &PixelScale,
+    images: &Dataset,
+) -> Result<f32, String> {
+    let file = File::decode(onnx).map_err(|error| error.to_string())?;
+    let input = Input::of(&file).map_err(|error| error.to_string())?;
+    Check { network, file: &file, input: &input, pixels, images }.error_by_nodes()
+}
+
 struct Check<'a> {
     network: &'a Network,
     file: &'a File,
@@ -125,6 +138,13 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    fn error_by_nodes(&self) -> Result<f32, String> {
+        let output = self.file.graph.output.first().map_or("", |output| &output.name);
+        self.error(INTERPRETED_IMAGES, |_| {
+            Ok(|tensor: &Tensor| interpret(self.file, self.input, output, tensor))
+        })
+    }
+
     /// The largest difference between the network and another runtime over at most `count` images,
     /// relative to the largest output. `prepare` gives what runs the file for a batch size.
     fn error<R: Fn(&Tensor) -> Result<Vec<f32>, String> + Sync>(

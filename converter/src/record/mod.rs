@@ -310,8 +310,16 @@ impl ModelRecord {
         self.inputs.first().map(|input| input.preparation.clone()).unwrap_or_default()
     }
 
-    /// The record with this preparation of its input, whose shape a conversion fills in.
+    /// The record with this preparation of its input, whose shape a conversion fills in. Pixels are
+    /// scaled to 0…1 unless the preparation says otherwise.
     pub fn prepared_by(mut self, preparation: PreparationRecord) -> Self {
+        let plain = PixelScale::default();
+        let preparation = PreparationRecord {
+            divisor: preparation.divisor.or(Some(plain.divisor)),
+            mean: preparation.mean.or(Some(plain.mean)),
+            deviation: preparation.deviation.or(Some(plain.deviation)),
+            ..preparation
+        };
         self.inputs = vec![InputRecord {
             name: "image".into(),
             shape: [1, 1, 1],
@@ -332,9 +340,11 @@ impl ModelRecord {
             return Some(PixelScale { divisor, mean, deviation });
         }
         match (&input.scale[..], &input.offset[..]) {
-            ([scale], [offset]) => {
-                Some(PixelScale { divisor: 1.0, mean: -offset / scale, deviation: 1.0 / scale })
-            }
+            ([scale], [offset]) => Some(PixelScale {
+                divisor: 1.0,
+                mean: 0.0 - offset / scale,
+                deviation: 1.0 / scale,
+            }),
             _ => None,
         }
     }
@@ -432,6 +442,14 @@ mod tests {
             assert!(matches!(error, RecordError::Malformed(_)), "{to}: {error}");
         }
         assert!(ModelRecord::parse("").is_err() && ModelRecord::parse("{}").is_err());
+    }
+
+    #[test]
+    fn the_usual_scale_of_pixels_is_kept_to_the_last_bit() {
+        let record = ModelRecord::new("m").prepared_by(Default::default());
+        assert_eq!(record.pixel_scale(), Some(Default::default()));
+        let read = ModelRecord::parse(&record.to_line()).expect("is a record");
+        assert_eq!(read.pixel_scale(), Some(Default::default()));
     }
 
     #[test]

@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::parts::Part;
+use super::parts::{Part, Parts};
 
 /// The files of images and of labels of a part.
 pub type Pair = (PathBuf, PathBuf);
 
 /// A data set in IDX files.
-#[derive(Debug, PartialEq, Eq)]
 pub struct IdxFiles {
-    pub train: Pair,
-    pub test: Option<Pair>,
+    pub parts: Parts<Pair>,
     /// Its images lie on their side, as EMNIST's do.
     pub transposed: bool,
 }
@@ -20,7 +18,7 @@ pub struct IdxFiles {
 /// Finds the IDX files among those of a folder; with several data sets, as torchvision's EMNIST has,
 /// the error says which there are.
 pub fn find(files: &[PathBuf]) -> Option<Result<IdxFiles, String>> {
-    let mut sets: BTreeMap<(PathBuf, String), [Option<PathBuf>; 4]> = BTreeMap::new();
+    let mut sets: BTreeMap<(PathBuf, String), [Option<PathBuf>; 6]> = BTreeMap::new();
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let name = name.strip_suffix(".gz").map_or(name.clone(), str::to_string);
@@ -34,31 +32,27 @@ pub fn find(files: &[PathBuf]) -> Option<Result<IdxFiles, String>> {
         }) else {
             continue;
         };
-        let Some(place) = [Part::Train, Part::Test].iter().position(|&p| p == part) else {
-            continue;
-        };
         let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
         let slots = sets.entry((folder, words[..kind - 1].join("-"))).or_default();
-        let slot = &mut slots[2 * place + usize::from(words[kind] == "labels")];
+        let slot = &mut slots[2 * part as usize + usize::from(words[kind] == "labels")];
         // The raw file wins where both are there.
         if slot.as_ref().is_none_or(|old| old.extension().is_some_and(|end| end == "gz")) {
             *slot = Some(file.clone());
         }
     }
     let mut whole: Vec<(String, IdxFiles)> = Vec::new();
-    for ((folder, prefix), [images, labels, test_images, test_labels]) in sets {
-        let train = match pair(images, labels) {
-            Ok(Some(train)) => train,
-            Ok(None) => return Some(Err("IDX files for a test, but none for training".into())),
+    for ((folder, prefix), files) in sets {
+        let [train, validation, test] = match pairs(files) {
+            Ok(pairs) => pairs,
             Err(what) => return Some(Err(what)),
         };
-        let test = match pair(test_images, test_labels) {
-            Ok(test) => test,
-            Err(what) => return Some(Err(what)),
+        let Some(train) = train else {
+            return Some(Err("IDX files for a test, but none for training".into()));
         };
         let transposed = prefix.contains("emnist");
         let name = folder.join(&prefix).display().to_string();
-        whole.push((name, IdxFiles { train, test, transposed }));
+        let parts = Parts { train, validation, test };
+        whole.push((name, IdxFiles { parts, transposed }));
     }
     match whole.len() {
         0 => None,
@@ -71,6 +65,11 @@ pub fn find(files: &[PathBuf]) -> Option<Result<IdxFiles, String>> {
             )))
         }
     }
+}
+
+fn pairs(files: [Option<PathBuf>; 6]) -> Result<[Option<Pair>; 3], String> {
+    let [a, b, c, d, e, f] = files;
+    Ok([pair(a, b)?, pair(c, d)?, pair(e, f)?])
 }
 
 /// Both files of a part, or none; one alone is an error.
@@ -94,13 +93,14 @@ fn pair(images: Option<PathBuf>, labels: Option<PathBuf>) -> Result<Option<Pair>
 
 #[cfg(test)]
 mod tests {
-    use super::find;
+    use super::{Parts, find};
 
     fn found(names: &[&str]) -> Option<Result<(String, bool, bool), String>> {
         let files: Vec<_> = names.iter().map(|name| name.into()).collect();
         find(&files).map(|found| {
             found.map(|files| {
-                (files.train.0.display().to_string(), files.test.is_some(), files.transposed)
+                let Parts { train, test, .. } = files.parts;
+                (train.0.display().to_string(), test.is_some(), files.transposed)
             })
         })
     }

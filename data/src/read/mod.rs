@@ -5,6 +5,7 @@ mod arrays;
 mod form;
 pub mod idx;
 mod idx_names;
+mod idx_set;
 pub mod labels;
 mod listed;
 mod numbers;
@@ -23,10 +24,9 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
-use crate::prepare::{Fill, InputForm, Scaling, Wishes, fill};
+use crate::prepare::{Fill, InputForm, Scaling, Wishes};
 use crate::{Dataset, DatasetError};
 use form::Form;
-use idx_names::IdxFiles;
 use parts::{Part, Parts};
 use tree::Tree;
 
@@ -159,7 +159,7 @@ fn open_whole(path: &Path, options: &Options) -> Result<Collection, ImportError>
             let what = "holds no pictures and no arrays; unpack it into a folder and name that";
             return Err(malformed(path, what.into()));
         }
-        Form::Idx(files) => idx(&tree, files, options)?,
+        Form::Idx(files) => idx_set::read(&tree, files, options)?,
         Form::Tables(parts) => {
             tables(parts.map(|_, index| Ok::<_, ImportError>(tree.path(index)))?, options)?
         }
@@ -192,121 +192,6 @@ fn tables(parts: Parts<PathBuf>, options: &Options) -> Result<Collection, Import
     let mut collection = numbers::collect(parts, notes, options)?;
     collection.bad = bad;
     Ok(collection)
-}
-
-fn idx(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collection, ImportError> {
-    let IdxFiles { train, test, transposed } = files;
-    let place = |file: &PathBuf| tree.root.join(file);
-    let (train_images, train_labels) = (place(&train.0), place(&train.1));
-    let mut train = idx::read_files(&train_images, &train_labels)?;
-    let mut test = match test {
-        Some((images, labels)) => {
-            let (images, labels) = (place(&images), place(&labels));
-            let test = idx::read_files(&images, &labels)?;
-            train.check_twin(&test, &images, &labels)?;
-            Some(test)
-        }
-        None => None,
-    };
-    let folder = train_images.parent().unwrap_or(&tree.root);
-    let mut notes = Vec::new();
-    match labels::read(folder).map_err(ImportError::Labels)? {
-        Some(names) if names.len() >= train.classes() => train.names = names,
-        Some(names) => {
-            let what = format!(
-                "{} names in {} for {} classes",
-                names.len(),
-                labels::FILE,
-                train.classes()
-            );
-            return Err(malformed(folder, what));
-        }
-        None => close_gaps(&mut train, test.as_mut(), &train_labels, &mut notes)?,
-    }
-    if let Some(test) = &mut test {
-        test.names.clone_from(&train.names);
-    }
-    if transposed {
-        notes.push("EMNIST's images lie on their side and were turned".into());
-        train = turned(&train);
-        test = test.map(|test| turned(&test));
-    }
-    if let Some(missing) = options.missing_value {
-        let how = options.fill.unwrap_or(Fill::Interpolate);
-        let halves = [("training", Some(&mut train)), ("test", test.as_mut())];
-        for (name, dataset) in halves.into_iter().filter_map(|(n, set)| set.map(|set| (n, set))) {
-            let known = |&pixel: &u8| if pixel == missing { f32::NAN } else { f32::from(pixel) };
-            let mut pixels: Vec<f32> = dataset.images().flatten().map(known).collect();
-            let count = fill(&mut pixels, dataset.shape, how);
-            let filled = pixels.iter().map(|pixel| pixel.round() as u8).collect();
-            *dataset = dataset.with_samples(dataset.shape, filled);
-            notes.push(format!("{count} missing {name} pixels (value {missing}) filled: {how:?}"));
-        }
-    }
-    let mut form = InputForm::Bytes;
-    let some: Vec<f32> = train.spaced(2000).images().flatten().map(|&x| f32::from(x)).collect();
-    if let Some(scaling) = Scaling::of_pixels(&some) {
-        let largest = train.images().flatten().copied().max().map_or(0.0, f32::from);
-        if largest <= 255.0 * scaling.scale[0] {
-            notes.push(format!("pixels from {}", scaling.words()));
-            let scaled = |set: &Dataset| {
-                let values: Vec<f32> = set.images().flatten().map(|&x| f32::from(x)).collect();
-                set.with_samples(set.shape, scaling.apply(&values))
-            };
-            train = scaled(&train);
-            test = test.map(|test| scaled(&test));
-            form = InputForm::Numbers(scaling);
-        }
-    }
-    Ok(Collection::new(Parts { train, validation: None, test }, form, notes))
-}
-
-/// Labels that no training image has are no classes.
-fn close_gaps(
-    train: &mut Dataset,
-    test: Option<&mut Dataset>,
-    path: &Path,
-    notes: &mut Vec<String>,
-) -> Result<(), ImportError> {
-    let count = usize::from(train.labels.iter().copied().max().unwrap_or(0)) + 1;
-    let mut present = vec![false; count];
-    train.labels.iter().for_each(|&label| present[usize::from(label)] = true);
-    let kept: Vec<usize> = (0..count).filter(|&label| present[label]).collect();
-    if kept.len() < 2 {
-        return Err(malformed(path, format!("all labels are {}; two are needed", kept[0])));
-    }
-    if kept.len() == count {
-        return Ok(());
-    }
-    notes.push(format!(
-        "{} of the labels from 0 to {} have images: they are the classes",
-        kept.len(),
-        count - 1
-    ));
-    train.names = kept.iter().map(usize::to_string).collect();
-    for set in [Some(train), test].into_iter().flatten() {
-        for label in &mut set.labels {
-            let class = kept.binary_search(&usize::from(*label)).map_err(|_| {
-                malformed(path, format!("no training image has label {label}, a test image does"))
-            })?;
-            *label = class as u16;
-        }
-    }
-    Ok(())
-}
-
-/// Rows become columns.
-fn turned(dataset: &Dataset) -> Dataset {
-    let [height, width, channels] = dataset.shape;
-    let mut samples = Vec::with_capacity(dataset.len() * dataset.image_size());
-    for image in dataset.images() {
-        for (column, row) in (0..width).flat_map(|column| (0..height).map(move |row| (column, row)))
-        {
-            let at = (row * width + column) * channels;
-            samples.extend_from_slice(&image[at..at + channels]);
-        }
-    }
-    dataset.with_samples([width, height, channels], samples)
 }
 
 /// Why a data set could not be read.

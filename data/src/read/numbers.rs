@@ -48,7 +48,15 @@ pub fn collect(
         Ok::<_, ImportError>(numbers)
     })?;
     let scaling = match pixels {
-        true => Scaling::of_pixels(&parts.train.values),
+        true => {
+            let largest = parts.train.values.iter().copied().fold(0.0, f32::max);
+            let covers = |given: &&Scaling| {
+                matches!((&given.offset[..], &given.scale[..]), ([offset], [scale])
+                    if largest <= (offset + 255.0 * scale) * 1.001)
+            };
+            let given = options.numbers.as_ref().filter(covers).cloned();
+            given.or_else(|| Scaling::of_pixels(&parts.train.values))
+        }
         false => {
             let fits = |given: &&Scaling| given.offset.len() == 1 || given.offset.len() == shape[2];
             let given = options.numbers.as_ref().filter(fits).cloned();

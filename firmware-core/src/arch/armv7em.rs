@@ -181,6 +181,7 @@ impl Patch {
 
     /// What to add to a channel's sums.
     #[inline(always)]
+    #[allow(clippy::extra_unused_type_parameters)] // other targets need it
     pub(crate) fn correction<X: Activation>(_: &WeightSum) -> i32 {
         0
     }

@@ -78,6 +78,12 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
 const fn blocked<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
     weights: [[[[i8; IC]; KW]; KH]; OC],
 ) -> [[[[i8; IC]; KW]; KH]; OC] {
+    // Where it is 1, this is known not to run.
+    #[allow(clippy::modulo_one)]
+    const fn place(i: usize, taps: usize) -> (usize, usize, usize) {
+        const BLOCK: usize = Chosen::BLOCK;
+        (i / (BLOCK * taps), i / BLOCK % taps, i % BLOCK)
+    }
     const BLOCK: usize = Chosen::BLOCK;
     if BLOCK == 1 {
         return weights;
@@ -86,7 +92,7 @@ const fn blocked<const OC: usize, const KH: usize, const KW: usize, const IC: us
     let mut arranged = weights;
     let mut i = 0;
     while i < OC / BLOCK * BLOCK * taps {
-        let (block, tap, channel) = (i / (BLOCK * taps), i / BLOCK % taps, i % BLOCK);
+        let (block, tap, channel) = place(i, taps);
         let [o, y, x, c] = [block * BLOCK + channel, tap / IC / KW, tap / IC % KW, tap % IC];
         arranged[i / taps][i % taps / IC / KW][i % taps / IC % KW][i % IC] = weights[o][y][x][c];
         i += 1;
@@ -102,8 +108,8 @@ const fn sums<const OC: usize, const KH: usize, const KW: usize, const IC: usize
     let mut i = 0;
     while Chosen::WEIGHT_SUMS && i < OC * KH * KW * IC {
         let [o, y, x, c] = [i / IC / KW / KH, i / IC / KW % KH, i / IC % KW, i % IC];
-        let [sum, ..] = sums[o].as_mut_slice() else { break };
-        *sum += weights[o][y][x][c] as i32;
+        let sum: &mut [i32] = &mut sums[o];
+        sum[0] += weights[o][y][x][c] as i32;
         i += 1;
     }
     sums

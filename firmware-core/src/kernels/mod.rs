@@ -29,6 +29,8 @@ mod grouped_conv2d;
 mod leaky_relu;
 mod lookup;
 mod max_pool2d;
+mod mean_pool2d;
+mod pad2d;
 mod prelu;
 mod softmax;
 
@@ -41,6 +43,7 @@ pub(crate) use conv2d::convolve;
 pub use conv2d::{Conv2dShape, conv2d, conv2d_accumulate, conv2d_max_pool2d};
 pub use depthwise_conv2d::depthwise_conv2d;
 pub use elementwise::{Combine, elementwise, elementwise_in_place};
+#[cfg(kernels)]
 pub(crate) use fully_connected::connect;
 pub use fully_connected::{fully_connected, fully_connected_logits};
 pub use gather::gather;
@@ -48,6 +51,8 @@ pub use grouped_conv2d::grouped_conv2d;
 pub use leaky_relu::{leaky_relu, leaky_relu_in_place};
 pub use lookup::{lookup, lookup_in_place};
 pub use max_pool2d::{Pool2dShape, max_pool2d};
+pub use mean_pool2d::mean_pool2d;
+pub use pad2d::pad2d;
 pub use prelu::{prelu, prelu_in_place};
 pub use softmax::softmax;
 

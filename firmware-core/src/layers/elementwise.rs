@@ -3,13 +3,15 @@
 use crate::Activation;
 use crate::kernels::{self, Combine};
 
-/// A function of two tensors, element by element, such as their [`Product`](crate::Product).
+/// A function of two tensors, element by element: [`AffineAdd`](crate::AffineAdd) and
+/// [`AffineMul`](crate::AffineMul) are such.
 ///
 /// The second tensor has the shape of the first, or one pixel, which then counts for all.
 ///
 /// ```compile_fail
-/// use firmware_core::{Elementwise, Product, Shift};
-/// static SCALE: Elementwise<Product<Shift>> = Elementwise::new(Product::new(Shift::new(7)));
+/// use firmware_core::{AffineMul, Elementwise, Multiplier};
+/// static SCALE: Elementwise<AffineMul> =
+///     Elementwise::new(AffineMul::new([0, 0], Multiplier::new(1 << 30, -6, 0, [-128, 127])));
 /// let mut y = [[[0i8]; 3]];
 /// SCALE.forward(&[[[1i8], [2], [3]]], &[[[1i8], [2]]], &mut y); // two pixels for three
 /// ```

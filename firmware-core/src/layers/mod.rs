@@ -17,6 +17,8 @@ mod grouped_conv2d;
 mod leaky_relu;
 mod lookup;
 mod max_pool2d;
+mod mean_pool2d;
+mod pad2d;
 mod prelu;
 
 pub use add::Add;
@@ -33,4 +35,6 @@ pub use grouped_conv2d::GroupedConv2d;
 pub use leaky_relu::LeakyRelu;
 pub use lookup::Lookup;
 pub use max_pool2d::MaxPool2d;
+pub use mean_pool2d::MeanPool2d;
+pub use pad2d::Pad2d;
 pub use prelu::PRelu;

@@ -118,8 +118,16 @@ pub struct Cost {
     pub kernels: u64,
     /// Bytes of stack.
     pub stack: u64,
-    /// The logits of all inputs, one behind the other.
-    pub logits: Vec<i32>,
+    /// What the model returned for all inputs, one behind the other: the bytes of little-endian
+    /// `i32`s, or of 8-bit values.
+    pub outputs: Vec<u8>,
+}
+
+impl Cost {
+    /// The outputs of a model that ends in accumulators.
+    pub fn logits(&self) -> Vec<i32> {
+        self.outputs.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect()
+    }
 }
 
 impl Core {
@@ -169,7 +177,7 @@ impl Core {
         let plugin = toolchain.plugin_arguments(&file("counts"), &options);
         let order = self.count.run(&program, &scratch, &plugin)?;
         let counts = Counts::read(&file("counts"));
-        let logits = fs::read(file("logits")).map_err(|error| error.to_string())?;
+        let outputs = fs::read(file("logits")).map_err(|error| error.to_string())?;
         let _ = fs::remove_dir_all(&scratch);
 
         let order: Vec<usize> =
@@ -195,7 +203,7 @@ impl Core {
             weights: elf.size_of(|name| name.contains("inkling_app5model")),
             kernels: elf.size_of(measure::is_kernel),
             stack: counts.stack.unwrap_or(0),
-            logits: logits.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect(),
+            outputs,
         })
     }
 

@@ -67,7 +67,7 @@ fn measure_network(toolchain: &Toolchain, name: &str) -> Result<Row, String> {
         }
         eprintln!("measuring {name} on {}", core.name);
         let cost = core.cost(toolchain, &folder, &bytes, input)?;
-        if cost.logits != logits {
+        if cost.logits() != logits {
             return Err(format!("{name} on {}: its logits are not the host's", core.name));
         }
         Ok(Some(cost))

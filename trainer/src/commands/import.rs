@@ -49,7 +49,9 @@ pub fn run(args: &ImportCommand) -> Result<()> {
         clean(&mut collection)?;
     }
     let preview = collection.preview.as_ref().map(trainer::tell::report::png);
-    for (split, dataset) in [(Split::Train, &collection.train), (Split::Test, &collection.test)] {
+    let validation = collection.validation.as_ref().map(|set| (Split::Validation, set));
+    let others = [(Split::Train, &collection.train), (Split::Test, &collection.test)];
+    for (split, dataset) in others.into_iter().chain(validation) {
         idx::write_pair(&args.out, split, dataset)?;
     }
     labels::write(&args.out, &collection.train.names)?;

@@ -27,7 +27,14 @@ pub(super) fn infer(code: &mut String, network: &QuantizedNetwork, arena: &Arena
         layer.op.as_dyn().rust_call(&call, code);
         let _ = writeln!(code, "    observer.end({index});");
     }
-    code.push_str("    logits\n}\n");
+    let last = network.layers.len();
+    let _ = match arena.offsets[last] {
+        None => writeln!(code, "    logits\n}}"),
+        Some(at) => {
+            let (element, count) = (network.format(last).element.rust_name(), network.classes());
+            writeln!(code, "    *arena.region::<[{element}; {count}], {at}>()\n}}")
+        }
+    };
 }
 
 /// The call of one layer.
@@ -53,9 +60,9 @@ impl<'a> Call<'a> {
         self.arena.in_place[self.index].is_some()
     }
 
-    /// The result is what `infer` returns.
+    /// The layer's accumulators are what `infer` returns.
     pub fn gives_logits(&self) -> bool {
-        self.index + 1 == self.network.layers.len()
+        self.index + 1 == self.network.layers.len() && self.network.ends_in_accumulators()
     }
 
     /// Binds `x`, unless it is the image; returns how the input is called.
@@ -105,6 +112,18 @@ impl<'a> Call<'a> {
                     writeln!(code, "    let (a, b, y) = arena.triple::<{}>();", regions.join(", "));
                 ["a".into(), "b".into()]
             }
+        }
+    }
+
+    /// Writes the call of a kernel that combines two values, or replaces the first.
+    pub fn elementwise(&self, code: &mut String) {
+        let (name, [a, b]) = (self.static_name(), [self.layer.inputs[0], self.layer.inputs[1]]);
+        if self.in_place() {
+            let x = self.regions(code, b);
+            let _ = writeln!(code, "    {name}.forward_in_place({x}, y);");
+        } else {
+            let [a, b] = self.regions_of_two(code, a, b);
+            let _ = writeln!(code, "    {name}.forward({a}, {b}, y);");
         }
     }
 

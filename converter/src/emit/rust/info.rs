@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::types::array_type;
 use crate::arena::ArenaPlan;
 use crate::emit::Origin;
-use crate::quantized::QuantizedNetwork;
+use crate::quantized::{QuantizedNetwork, Scale};
 
 pub(super) fn info(
     code: &mut String,
@@ -14,6 +14,7 @@ pub(super) fn info(
     origin: &Origin,
 ) {
     let input = network.input;
+    let output = network.format(network.layers.len());
     let bytes = origin.source_sha256.map(|byte| format!("0x{byte:02x}"));
     let _ = writeln!(
         code,
@@ -71,15 +72,36 @@ pub(super) fn info(
          pub static LABELS: [&str; {}] = {:?};\n\n\
          /// Bytes of activation memory that the caller lends to [`infer`].\n\
          pub const ARENA_BYTES: usize = {};\n\n\
-         /// One image, `[height][width][channel]`; 0 is background.\n\
+         /// One image, `[height][width][channel]`; {}.\n\
          pub type Image = {};\n\n\
-         /// One accumulator per class; the real value is `logit * 2^-{}`.\n\
-         pub type Logits = [i32; {}];\n",
+         /// {}.\n\
+         pub type Logits = [{}; {}];\n",
         origin.labels.len(),
         origin.labels,
         arena.bytes,
+        match network.input_format.scale {
+            Scale::PowerOfTwo(_) => "0 is background".into(),
+            Scale::Affine { scale, zero } => real_value("pixel", scale, zero),
+        },
         array_type(network.input_format.element.rust_name(), input),
-        network.format(network.layers.len()).exponent(),
+        match output.scale {
+            Scale::PowerOfTwo(exponent) => {
+                format!("One accumulator per class; the real value is `logit * 2^-{exponent}`")
+            }
+            Scale::Affine { scale, zero } => {
+                format!("One value per output; {}", real_value("value", scale, zero))
+            }
+        },
+        output.element.rust_name(),
         network.classes(),
     );
+}
+
+/// What an integer called `name` stands for, in words.
+fn real_value(name: &str, scale: f32, zero: i32) -> String {
+    match zero {
+        0 => format!("the real value is `{name} * {scale:?}`"),
+        ..0 => format!("the real value is `({name} + {}) * {scale:?}`", -zero),
+        _ => format!("the real value is `({name} - {zero}) * {scale:?}`"),
+    }
 }

@@ -55,7 +55,7 @@ fn imports(code: &mut String, network: &QuantizedNetwork) {
         let types = Types { network, layer };
         let mut code = layer.op.as_dyn().rust_type(&types);
         if let Some(built) = layer.op.as_dyn().rust_static(&types) {
-            code += &format!(" {} {}", types.requantization(), built.arguments);
+            code += &format!(" {}", built.arguments);
         }
         code += &layer.op.as_dyn().rust_also_names();
         // Types alone begin with a capital letter.

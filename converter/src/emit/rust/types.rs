@@ -5,7 +5,7 @@ use firmware_core::Window;
 use super::nested;
 use crate::graph::Shape;
 use crate::operators::Static;
-use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, Requantization};
+use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, Requantization, Rescale};
 
 /// A layer whose types are asked for.
 #[derive(Clone, Copy)]
@@ -23,7 +23,10 @@ impl Types<'_> {
     /// The type of the layer's requantizations; the logits have none.
     pub fn requantization(&self) -> String {
         match (self.layer.clip, self.layer.parameters()) {
-            (_, Some(parameters)) if parameters.requantization.is_none() => "()".into(),
+            (_, Some(Parameters { requantization: Requantization::None, .. })) => "()".into(),
+            (_, Some(Parameters { requantization: Requantization::Rescales(_), .. })) => {
+                "Multiplier".into()
+            }
             (Some([low, high]), _) => format!("Clip<{low}, {high}>"),
             (None, _) => "Shift".into(),
         }
@@ -39,8 +42,7 @@ impl Types<'_> {
 
     /// A layer's type from its beginning, with what is not the default: its geometry, unless that
     /// is `plain`, and its requantization.
-    pub fn with_geometry(&self, head: &str, window: &Window, plain: bool) -> String {
-        let geometry = Self::geometry(window);
+    pub fn with_geometry(&self, head: &str, geometry: &str, plain: bool) -> String {
         match (plain, &self.requantization()[..]) {
             (true, "Shift") => format!("{head}>"),
             (_, "Shift") => format!("{head}, {geometry}>"),
@@ -83,28 +85,32 @@ impl Types<'_> {
         match &parameters.requantization {
             Requantization::None => Static { constructor: "logits_only", arguments },
             Requantization::Shifts(shifts) => {
-                self.shifts(&mut arguments, shifts);
+                let requantize = self.requantize();
+                let all = shifts.iter().map(|bits| format!("{requantize}::new({bits})"));
+                requantizations(&mut arguments, &all.collect::<Vec<_>>());
+                Static { constructor: "new", arguments }
+            }
+            Requantization::Rescales(rescales) => {
+                let all: Vec<_> = rescales.iter().map(Rescale::rust).collect();
+                requantizations(&mut arguments, &all);
                 Static { constructor: "new", arguments }
             }
         }
     }
+}
 
-    /// The requantizations of all channels, in short where they are equal.
-    fn shifts(&self, code: &mut String, shifts: &[u8]) {
-        let requantize = self.requantize();
-        let all_equal = shifts.windows(2).all(|pair| pair[0] == pair[1]);
-        if all_equal && shifts.len() > 1 {
-            code.push_str(&format!("    [{requantize}::new({}); {}],\n", shifts[0], shifts.len()));
-            return;
-        }
-        code.push_str("    [\n");
-        for line in shifts.chunks(8) {
-            let items: Vec<_> =
-                line.iter().map(|bits| format!("{requantize}::new({bits})")).collect();
-            code.push_str(&format!("        {},\n", items.join(", ")));
-        }
-        code.push_str("    ],\n");
+/// The requantizations of all channels, in short where they are equal.
+fn requantizations(code: &mut String, all: &[String]) {
+    let all_equal = all.windows(2).all(|pair| pair[0] == pair[1]);
+    if all_equal && all.len() > 1 {
+        code.push_str(&format!("    [{}; {}],\n", all[0], all.len()));
+        return;
     }
+    code.push_str("    [\n");
+    for line in all.chunks(8) {
+        code.push_str(&format!("        {},\n", line.join(", ")));
+    }
+    code.push_str("    ],\n");
 }
 
 /// A value of a shape, `[height][width][channel]`.

@@ -125,8 +125,9 @@ fn has_header(rows: &[csv::StringRecord]) -> bool {
     let names_numbers = first.iter().zip(second).any(|(a, b)| !is_number(a) && is_number(b));
     // As pandas writes columns that have no name.
     let counted = first.iter().skip(1).enumerate();
-    let counts =
-        |from: usize| counted.clone().all(|(place, cell)| cell.parse() == Ok(place + from));
+    let counts = |from: usize| {
+        counted.clone().all(|(place, cell)| cell.parse::<usize>() == Ok(place + from))
+    };
     let counts = first.len() > 3 && (counts(0) || counts(1)) && first[0].parse::<f32>().is_err();
     let named = |cell: &str| LABEL_TITLES.contains(&cell.to_ascii_lowercase().as_str());
     names_numbers || counts || first.iter().any(named)
@@ -150,7 +151,8 @@ fn by_name(wanted: &str, titles: &[String], count: usize) -> Result<usize, Strin
 /// Whether a column holds 0, 1, 2, … or 1, 2, 3, …
 fn counts_rows(body: &[&csv::StringRecord], column: usize) -> bool {
     let from = |first: u64| {
-        let expected = |(row, place): (&&csv::StringRecord, u64)| row[column].parse() == Ok(place);
+        let expected =
+            |(row, place): (&&csv::StringRecord, u64)| row[column].parse::<u64>() == Ok(place);
         body.len() > 2 && body.iter().zip(first..).all(expected)
     };
     from(0) || from(1)

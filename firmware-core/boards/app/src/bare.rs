@@ -1,7 +1,7 @@
 //! Nothing but the inference: what a product that brings its own input and output would carry.
 //!
 //! Raw bytes on the serial port, no framing, again and again: `?` out when ready, an image in, the
-//! logits out as little-endian `i32`s.
+//! outputs out as they are: little-endian `i32`s, or bytes.
 
 use core::hint::black_box;
 

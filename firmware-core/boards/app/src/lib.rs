@@ -15,6 +15,7 @@ mod board;
 pub mod demo;
 pub mod markers;
 pub mod memory;
+mod outputs;
 mod service;
 #[cfg(feature = "systick")]
 mod systick;
@@ -36,4 +37,4 @@ pub mod golden {
     include!(env!("GOLDEN_RS"));
 }
 
-const CLASSES: usize = size_of::<model::Logits>() / size_of::<i32>();
+const CLASSES: usize = <model::Logits as outputs::Outputs>::COUNT;

@@ -4,15 +4,16 @@ use bytemuck::{bytes_of, bytes_of_mut};
 use firmware_core::{Arena, argmax};
 use inkling_protocol::{Error, Inference, Info, Logits, Packed, Service};
 
-use crate::Board;
 use crate::memory::Memory;
 use crate::model::{self, ARENA_BYTES, INFO, Image};
+use crate::outputs::Outputs;
+use crate::{Board, CLASSES};
 
 /// The model on a board, with its memory and its last logits.
 pub struct Model<'b, B> {
     pub board: &'b mut B,
     pub memory: Memory,
-    pub logits: model::Logits,
+    pub logits: [i32; CLASSES],
 }
 
 /// Compiled with this crate's optimization and not with the board's.
@@ -38,7 +39,7 @@ impl<B: Board> Model<'_, B> {
     /// One inference on the image in the memory.
     fn run(&mut self) -> Timed {
         let start = self.board.ticks();
-        self.logits = infer(self.memory.image, self.memory.arena);
+        self.logits = infer(self.memory.image, self.memory.arena).widen();
         let cycles = self.board.ticks().wrapping_sub(start);
         Timed {
             class: argmax(&self.logits) as u16,

@@ -2,7 +2,7 @@
 //! layers, each in a region of its own.
 //!
 //! The file `inputs` in QEMU's working folder holds the inputs, one behind the other; the program
-//! writes their logits, little-endian `i32`s, to the file `logits`. On standard output it says in which
+//! writes what the model returns for them, little-endian, to the file `logits`. On standard output it says in which
 //! order the layers run: one line `layer INDEX` per region.
 
 #![no_std]

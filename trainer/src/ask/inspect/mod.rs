@@ -86,6 +86,15 @@ impl<'c> Inspection<'c> {
         self.dataset(place).image(place.index)
     }
 
+    /// The place with its label and, where that helps, the file that the image comes from.
+    fn described(&self, place: Place) -> String {
+        let source = self.dataset(place).source(place.index).filter(|source| source.says_more());
+        match source {
+            Some(source) => format!("{place} ({}, {source})", self.label(place)),
+            None => format!("{place} ({})", self.label(place)),
+        }
+    }
+
     fn label(&self, place: Place) -> &str {
         &self.dataset(place).names[usize::from(self.dataset(place).labels[place.index])]
     }

@@ -131,7 +131,7 @@ impl Inspection<'_> {
                 let _ = writeln!(text, "  and {} more", lines.len() - LINES);
             }
         };
-        let place = |place: &Place| format!("{place} ({})", self.label(*place));
+        let place = |place: &Place| self.described(*place);
         let group = |places: &[Place]| places.iter().map(place).collect::<Vec<_>>().join(" = ");
         list("blank images", self.blank.iter().map(place).collect());
         list("equal images", self.duplicates.groups.iter().map(|places| group(places)).collect());
@@ -145,9 +145,9 @@ impl Inspection<'_> {
             "near duplicates",
             near.map(|near| {
                 format!(
-                    "test {} ~ train {}, {:.2} % apart",
-                    near.test,
-                    near.train,
+                    "{} ~ {}, {:.2} % apart",
+                    self.described(Place { half: super::Half::Test, index: near.test }),
+                    self.described(Place { half: super::Half::Train, index: near.train }),
                     100.0 * near.distance
                 )
             })
@@ -200,8 +200,7 @@ impl Inspection<'_> {
         self.brightness(&mut page);
         self.classes(&mut page);
         let captioned = |places: &[Place]| {
-            let caption: Vec<String> =
-                places.iter().map(|place| format!("{place} ({})", self.label(*place))).collect();
+            let caption: Vec<String> = places.iter().map(|place| self.described(*place)).collect();
             (self.row(places), caption.join(" = "))
         };
         let mut section = |title: &str, text: &str, pictures: Vec<(RgbImage, String)>| {

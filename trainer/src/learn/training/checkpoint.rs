@@ -13,7 +13,7 @@ use super::{EpochRecord, State};
 
 /// Begins every checkpoint. The number is the version of the layout: raise it with any change to
 /// [`Checkpoint`] or to what it contains.
-const MAGIC: &[u8; 16] = b"INKLING-CKPT-002";
+pub const MAGIC: &[u8; 16] = b"INKLING-CKPT-002";
 
 /// What a run is: two runs with equal identities give equal bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

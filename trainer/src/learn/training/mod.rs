@@ -17,7 +17,7 @@ use crate::learn::quantization::Plan;
 use crate::learn::recipe::Recipe;
 use crate::learn::step::UpdateRule;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Identity};
+pub use checkpoint::{Checkpoint, CheckpointError, Identity, MAGIC as CHECKPOINT_MAGIC};
 pub use engine::{Engine, State};
 pub use evaluate::{Evaluation, Evaluator, exported_predictions};
 

@@ -189,6 +189,7 @@ impl Sweep {
         let material = Material {
             backend: &backend,
             network,
+            validation: sets.validation_given.then_some(sets.validation),
             images: sets.images,
             limit: plan.images,
             fingerprint: sets.fingerprint,

@@ -14,7 +14,7 @@ use crate::learn::batches::{Feed, class_weights, per_class};
 use crate::learn::network::Network;
 use crate::learn::recipe::Recipe;
 use crate::learn::training::{self, Checkpoint, EpochRecord, Identity, TrainingError};
-use inkling_data::divide;
+use inkling_data::{divide, shuffled};
 use inkling_support::files;
 
 const RECIPE: &str = "recipe.toml";
@@ -25,8 +25,10 @@ const CHECKPOINT: &str = "checkpoint.bin";
 pub struct Material<'s> {
     pub backend: &'s Backend,
     pub network: Network,
-    /// Images for training and validation.
+    /// Images for training and, unless they are given, for validation.
     pub images: Arc<Dataset>,
+    /// Validation images that were given with the data.
+    pub validation: Option<Dataset>,
     /// Training images per run; all without it.
     pub limit: Option<usize>,
     /// The sha256 of all images and labels.
@@ -36,12 +38,23 @@ pub struct Material<'s> {
 impl Material<'_> {
     /// Validation images of each run.
     pub fn validation_images(&self) -> usize {
-        divide(self.images.len(), 0).1.len()
+        self.divided(0).1.len()
     }
 
     /// Training images that a run can have.
     pub fn training_images(&self) -> usize {
-        divide(self.images.len(), 0).0.len()
+        self.divided(0).0.len()
+    }
+
+    /// Which images a run of `seed` trains on, and its validation images.
+    fn divided(&self, seed: u64) -> (Vec<usize>, Dataset) {
+        match &self.validation {
+            Some(given) => (shuffled(self.images.len(), seed), given.clone()),
+            None => {
+                let (training, validation) = divide(self.images.len(), seed);
+                (training, self.images.subset(&validation))
+            }
+        }
     }
 }
 
@@ -121,11 +134,10 @@ impl SweepRun {
     }
 
     fn train(&self, material: &Material, folder: &Path, board: &Board) -> Result<Outcome> {
-        let Material { backend, network, images, limit, fingerprint } = material;
-        let (mut training, validation) = divide(images.len(), self.seed);
+        let Material { backend, network, images, limit, fingerprint, .. } = material;
+        let (mut training, validation) = material.divided(self.seed);
         training.truncate(limit.unwrap_or(usize::MAX));
         let sample = images.subset(&training[..training.len().min(validation.len())]);
-        let validation = images.subset(&validation);
         let identity = Identity {
             network: network.to_string(),
             recipe: self.recipe.to_string(),

@@ -1,0 +1,63 @@
+//! `average_pool2d` over all pixels, with a scale and a zero point, as TensorFlow Lite for
+//! Microcontrollers computes its MEAN.
+
+use std::fmt::Write;
+
+use firmware_core::{LayerKind, Multiplier, Offset, Window, kernels};
+
+use super::{IntegerOperator, Static};
+use crate::emit::rust::{Call, Types};
+use crate::graph::Shape;
+use crate::quantized::Rescale;
+use crate::reference::{Integers, Run};
+
+/// The sum over all pixels, less the zero points, is rescaled; the factor has the division in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AffineMean {
+    pub input_zero: i32,
+    pub rescale: Rescale,
+}
+
+impl AffineMean {
+    /// What is added to the sum of the pixels.
+    fn offset(&self, input: Shape) -> i32 {
+        -self.input_zero * (input.height * input.width) as i32
+    }
+}
+
+impl IntegerOperator for AffineMean {
+    fn kind(&self) -> LayerKind {
+        LayerKind::AveragePool2d
+    }
+
+    fn parameter_bytes(&self) -> usize {
+        size_of::<Offset<Multiplier>>()
+    }
+
+    fn run(&self, run: &Run) -> Integers {
+        let input = run.shapes[0];
+        let shape = run.pool2d(Window::new([input.height, input.width]));
+        let requantize = Offset::new(self.offset(input), self.rescale.kernel());
+        let mut y = run.output();
+        with_elements!(run.inputs[0], |x| {
+            with_elements!(&mut y, |y| kernels::average_pool2d(&shape, x, requantize, y))
+        });
+        y
+    }
+
+    fn rust_type(&self, types: &Types) -> String {
+        let Shape { height, width, .. } = types.input();
+        format!("AveragePool2d<{height}, {width}, Strided<{height}, {width}>, Offset<Multiplier>>")
+    }
+
+    fn rust_static(&self, types: &Types) -> Option<Static> {
+        let offset = self.offset(types.input());
+        let arguments = format!("Offset::new({offset}, {})", self.rescale.rust());
+        Some(Static { constructor: "new", arguments })
+    }
+
+    fn rust_call(&self, call: &Call, code: &mut String) {
+        let x = call.regions(code, call.layer.input());
+        let _ = writeln!(code, "    {}.forward({x}, y);", call.static_name());
+    }
+}

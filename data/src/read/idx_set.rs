@@ -1,0 +1,136 @@
+//! A data set in IDX files.
+
+use std::path::Path;
+
+use super::idx_names::IdxFiles;
+use super::parts::Parts;
+use super::tree::Tree;
+use super::{Collection, ImportError, Options, idx, labels};
+use crate::Dataset;
+use crate::prepare::{Fill, InputForm, Scaling, fill};
+
+/// Reads the files; names of the classes come from a `labels.txt` beside them.
+pub fn read(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collection, ImportError> {
+    let IdxFiles { parts, transposed } = files;
+    let train_labels = tree.root.join(&parts.train.1);
+    let mut places = Vec::new();
+    let mut parts = parts.map(|_, (images, labels)| {
+        let (images, labels) = (tree.root.join(images), tree.root.join(labels));
+        let dataset = idx::read_files(&images, &labels)?;
+        places.push((images, labels));
+        Ok::<_, ImportError>(dataset)
+    })?;
+    let twins = [&parts.validation, &parts.test].into_iter().flatten();
+    for (twin, (images, labels)) in twins.zip(&places[1..]) {
+        parts.train.check_twin(twin, images, labels)?;
+    }
+
+    let mut notes = Vec::new();
+    name_classes(&mut parts, &train_labels, &mut notes)?;
+    if transposed {
+        notes.push("EMNIST's images lie on their side and were turned".into());
+        parts = parts.map(|_, dataset| Ok::<_, ImportError>(turned(&dataset)))?;
+    }
+    if let Some(missing) = options.missing_value {
+        let how = options.fill.unwrap_or(Fill::Interpolate);
+        parts = parts.map(|part, dataset| {
+            let known = |&pixel: &u8| if pixel == missing { f32::NAN } else { f32::from(pixel) };
+            let mut pixels: Vec<f32> = dataset.images().flatten().map(known).collect();
+            let count = fill(&mut pixels, dataset.shape, how);
+            let filled = pixels.iter().map(|pixel| pixel.round() as u8).collect();
+            let part = part.name();
+            notes.push(format!("{count} missing {part} pixels (value {missing}) filled: {how:?}"));
+            Ok::<_, ImportError>(dataset.with_samples(dataset.shape, filled))
+        })?;
+    }
+    let mut form = InputForm::Bytes;
+    let largest = parts.train.images().flatten().copied().max().unwrap_or(255);
+    // Bytes have no fractions, so the largest decides.
+    if let Some(scaling) = Scaling::of_pixels(&[f32::from(largest)]) {
+        notes.push(format!("pixels from {}", scaling.words()));
+        parts = parts.map(|_, set| {
+            let values: Vec<f32> = set.images().flatten().map(|&x| f32::from(x)).collect();
+            Ok::<_, ImportError>(set.with_samples(set.shape, scaling.apply(&values)))
+        })?;
+        form = InputForm::Numbers(scaling);
+    }
+    Ok(Collection::new(parts, form, notes))
+}
+
+/// Names the classes: by `labels.txt`, or by the numbers that training has. A number that no
+/// training image has is no class.
+fn name_classes(
+    parts: &mut Parts<Dataset>,
+    path: &Path,
+    notes: &mut Vec<String>,
+) -> Result<(), ImportError> {
+    let malformed = |what: String| ImportError::Malformed { path: path.to_path_buf(), what };
+    let Parts { train, validation, test } = parts;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let count = train.classes();
+    let names = match labels::read(folder).map_err(ImportError::Labels)? {
+        Some(names) if names.len() >= count => names,
+        Some(names) => {
+            let what = format!("{} names in {} for {count} classes", names.len(), labels::FILE);
+            return Err(ImportError::Malformed { path: folder.to_path_buf(), what });
+        }
+        None => {
+            let mut present = vec![false; count];
+            train.labels.iter().for_each(|&label| present[usize::from(label)] = true);
+            let kept: Vec<usize> = (0..count).filter(|&label| present[label]).collect();
+            if kept.len() < 2 {
+                return Err(malformed(format!("all labels are {}; two are needed", kept[0])));
+            }
+            if kept.len() < count {
+                notes.push(format!(
+                    "{} of the labels from 0 to {} have images: they are the classes",
+                    kept.len(),
+                    count - 1
+                ));
+            }
+            let others = [validation.as_mut(), test.as_mut()].into_iter().flatten();
+            for label in std::iter::once(&mut *train).chain(others).flat_map(|set| &mut set.labels)
+            {
+                let class = kept.binary_search(&usize::from(*label)).map_err(|_| {
+                    malformed(format!("no training image has label {label}, but another has"))
+                })?;
+                *label = class as u16;
+            }
+            kept.iter().map(usize::to_string).collect()
+        }
+    };
+    for set in [Some(train), validation.as_mut(), test.as_mut()].into_iter().flatten() {
+        set.names.clone_from(&names);
+    }
+    Ok(())
+}
+
+/// Rows become columns.
+fn turned(dataset: &Dataset) -> Dataset {
+    let [height, width, channels] = dataset.shape;
+    let mut samples = Vec::with_capacity(dataset.len() * dataset.image_size());
+    for image in dataset.images() {
+        for column in 0..width {
+            for row in 0..height {
+                let at = (row * width + column) * channels;
+                samples.extend_from_slice(&image[at..at + channels]);
+            }
+        }
+    }
+    dataset.with_samples([width, height, channels], samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turned;
+    use crate::Dataset;
+    use crate::read::labels;
+
+    #[test]
+    fn turning_exchanges_rows_and_columns() {
+        let dataset = Dataset::new([2, 3, 1], (0..6).collect(), vec![0], labels::numbers(2));
+        assert_eq!(turned(&dataset).shape, [3, 2, 1]);
+        assert_eq!(turned(&dataset).image(0), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(turned(&turned(&dataset)), dataset);
+    }
+}

@@ -1,0 +1,41 @@
+//! What a model returns: accumulators, or the 8-bit values of a model that others quantized.
+
+/// The outputs of a model.
+pub trait Outputs {
+    /// How many there are.
+    const COUNT: usize;
+    /// The same number of `i32`s.
+    type Wide;
+    /// The integers, as the protocol sends them.
+    fn widen(self) -> Self::Wide;
+}
+
+impl<const N: usize> Outputs for [i32; N] {
+    const COUNT: usize = N;
+    type Wide = Self;
+
+    #[inline(always)]
+    fn widen(self) -> Self {
+        self
+    }
+}
+
+impl<const N: usize> Outputs for [i8; N] {
+    const COUNT: usize = N;
+    type Wide = [i32; N];
+
+    #[inline(always)]
+    fn widen(self) -> Self::Wide {
+        self.map(i32::from)
+    }
+}
+
+impl<const N: usize> Outputs for [u8; N] {
+    const COUNT: usize = N;
+    type Wide = [i32; N];
+
+    #[inline(always)]
+    fn widen(self) -> Self::Wide {
+        self.map(i32::from)
+    }
+}

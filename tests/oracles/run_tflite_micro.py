@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""TensorFlow Lite for Microcontrollers as a reference: what it computes for many inputs.
+
+    python3 run_tflite_micro.py MODEL.tflite OUTPUT < inputs > outputs
+
+Inputs and outputs are raw int8 values, one sample after the other. OUTPUT is the number of the tensor
+that is taken for the network's output, in place of the one that the file names."""
+
+import struct
+import sys
+
+import numpy as np
+from tflite_micro.python.tflite_micro import runtime
+
+ARENA = 16 << 20
+
+
+def u32(data, at):
+    return struct.unpack_from("<I", data, at)[0]
+
+
+def field(data, table, number):
+    """Where a field of a table lies."""
+    vtable = table - struct.unpack_from("<i", data, table)[0]
+    return table + struct.unpack_from("<H", data, vtable + 4 + 2 * number)[0]
+
+
+def with_output(data, tensor):
+    """The model with another tensor as the output of its only subgraph."""
+    graphs = field(data, u32(data, 0), 2)
+    graphs += u32(data, graphs)
+    graph = graphs + 4 + u32(data, graphs + 4)
+    outputs = field(data, graph, 2)
+    outputs += u32(data, outputs)
+    assert u32(data, outputs) == 1, "one output is expected"
+    data = bytearray(data)
+    struct.pack_into("<i", data, outputs + 4, tensor)
+    return bytes(data)
+
+
+def main():
+    with open(sys.argv[1], "rb") as file:
+        model = with_output(file.read(), int(sys.argv[2]))
+    interpreter = runtime.Interpreter.from_bytes(model, arena_size=ARENA)
+    details = interpreter.get_input_details(0)
+    shape, kind = tuple(details["shape"]), details["dtype"]
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    inputs = sys.stdin.buffer.read()
+    assert len(inputs) % size == 0, f"{len(inputs)} bytes are no samples of {size}"
+    for start in range(0, len(inputs), size):
+        sample = np.frombuffer(inputs[start : start + size], kind).reshape(shape)
+        interpreter.set_input(sample, 0)
+        interpreter.invoke()
+        sys.stdout.buffer.write(interpreter.get_output(0).tobytes())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+//! Generated code, compiled for this machine and run.
+
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use crate::{root, scratch};
+
+/// A generated module, and samples for it as raw bytes, one after the other.
+pub struct Program<'a> {
+    pub module: &'a str,
+    pub code: String,
+    pub inputs: Vec<u8>,
+}
+
+/// Compiles the modules without a warning and returns what each computes for its samples: one byte
+/// per output. The arena is full of other bytes before every inference.
+///
+/// `name` names a folder; it must differ between tests.
+///
+/// # Panics
+///
+/// When the code does not compile or run; cargo says why.
+pub fn outputs(name: &str, programs: &[Program]) -> Vec<Vec<u8>> {
+    let folder = scratch(name);
+    let mut main = String::from("#![deny(warnings)]\nuse firmware_core::Arena;\n");
+    let mut calls = String::new();
+    for Program { module, code, inputs } in programs {
+        fs::write(folder.join(format!("{module}.rs")), code).expect("is written");
+        fs::write(folder.join(format!("{module}.inputs")), inputs).expect("is written");
+        let _ = writeln!(main, "#[allow(dead_code)]\nmod {module};");
+        let _ = writeln!(
+            calls,
+            "    let mut outputs = Vec::new();\n    \
+             let mut arena = Box::new(Arena::new());\n    \
+             let mut image = Box::new(<{module}::Image>::default_image());\n    \
+             for sample in include_bytes!(\"{module}.inputs\").chunks(size_of::<{module}::Image>()) {{\n        \
+             *arena = Arena::filled_with(0xa5);\n        \
+             image.fill_from(sample);\n        \
+             outputs.extend({module}::infer(&image, &mut arena).map(|value| value as u8));\n    }}\n    \
+             std::fs::write(\"{module}.outputs\", outputs).unwrap();"
+        );
+    }
+    // Pixels are u8 or i8.
+    main.push_str(
+        "trait Fill {\n    fn default_image() -> Self;\n    fn fill_from(&mut self, bytes: &[u8]);\n}\n",
+    );
+    for element in ["u8", "i8"] {
+        let _ = writeln!(
+            main,
+            "impl<const C: usize, const W: usize, const H: usize> Fill for [[[{element}; C]; W]; H] {{\n    \
+             fn default_image() -> Self {{ [[[0; C]; W]; H] }}\n    \
+             fn fill_from(&mut self, bytes: &[u8]) {{\n        \
+             let pixels = self.as_flattened_mut().as_flattened_mut().iter_mut();\n        \
+             pixels.zip(bytes).for_each(|(pixel, byte)| *pixel = *byte as {element});\n    }}\n}}"
+        );
+    }
+    let _ = writeln!(main, "fn main() {{\n{calls}}}");
+    let root = root().canonicalize().expect("the repository is there");
+    let manifest = format!(
+        "[package]\nname = \"generated\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+         [[bin]]\nname = \"generated\"\npath = \"main.rs\"\n\n\
+         [dependencies]\nfirmware-core = {{ path = {:?} }}\n\n[profile.dev]\nopt-level = 1\n\n[workspace]\n",
+        root.join("firmware-core")
+    );
+    fs::write(folder.join("main.rs"), main).expect("is written");
+    fs::write(folder.join("Cargo.toml"), manifest).expect("is written");
+    // The versions that this workspace was built with, so that nothing has to be fetched.
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("is copied");
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--offline"])
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .current_dir(&folder)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let outputs = programs
+        .iter()
+        .map(|program| fs::read(folder.join(format!("{}.outputs", program.module))))
+        .collect::<Result<_, _>>()
+        .expect("the program wrote its outputs");
+    let _ = fs::remove_dir_all(folder);
+    outputs
+}

@@ -1,0 +1,166 @@
+//! TensorFlow Lite for Microcontrollers as a reference, where its Python package is found.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use converter::quantized::Scale;
+use converter::reference;
+use converter::tflite::file::{Element, File};
+use converter::tflite::{Conversion, Imported};
+
+use crate::{root, skip};
+
+/// Set by CI: a missing package is then a failure, not a skip.
+const REQUIRED: &str = "INKLING_REQUIRE_TFLITE_MICRO";
+
+/// The committed models.
+pub const MODELS: [&str; 9] = [
+    "convnet",
+    "convnet_4_bits",
+    "convnet_float_borders",
+    "convnet_per_tensor",
+    "convnet_u8_borders",
+    "excite",
+    "mobilenet",
+    "separable",
+    "series",
+];
+
+/// The four reference models of MLPerf Tiny and a convnet on MNIST, beside the project.
+pub const REFERENCE: [&str; 5] = [
+    "models/autoencoder_int8.tflite",
+    "models/dscnn_int8.tflite",
+    "models/mobilenetv1_025_int8.tflite",
+    "models/resnet8_int8.tflite",
+    "cases/models/k_convnet_int8.tflite",
+];
+
+/// A committed model's file.
+pub fn committed(name: &str) -> PathBuf {
+    root().join("tests/models").join(name).with_extension("tflite")
+}
+
+/// Whether the package is there; says loudly that `what` is skipped if not.
+pub fn found(what: &str) -> bool {
+    let found = Command::new("python3")
+        .args(["-c", "from tflite_micro.python.tflite_micro import runtime"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !found {
+        skip(what, "python3 has no package tflite_micro", "./ci.sh setup", REQUIRED);
+    }
+    found
+}
+
+/// What it computes for samples of `input_bytes` each, in `inputs` one after the other: tensor
+/// number `tensor` of the model, as the package gives it.
+///
+/// # Panics
+///
+/// If it does not run the model.
+fn run(model: &Path, tensor: usize, inputs: &[u8]) -> Vec<u8> {
+    let mut child = Command::new("python3")
+        .arg(root().join("tests/oracles/run_tflite_micro.py"))
+        .arg(model)
+        .arg(tensor.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 starts");
+    let mut stdin = child.stdin.take().expect("its input is a pipe");
+    // It answers while it reads.
+    let output = thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(inputs).expect("it reads all inputs"));
+        child.wait_with_output().expect("it ends")
+    });
+    assert!(output.status.success(), "tflite_micro does not run {}", model.display());
+    output.stdout
+}
+
+/// Samples as bytes: noise over the whole range, and smooth signals as sensors and pictures are.
+fn samples(seed: u64, count: usize, size: usize) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut bytes = Vec::with_capacity(count * size);
+    for sample in 0..count {
+        match sample % 3 {
+            0 => bytes.extend((0..size).map(|_| rng.u8(..))),
+            kind => {
+                let (mut value, step) = (rng.i32(-128..128), rng.i32(1..16) * kind as i32);
+                bytes.extend((0..size).map(|_| {
+                    value = (value + rng.i32(-step..=step)).clamp(-128, 127);
+                    value as i8 as u8
+                }));
+            }
+        }
+    }
+    bytes
+}
+
+/// A model with samples and what TensorFlow Lite for Microcontrollers computes for them.
+pub struct Case {
+    pub name: String,
+    pub conversion: Conversion,
+    pub inputs: Vec<u8>,
+    pub expected: Vec<u8>,
+}
+
+impl Case {
+    /// `count` samples for the model in a file.
+    ///
+    /// # Panics
+    ///
+    /// When the model cannot be imported or run.
+    pub fn new(path: &Path, count: usize) -> Self {
+        let bytes = fs::read(path).expect("the model can be read");
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
+        let conversion = Conversion::new(name, &bytes)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let Imported { network, output, .. } = &conversion.imported;
+        let inputs = samples(1, count, network.input.size());
+        let file = File::read(&bytes).expect("it was just read");
+        let expected = match file.tensors[file.inputs[0]].element {
+            // The model quantizes by itself what its integers stand for.
+            Element::F32 => {
+                let Scale::Affine { scale, zero } = network.input_format.scale else {
+                    panic!("{name}: an imported input has a scale");
+                };
+                let real = |&byte: &u8| scale * (i32::from(byte as i8) - zero) as f32;
+                let floats: Vec<u8> = inputs.iter().flat_map(|b| real(b).to_le_bytes()).collect();
+                run(path, *output, &floats)
+            }
+            _ => run(path, *output, &inputs),
+        };
+        let distinct: BTreeSet<&u8> = expected.iter().collect();
+        let enough = (expected.len() / 8).min(20);
+        assert!(distinct.len() >= enough, "{name}: all outputs are among {distinct:?}");
+        Self { name: name.into(), conversion, inputs, expected }
+    }
+
+    /// All outputs of the host reference, one byte each.
+    pub fn host(&self) -> Vec<u8> {
+        let network = &self.conversion.imported.network;
+        self.inputs
+            .chunks(network.input.size())
+            .flat_map(|sample| reference::logits(network, sample))
+            .map(|value| value as u8)
+            .collect()
+    }
+
+    /// Compares all outputs of `what`.
+    ///
+    /// # Panics
+    ///
+    /// When one differs.
+    pub fn check(&self, what: &str, ours: &[u8]) {
+        assert_eq!(ours.len(), self.expected.len(), "{what}: {}", self.name);
+        let different = ours.iter().zip(&self.expected).filter(|(a, b)| a != b).count();
+        println!("{}: {} outputs of {what}, {different} differ", self.name, ours.len());
+        assert_eq!(different, 0, "{what}: of {} outputs of {}", ours.len(), self.name);
+    }
+}
