@@ -97,6 +97,10 @@ pub enum Operator {
         window: Window,
         bits: u32,
     },
+    /// The mean of each window without what lies on the padding.
+    AveragePool2dInside {
+        window: Window,
+    },
     /// Zeros around an image: rows above, columns left of it; the rest follows from the output's
     /// shape.
     Pad {
@@ -193,6 +197,7 @@ impl Operator {
             Operator::Function(function) => function.as_dyn().name(),
             Operator::MaxPool2d { .. } => "max_pool2d",
             Operator::AveragePool2d { .. } => "average_pool2d",
+            Operator::AveragePool2dInside { .. } => "average_pool2d_inside",
             Operator::Pad { .. } => "pad",
             Operator::Add => "add",
             Operator::Mul => "mul",

@@ -82,6 +82,8 @@ pub enum LayerKind {
     Gather,
     /// [`kernels::prelu`](crate::kernels::prelu)
     PRelu,
+    /// [`kernels::average_pool2d_inside`](crate::kernels::average_pool2d_inside)
+    AveragePool2dInside,
 }
 
 impl LayerKind {
@@ -106,6 +108,7 @@ impl LayerKind {
             Self::Mul => "mul",
             Self::Gather => "gather",
             Self::PRelu => "prelu",
+            Self::AveragePool2dInside => "average_pool2d_inside",
         }
     }
 }

@@ -81,9 +81,9 @@ pub use float_scale::FloatScale;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
-    Add, AveragePool2d, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise, FullyConnected,
-    Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, PRelu, Pad2d, PaddedWith,
-    Strided, Unit,
+    Add, AveragePool2d, AveragePool2dInside, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise,
+    FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, PRelu, Pad2d,
+    PaddedWith, Strided, Unit,
 };
 pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;

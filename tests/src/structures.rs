@@ -580,6 +580,9 @@ impl Net {
         let x = self.relu(&x);
         let dilated = [("dilations", ints(&[2, 2])), ("kernel_shape", ints(&[2, 2]))];
         let x = Value { size: [10, 10], ..self.unary("MaxPool", &x, &dilated) };
+        // As Keras pads its means.
+        let inside = [("kernel_shape", ints(&[3, 2])), ("pads", ints(&[2, 1, 1, 0]))];
+        let x = Value { size: [11, 10], ..self.unary("AveragePool", &x, &inside) };
         let x = self.slice(&x, [1, 3], [1, 0], [4, 10]);
         let x = Value { channels: 3, ..x };
         self.classify(&x)

@@ -86,7 +86,9 @@ fn integers_are_close_to_float() {
         for seed in seeds(structure) {
             let conversion = convert(structure, seed, &images);
             let error = conversion.report.relative_errors.last().copied().unwrap_or(1.0);
-            assert!(error < 0.1, "{structure:?}, seed {seed}: the logits are off by {error:.3}");
+            // A square doubles the error of what it is taken of, and spreads the range of its results.
+            let bound = if structure == Structure::Functions { 0.25 } else { 0.1 };
+            assert!(error < bound, "{structure:?}, seed {seed}: the logits are off by {error:.3}");
         }
     }
 }
@@ -126,6 +128,7 @@ fn every_kernel_is_used() {
         LayerKind::Mul,
         LayerKind::Gather,
         LayerKind::PRelu,
+        LayerKind::AveragePool2dInside,
     ] {
         assert!(kinds.contains(kind.name()), "{} is missing in {kinds:?}", kind.name());
     }
@@ -281,7 +284,13 @@ fn what_is_not_supported_is_said_at_its_node() {
             one_node(
                 "AveragePool",
                 &[],
-                &[("kernel_shape", ints(&[3, 3])), ("pads", ints(&[1, 1, 1, 1]))],
+                &[
+                    ("kernel_shape", ints(&[3, 3])),
+                    ("pads", ints(&[1, 1, 1, 1])),
+                    ("strides", ints(&[3, 3])),
+                    ("ceil_mode", Attribute::Int(1)),
+                    ("count_include_pad", Attribute::Int(1)),
+                ],
             ),
             "count_include_pad",
         ),
@@ -299,7 +308,7 @@ fn what_is_not_supported_is_said_at_its_node() {
         (one_node("Pad", &[Ints(&[0, 1, 0, 0, 0, 0, 0, 0])], &[]), "axis 1"),
         (one_node("Pad", &[Ints(&[0, 0, -1, 0, 0, 0, 0, 0])], &[]), "0 to 64"),
         (one_node("Pad", &[Ints(&[0, 0, 1, 0, 0, 0, 0, 0])], &[]), "followed by a convolution"),
-        (one_node("ReduceMean", &[], &[("axes", ints(&[2]))]), "height and width"),
+        (one_node("ReduceMean", &[], &[("axes", ints(&[1]))]), "height and width"),
         (
             one_node("Conv", &[Floats(&[3, 1, 1, 1], 1.0)], &[("group", Attribute::Int(2))]),
             "2 groups",

@@ -16,6 +16,7 @@ pub mod affine_add;
 pub mod affine_mean;
 pub mod affine_mul;
 pub mod average_pool2d;
+pub mod average_pool2d_inside;
 pub mod concat;
 pub mod conv2d;
 pub mod fully_connected;
@@ -46,6 +47,7 @@ pub(crate) const LOWER: &[Lower] = &[
     fully_connected::lower,
     max_pool2d::lower,
     average_pool2d::lower,
+    average_pool2d_inside::lower,
     add::lower,
     concat::lower,
     leaky_relu::lower,
@@ -63,6 +65,7 @@ operators! {
         FullyConnected(fully_connected::FullyConnected),
         MaxPool2d(max_pool2d::MaxPool2d),
         AveragePool2d(average_pool2d::AveragePool2d),
+        AveragePool2dInside(average_pool2d_inside::AveragePool2dInside),
         Add(add::Add),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::LeakyRelu),
@@ -80,6 +83,7 @@ operators! {
         FullyConnected(fully_connected::QuantizedFullyConnected),
         MaxPool2d(max_pool2d::MaxPool2d),
         AveragePool2d(average_pool2d::QuantizedAveragePool2d),
+        AveragePool2dInside(average_pool2d_inside::QuantizedAveragePool2dInside),
         Add(add::QuantizedAdd),
         Concat(concat::Concat),
         LeakyRelu(leaky_relu::QuantizedLeakyRelu),

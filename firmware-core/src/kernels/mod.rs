@@ -18,6 +18,7 @@
 mod add;
 mod argmax;
 mod average_pool2d;
+mod average_pool2d_inside;
 mod concat;
 mod conv2d;
 mod depthwise_conv2d;
@@ -36,6 +37,7 @@ mod softmax;
 pub use add::{add, add_in_place};
 pub use argmax::argmax;
 pub use average_pool2d::average_pool2d;
+pub use average_pool2d_inside::average_pool2d_inside;
 pub use concat::concat;
 pub(crate) use conv2d::convolve;
 pub use conv2d::{Conv2dShape, conv2d, conv2d_accumulate, conv2d_max_pool2d};

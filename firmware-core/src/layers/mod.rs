@@ -5,6 +5,7 @@
 
 mod add;
 mod average_pool2d;
+mod average_pool2d_inside;
 mod concat;
 mod conv2d;
 mod depthwise_conv2d;
@@ -22,6 +23,7 @@ mod prelu;
 
 pub use add::Add;
 pub use average_pool2d::AveragePool2d;
+pub use average_pool2d_inside::AveragePool2dInside;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use depthwise_conv2d::DepthwiseConv2d;

@@ -141,7 +141,7 @@ pub fn zero(element: ValueType) -> u8 {
 }
 
 /// A window as ONNX says it; dilations of 1 go without saying.
-fn window_attributes(window: &Window) -> Vec<(&'static str, Attribute)> {
+pub fn window_attributes(window: &Window) -> Vec<(&'static str, Attribute)> {
     let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|&v| v as i64).collect());
     let mut attributes = vec![
         ("kernel_shape", ints(&window.kernel)),

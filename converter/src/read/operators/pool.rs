@@ -24,13 +24,14 @@ pub(super) fn pool(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
         let operator = Operator::MaxPool2d { window };
         return reader.push_shaped(node.proto, operator, &[image.value], shape, image.view(shape));
     }
-    if window.is_padded() && node.int("ceil_mode", 0) != 0 {
-        return Err(node.wrong("ceil_mode leaves windows that are not full; use floor"));
-    }
     if window.is_padded() && node.int("count_include_pad", 0) == 0 {
+        let operator = Operator::AveragePool2dInside { window };
+        return reader.push_shaped(node.proto, operator, &[image.value], shape, image.view(shape));
+    }
+    if window.is_padded() && node.int("ceil_mode", 0) != 0 {
         return Err(node.wrong(
-            "is padded, and leaves the padding out of its means (count_include_pad is 0); count it, \
-             or drop the padding",
+            "counts its padding, and ceil_mode leaves windows that are not full; use floor, or \
+             count_include_pad=0",
         ));
     }
     average(reader, node, image.value, window, shape, image.view(shape))

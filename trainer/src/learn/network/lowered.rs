@@ -229,6 +229,11 @@ impl Reading<'_> {
                 };
                 (self.push(name, layer, inputs)?, 1.0)
             }
+            FloatOp::AveragePool2dInside(_) => {
+                return Err(refused(
+                    "leaves its padding out of its means, which training has no layer for",
+                ));
+            }
             FloatOp::PRelu(_) => {
                 return Err(refused(
                     "has a slope for each channel, which training has no layer for",
