@@ -145,19 +145,22 @@ mod tests {
     /// Layers with their inputs and the bytes of their results; the last gives the logits.
     fn network(layers: &[(IntegerOp, &[ValueId], usize)]) -> QuantizedNetwork {
         let format = |element| ValueFormat::power_of_two(element, 0);
-        let layer = |(op, inputs, size): &(IntegerOp, &[ValueId], usize)| QuantizedLayer {
-            source_name: String::new(),
-            name: String::new(),
-            op: op.clone(),
-            inputs: inputs.to_vec(),
-            output: Shape::flat(*size),
-            format: format(ValueType::I8),
-            clip: None,
+        let last = layers.len() - 1;
+        let layer = |(index, (op, inputs, size)): (usize, &(IntegerOp, &[ValueId], usize))| {
+            QuantizedLayer {
+                source_name: String::new(),
+                name: String::new(),
+                op: op.clone(),
+                inputs: inputs.to_vec(),
+                output: Shape::flat(*size),
+                format: format(if index == last { ValueType::I32 } else { ValueType::I8 }),
+                clip: None,
+            }
         };
         QuantizedNetwork {
             input: Shape::flat(100),
             input_format: format(ValueType::U8),
-            layers: layers.iter().map(layer).collect(),
+            layers: layers.iter().enumerate().map(layer).collect(),
         }
     }
 

@@ -105,26 +105,16 @@ fn in_a_row(graph: &Graph, index: usize) -> Option<(usize, Function)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
-    use crate::graph::{Head, Node, Shape};
+    use crate::graph::Shape;
     use crate::operators::functions::{HardSwish, Sigmoid, Silu, Tanh};
 
     fn graph(nodes: &[(Operator, &[ValueId])]) -> Graph {
         let shape = Shape::flat(3);
-        let node = |(operator, inputs): &(Operator, &[ValueId])| Node {
-            name: operator.name().into(),
-            operator: operator.clone(),
-            inputs: inputs.to_vec(),
-            output: shape,
-        };
-        Graph {
-            input: shape,
-            raw_pixels: false,
-            nodes: nodes.iter().map(node).collect(),
-            output: nodes.len(),
-            head: Head::Logits,
-            exponents: Default::default(),
-        }
+        let nodes: Vec<_> =
+            nodes.iter().map(|(operator, inputs)| (operator.clone(), *inputs, shape)).collect();
+        testing::graph(shape, &nodes)
     }
 
     fn affine(scale: f32, shift: f32) -> Operator {

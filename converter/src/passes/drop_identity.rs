@@ -28,3 +28,48 @@ pub fn run(graph: &mut Graph) {
 fn stands(inner: Head, end: Head) -> bool {
     end == Head::Logits || (end == Head::ArgMax && inner != Head::ArgMax)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{fully_connected, graph, names};
+    use super::*;
+    use crate::graph::Shape;
+    use crate::operators::functions::Sigmoid;
+
+    fn ending(ends: &[Operator]) -> Graph {
+        let ten = Shape::flat(10);
+        let mut nodes = vec![(fully_connected(4, 10), vec![0], ten)];
+        for end in ends {
+            nodes.push((end.clone(), vec![nodes.len()], ten));
+        }
+        let nodes: Vec<_> =
+            nodes.iter().map(|(op, inputs, shape)| (op.clone(), &inputs[..], *shape)).collect();
+        let mut graph = graph(Shape::flat(4), &nodes);
+        run(&mut graph);
+        graph
+    }
+
+    #[test]
+    fn what_a_classifier_ends_in_is_taken_off() {
+        for (end, head) in [
+            (Operator::Softmax(Head::Softmax), Head::Softmax),
+            (Operator::Function(Sigmoid.into()), Head::Sigmoid),
+            (Operator::Identity, Head::Logits),
+        ] {
+            let graph = ending(&[Operator::Identity, end, Operator::Identity]);
+            assert_eq!((names(&graph), graph.head), (vec!["fully_connected"], head));
+            assert_eq!(graph.output, 1);
+        }
+    }
+
+    #[test]
+    fn the_class_needs_no_probabilities() {
+        let argmax = Operator::Softmax(Head::ArgMax);
+        let graph = ending(&[Operator::Softmax(Head::Softmax), argmax]);
+        assert_eq!((names(&graph), graph.head), (vec!["fully_connected"], Head::ArgMax));
+        // Probabilities of probabilities are not those of the logits.
+        let softmax = Operator::Softmax(Head::Softmax);
+        let graph = ending(&[softmax.clone(), softmax]);
+        assert_eq!(names(&graph), ["fully_connected", "softmax"]);
+    }
+}

@@ -246,3 +246,90 @@ fn expand(values: &[f32], shape: Shape) -> Vec<f32> {
         _ => values.repeat(shape.height * shape.width),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{conv, fully_connected, graph, names};
+    use super::*;
+    use crate::evaluate;
+    use crate::graph::Shape;
+    use crate::lower::lower;
+
+    const IMAGE: Shape = Shape { height: 4, width: 4, channels: 2 };
+
+    fn affine(scale: &[f32], shift: &[f32]) -> Operator {
+        Operator::Affine { scale: scale.to_vec(), shift: shift.to_vec() }
+    }
+
+    /// The names of what is left, which computes what the nodes did.
+    fn folded(nodes: &[(Operator, &[usize], Shape)]) -> Vec<&'static str> {
+        let before = graph(IMAGE, nodes);
+        let mut after = before.clone();
+        run(&mut after).expect("folds");
+        let image: Vec<u8> = (0..32).map(|i| (i * 41 % 256) as u8).collect();
+        let expected = plain(&before, &image);
+        let network = lower(after.clone()).expect("every node has a kernel");
+        for (a, b) in evaluate::logits(&network, &image).iter().zip(&expected) {
+            assert!((a - b).abs() <= 1e-4 * b.abs().max(1.0), "{a} for {b}");
+        }
+        names(&after)
+    }
+
+    /// The graph with every affine node as a layer of its own.
+    fn plain(before: &Graph, image: &[u8]) -> Vec<f32> {
+        let mut graph = before.clone();
+        for index in 0..graph.nodes.len() {
+            let Operator::Affine { scale, shift } = graph.nodes[index].operator.clone() else {
+                continue;
+            };
+            let affine = Affine { scale, shift };
+            let channels = graph.nodes[index].output.channels;
+            graph.nodes[index].operator = Operator::Conv2d {
+                weights: (0..channels).map(|c| affine.scale(c)).collect(),
+                bias: (0..channels).map(|c| affine.shift(c)).collect(),
+                window: Window::new([1, 1]),
+                groups: channels,
+            };
+        }
+        let network = lower(graph).expect("every node has a kernel");
+        evaluate::logits(&network, image)
+    }
+
+    #[test]
+    fn into_the_layer_in_front() {
+        let norm = affine(&[2.0, -0.5, 1.5], &[1.0, 0.0, -3.0]);
+        let pixels = Shape::new(2, 2, 3);
+        let nodes = [
+            (conv(Window::new([3, 3]), 2, 3), &[0][..], pixels),
+            (norm, &[1], pixels),
+            (Operator::Relu, &[2], pixels),
+            (fully_connected(12, 2), &[3], Shape::flat(2)),
+        ];
+        assert_eq!(folded(&nodes), ["conv2d", "relu", "fully_connected"]);
+    }
+
+    #[test]
+    fn into_the_layer_behind() {
+        let nodes = [
+            (affine(&[2.0, 0.5], &[1.0, -0.25]), &[0][..], IMAGE),
+            (conv(Window::new([3, 3]), 2, 3), &[1], Shape::new(2, 2, 3)),
+            (fully_connected(12, 2), &[2], Shape::flat(2)),
+        ];
+        assert_eq!(folded(&nodes), ["conv2d", "fully_connected"]);
+    }
+
+    #[test]
+    fn a_shift_in_front_of_a_rim_and_a_scale_in_front_of_two_readers_stay_layers() {
+        let three = Shape::new(2, 2, 3);
+        let nodes = [
+            (conv(Window::new([3, 3]), 2, 3), &[0][..], three),
+            (Operator::Relu, &[1], three),
+            (affine(&[2.0, 1.5, 1.0], &[1.0, 0.0, 2.0]), &[2], three),
+            (Operator::Relu, &[3], three),
+            (Operator::Add, &[3, 4], three),
+            (fully_connected(12, 2), &[5], Shape::flat(2)),
+        ];
+        let left = folded(&nodes);
+        assert_eq!(left, ["conv2d", "relu", "conv2d", "relu", "add", "fully_connected"]);
+    }
+}

@@ -67,3 +67,49 @@ fn never_negative(graph: &Graph, mut value: ValueId) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use firmware_core::Window;
+
+    use super::super::testing::{conv, graph, names};
+    use super::*;
+    use crate::graph::Shape;
+
+    fn padded(reader: Operator, before: Option<Operator>) -> Graph {
+        let image = Shape::new(4, 4, 1);
+        let mut nodes = Vec::new();
+        if let Some(before) = before {
+            nodes.push((before, &[0][..], image));
+        }
+        let input: &[ValueId] = if nodes.is_empty() { &[0] } else { &[1] };
+        nodes.push((Operator::Pad { before: [1, 0] }, input, Shape::new(6, 5, 1)));
+        let behind: &[ValueId] = if input == [0] { &[1] } else { &[2] };
+        nodes.push((reader, behind, Shape::new(4, 3, 1)));
+        graph(image, &nodes)
+    }
+
+    #[test]
+    fn padding_goes_into_the_window_that_reads_it() {
+        let mut graph = padded(conv(Window::new([3, 3]), 1, 1), None);
+        run(&mut graph).expect("folds");
+        assert_eq!(names(&graph), ["conv2d"]);
+        let Operator::Conv2d { window, .. } = &graph.nodes[0].operator else { panic!() };
+        assert_eq!(window.padding, [1, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_maximum_takes_zeros_only_behind_a_relu() {
+        let pool = Operator::MaxPool2d { window: Window::new([3, 3]) };
+        run(&mut padded(pool.clone(), Some(Operator::Relu))).expect("nothing is negative");
+        let signed = Operator::LeakyRelu { slope: 0.5 };
+        let error = run(&mut padded(pool, Some(signed))).expect_err("zeros count").to_string();
+        assert!(error.contains("behind a ReLU"), "{error}");
+    }
+
+    #[test]
+    fn padding_for_nothing_is_refused() {
+        let error = run(&mut padded(Operator::Relu, None)).expect_err("no window").to_string();
+        assert!(error.contains("relu that reads it"), "{error}");
+    }
+}

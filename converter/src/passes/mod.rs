@@ -59,3 +59,46 @@ pub(crate) fn exchange(graph: &mut Graph, index: usize, consumer: usize) {
         _ => before,
     };
 }
+
+/// Graphs for the tests of the passes.
+#[cfg(test)]
+pub(crate) mod testing {
+    use firmware_core::Window;
+
+    use crate::graph::{Graph, Head, Node, Operator, Shape, ValueId};
+
+    /// A graph over images of `input`: operators with what they read and the shape of their result.
+    pub fn graph(input: Shape, nodes: &[(Operator, &[ValueId], Shape)]) -> Graph {
+        let node = |(operator, inputs, output): &(Operator, &[ValueId], Shape)| Node {
+            name: operator.name().into(),
+            operator: operator.clone(),
+            inputs: inputs.to_vec(),
+            output: *output,
+        };
+        Graph {
+            input,
+            raw_pixels: false,
+            nodes: nodes.iter().map(node).collect(),
+            output: nodes.len(),
+            head: Head::Logits,
+            exponents: Default::default(),
+        }
+    }
+
+    /// A convolution of one group with weights and biases that are all different.
+    pub fn conv(window: Window, inputs: usize, outputs: usize) -> Operator {
+        let weights = (0..outputs * window.area() * inputs).map(|i| i as f32 - 3.5).collect();
+        let bias = (0..outputs).map(|i| i as f32 * 0.5).collect();
+        Operator::Conv2d { weights, bias, window, groups: 1 }
+    }
+
+    /// A fully connected layer likewise.
+    pub fn fully_connected(inputs: usize, outputs: usize) -> Operator {
+        let weights = (0..outputs * inputs).map(|i| i as f32 - 3.5).collect();
+        Operator::FullyConnected { weights, bias: vec![0.25; outputs] }
+    }
+
+    pub fn names(graph: &Graph) -> Vec<&'static str> {
+        graph.nodes.iter().map(|node| node.operator.name()).collect()
+    }
+}

@@ -108,3 +108,25 @@ pub fn run(graph: &mut Graph, pixels: &PixelScale) {
     // Readers of the image now read the scaled image, which is value 1: all were moved up by one.
     debug_assert!(graph.nodes[1..].iter().all(|node| !node.inputs.contains(&0)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{fully_connected, graph, names};
+    use super::*;
+    use crate::graph::Shape;
+
+    #[test]
+    fn every_reader_of_the_image_gets_the_scaled_one() {
+        let four = Shape::flat(4);
+        let mut graph =
+            graph(four, &[(fully_connected(4, 4), &[0], four), (Operator::Add, &[0, 1], four)]);
+        let pixels = PixelScale { divisor: 255.0, mean: 0.5, deviation: 0.25 };
+        run(&mut graph, &pixels);
+        assert_eq!(names(&graph), ["affine", "fully_connected", "add"]);
+        assert_eq!((&graph.nodes[2].inputs[..], graph.output), (&[1, 2][..], 3));
+        let Operator::Affine { scale, shift } = &graph.nodes[0].operator else { panic!() };
+        // A pixel q is read as q / 256.
+        assert!((scale[0] - 256.0 / 255.0 / 0.25).abs() < 1e-5, "{scale:?}");
+        assert_eq!(shift[..], [-2.0]);
+    }
+}
