@@ -275,7 +275,7 @@ fn recordings_of_sensors_are_samples_of_one_row() {
     for (label, step) in [("still", 0.0), ("shaken", 1.0)] {
         for number in 0..6 {
             let row = |t: usize| {
-                let swing = step * if t % 2 == 0 { 2.5 } else { -2.5 };
+                let swing = step * if t.is_multiple_of(2) { 2.5 } else { -2.5 };
                 format!("{t},{swing},{},9.81\n", swing + 0.1 * number as f32)
             };
             let rows: String = (0..40 + number).map(row).collect();

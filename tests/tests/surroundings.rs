@@ -179,7 +179,7 @@ fn names_command_no_terminal() {
             .expect("it starts");
         for bytes in [&output.stdout, &output.stderr] {
             let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\n';
-            assert!(!bytes.iter().any(|byte| control(byte)), "{}", text(bytes));
+            assert!(!bytes.iter().any(control), "{}", text(bytes));
         }
         assert!(
             text(&output.stdout).contains("\\u{1b}") || text(&output.stderr).contains("\\u{1b}")

@@ -38,7 +38,7 @@ pub fn networks(toolchain: &Toolchain, names: &[&str]) -> Result<String, String>
 
 fn measure_network(toolchain: &Toolchain, name: &str) -> Result<Row, String> {
     let scratch = crate::scratch(&format!("network-{name}"));
-    let info = |layers: &[LayerInfo]| layers.iter().map(|l| (l.kind, l.macs as usize)).collect();
+    let info = |layers: &[LayerInfo]| layers.iter().map(|l| (l.kind, l.macs)).collect();
     let (folder, layers, arena, inputs, logits) =
         match REFERENCES.iter().find(|net| net.name == name) {
             Some(network) => {
