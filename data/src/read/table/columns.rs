@@ -123,12 +123,12 @@ fn has_header(rows: &[csv::StringRecord]) -> bool {
     };
     let first = &rows[0];
     let names_numbers = first.iter().zip(second).any(|(a, b)| !is_number(a) && is_number(b));
-    // As pandas writes columns that have no name.
+    // As pandas writes columns that have no name, behind those of its own index.
     let counted = first.iter().skip(1).enumerate();
     let counts = |from: usize| {
         counted.clone().all(|(place, cell)| cell.parse::<usize>() == Ok(place + from))
     };
-    let counts = first.len() > 3 && (counts(0) || counts(1)) && first[0].parse::<f32>().is_err();
+    let counts = first.len() > 3 && (counts(0) || counts(1)) && first[0].is_empty();
     let named = |cell: &str| LABEL_TITLES.contains(&cell.to_ascii_lowercase().as_str());
     names_numbers || counts || first.iter().any(named)
 }
