@@ -113,7 +113,7 @@ fn what_is_no_picture_or_blank_is_refused() {
     for (name, part) in [
         ("text.png", "no picture"),
         ("empty.jpg", "0 bytes"),
-        ("animation.gif", "PNG, JPEG or BMP"),
+        ("animation.gif", "is damaged"),
         ("blank.png", "blank"),
         ("paper.png", "blank"),
         ("missing.png", "cannot be read"),
