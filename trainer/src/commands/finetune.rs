@@ -56,12 +56,6 @@ pub fn run(args: FinetuneCommand) -> Result<()> {
         mean: args.mean.unwrap_or(plain.mean),
         deviation: args.deviation.unwrap_or(plain.deviation),
     };
-    if let Some(recorded) = recorded.filter(|recorded| *recorded != pixels) {
-        let words = |scale: PixelScale| {
-            format!("divisor {}, mean {}, deviation {}", scale.divisor, scale.mean, scale.deviation)
-        };
-        disagree("pixels with", &words(pixels), &words(recorded));
-    }
     ensure!(
         [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0)
             && pixels.mean.is_finite(),
@@ -74,6 +68,12 @@ pub fn run(args: FinetuneCommand) -> Result<()> {
     );
     let rates = Rates { frozen: args.freeze, decay: args.layer_decay };
     let labels = record.as_ref().map(|record| record.labels.clone()).unwrap_or_default();
+    if let Some(recorded) = recorded.filter(|recorded| *recorded != pixels) {
+        let words = |scale: PixelScale| {
+            format!("divisor {}, mean {}, deviation {}", scale.divisor, scale.mean, scale.deviation)
+        };
+        disagree("pixels with", &words(pixels), &words(recorded));
+    }
     let source = Source::Model(Pretrained { path, pixels, new_head: args.new_head, labels, rates });
     args.run.start(source, "finetuned", record.as_ref())
 }
