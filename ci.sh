@@ -11,7 +11,8 @@ usage: ./ci.sh [VERB…]
               Microcontrollers by pip into target/python, bare-metal targets and QEMU
               (tools/mcu-toolchain), compilers for the other systems
   format      cargo fmt, without changing a file: workspace, boards, counts
-  lint        cargo clippy: workspace, boards, counts
+  lint        cargo clippy: the workspace
+  lint-firmware  cargo clippy: boards and counts, each for its target
   test        all tests of the host workspace, the boards' and cores' in QEMU among them
   imported    the tests of imported models with all their inputs, on the host and on emulated cores
   benches     every benchmark once, to see that it runs
@@ -22,7 +23,7 @@ usage: ./ci.sh [VERB…]
   fuzz        an hour of fuzzing for each kind of input (INKLING_FUZZ_SECONDS), from a seed that is
               said and may be given (INKLING_FUZZ_SEED); `test` runs a few thousand mutants
   mcu-report  flash, RAM and instructions of every network on every core, as the README shows them
-  all         format lint test benches minimum aarch64 wasm windows (the default)
+  all         format lint lint-firmware test benches minimum aarch64 wasm windows (the default)
 
 What lacks a tool says SKIPPED and passes, and is listed at the end; after `setup` nothing should be.
 With INKLING_REQUIRE_ORT, INKLING_REQUIRE_ONNX, INKLING_REQUIRE_TFLITE_MICRO, INKLING_REQUIRE_MCU or
@@ -113,6 +114,9 @@ lint() {
     cargo clippy --quiet --workspace --all-targets -- -D warnings
     # What a build.rs takes of the converter: no tract, no command line.
     cargo clippy --quiet --package converter --lib --no-default-features -- -D warnings
+}
+
+lint_firmware() {
     # clippy needs the library of each target in its own toolchain, which Debian's compiler has not.
     local target
     for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf riscv32imac-unknown-none-elf; do
@@ -121,8 +125,8 @@ lint() {
             return
         fi
     done
-    lint_firmware() { cargo clippy --quiet --release --locked --target-dir target/clippy "$@" -- -D warnings; }
-    firmware lint_firmware
+    clippy_firmware() { cargo clippy --quiet --release --locked --target-dir target/clippy "$@" -- -D warnings; }
+    firmware clippy_firmware
 }
 
 test() { cargo test --quiet --workspace; }
@@ -182,7 +186,7 @@ fuzz() {
 
 mcu_report() { tools/mcu-report; }
 
-all() { for verb in format lint test benches minimum aarch64 wasm windows; do step "$verb"; done; }
+all() { for verb in format lint lint-firmware test benches minimum aarch64 wasm windows; do step "$verb"; done; }
 
 step() {
     echo "== $1"
@@ -195,7 +199,7 @@ rm -f "$skipped"
 trap list_skipped EXIT
 for verb in "$@"; do
     case $verb in
-        setup | format | lint | test | imported | benches | minimum | aarch64 | wasm | windows | fuzz | mcu-report) step "$verb" ;;
+        setup | format | lint | lint-firmware | test | imported | benches | minimum | aarch64 | wasm | windows | fuzz | mcu-report) step "$verb" ;;
         all) all ;;
         -h | --help | help) usage ;;
         *) usage >&2; echo "error: no verb '$verb'" >&2; exit 2 ;;
