@@ -134,15 +134,14 @@ fn what_does_not_fit_is_said_in_one_line() {
     }
     let data = folder.to_str().expect("UTF-8");
     for (arguments, part) in [
-        (
-            ["evaluate", "--model", "no/such/model", "--data", "data/mnist"],
-            "no/such/model/float.onnx",
-        ),
-        (["evaluate", "--model", "models/simple", "--data", data], "no class \"cat\""),
-        (["evaluate", "--model", "models/simple", "--data", "no/such/data"], "no/such/data"),
+        (vec!["--model", "no/such/model", "--data", "data/mnist"], "no/such/model/float.onnx"),
+        (vec!["--model", "models/simple", "--data", data], "has no test set"),
+        (vec!["--model", "models/simple", "--data", data, "--part", "all"], "no class \"cat\""),
+        (vec!["--model", "models/simple", "--data", "no/such/data"], "no/such/data"),
     ] {
         let output = Command::new(program("trainer"))
             .current_dir(root())
+            .arg("evaluate")
             .args(arguments)
             .output()
             .expect("it runs");

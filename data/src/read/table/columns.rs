@@ -122,7 +122,8 @@ fn has_header(rows: &[csv::StringRecord]) -> bool {
         return rows[0].iter().filter(|cell| !is_number(cell)).count() > 1;
     };
     let first = &rows[0];
-    let names_numbers = first.iter().zip(second).any(|(a, b)| !is_number(a) && is_number(b));
+    let names = |(a, b): (&str, &str)| !is_number(a) && is_number(b) && !b.is_empty();
+    let names_numbers = first.iter().zip(second).any(names);
     // As pandas writes columns that have no name, behind those of its own index.
     let counted = first.iter().skip(1).enumerate();
     let counts = |from: usize| {
