@@ -219,11 +219,10 @@ fn what_is_wrong_with_a_table_is_said_with_its_row() {
         ("short", "a,1,2,3,4\nb,1,2\n", vec!["row 2", "3 cells, expected 5"]),
         ("word", "a,1,2,3,4\nb,1,x,3,4\n", vec!["row 2", "column 3", "\"x\""]),
         ("label", "a,1,2,3,4\n,1,2,3,4\n", vec!["row 2", "label is missing"]),
-        ("square", "a,1,2,3\nb,1,2,3\n", vec!["3 pixels", "square"]),
-        ("one", "a,1,2,3,4\na,1,2,3,4\n", vec!["1 different labels"]),
+        ("one", "a,1,2,3,4\na,1,2,3,4\n", vec!["1 different label", "\"a\""]),
         ("kaggle", "pixel0,pixel1,pixel2,pixel3\n1,2,3,4\n", vec!["no label column"]),
         ("empty", "", vec!["is empty"]),
-        ("holes", "a,1,,3,4\nb,1,2,3,4\n", vec!["1 pixels are missing", "--fill"]),
+        ("holes", "a,1,,3,4\nb,1,2,3,4\n", vec!["1 numbers are missing", "--fill"]),
     ] {
         let error = table(&format!("own-csv-{name}"), text, &Options::default()).err();
         let error = error.unwrap_or_else(|| panic!("{name} was read"));
