@@ -63,6 +63,9 @@ pub(crate) fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
     requantize: &[R],
     y: &mut [Y],
 ) {
+    if Chosen::depthwise_conv2d(shape, (x, weights), (bias, requantize), y) {
+        return;
+    }
     let ([_, in_width, depth], [_, width, _]) = (shape.input, shape.output);
     let ([_, kernel_width], [down, right]) = (shape.window.kernel, shape.window.dilation);
     let steps = [right * depth, down * in_width * depth];

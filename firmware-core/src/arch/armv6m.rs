@@ -6,10 +6,12 @@
 use core::arch::global_asm;
 
 use super::packed::{TAPS, dot4};
-#[cfg(kernels = "armv7m")]
-use super::rows;
 use super::{Convolution, Target, by_four, depthwise};
+#[cfg(kernels = "armv7m")]
+use super::{divide, planes, rows};
 use crate::channels::Taps;
+#[cfg(kernels = "armv7m")]
+use crate::kernels::Conv2dShape;
 use crate::kernels::{Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
@@ -26,6 +28,12 @@ impl Target for Chosen {
     const TAIL: usize = 1;
     const WEIGHT_SUMS: bool = true;
 
+    #[cfg(kernels = "armv7m")]
+    #[inline(always)]
+    fn divide(value: i32, bits: u32) -> i32 {
+        divide::divide(value, bits)
+    }
+
     #[inline(always)]
     fn conv2d<X: Activation, R: Copy, Y>(
         convolution: &Convolution<X, R>,
@@ -34,6 +42,11 @@ impl Target for Chosen {
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
+        #[cfg(kernels = "armv7m")]
+        if planes::fit(convolution.shape) {
+            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+            return planes::conv2d(shape, (x, weights.bytes), (bias, requantize), finish, y);
+        }
         convolution.conv2d(staged, sums, finish, y);
     }
 
@@ -52,6 +65,17 @@ impl Target for Chosen {
             return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
         }
         convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[cfg(kernels = "armv7m")]
+    #[inline(always)]
+    fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
+        shape: &Conv2dShape,
+        inputs: (&[X], &[i8]),
+        channels: (&[i32], &[R]),
+        y: &mut [Y],
+    ) -> bool {
+        planes::depthwise_conv2d(shape, inputs, channels, y)
     }
 
     #[inline(always)]
