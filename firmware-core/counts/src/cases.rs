@@ -51,6 +51,7 @@ pub fn must_match<T: PartialEq + Debug>(got: &[T], want: &[T], what: &str, shape
 }
 
 /// The division by a power of two against its definition, at every number of bits.
+#[inline(never)]
 pub fn division(seed: u64) {
     let mut source = Source::new(seed);
     let extremes = [i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX - 1, i32::MAX];

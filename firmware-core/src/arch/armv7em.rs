@@ -7,7 +7,7 @@
 
 use core::arch::global_asm;
 
-use super::{Convolution, Cursor, Target, WeightSum, by_four, divide, planes, rows};
+use super::{Convolution, Cursor, Target, WeightSum, by_four, divide, lines, planes::Plane, rows};
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
@@ -33,9 +33,10 @@ impl Target for Chosen {
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
-        if planes::fit(convolution.shape) {
+        if lines::fit::<Plane>(convolution.shape) {
             let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
-            return planes::conv2d(shape, (x, weights.bytes), (bias, requantize), finish, y);
+            let (inputs, channels) = ((*x, weights.bytes), (*bias, *requantize));
+            return lines::conv2d::<Plane, _, _, _>(shape, inputs, channels, finish, y);
         }
         convolution.conv2d(staged, sums, finish, y);
     }
@@ -63,7 +64,7 @@ impl Target for Chosen {
         channels: (&[i32], &[R]),
         y: &mut [Y],
     ) -> bool {
-        planes::depthwise_conv2d(shape, inputs, channels, y)
+        lines::depthwise_conv2d::<Plane, _, _, _>(shape, inputs, channels, y)
     }
 
     #[inline(always)]
@@ -173,7 +174,9 @@ impl Patch {
             self.clear(unused);
         }
         let groups = taps.div_ceil(4).min(TAPS / 4);
-        let Some(last) = sums.len().checked_sub(1) else { return };
+        let Some(last) = sums.len().checked_sub(1) else {
+            return;
+        };
         if first + last * total + groups * 4 > weights.len() {
             return;
         }

@@ -35,12 +35,18 @@ mod cursor;
 mod depthwise;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
 mod divide;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "armv7em", kernels = "riscv32"))]
+mod lines;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
+#[cfg(any(kernels = "armv6m", kernels = "riscv32"))]
+mod packed_planes;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
 mod planes;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
 mod rows;
+#[cfg(kernels)]
+mod store;
 mod weights;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
@@ -58,7 +64,11 @@ pub use target::limit_vectors;
 use weights::WeightSum;
 pub(crate) use weights::{ConvolutionWeights, Weights, connected};
 #[cfg(kernels)]
-pub(crate) use {cursor::Cursor, target::Patch};
+pub(crate) use {
+    cursor::Cursor,
+    store::{clear, interleave},
+    target::Patch,
+};
 
 /// A convolution, its weights and its input.
 pub(crate) struct Convolution<'a, X, R> {

@@ -1,16 +1,15 @@
-//! Armv7-M and later: windows of 3 x 3 pixels over one channel, four products to an instruction.
+//! Armv7-M and later: lines of `lines.rs`, four products to an instruction.
 //!
 //! The products are those of `rows.rs`: two neighbouring pixels in one operand of SMLAL and two
 //! neighbouring weights in the other make what three outputs need. The lines of a channel lie one
-//! behind the other, two pixels to a word and with their padding, so that one pass goes over many
-//! of them; what it makes where one line ends and the next begins is not used. Lines are the rows
-//! or the columns of the image, whichever are longer.
+//! behind the other, two pixels to a word, so that one pass goes over many of them; what it makes
+//! where one line ends and the next begins is not used.
 
 use core::arch::global_asm;
 use core::mem::offset_of;
 
-use crate::kernels::Conv2dShape;
-use crate::{Activation, Requantize};
+use super::lines::{self, Lines, TAPS, Weights};
+use crate::Activation;
 
 /// Words of the lines of input that are there at a time, and of the sums made of them.
 const WORDS: usize = 128;
@@ -21,109 +20,46 @@ const B: u32 = 21;
 const SIDE: u64 = 1 << 19;
 /// Half the range of the sum in the middle.
 const MIDDLE: u64 = 1 << 20;
-/// Taps of a window along each axis.
-const TAPS: usize = 3;
-
-/// One axis of a convolution.
-#[derive(Clone, Copy)]
-struct Axis {
-    /// Pixels of the input and of the output.
-    input: usize,
-    output: usize,
-    /// Padding in front of the input.
-    before: usize,
-    /// Values from one pixel to the next, of the input and of the output.
-    x_step: usize,
-    y_step: usize,
-    /// From one tap of a channel to the next.
-    weight_step: usize,
-}
-
-/// A convolution by lines.
-#[derive(Clone, Copy)]
-struct Lines {
-    /// From line to line, and along a line.
-    across: Axis,
-    along: Axis,
-    stride: usize,
-    /// Words of a line.
-    pitch: usize,
-    padding: i32,
-}
-
-impl Lines {
-    /// The convolution of channels that lie `x_step` values apart in one pixel and the next, and
-    /// whose weights lie `weight_step` apart in one tap and the next. `None` if it is none for this
-    /// file.
-    #[inline(always)]
-    fn new(shape: &Conv2dShape, weight_step: usize) -> Option<Self> {
-        let window = &shape.window;
-        let [top, left, ..] = window.padding;
-        let stride = window.stride[0];
-        if window.kernel != [TAPS; 2]
-            || window.dilation != [1; 2]
-            || window.stride[1] != stride
-            || !(1..=2).contains(&stride)
-            || top >= TAPS
-            || left >= TAPS
-        {
-            return None;
-        }
-        let ([height, width, x_step], [rows, columns, y_step]) = (shape.input, shape.output);
-        let vertical = Axis {
-            input: height,
-            output: rows,
-            before: top,
-            x_step: width * x_step,
-            y_step: columns * y_step,
-            weight_step: TAPS * weight_step,
-        };
-        let horizontal =
-            Axis { input: width, output: columns, before: left, x_step, y_step, weight_step };
-        let (across, along) =
-            if rows > columns { (horizontal, vertical) } else { (vertical, horizontal) };
-        // Two pixels to a word. With stride 1 the last output may be complete only one word later.
-        let pitch = if stride == 1 { along.output / 2 + 1 } else { along.output + 1 };
-        // Short lines are not worth it.
-        let least = if stride == 1 { 6 } else { 12 };
-        let fits =
-            across.output >= 4 && along.output >= least && TAPS * pitch <= WORDS && pitch <= SUMS;
-        fits.then_some(Self { across, along, stride, pitch, padding: shape.padding_value })
-    }
-
-    /// Lines of output that are computed at a time.
-    fn band(&self) -> usize {
-        let (lines, sums) = (WORDS / self.pitch - TAPS, SUMS / self.pitch - 1);
-        lines.min(sums) / self.stride + 1
-    }
-}
-
-/// Whether a convolution of one channel is computed here.
-#[inline(always)]
-pub(super) fn fit(shape: &Conv2dShape) -> bool {
-    shape.input[2] == 1 && Lines::new(shape, 1).is_some()
-}
 
 /// Lines of input and what is made of them: for each word the sums, too large by `MIDDLE`, of the
 /// windows that begin with its first pixel and with the one in front of that.
 #[repr(C)]
-struct Plane {
+pub(super) struct Plane {
     // One more word is read than there are, and nothing of it is used.
     lines: [i32; WORDS + 1],
     first: [i32; SUMS],
     before: [i32; SUMS],
 }
 
-impl Plane {
-    /// Nothing but padding.
+impl lines::Plane for Plane {
+    const LEAST: [usize; 2] = [8, 12];
+
+    #[inline(always)]
+    fn words(output: usize, stride: usize) -> [usize; 2] {
+        // Two pixels to a word. With stride 1 the last output may be complete only one word later.
+        let words = if stride == 1 { output / 2 + 1 } else { output + 1 };
+        [words; 2]
+    }
+
+    #[inline(always)]
+    fn has_room(lines: &Lines, count: usize) -> bool {
+        let under = lines.under(count);
+        under * lines.pitch <= WORDS && (under - TAPS + 1) * lines.pitch <= SUMS
+    }
+
+    #[inline(always)]
     fn new<X: Activation>(lines: &Lines) -> Self {
         let padding = X::saturate(lines.padding).to_i32();
         let sums = [0; SUMS];
         Self { lines: [pair(padding, padding); WORDS + 1], first: sums, before: sums }
     }
 
-    /// Packs lines `from..to` of those that the outputs from line `first` on read. `x` is the
-    /// channel's first value. Where a line is padded, every line in its place is.
+    #[inline(always)]
+    fn correction<X: Activation>(_: &Weights) -> i32 {
+        -(MIDDLE as i32)
+    }
+
+    // Where a line is padded, every line in its place is.
     #[inline(never)]
     fn pack<X: Activation>(
         &mut self,
@@ -132,20 +68,15 @@ impl Plane {
         first: usize,
         [from, to]: [usize; 2],
     ) {
-        let Lines { across, along, stride, pitch, .. } = *lines;
+        let Lines { across, along, pitch, .. } = *lines;
         let padding = X::saturate(lines.padding).to_i32();
-        // The lines that lie on the input.
-        let top = first * stride;
-        let [begin, end] = [across.before, across.before + across.input]
-            .map(|line| line.saturating_sub(top).clamp(from, to));
+        let ([begin, end], at) = lines.inside(first, [from, to]);
         for padded in [from..begin, end..to] {
             let words = self.lines.get_mut(padded.start * pitch..padded.end * pitch);
             words.unwrap_or_default().iter_mut().for_each(|word| *word = pair(padding, padding));
         }
-        let (Some(words), Some(x)) = (
-            self.lines.get_mut(begin * pitch..end * pitch),
-            x.get((top + begin).wrapping_sub(across.before) * across.x_step..),
-        ) else {
+        let words = self.lines.get_mut(begin * pitch..end * pitch);
+        let (Some(words), Some(x)) = (words, x.get(at..)) else {
             return;
         };
         // Of the pixels of a line those for which there are words: some windows do not reach the end.
@@ -177,20 +108,18 @@ impl Plane {
         }
     }
 
-    /// Computes `count` lines of output with the weights of a channel.
     #[inline(never)]
-    fn compute(&mut self, lines: &Lines, weights: [i32; 2 * TAPS], count: usize) {
+    fn compute(&mut self, lines: &Lines, weights: &Weights, count: usize) {
         let Lines { along, stride, pitch, .. } = *lines;
         let (calls, steps) = if stride == 1 { (1, count * pitch) } else { (count, along.output) };
-        let last = (count - 1) * stride;
-        if steps == 0 || (last + TAPS) * pitch > WORDS || (last + 1) * pitch > SUMS {
+        if steps == 0 || !Self::has_room(lines, count) {
             return;
         }
         let sums = SIDE | MIDDLE << B | SIDE << (2 * B);
         let start = self.lines.as_ptr();
         let mut job = Job {
             rows: [0, 1, 2].map(|row| start.wrapping_add(row * pitch)),
-            weights,
+            weights: weights.map(|[a, b, c]| [pair(b, a), pair(0, c)]),
             sums: [sums as u32, (sums >> 32) as u32],
             end: start.wrapping_add(steps),
             steps,
@@ -212,12 +141,11 @@ impl Plane {
         }
     }
 
-    /// Makes outputs of `count` lines of sums.
     #[inline(never)]
     fn finish<Y>(&self, lines: &Lines, count: usize, finish: impl Fn(i32) -> Y, y: &mut [Y]) {
         let Lines { across, along, stride, pitch, .. } = *lines;
         if y.len() <= (count - 1) * across.y_step + (along.output - 1) * along.y_step
-            || ((count - 1) * stride + 1) * pitch > SUMS
+            || !Self::has_room(lines, count)
         {
             return;
         }
@@ -255,19 +183,14 @@ impl Plane {
         }
     }
 
-    /// Moves to the front what the next outputs read of the lines under `count` ones, and returns
-    /// how many lines that is.
     #[inline(always)]
-    fn keep(&mut self, lines: &Lines, count: usize) -> usize {
-        let Lines { stride, pitch, .. } = *lines;
-        let kept = TAPS - stride;
-        let from = count * stride * pitch;
-        if from + kept * pitch <= WORDS {
+    fn keep(&mut self, lines: &Lines, from: usize, count: usize) {
+        let (from, count) = (from * lines.pitch, count * lines.pitch);
+        if from + count <= WORDS {
             let words = self.lines.as_mut_ptr();
             // SAFETY: both ranges are in `lines`, as was just checked.
-            unsafe { core::ptr::copy(words.wrapping_add(from), words, kept * pitch) };
+            unsafe { core::ptr::copy(words.wrapping_add(from), words, count) };
         }
-        kept
     }
 }
 
@@ -275,80 +198,6 @@ impl Plane {
 #[inline(always)]
 const fn pair(first: i32, second: i32) -> i32 {
     first.wrapping_add(second << B)
-}
-
-/// The weights of a channel in pairs.
-#[inline(never)]
-fn pairs(lines: &Lines, weights: &[i8]) -> [i32; 2 * TAPS] {
-    let weight = |line: usize, tap: usize| {
-        let at = line * lines.across.weight_step + tap * lines.along.weight_step;
-        i32::from(weights.get(at).copied().unwrap_or_default())
-    };
-    let mut pairs = [0; 2 * TAPS];
-    for (line, pairs) in pairs.chunks_exact_mut(2).enumerate() {
-        pairs[0] = pair(weight(line, 1), weight(line, 0));
-        pairs[1] = pair(0, weight(line, 2));
-    }
-    pairs
-}
-
-/// Depthwise convolution with as many output channels as input channels. False if it is none for
-/// this file, and nothing done.
-#[inline(never)]
-pub(super) fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
-    shape: &Conv2dShape,
-    (x, weights): (&[X], &[i8]),
-    (bias, requantize): (&[i32], &[R]),
-    y: &mut [Y],
-) -> bool {
-    let Some(lines) = Lines::new(shape, shape.output[2]) else { return false };
-    let mut plane = Plane::new::<X>(&lines);
-    let band = lines.band();
-    for (channel, (&bias, &requantize)) in bias.iter().zip(requantize).enumerate() {
-        let x = x.get(channel..).unwrap_or_default();
-        let weights = pairs(&lines, weights.get(channel..).unwrap_or_default());
-        let bias = bias.wrapping_sub(MIDDLE as i32);
-        let (mut done, mut kept) = (0, 0);
-        while done < lines.across.output {
-            let count = band.min(lines.across.output - done);
-            plane.pack(&lines, x, done, [kept, (count - 1) * lines.stride + TAPS]);
-            plane.compute(&lines, weights, count);
-            let y = y.get_mut(done * lines.across.y_step + channel..).unwrap_or_default();
-            let finish = move |sum: i32| Y::saturate(requantize.apply(bias.wrapping_add(sum)));
-            plane.finish(&lines, count, finish, y);
-            kept = plane.keep(&lines, count);
-            done += count;
-        }
-    }
-    true
-}
-
-/// Convolution of one input channel, for shapes that [`fit`].
-#[inline(never)]
-pub(super) fn conv2d<X: Activation, R: Copy, Y>(
-    shape: &Conv2dShape,
-    (x, weights): (&[X], &[i8]),
-    (bias, requantize): (&[i32], &[R]),
-    finish: impl Fn(R, i32) -> Y + Copy,
-    y: &mut [Y],
-) {
-    let Some(lines) = Lines::new(shape, 1) else { return };
-    let mut plane = Plane::new::<X>(&lines);
-    let band = lines.band();
-    let (mut done, mut kept) = (0, 0);
-    while done < lines.across.output {
-        let count = band.min(lines.across.output - done);
-        plane.pack(&lines, x, done, [kept, (count - 1) * lines.stride + TAPS]);
-        let channels = weights.chunks_exact(TAPS * TAPS).zip(bias).zip(requantize);
-        for (channel, ((weights, &bias), &requantize)) in channels.enumerate() {
-            plane.compute(&lines, pairs(&lines, weights), count);
-            let y = y.get_mut(done * lines.across.y_step + channel..).unwrap_or_default();
-            let bias = bias.wrapping_sub(MIDDLE as i32);
-            plane.finish(&lines, count, move |sum| finish(requantize, bias.wrapping_add(sum)), y);
-        }
-        kept = plane.keep(&lines, count);
-        done += count;
-    }
 }
 
 /// Lines to pack, in the order in which the routines load it.
@@ -372,7 +221,7 @@ struct PackJob {
 #[repr(C)]
 struct Job {
     rows: [*const i32; TAPS],
-    weights: [i32; 2 * TAPS],
+    weights: [[i32; 2]; TAPS],
     /// What the sums start with.
     sums: [u32; 2],
     /// Where the first row ends.
