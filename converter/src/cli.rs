@@ -7,12 +7,12 @@ mod written;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use converter::doubts::{self, Answers};
 use converter::inspect::{Fit, Inspection};
-use converter::passes::PixelScale;
+use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
 use converter::quantized::QuantizedNetwork;
 use converter::record::{self, ModelRecord};
@@ -75,14 +75,14 @@ struct ConvertArgs {
     /// [default: what the file's own record or its input says, else 255]
     #[arg(long, value_name = "X")]
     pixel_divisor: Option<f32>,
-    /// What it then subtracted, as in torchvision's Normalize
+    /// What it then subtracted, as in torchvision's Normalize: one number, or one per channel
     /// [default: the record's, or 0]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    mean: Option<f32>,
-    /// What it then divided by, as in torchvision's Normalize
+    #[arg(long, value_name = "X[,X…]", allow_hyphen_values = true)]
+    mean: Option<PerChannel>,
+    /// What it then divided by, as in torchvision's Normalize: one number, or one per channel
     /// [default: the record's, or 1]
-    #[arg(long, value_name = "X")]
-    deviation: Option<f32>,
+    #[arg(long, value_name = "X[,X…]")]
+    deviation: Option<PerChannel>,
     /// The board that it is for: one without room for it is a warning before anything else
     #[arg(long, value_name = "NAME", value_parser = inspect::board)]
     board: Option<String>,
@@ -143,8 +143,8 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let pixels = pixel_scale(args, own.as_ref())?;
     let converter = |record: Option<ModelRecord>| {
         let mut converter = Converter::new(&name, &onnx);
-        if let Some(pixels) = pixels {
-            converter = converter.pixel_scale(pixels);
+        if let Some(pixels) = &pixels {
+            converter = converter.pixel_scale(pixels.clone());
         }
         match record {
             Some(record) => converter.record(record),
@@ -239,7 +239,7 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
         args.model.display()
     );
     ensure!(
-        (args.pixel_divisor, args.mean, args.deviation) == (None, None, None),
+        (args.pixel_divisor, &args.mean, &args.deviation) == (None, &None, &None),
         "{}: it says itself what its integers stand for; leave out --pixel-divisor, --mean and \
          --deviation",
         args.model.display()
@@ -270,21 +270,17 @@ const FILES: [&str; 6] =
 /// How the model's training scaled pixels, if any option says so; what the options leave open is as
 /// the file's own record has it.
 fn pixel_scale(args: &ConvertArgs, record: Option<&ModelRecord>) -> Result<Option<PixelScale>> {
-    if (args.pixel_divisor, args.mean, args.deviation) == (None, None, None) {
+    if (args.pixel_divisor, &args.mean, &args.deviation) == (None, &None, &None) {
         return Ok(None);
     }
     let recorded = record.and_then(ModelRecord::pixel_scale);
-    let plain = recorded.unwrap_or_default();
+    let plain = recorded.clone().unwrap_or_default();
     let pixels = PixelScale {
         divisor: args.pixel_divisor.unwrap_or(plain.divisor),
-        mean: args.mean.unwrap_or(plain.mean),
-        deviation: args.deviation.unwrap_or(plain.deviation),
+        mean: args.mean.clone().unwrap_or_else(|| plain.mean.clone()),
+        deviation: args.deviation.clone().unwrap_or_else(|| plain.deviation.clone()),
     };
-    ensure!(
-        [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0)
-            && pixels.mean.is_finite(),
-        "--pixel-divisor and --deviation must be above 0 and --mean finite"
-    );
+    pixels.check().map_err(Error::msg)?;
     if recorded.is_some_and(|recorded| recorded != pixels) {
         console::note(format_args!(
             "warning: {}: says that its pixels were scaled otherwise (divisor {}, mean {}, deviation \

@@ -157,7 +157,7 @@ impl<'a> Converter<'a> {
 
     /// The pixel scale that somebody gave, or that a record says.
     fn given_pixels(&self, base: &ModelRecord) -> Option<PixelScale> {
-        self.pixels.or_else(|| base.pixel_scale())
+        self.pixels.clone().or_else(|| base.pixel_scale())
     }
 
     /// Converts, choosing exponents on up to [`CALIBRATION_IMAGES`] of `images`, evenly spaced.
