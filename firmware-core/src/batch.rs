@@ -42,9 +42,7 @@ pub fn infer_batch<Image: Sync, Logits: Send, const ARENA_BYTES: usize>(
         let mut arena = Arena::new();
         loop {
             let share = shares.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((images, logits)) = share else {
-                return;
-            };
+            let Some((images, logits)) = share else { return };
             for (image, logits) in images.iter().zip(logits) {
                 *logits = infer(image, &mut arena);
             }

@@ -79,9 +79,7 @@ fn to_significand(number: u64) -> u64 {
 /// `number / 2^bits`, rounded half to even.
 #[inline(always)]
 fn shift_right(number: u64, bits: u32) -> u64 {
-    let Some(floor) = number.checked_shr(bits) else {
-        return 0;
-    };
+    let Some(floor) = number.checked_shr(bits) else { return 0 };
     let remainder = number & ((1 << bits) - 1);
     // Doubled, so that it holds for a shift by no bits as well; the half goes up from an odd floor.
     floor + u64::from(2 * remainder + (floor & 1) > 1 << bits)

@@ -104,9 +104,7 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
     fn inside_sums(&self, patch: &mut Patch, starts: [usize; 4], sums: &mut [[i32; 4]]) {
         let Window { kernel, dilation, .. } = self.shape.window;
         let (row, pitch) = (self.row(), self.pitch() * dilation[0]);
-        let Some(mut cursor) = Cursor::new(self.x, starts, kernel[0], row, pitch) else {
-            return;
-        };
+        let Some(mut cursor) = Cursor::new(self.x, starts, kernel[0], row, pitch) else { return };
         let taps = kernel[0] * row;
         clear(sums);
         let mut done = 0;

@@ -129,9 +129,7 @@ pub(super) fn accumulate(
     let taps = taps.next_multiple_of(2).min(TAPS);
     let rounds = taps.div_ceil(ROUND);
     let skipped = rounds * ROUND - taps;
-    let Some(last) = sums.len().checked_sub(1) else {
-        return;
-    };
+    let Some(last) = sums.len().checked_sub(1) else { return };
     if first + last * total + taps > weights.len() {
         return;
     }

@@ -174,9 +174,7 @@ impl Patch {
             self.clear(unused);
         }
         let groups = taps.div_ceil(4).min(TAPS / 4);
-        let Some(last) = sums.len().checked_sub(1) else {
-            return;
-        };
+        let Some(last) = sums.len().checked_sub(1) else { return };
         if first + last * total + groups * 4 > weights.len() {
             return;
         }

@@ -180,9 +180,7 @@ pub(super) fn depthwise_conv2d<P: Plane, X: Activation, Y: Activation, R: Requan
     (bias, requantize): (&[i32], &[R]),
     y: &mut [Y],
 ) -> bool {
-    let Some(lines) = Lines::new::<P>(shape, shape.output[2]) else {
-        return false;
-    };
+    let Some(lines) = Lines::new::<P>(shape, shape.output[2]) else { return false };
     let mut plane = P::new::<X>(&lines);
     let band = lines.band::<P>();
     for (channel, (&bias, &requantize)) in bias.iter().zip(requantize).enumerate() {
@@ -216,9 +214,7 @@ pub(super) fn conv2d<P: Plane, X: Activation, R: Copy, Y>(
     finish: impl Fn(R, i32) -> Y + Copy,
     y: &mut [Y],
 ) {
-    let Some(lines) = Lines::new::<P>(shape, 1) else {
-        return;
-    };
+    let Some(lines) = Lines::new::<P>(shape, 1) else { return };
     let mut plane = P::new::<X>(&lines);
     let (band, channels) = (lines.band::<P>(), bias.len());
     let (mut done, mut kept) = (0, 0);

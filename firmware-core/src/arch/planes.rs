@@ -76,9 +76,7 @@ impl lines::Plane for Plane {
             words.unwrap_or_default().iter_mut().for_each(|word| *word = pair(padding, padding));
         }
         let words = self.lines.get_mut(begin * pitch..end * pitch);
-        let (Some(words), Some(x)) = (words, x.get(at..)) else {
-            return;
-        };
+        let (Some(words), Some(x)) = (words, x.get(at..)) else { return };
         // Of the pixels of a line those for which there are words: some windows do not reach the end.
         let pixels = along.input.min(2 * pitch - along.before);
         let count = end - begin;

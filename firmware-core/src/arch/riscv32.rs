@@ -147,18 +147,14 @@ pub(super) fn accumulate(
     let job = Job { x: patch.as_ptr(), pairs };
     for (block, sums) in blocks.chunks_exact_mut(BLOCK).enumerate() {
         let at = (block * total + first) * BLOCK;
-        let Some(weights) = weights.get(at..at + pairs * 2 * BLOCK) else {
-            return;
-        };
+        let Some(weights) = weights.get(at..at + pairs * 2 * BLOCK) else { return };
         // SAFETY: the routine reads `pairs * 2` pairs of words of the patch, which holds that
         // many; all of `weights`; and it reads and writes the four elements of `sums`. It keeps to the procedure call standard.
         unsafe { accumulate4(&job, weights.as_ptr(), sums.as_mut_ptr()) };
     }
     for (channel, sums) in rest.iter_mut().enumerate() {
         let at = (blocks.len() + channel) * total + first;
-        let Some(weights) = weights.get(at..at + pairs * 2) else {
-            return;
-        };
+        let Some(weights) = weights.get(at..at + pairs * 2) else { return };
         // SAFETY: as above, with one element of `sums`.
         unsafe { accumulate1(&job, weights.as_ptr(), sums) };
     }

@@ -167,9 +167,7 @@ impl Patch {
         for pixel in &mut self.0 {
             pixel.get_mut(taps..padded).unwrap_or_default().fill(0);
         }
-        let Some(last) = sums.len().checked_sub(1) else {
-            return;
-        };
+        let Some(last) = sums.len().checked_sub(1) else { return };
         if first + last * total + padded > weights.len() {
             return;
         }

@@ -74,9 +74,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         &self,
         y: &mut [Y],
     ) -> bool {
-        let Some(plan) = self.plan(V::TAPS, size_of::<V>(), y.len()) else {
-            return false;
-        };
+        let Some(plan) = self.plan(V::TAPS, size_of::<V>(), y.len()) else { return false };
         let [height, width, depth] = self.pool.output;
         let order = plan.order::<X, V>();
         let mut panel = MaybeUninit::<Panel>::uninit();
