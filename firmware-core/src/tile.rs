@@ -123,9 +123,17 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
         let row = self.row();
         let taps = self.shape.window.kernel[0] * row;
         clear(sums);
+        // Whole rows at a time where the patch has no use for the rest.
+        let mut most = row;
+        while row % 4 == 0 && most + row <= Patch::TAPS {
+            most += row;
+        }
+        if row % 4 != 0 || row > Patch::TAPS {
+            most = Patch::TAPS;
+        }
         let (mut done, mut kernel_row, mut first) = (0, 0, 0);
         while done < taps {
-            let chunk = (taps - done).min(Patch::TAPS);
+            let chunk = (taps - done).min(most);
             let mut at = 0;
             while at < chunk {
                 let len = (row - first).min(chunk - at);
@@ -160,12 +168,17 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
         }
         let line = self.x.get(iy * width * depth..).unwrap_or_default();
         let line = line.get(..width * depth).unwrap_or_default();
+        let mut begin = (pixel.column * stride[1]).wrapping_sub(left).wrapping_mul(depth);
+        // Most lie on it where some other pixel's do not.
+        let inside = line.get(begin.wrapping_add(first)..);
+        if let (1, Some(x)) = (dilation[1], inside.and_then(|x| x.get(..staged.len()))) {
+            return staged.iter_mut().zip(x).for_each(|(staged, x)| *staged = *x);
+        }
         // Whole kernel rows where pixels lie side by side, else one pixel after the other.
         let (run, gap) = match dilation[1] {
             1 => (self.row(), 0),
             dilation => (depth, (dilation - 1) * depth),
         };
-        let mut begin = (pixel.column * stride[1]).wrapping_sub(left).wrapping_mul(depth);
         while first >= run {
             first -= run;
             begin = begin.wrapping_add(run + gap);
