@@ -238,14 +238,19 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
         "{}: it is quantized already; leave out --calibration",
         args.model.display()
     );
-    ensure!(
-        (args.pixel_divisor, &args.mean, &args.deviation) == (None, &None, &None),
-        "{}: it says itself what its integers stand for; leave out --pixel-divisor, --mean and \
-         --deviation",
-        args.model.display()
-    );
     let bytes = fs::read(&args.model).with_context(at_file)?;
-    let conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
+    let mut conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
+    let by_range = conversion.pixels.is_some().then(|| conversion.record());
+    if let Some(pixels) = pixel_scale(args, by_range.as_ref())? {
+        conversion.pixels = Some(pixels);
+    }
+    if conversion.pixels.is_none() {
+        console::note(format_args!(
+            "{}: the range of its input is not that of pixels; --pixel-divisor, --mean and --deviation \
+             say how its training scaled them, which evaluate, predict and explain must know",
+            args.model.display()
+        ));
+    }
     let network = &conversion.imported.network;
     let misfit = misfit(args, || Ok(network.clone()))?;
     let _folder = files::prepare_folder(&args.out, &tflite::FILES)?;
