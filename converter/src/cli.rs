@@ -4,9 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use firmware_core::blob::{LAYOUTS, Layout};
 
 use converter::doubts::{self, Answers};
+use converter::emit::blob::{self, BlobEmitError};
 use converter::passes::PixelScale;
 use converter::prove::Proof;
 use converter::record::{self, ModelRecord};
@@ -64,9 +67,24 @@ struct ConvertArgs {
     /// [default: the record's, or 1]
     #[arg(long, value_name = "X")]
     deviation: Option<f32>,
+    /// Writes the model in other forms beside model.rs: `blob` is data that firmware_core::blob loads,
+    /// to replace a model in the field or to show it in a browser
+    #[arg(long, value_name = "FORM", value_enum, value_delimiter = ',')]
+    emit: Vec<Form>,
+    /// The kernels that will run a blob, as firmware_core::KERNELS names them; several make several
+    /// blobs. Hosts, browsers and all other targets take `portable`
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "portable",
+          value_parser = PossibleValuesParser::new(LAYOUTS.map(|(name, _)| name)))]
+    kernels: Vec<String>,
     /// Convert even if nothing can check that the file is read as what it says
     #[arg(long)]
     unchecked: bool,
+}
+
+/// A form of a model beside model.rs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Blob,
 }
 
 /// Reads the command line and does what it says.
@@ -163,12 +181,15 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     for note in &conversion.notes {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
-    let _folder = files::prepare_folder(&args.out, &FILES)?;
-    conversion.write(&args.out, &test, &about)?;
+    let forms = forms(args, |layout| conversion.blob(layout)).with_context(at_file)?;
+    let names = all_files(&FILES, &forms);
+    let _folder = files::prepare_folder(&args.out, &names)?;
+    let beside = forms.iter().map(|(name, bytes)| (&name[..], bytes.clone())).collect();
+    conversion.write_with(&args.out, &test, &about, beside)?;
     console::print(&format!(
         "{about}\n{}\nWritten: {} in {}\n",
         conversion.report_markdown(),
-        FILES.join(", "),
+        names.join(", "),
         args.out.display()
     ));
     for warning in &conversion.record.warnings {
@@ -193,15 +214,37 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
     );
     let bytes = fs::read(&args.model).with_context(at_file)?;
     let conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
-    let _folder = files::prepare_folder(&args.out, &tflite::FILES)?;
-    conversion.write(&args.out)?;
+    let forms = forms(args, |layout| conversion.blob(layout)).with_context(at_file)?;
+    let names = all_files(&tflite::FILES, &forms);
+    let _folder = files::prepare_folder(&args.out, &names)?;
+    let beside = forms.iter().map(|(name, bytes)| (&name[..], bytes.clone())).collect();
+    conversion.write_with(&args.out, beside)?;
     console::print(&format!(
         "{}\nWritten: {} in {}\n",
         conversion.report_markdown(),
-        tflite::FILES.join(", "),
+        names.join(", "),
         args.out.display()
     ));
     Ok(())
+}
+
+/// The files of the forms that were asked for beside model.rs.
+fn forms(
+    args: &ConvertArgs,
+    of_layout: impl Fn(Layout) -> Result<Vec<u8>, BlobEmitError>,
+) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    if args.emit.contains(&Form::Blob) {
+        for kernels in &args.kernels {
+            let layout = Layout::of(kernels).context("the kernels are not known")?;
+            files.push((blob::file_name(kernels), of_layout(layout)?));
+        }
+    }
+    Ok(files)
+}
+
+fn all_files<'a>(files: &[&'a str], forms: &'a [(String, Vec<u8>)]) -> Vec<&'a str> {
+    files.iter().copied().chain(forms.iter().map(|(name, _)| &name[..])).collect()
 }
 
 /// What a conversion writes.

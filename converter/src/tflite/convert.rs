@@ -5,13 +5,15 @@ use std::io;
 use std::path::Path;
 
 use firmware_core::argmax;
+use firmware_core::blob::Layout;
 use inkling_support::files::write_set;
 use sha2::{Digest, Sha256};
 
 use super::{Imported, TfliteError, import};
 use crate::arena::{self, ArenaPlan};
+use crate::emit::blob::BlobEmitError;
 use crate::emit::golden::{self, Sample};
-use crate::emit::{Origin, report, rust};
+use crate::emit::{Origin, blob, report, rust};
 use crate::quantized::{Scale, ValueFormat, ValueType};
 use crate::record::{
     self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
@@ -146,22 +148,39 @@ impl Conversion {
     ///
     /// The file system's, with the path.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
+        self.write_with(folder, Vec::new())
+    }
+
+    /// Writes the same and the files `beside`, each a name and its contents.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conversion::write`].
+    pub fn write_with(&self, folder: &Path, beside: Vec<(&str, Vec<u8>)>) -> io::Result<()> {
         let card = format!(
             "# Model `{}`\n\n## Cost and exactness\n\n{}",
             self.origin.name,
             self.report_markdown()
         );
-        write_set(
-            folder,
-            &[
-                (SOURCE, self.source.clone()),
-                ("model.rs", self.model_rs().into_bytes()),
-                ("golden.rs", self.golden_rs().into_bytes()),
-                ("MODEL_CARD.md", card.into_bytes()),
-                // Last, because it says which files belong together.
-                (record::FILE, self.record().to_json().into_bytes()),
-            ],
-        )
+        let mut files = beside;
+        files.extend([
+            (SOURCE, self.source.clone()),
+            ("model.rs", self.model_rs().into_bytes()),
+            ("golden.rs", self.golden_rs().into_bytes()),
+            ("MODEL_CARD.md", card.into_bytes()),
+            // Last, because it says which files belong together.
+            (record::FILE, self.record().to_json().into_bytes()),
+        ]);
+        write_set(folder, &files)
+    }
+
+    /// The model as data, for the kernels that take `layout`.
+    ///
+    /// # Errors
+    ///
+    /// What has no form in a blob; names the layer.
+    pub fn blob(&self, layout: Layout) -> Result<Vec<u8>, BlobEmitError> {
+        blob::emit(&self.imported.network, &self.arena, &self.origin, layout)
     }
 }
 

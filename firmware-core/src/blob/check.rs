@@ -154,7 +154,7 @@ fn check_layer(model: &mut Model, index: usize) -> Result<(), Fault> {
     }
     check_numbers(&layer, input(0), output)?;
     if let Some(parameters) = Parameters::of(&layer, input(0).shape, output) {
-        model.macs += macs(&layer, input(0), output, parameters.weights.len());
+        model.macs += macs(&layer, input(0), output, parameters.taps());
         if SCRATCH && matches!(layer.kind, Kind::Conv2d | Kind::Conv2dMaxPool2d) {
             let [_, scratch] = &mut model.arena;
             *scratch = (*scratch).max(4 * output.shape[2]);

@@ -37,6 +37,7 @@ pub const MOST_LAYERS: usize = 1024;
 pub mod header {
     /// Two words: see [`MAGIC`](super::MAGIC).
     pub const MAGIC: usize = 0;
+    /// See [`VERSION`](super::VERSION).
     pub const VERSION: usize = 2;
     /// The bytes of [`Layout`](crate::blob::Layout).
     pub const LAYOUT: usize = 3;

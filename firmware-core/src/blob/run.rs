@@ -214,7 +214,7 @@ fn one(layer: &Layer, x: Operand, y: Output, scratch: &mut [[i32; 4]]) {
 }
 
 /// A function of one value, in its place.
-fn in_place(layer: &Layer, mut y: Output) {
+fn in_place(layer: &Layer, y: Output) {
     let mut data = Reader(layer.data);
     let [first, second] = layer.extra();
     match layer.kind {
@@ -240,7 +240,7 @@ fn in_place(layer: &Layer, mut y: Output) {
 }
 
 /// A function of two values, in the place of one of them or not.
-fn two(layer: &Layer, a: Operand, b: Operand, mut y: Output) {
+fn two(layer: &Layer, a: Operand, b: Operand, y: Output) {
     let mut data = Reader(layer.data);
     let [first, second] = layer.extra();
     let terms = match layer.kind {
@@ -310,7 +310,7 @@ fn weighted<X: Activation>(
     layer: &Layer,
     parameters: &Parameters,
     (input, x): ([usize; 3], &[X]),
-    mut y: Output,
+    y: Output,
     scratch: &mut [[i32; 4]],
 ) {
     let shape = y.info.shape;
