@@ -182,6 +182,11 @@ impl Kind {
         if (byte as usize) < ALL.len() { Some(ALL[byte as usize]) } else { None }
     }
 
+    /// Its bit in the `KINDS` of a [`Model`](super::Model).
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
     /// The input, by number, whose place the result may take.
     pub(super) const fn place(self) -> Option<usize> {
         match self {

@@ -9,11 +9,15 @@
 use core::ptr::addr_of_mut;
 
 use counts as _;
-use firmware_core::blob::{Model, Values};
+use firmware_core::blob::{Kind, Model, Values, kinds};
 use inkling_app::markers;
 use semihosting::fs::File;
 use semihosting::io::{Read, Result, Write};
 use semihosting::{println, process::ExitCode};
+
+/// All layers that models of convolutions, poolings and fully connected layers have.
+type Convolutional<'a> =
+    Model<'a, { kinds(&[Kind::Conv2d, Kind::Conv2dMaxPool2d, Kind::FullyConnected]) }>;
 
 /// Bytes at a multiple of four.
 #[repr(C, align(4))]
@@ -41,7 +45,7 @@ fn run() -> Result<()> {
     // SAFETY: this runs once, and nothing else knows them.
     let (arena, input) = unsafe { (&mut *addr_of_mut!(ARENA), &mut *addr_of_mut!(INPUT)) };
     markers::begin();
-    let model = core::hint::black_box(Model::load(core::hint::black_box(&BLOB.0)));
+    let model = core::hint::black_box(Convolutional::load_only(core::hint::black_box(&BLOB.0)));
     markers::end();
     let model = match model {
         Ok(model) => model,
