@@ -15,6 +15,8 @@ use converter::prove::Proof;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, read, tflite};
+
+use crate::library::{self, LibraryArgs};
 use inkling_data::{Dataset, DatasetError, Split};
 use inkling_support::{console, files, names, shell};
 
@@ -37,6 +39,8 @@ struct Cli {
 enum Command {
     /// Sends a test set to a device and compares every logit with the host's
     Verify(VerifyArgs),
+    /// Builds models that were converted with --emit c as a static library for C and C++
+    Library(LibraryArgs),
 }
 
 /// The main job: a model to model.rs, golden.rs, a model card and, from float ONNX, int8.onnx.
@@ -68,7 +72,8 @@ struct ConvertArgs {
     #[arg(long, value_name = "X")]
     deviation: Option<f32>,
     /// Writes the model in other forms beside model.rs: `blob` is data that firmware_core::blob loads,
-    /// to replace a model in the field or to show it in a browser
+    /// to replace a model in the field or to show it in a browser; `c` are headers, of which and
+    /// model.rs `converter library` makes a static library
     #[arg(long, value_name = "FORM", value_enum, value_delimiter = ',')]
     emit: Vec<Form>,
     /// The kernels that will run a blob, as firmware_core::KERNELS names them; several make several
@@ -85,6 +90,7 @@ struct ConvertArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Form {
     Blob,
+    C,
 }
 
 /// Reads the command line and does what it says.
@@ -100,6 +106,7 @@ pub fn run() -> Result<()> {
     match (cli.command, cli.convert) {
         (Some(command), _) => match command {
             Command::Verify(args) => verify(&args),
+            Command::Library(args) => library::run(&args),
         },
         (None, Some(args)) => convert(&args),
         (None, None) => bail!("no model given; see --help"),
@@ -181,7 +188,8 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     for note in &conversion.notes {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
-    let forms = forms(args, |layout| conversion.blob(layout)).with_context(at_file)?;
+    let headers = conversion.c_headers(&test);
+    let forms = forms(args, headers, |layout| conversion.blob(layout)).with_context(at_file)?;
     let names = all_files(&FILES, &forms);
     let _folder = files::prepare_folder(&args.out, &names)?;
     let beside = forms.iter().map(|(name, bytes)| (&name[..], bytes.clone())).collect();
@@ -214,7 +222,8 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
     );
     let bytes = fs::read(&args.model).with_context(at_file)?;
     let conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
-    let forms = forms(args, |layout| conversion.blob(layout)).with_context(at_file)?;
+    let headers = conversion.c_headers();
+    let forms = forms(args, headers, |layout| conversion.blob(layout)).with_context(at_file)?;
     let names = all_files(&tflite::FILES, &forms);
     let _folder = files::prepare_folder(&args.out, &names)?;
     let beside = forms.iter().map(|(name, bytes)| (&name[..], bytes.clone())).collect();
@@ -231,6 +240,7 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
 /// The files of the forms that were asked for beside model.rs.
 fn forms(
     args: &ConvertArgs,
+    headers: [(String, String); 2],
     of_layout: impl Fn(Layout) -> Result<Vec<u8>, BlobEmitError>,
 ) -> Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
@@ -239,6 +249,9 @@ fn forms(
             let layout = Layout::of(kernels).context("the kernels are not known")?;
             files.push((blob::file_name(kernels), of_layout(layout)?));
         }
+    }
+    if args.emit.contains(&Form::C) {
+        files.extend(headers.map(|(name, text)| (name, text.into_bytes())));
     }
     Ok(files)
 }

@@ -22,6 +22,7 @@ pub mod reference;
 pub mod tflite;
 
 pub mod arena;
+pub mod build;
 mod convert;
 pub mod doubts;
 pub mod emit;
@@ -30,6 +31,7 @@ pub mod graph;
 pub mod interpreter;
 pub mod limits;
 pub mod lower;
+pub mod nodes;
 pub mod onnx;
 pub mod operators;
 pub mod passes;

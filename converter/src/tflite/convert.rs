@@ -13,7 +13,7 @@ use super::{Imported, TfliteError, import};
 use crate::arena::{self, ArenaPlan};
 use crate::emit::blob::BlobEmitError;
 use crate::emit::golden::{self, Sample};
-use crate::emit::{Origin, blob, report, rust};
+use crate::emit::{Origin, blob, c, report, rust};
 use crate::quantized::{Scale, ValueFormat, ValueType};
 use crate::record::{
     self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
@@ -61,21 +61,28 @@ impl Conversion {
         rust::emit(&self.imported.network, &self.arena, &self.origin)
     }
 
+    /// The headers for C: the model's, and one with golden samples.
+    pub fn c_headers(&self) -> [(String, String); 2] {
+        c::headers(&self.imported.network, &self.arena, &self.golden_samples(), &self.origin)
+    }
+
     /// The Rust module of golden samples, each with the class that the host computes for it.
     pub fn golden_rs(&self) -> String {
+        golden::emit(&self.imported.network, &self.golden_samples(), &self.origin)
+    }
+
+    fn golden_samples(&self) -> Vec<Sample> {
         let network = &self.imported.network;
         let size = network.input.size();
         // A label has a byte where that is enough.
         let classes = if network.classes() <= 256 { 255 } else { usize::from(u16::MAX) };
         let count = (GOLDEN_BYTES / (size + network.classes())).clamp(1, golden::IMAGES);
-        let samples: Vec<Sample> = (0..count)
-            .map(|number| {
-                let image = sample(number, size);
-                let logits = reference::logits(network, &image);
-                Sample { label: argmax(&logits).min(classes) as u16, image, logits }
-            })
-            .collect();
-        golden::emit(network, &samples, &self.origin)
+        let of = |number: usize| {
+            let image = sample(number, size);
+            let logits = reference::logits(network, &image);
+            Sample { label: argmax(&logits).min(classes) as u16, image, logits }
+        };
+        (0..count).map(of).collect()
     }
 
     /// The report as Markdown, the body of a model card.
