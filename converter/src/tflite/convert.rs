@@ -14,9 +14,11 @@ use crate::arena::{self, ArenaPlan};
 use crate::emit::blob::BlobEmitError;
 use crate::emit::golden::{self, Sample};
 use crate::emit::{Origin, blob, c, report, rust};
+use crate::passes::PixelScale;
 use crate::quantized::{Scale, ValueFormat, ValueType};
 use crate::record::{
-    self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
+    self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord,
+    SourceRecord, pixels,
 };
 use crate::reference;
 
@@ -33,6 +35,8 @@ const GOLDEN_BYTES: usize = 16 << 10;
 pub struct Conversion {
     pub imported: Imported,
     pub arena: ArenaPlan,
+    /// How its training scaled pixels, if anybody knows; it takes no part in the arithmetic.
+    pub pixels: Option<PixelScale>,
     origin: Origin,
     source: Vec<u8>,
 }
@@ -53,7 +57,8 @@ impl Conversion {
             command: format!("cargo run -p converter -- {SOURCE} --name {name} --out ."),
             labels: Vec::new(),
         };
-        Ok(Self { imported, arena, origin, source: tflite.to_vec() })
+        let pixels = pixels::by_range(imported.network.input_format);
+        Ok(Self { imported, arena, pixels, origin, source: tflite.to_vec() })
     }
 
     /// The Rust module: statics and `infer`.
@@ -130,7 +135,12 @@ impl Conversion {
                 element: element(input.element),
                 scale: vec![input_scale as f32],
                 offset: vec![input_offset as f32],
-                preparation: PreparationRecord::default(),
+                preparation: PreparationRecord {
+                    divisor: self.pixels.as_ref().map(|pixels| pixels.divisor),
+                    mean: self.pixels.as_ref().map(|pixels| pixels.mean.clone()),
+                    deviation: self.pixels.as_ref().map(|pixels| pixels.deviation.clone()),
+                    ..PreparationRecord::default()
+                },
                 other: Default::default(),
             }],
             outputs: vec![OutputRecord {
