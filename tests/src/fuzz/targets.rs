@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Cursor;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use converter::emit::blob::Aligned;
 use converter::prove::{Proof, ProofError, ReadingError};
@@ -41,6 +42,17 @@ pub fn all() -> Vec<Box<dyn Target>> {
     ]
 }
 
+/// A blob of every structure.
+static BLOBS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let images = random_images(6, 4, SIDE, SIDE, CLASSES);
+    let of = |structure| {
+        let onnx = structures::network(structure, 1, 17);
+        let conversion = Converter::new("net", &onnx).convert(&images).expect("it converts");
+        conversion.blob(Layout::PORTABLE).expect("it has a blob")
+    };
+    structures::ALL.into_iter().map(of).collect()
+});
+
 /// Blobs with a right checksum: they are refused, or run within what is theirs.
 struct Blobs;
 
@@ -50,13 +62,7 @@ impl Target for Blobs {
     }
 
     fn corpus(&self) -> Vec<Vec<u8>> {
-        let images = random_images(6, 4, SIDE, SIDE, CLASSES);
-        let of = |structure| {
-            let onnx = structures::network(structure, 1, 17);
-            let conversion = Converter::new("net", &onnx).convert(&images).expect("it converts");
-            conversion.blob(Layout::PORTABLE).expect("it has a blob")
-        };
-        structures::ALL.into_iter().map(of).collect()
+        BLOBS.clone()
     }
 
     fn run(&mut self, input: &[u8]) -> Result<(), String> {
