@@ -7,11 +7,12 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use converter::doubts::{self, Answers};
+use converter::imported::ImportedModel;
 use converter::passes::PixelScale;
 use converter::prove::Proof;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, read, tflite};
+use converter::{Conversion, Converter, qdq, read, tflite};
 use inkling_data::{Dataset, DatasetError, Split};
 use inkling_support::{console, files, names, shell};
 
@@ -39,8 +40,8 @@ enum Command {
 /// The main job: a model to model.rs, golden.rs, a model card and, from float ONNX, int8.onnx.
 #[derive(Args)]
 struct ConvertArgs {
-    /// A float ONNX model from PyTorch, Keras (tf2onnx) or this project's trainer; or an int8
-    /// .tflite model, which is taken as it is
+    /// A float ONNX model from PyTorch, Keras (tf2onnx) or this project's trainer; or a quantized
+    /// model, an int8 .tflite or an ONNX file in QDQ or QOperator form, which is taken as it is
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Folder with the IDX files whose training images choose the exponents of a float model
@@ -103,7 +104,16 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let name = network_name(args)?;
     let at_file = || args.model.display().to_string();
     if tflite::is_tflite(&fs::read(&args.model).with_context(at_file)?) {
-        return import(args, &name);
+        check_import_options(args)?;
+        let bytes = fs::read(&args.model).with_context(at_file)?;
+        let conversion = tflite::Conversion::new(&name, &bytes).with_context(at_file)?;
+        return write_import(args, &conversion.model, &tflite::FILES);
+    }
+    let onnx = read::load(&args.model).with_context(at_file)?;
+    if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
+        check_import_options(args)?;
+        let conversion = qdq::Conversion::new(&name, &onnx).with_context(at_file)?;
+        return write_import(args, &conversion.model, &qdq::FILES);
     }
     let Some(folder) = &args.calibration else {
         bail!(
@@ -112,7 +122,6 @@ fn convert(args: &ConvertArgs) -> Result<()> {
             args.model.display()
         );
     };
-    let onnx = read::load(&args.model).with_context(at_file)?;
     let own = ModelRecord::of_onnx(&onnx).with_context(at_file)?;
     let pixels = pixel_scale(args, own.as_ref())?;
     let calibration = Dataset::load(folder, Split::Train)?;
@@ -177,9 +186,8 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     Ok(())
 }
 
-/// A model that was quantized elsewhere: nothing is chosen, nothing translated.
-fn import(args: &ConvertArgs, name: &str) -> Result<()> {
-    let at_file = || args.model.display().to_string();
+/// Of a model that was quantized elsewhere nothing is chosen and nothing translated.
+fn check_import_options(args: &ConvertArgs) -> Result<()> {
     ensure!(
         args.calibration.is_none(),
         "{}: it is quantized already; leave out --calibration",
@@ -191,14 +199,16 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
          --deviation",
         args.model.display()
     );
-    let bytes = fs::read(&args.model).with_context(at_file)?;
-    let conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
-    let _folder = files::prepare_folder(&args.out, &tflite::FILES)?;
-    conversion.write(&args.out)?;
+    Ok(())
+}
+
+fn write_import(args: &ConvertArgs, model: &ImportedModel, names: &[&str]) -> Result<()> {
+    let _folder = files::prepare_folder(&args.out, names)?;
+    model.write(&args.out)?;
     console::print(&format!(
         "{}\nWritten: {} in {}\n",
-        conversion.report_markdown(),
-        tflite::FILES.join(", "),
+        model.report_markdown(),
+        names.join(", "),
         args.out.display()
     ));
     Ok(())
