@@ -566,7 +566,9 @@ impl<'a> Import<'a> {
                     false => self.lookup(node, real, affine, element)?,
                 }
             }
-            Known::Real(Real { direct: true, value, .. }) if value.element == element => {
+            Known::Real(Real { direct: true, value, .. })
+                if value.element == element && self.follows_dequantize(node) =>
+            {
                 return Err(node.wrong(format!(
                     "brings integers from the scale {} to {}, which ONNX Runtime joins with the \
                      QuantizeLinear before; quantize with one scale there",
@@ -590,6 +592,14 @@ impl<'a> Import<'a> {
         }
         self.bind(node, Known::Integer(value));
         Ok(())
+    }
+
+    /// The node reads what a DequantizeLinear gives, with nothing in between.
+    fn follows_dequantize(&self, node: &Cursor) -> bool {
+        let name = node.input_name(0);
+        self.graph.node.iter().any(|other| {
+            other.op_type == "DequantizeLinear" && other.output.first().map(String::as_str) == name
+        })
     }
 
     /// The input is quantized so: once and for all.

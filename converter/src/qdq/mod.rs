@@ -22,6 +22,7 @@
 
 mod combine;
 mod convert;
+mod functions;
 mod import;
 mod linear;
 mod plain;

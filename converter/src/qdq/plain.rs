@@ -183,7 +183,8 @@ impl Plain {
             inputs.push(self.dequantized(&node, bias, &scale, Some(0)));
         }
         let mut attributes = node.attribute.clone();
-        attributes.retain(|attribute| attribute.name != "channels_last");
+        attributes
+            .retain(|attribute| !["channels_last", "opset"].contains(&attribute.name.as_str()));
         let result = match node.input.get(result) {
             Some(name) if !name.is_empty() => Some(names(&node, result)?),
             _ => None,
