@@ -36,6 +36,8 @@ pub struct FloatAdd {
     bits: u8,
     /// The term to which the offset is added.
     inner: u8,
+    /// What is added to both terms and taken from the sum.
+    lift: u8,
 }
 
 impl FloatAdd {
@@ -68,7 +70,14 @@ impl FloatAdd {
             lefts: [(bits - shifts[0]) as u8, (bits - shifts[1]) as u8],
             bits: bits as u8,
             inner: 1,
+            lift: 0,
         }
+    }
+
+    /// The sum of terms that are `lift` larger, less `lift`: ONNX Runtime computes with `i8` values
+    /// as with `u8` ones that are 128 larger, and the offset is the one for these.
+    pub const fn lifted(self, lift: u8) -> Self {
+        Self { lift, ..self }
     }
 
     /// The same sum with its terms in the other order.
@@ -94,12 +103,14 @@ fn rounded(number: i64) -> i64 {
 impl Combine for FloatAdd {
     #[inline(always)]
     fn combine(self, a: i32, b: i32) -> i32 {
-        let terms = [self.term(0, a), self.term(1, b)];
+        let lift = i32::from(self.lift);
+        let terms = [self.term(0, a.wrapping_add(lift)), self.term(1, b.wrapping_add(lift))];
         let inner = usize::from(self.inner & 1);
         let part = rounded(terms[inner].wrapping_add(self.offset));
         let sum = rounded(terms[inner ^ 1].wrapping_add(part));
         let magnitude = shift_right(sum.unsigned_abs(), self.bits.into()) as i32;
-        if sum < 0 { magnitude.wrapping_neg() } else { magnitude }
+        let signed = if sum < 0 { magnitude.wrapping_neg() } else { magnitude };
+        signed.wrapping_sub(lift)
     }
 }
 

@@ -17,6 +17,8 @@ pub struct FloatMean {
     shift: i16,
     input_zero: i16,
     output_zero: i16,
+    /// What is taken from the result.
+    lift: i16,
 }
 
 impl FloatMean {
@@ -31,7 +33,14 @@ impl FloatMean {
         assert!(input > 0 && output > 0, "a scale is a positive number");
         assert!(input_zero >= -128 && input_zero <= 255, "a zero point is a value of the input");
         assert!(output_zero >= -128 && output_zero <= 255, "a zero point is a value of the output");
-        Self { input, output, shift: above - below, input_zero, output_zero }
+        Self { input, output, shift: above - below, input_zero, output_zero, lift: 0 }
+    }
+
+    /// The result of values that are `lift` larger, less `lift`: ONNX Runtime computes with `i8` values
+    /// as with `u8` ones that are 128 larger.
+    pub const fn lifted(self, lift: u8) -> Self {
+        let lift = lift as i16;
+        Self { lift, output_zero: self.output_zero + lift, ..self }
     }
 
     /// The sum with one more value in it, in units of the input's significand.
@@ -45,6 +54,11 @@ impl FloatMean {
     /// The sum of values, divided by `count`, in the output's integers.
     #[inline(always)]
     pub(crate) fn finish(self, sum: i64, count: u32) -> i32 {
+        self.steps(sum, count).saturating_sub(self.lift.into())
+    }
+
+    #[inline(always)]
+    fn steps(self, sum: i64, count: u32) -> i32 {
         if sum == 0 {
             return self.output_zero.into();
         }

@@ -106,25 +106,36 @@ impl Case {
 fn expected(backend: &Backend, bytes: &[u8], imported: &Imported, inputs: &[u8]) -> Vec<u8> {
     let network = &imported.network;
     let element = network.format(network.layers.len()).element;
-    // The file as it is, with these integers as its output.
+    // The file as it is, but for what it gives: the floats of these integers, or where it has none
+    // the integers.
     let mut model = pb::ModelProto::decode(bytes).expect("it was just read");
     let graph = model.graph.as_mut().expect("it has a graph");
+    let floats = graph
+        .node
+        .iter()
+        .find(|node| node.op_type == "DequantizeLinear" && node.input[0] == imported.ending.tensor);
+    let floats = floats.map(|node| node.output[0].clone());
+    let in_floats = floats.is_some() || imported.ending.accumulators;
     let output = graph.output.first_mut().expect("it has an output");
     if !imported.ending.accumulators {
-        output.name.clone_from(&imported.ending.tensor);
-        let code = if element == ValueType::U8 { 2 } else { 3 };
-        let tensor = pb::type_proto::Tensor { elem_type: code, shape: None };
+        output.name = floats.unwrap_or_else(|| imported.ending.tensor.clone());
+        let kind = match (in_floats, element) {
+            (true, _) => DataType::Float,
+            (false, ValueType::U8) => DataType::Uint8,
+            (false, _) => DataType::Int8,
+        };
+        let tensor = pb::type_proto::Tensor { elem_type: kind.into(), shape: None };
         let value = Some(pb::type_proto::Value::TensorType(tensor));
         output.r#type = Some(pb::TypeProto { value, ..Default::default() });
     }
+    let (scale_out, zero_out) = affine(network.format(network.layers.len()).scale);
+    let integer = |float: f32| (float / scale_out).round() as i32 + zero_out;
     let mut session = exact_session(backend, &model.encode_to_vec());
     let mut all = Vec::new();
     let order = imported.file.view.order();
     let mut dims = imported.file.view.dims();
     dims[0] = 1;
-    let Scale::Affine { scale, zero } = network.input_format.scale else {
-        panic!("an imported input has a scale");
-    };
+    let (scale, zero) = affine(network.input_format.scale);
     for sample in inputs.chunks(network.input.size()) {
         let integers = order.iter().map(|&at| network.input_format.element.of_byte(sample[at]));
         let shape = dims.clone();
@@ -137,24 +148,26 @@ fn expected(backend: &Backend, bytes: &[u8], imported: &Imported, inputs: &[u8])
             .run(ort::inputs![imported.file.input.as_str() => input])
             .expect("ONNX Runtime runs the model");
         let output = &outputs[0];
-        match element {
-            ValueType::U8 => {
+        match (in_floats, element) {
+            (true, _) => {
+                let (_, values) = output.try_extract_tensor::<f32>().expect("outputs are floats");
+                all.extend(values.iter().map(|&value| integer(value) as u8));
+            }
+            (false, ValueType::U8) => {
                 all.extend(output.try_extract_tensor::<u8>().expect("outputs are u8").1);
             }
-            ValueType::I8 => {
+            (false, _) => {
                 let (_, values) = output.try_extract_tensor::<i8>().expect("outputs are i8");
                 all.extend(values.iter().map(|&value| value as u8));
-            }
-            ValueType::I32 => {
-                // Floats of the accumulators.
-                let format = network.format(network.layers.len());
-                let Scale::Affine { scale, .. } = format.scale else { panic!("it has a scale") };
-                let (_, values) = output.try_extract_tensor::<f32>().expect("outputs are floats");
-                all.extend(values.iter().map(|&value| (value / scale).round() as i32 as u8));
             }
         }
     }
     all
+}
+
+fn affine(scale: Scale) -> (f32, i32) {
+    let Scale::Affine { scale, zero } = scale else { panic!("an imported value has a scale") };
+    (scale, zero)
 }
 
 fn tensor<T: PrimitiveTensorElementType + Debug + Clone + 'static>(

@@ -16,11 +16,13 @@ pub struct FloatAdd {
     pub offset: f32,
     /// The layer has its inputs in the other order.
     pub swapped: bool,
+    /// By how much the values for which the offset holds are larger than the layer's.
+    pub lift: u8,
 }
 
 impl FloatAdd {
     fn kernel(&self) -> firmware_core::FloatAdd {
-        let add = firmware_core::FloatAdd::new(self.ratios, self.offset);
+        let add = firmware_core::FloatAdd::new(self.ratios, self.offset).lifted(self.lift);
         if self.swapped { add.swapped() } else { add }
     }
 }
@@ -62,7 +64,12 @@ impl IntegerOperator for FloatAdd {
     fn rust_static(&self, _: &Types) -> Option<Static> {
         let [a, b] = self.ratios;
         let swapped = if self.swapped { ".swapped()" } else { "" };
-        let arguments = format!("FloatAdd::new([{a:?}, {b:?}], {:?}){swapped}", self.offset);
+        let lifted = match self.lift {
+            0 => String::new(),
+            lift => format!(".lifted({lift})"),
+        };
+        let new = format!("FloatAdd::new([{a:?}, {b:?}], {:?})", self.offset);
+        let arguments = format!("{new}{lifted}{swapped}");
         Some(Static { constructor: "new", arguments })
     }
 

@@ -16,12 +16,14 @@ pub struct FloatMeanPool2d {
     pub output: (f32, i32),
     /// Every window is divided by its area, padding included.
     pub whole: bool,
+    /// By how much the values that ONNX Runtime computes with are larger.
+    pub lift: u8,
 }
 
 impl FloatMeanPool2d {
     fn kernel(&self) -> FloatMean {
         let [input, output] = [self.input, self.output].map(|(scale, zero)| (scale, zero as i16));
-        FloatMean::new(input, output)
+        FloatMean::new(input, output).lifted(self.lift)
     }
 }
 
@@ -55,7 +57,11 @@ impl IntegerOperator for FloatMeanPool2d {
     }
 
     fn rust_static(&self, _: &Types) -> Option<Static> {
-        let arguments = format!("FloatMean::new({:?}, {:?})", self.input, self.output);
+        let lifted = match self.lift {
+            0 => String::new(),
+            lift => format!(".lifted({lift})"),
+        };
+        let arguments = format!("FloatMean::new({:?}, {:?}){lifted}", self.input, self.output);
         Some(Static { constructor: "new", arguments })
     }
 

@@ -22,6 +22,7 @@ const FINEST: f64 = 1.0 / (1_u64 << 48) as f64;
 pub(super) struct Combination {
     adds: bool,
     operands: [Affine; 2],
+    lift: u8,
 }
 
 impl Combination {
@@ -37,8 +38,10 @@ impl Combination {
         }
         let ratios = [a.scale / output.scale, b.scale / output.scale];
         // Each a fused multiplication and addition, as AVX2 has them.
-        let zeros = ratios[0].mul_add(a.zero as f32, ratios[1] * b.zero as f32);
-        let offset = output.zero as f32 - zeros;
+        let [a_zero, b_zero, zero] =
+            [a.zero, b.zero, output.zero].map(|zero| (zero + i32::from(self.lift)) as f32);
+        let zeros = ratios[0].mul_add(a_zero, ratios[1] * b_zero);
+        let offset = zero - zeros;
         let fine = f64::from(offset).rem_euclid(FINEST) == 0.0;
         if !ratios.iter().all(|ratio| RATIOS.contains(ratio)) || offset.abs() >= 16384.0 || !fine {
             return Err(format!(
@@ -46,7 +49,7 @@ impl Combination {
                 a.scale, b.scale, output.scale
             ));
         }
-        Ok(FloatAdd { ratios, offset, swapped: false }.into())
+        Ok(FloatAdd { ratios, offset, swapped: false, lift: self.lift }.into())
     }
 }
 
@@ -80,7 +83,8 @@ impl Import<'_> {
                 b.view.dims()
             )));
         }
-        let combination = Combination { adds, operands: [a.affine, b.affine] };
+        let lift = self.lift(a.element);
+        let combination = Combination { adds, operands: [a.affine, b.affine], lift };
         let pending = Pending {
             operation: Operation::Combination(combination),
             node: node_name(node.proto).into(),

@@ -25,6 +25,10 @@ const SUPPORTED: &str = "Add, AveragePool, Concat, Conv, Flatten, Gemm, GlobalAv
     MaxPool, Mul, Reshape, Softmax, Squeeze, Transpose, Unsqueeze, their QLinear forms, and functions \
     of one value";
 
+/// Why signed integers must stay inside.
+const AT_BORDERS: &str = "has int8 at the border of the network, where ONNX Runtime computes in \
+    floats; let the network take and give floats, or quantize to uint8";
+
 /// An imported network, and what stood at its end without a layer of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
@@ -145,6 +149,8 @@ pub(super) struct Import<'a> {
     pub shape: Shape,
     format: Option<ValueFormat>,
     element: DataType,
+    /// The file is in QOperator form.
+    native: bool,
     /// Which integers of the file each value is.
     names: Vec<String>,
     elements: usize,
@@ -158,7 +164,7 @@ pub(super) struct Import<'a> {
 /// What is not supported, or not computed by an integer kernel of ONNX Runtime, with the node.
 pub fn import(bytes: &[u8]) -> Result<Imported, ReadError> {
     let mut file = File::decode(bytes)?;
-    write_as_qdq(&mut file.graph)?;
+    let native = write_as_qdq(&mut file.graph)?;
     // For the input's dimensions it is all one whether its integers are signed.
     let declared = file.inputs().next().and_then(element_of);
     let mut shown = File { graph: file.graph.clone(), opset: file.opset, metadata: Vec::new() };
@@ -174,6 +180,7 @@ pub fn import(bytes: &[u8]) -> Result<Imported, ReadError> {
         shape: input.shape,
         format: None,
         element: declared.unwrap_or(input.element),
+        native,
         names: vec![input.name.clone()],
         elements: 0,
         work: 0,
@@ -300,6 +307,12 @@ impl<'a> Import<'a> {
                 self.stored(id)
             ))),
         }
+    }
+
+    /// By how much the values that ONNX Runtime computes with are larger: in QDQ form it takes `u8`
+    /// for `i8`.
+    pub fn lift(&self, element: ValueType) -> u8 {
+        if element == ValueType::I8 && !self.native { 128 } else { 0 }
     }
 
     /// The nodes that read a result.
@@ -555,6 +568,12 @@ impl<'a> Import<'a> {
                 )));
             }
         };
+        let output = node.proto.output.first().map_or("", String::as_str);
+        let only_dequantized =
+            self.consumers(output).iter().all(|reader| reader.op_type == "DequantizeLinear");
+        if self.lift(element) > 0 && (self.is_output(output) || !only_dequantized) {
+            return Err(node.wrong(AT_BORDERS));
+        }
         let value = match self.known(node, 0)?.clone() {
             Known::Input(view) => {
                 self.set_input(node, affine, element)?;
@@ -629,6 +648,9 @@ impl<'a> Import<'a> {
                 };
                 if node.input_name(2).is_some() && element != self.element {
                     return Err(node.wrong("its zero point is of another type than the input"));
+                }
+                if self.lift(kind) > 0 {
+                    return Err(node.wrong(AT_BORDERS));
                 }
                 self.set_input(node, affine, kind)?;
                 Value { view, affine, element: kind }

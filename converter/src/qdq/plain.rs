@@ -44,12 +44,12 @@ struct Plain {
 }
 
 /// Writes all operators on integers of a graph as float operators between DequantizeLinear and
-/// QuantizeLinear.
+/// QuantizeLinear; returns whether there were any.
 ///
 /// # Errors
 ///
 /// A node whose integers nothing says the scale of, or with an input missing.
-pub fn write_as_qdq(graph: &mut pb::GraphProto) -> Result<(), ReadError> {
+pub fn write_as_qdq(graph: &mut pb::GraphProto) -> Result<bool, ReadError> {
     let old = std::mem::take(&mut graph.node);
     let mut plain = Plain { nodes: Vec::new(), quantized: HashMap::new(), fresh: 0 };
     // The input's scale stands where it is read.
@@ -66,7 +66,7 @@ pub fn write_as_qdq(graph: &mut pb::GraphProto) -> Result<(), ReadError> {
         plain.node(node)?;
     }
     graph.node = plain.nodes;
-    Ok(())
+    Ok(plain.fresh > 0)
 }
 
 /// The scale and zero point at inputs `at` and `at + 1`.

@@ -2,7 +2,7 @@
 
 use firmware_core::Window;
 
-use super::import::{Affine, Import, Operation, Pending};
+use super::import::{Affine, Import, Operation, Pending, Real};
 use crate::graph::Shape;
 use crate::operators::IntegerOp;
 use crate::operators::affine_mean::AffineMean;
@@ -11,6 +11,7 @@ use crate::operators::float_mean_pool2d::FloatMeanPool2d;
 use crate::operators::max_pool2d::MaxPool2d;
 use crate::quantized::{FloatRescale, QuantizedLayer, Rescaling};
 use crate::read::operators::{Cursor, pool, window};
+use crate::read::view::View;
 use crate::read::{ReadError, node_name};
 
 /// Pixels of a window whose sum is proven to fit.
@@ -25,6 +26,7 @@ pub(super) struct Pooling {
     pixels: usize,
     /// The padding counts.
     whole: bool,
+    lift: u8,
 }
 
 impl Pooling {
@@ -36,6 +38,7 @@ impl Pooling {
                 input: (scale, zero),
                 output: (output.scale, output.zero),
                 whole: self.whole,
+                lift: self.lift,
             }
             .into());
         }
@@ -61,14 +64,14 @@ impl Import<'_> {
         }
         let shape = Shape { height, width, ..image.shape };
         self.check_work(node, shape.size(), window.area())?;
-        let view = crate::read::view::View::image(0, shape, image.layout, image.rank);
+        let view = View::image(0, shape, image.layout, image.rank);
         let of = (real.value.affine, real.value.element, view);
         // Windows that do not overlap: the convolution pools its accumulators and rounds once.
         let apart = window.stride[0] >= kernel[0] && window.stride[1] >= kernel[1];
         let fused = match self.only_for(node, image.value) {
-            Some(QuantizedLayer {
-                op: crate::operators::IntegerOp::Conv2d(convolution), ..
-            }) if apart && convolution.groups == 1 && convolution.pool.is_none() => {
+            Some(QuantizedLayer { op: IntegerOp::Conv2d(convolution), .. })
+                if apart && convolution.groups == 1 && convolution.pool.is_none() =>
+            {
                 Some(QuantizedConv2d { pool: Some(window), ..convolution.clone() })
             }
             _ => None,
@@ -77,7 +80,7 @@ impl Import<'_> {
             Some(convolution) => self.extend(node, convolution, shape, of)?,
             None => self.push(node, MaxPool2d { window }, vec![image.value], shape, of)?,
         };
-        self.bind_real(node, super::import::Real { value, ..real });
+        self.bind_real(node, Real { value, ..real });
         Ok(())
     }
 
@@ -105,8 +108,9 @@ impl Import<'_> {
             window: (!all).then_some(window),
             pixels: window.area(),
             whole: node.int("count_include_pad", 0) != 0,
+            lift: self.lift(value.element),
         };
-        let view = crate::read::view::View::image(0, shape, image.layout, image.rank);
+        let view = View::image(0, shape, image.layout, image.rank);
         let pending = Pending {
             operation: Operation::Pooling(pooling),
             node: node_name(node.proto).into(),
