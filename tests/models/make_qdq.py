@@ -179,7 +179,6 @@ def main():
         "residual_qdq_i8": (residual, 18, qdq, i8, {"per_channel": False}),
         "residual_qoperator": (residual, 13, qoperator, u8, symmetric),
         "islands_qdq": (islands, 14, qdq, u8, {}),
-        "islands_qdq_i8": (islands, 14, qdq, i8, {"per_channel": False}),
     }
     for name, (make, opset, form, activations, extra) in files.items():
         rng = np.random.default_rng(20)

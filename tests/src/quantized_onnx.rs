@@ -18,15 +18,13 @@ use crate::root;
 use crate::tflite_micro::samples;
 
 /// The committed models.
-pub const MODELS: [&str; 12] = [
+pub const MODELS: [&str; 10] = [
     "convnet_qdq",
     "convnet_qdq_i8",
     "convnet_qdq_symmetric",
     "convnet_qoperator",
     "islands_qdq",
-    "islands_qdq_i8",
     "residual_qdq",
-    "residual_qdq_i8",
     "residual_qoperator",
     "separable_qdq",
     "separable_qdq_i8",

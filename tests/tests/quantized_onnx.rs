@@ -40,6 +40,14 @@ fn quantized_models_equal_onnx_runtime() {
     compare("quantized-onnx-reference", &cases);
 }
 
+/// What ONNX Runtime computes in floats is refused, with what to do instead.
+#[test]
+fn floats_are_refused() {
+    let bytes = fs::read(committed("residual_qdq_i8")).expect("the model is committed");
+    let error = Conversion::new("forked", &bytes).err().expect("it is refused").to_string();
+    assert!(error.contains("relu_2_QuantizeLinear") && error.contains("QUInt8"), "{error}");
+}
+
 /// Damaged files are refused in one line or imported; none makes the converter panic.
 #[test]
 fn damaged_files_never_panic() {

@@ -29,6 +29,14 @@ const SUPPORTED: &str = "Add, AveragePool, Concat, Conv, Flatten, Gemm, GlobalAv
 const AT_BORDERS: &str = "has int8 at the border of the network, where ONNX Runtime computes in \
     floats; let the network take and give floats, or quantize to uint8";
 
+/// Why there are no signed integers in QOperator form.
+const NATIVE: &str = "gives int8 to QLinear operators, for which ONNX Runtime has no exact kernels on \
+    x86-64; quantize to uint8 (activation_type=QuantType.QUInt8)";
+
+/// Why signed integers must not fork.
+const FORKED: &str = "gives int8 that several nodes read, around which ONNX Runtime computes in floats \
+    on x86-64; quantize to uint8 (activation_type=QuantType.QUInt8)";
+
 /// An imported network, and what stood at its end without a layer of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
@@ -312,7 +320,7 @@ impl<'a> Import<'a> {
     /// By how much the values that ONNX Runtime computes with are larger: in QDQ form it takes `u8`
     /// for `i8`.
     pub fn lift(&self, element: ValueType) -> u8 {
-        if element == ValueType::I8 && !self.native { 128 } else { 0 }
+        if element == ValueType::I8 { 128 } else { 0 }
     }
 
     /// The nodes that read a result.
@@ -569,10 +577,20 @@ impl<'a> Import<'a> {
             }
         };
         let output = node.proto.output.first().map_or("", String::as_str);
-        let only_dequantized =
-            self.consumers(output).iter().all(|reader| reader.op_type == "DequantizeLinear");
-        if self.lift(element) > 0 && (self.is_output(output) || !only_dequantized) {
-            return Err(node.wrong(AT_BORDERS));
+        if element == ValueType::I8 {
+            if self.native {
+                return Err(node.wrong(NATIVE));
+            }
+            if self.is_output(output) {
+                return Err(node.wrong(AT_BORDERS));
+            }
+            let readers = self.consumers(output).into_iter().flat_map(|dequantize| {
+                let floats = dequantize.output.first().map_or("", String::as_str);
+                self.consumers(floats)
+            });
+            if readers.count() > 1 {
+                return Err(node.wrong(FORKED));
+            }
         }
         let value = match self.known(node, 0)?.clone() {
             Known::Input(view) => {

@@ -36,7 +36,7 @@ impl Linear {
         let rescale = |&scale: &f32| {
             // In this order in f32, as ONNX Runtime does.
             let factor = self.input.scale * scale / output.scale;
-            match factor.is_normal() {
+            match factor.is_normal() && factor > 0.0 {
                 true => Ok(FloatRescale { scale: factor, zero: output.zero }),
                 false => Err(format!("rescales by {factor:e}, which is no usable scale")),
             }
@@ -253,6 +253,11 @@ fn weights(node: &Cursor, filter: &QuantizedConstant, axis: usize) -> Result<Vec
             filter.scales.len(),
             filter.axis
         )));
+    }
+    if let Some(wrong) = filter.scales.iter().find(|scale| !(scale.is_normal() && **scale > 0.0)) {
+        return Err(
+            node.wrong(format!("weights of the scale {wrong:e}; expected a positive number"))
+        );
     }
     let middle = match filter.integers.element {
         DataType::Int8 => 0,
