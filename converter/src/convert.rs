@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use firmware_core::blob::Layout;
 use sha2::{Digest, Sha256};
 
 use crate::arena::{self, ArenaPlan};
+use crate::emit::blob::BlobEmitError;
 use crate::emit::report::{self, Report};
-use crate::emit::{Origin, golden, int8_onnx, rust};
+use crate::emit::{Origin, blob, c, golden, int8_onnx, rust};
 use crate::graph::{Graph, Shape};
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
@@ -18,6 +20,8 @@ use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
 use crate::record::{self, InputRecord, ModelRecord, RecordError, describe};
 use inkling_data::Dataset;
+use inkling_data::prepare::InputForm;
+use inkling_data::random::{Purpose, Random};
 use inkling_data::read::labels;
 use inkling_support::digest::sha256;
 use inkling_support::files::write_set;
@@ -63,12 +67,20 @@ pub struct Converter<'a> {
     pixels: Option<PixelScale>,
     exponents: Option<Exponents>,
     record: Option<ModelRecord>,
+    form: Option<InputForm>,
 }
 
 impl<'a> Converter<'a> {
     /// A conversion of the bytes of an `.onnx` file into a network called `name`.
     pub fn new(name: &str, onnx: &'a [u8]) -> Self {
-        Self { name: name.to_string(), onnx, pixels: None, exponents: None, record: None }
+        Self {
+            name: name.to_string(),
+            onnx,
+            pixels: None,
+            exponents: None,
+            record: None,
+            form: None,
+        }
     }
 
     /// How pixels were scaled for training. Without it the file says so: in its own record, by
@@ -82,6 +94,12 @@ impl<'a> Converter<'a> {
     /// own record, if it has one, is carried on. Inputs, outputs and source are filled in.
     pub fn record(mut self, record: ModelRecord) -> Self {
         self.record = Some(record);
+        self
+    }
+
+    /// What brings samples to the bytes of the input, where the record does not say it.
+    pub fn form(mut self, form: InputForm) -> Self {
+        self.form = Some(form);
         self
     }
 
@@ -104,6 +122,23 @@ impl<'a> Converter<'a> {
         lowered(graph, &pixels)
     }
 
+    /// The integer network, as far as it can be had without images: layers, shapes, types and sizes
+    /// are those of a conversion, exponents that the file does not bring are chosen on noise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Converter::convert`].
+    pub fn sketch(&self) -> Result<QuantizedNetwork, ConvertError> {
+        let base = self.base()?;
+        let mut graph = read::read(self.onnx)?;
+        if let Some(InputRecord { shape: [height, width, channels], .. }) = base.inputs.first() {
+            graph.see_input_as(Shape::new(*height, *width, *channels));
+        }
+        let (pixels, _) = passes::choose_pixel_scale(&graph, self.given_pixels(&base))?;
+        let float = lowered(graph, &pixels)?;
+        Ok(quantize(&float, &noise(&float), &base.exponents)?)
+    }
+
     /// What is known before the file is read.
     fn base(&self) -> Result<ModelRecord, ConvertError> {
         let own = ModelRecord::of_onnx(self.onnx)?;
@@ -124,7 +159,7 @@ impl<'a> Converter<'a> {
 
     /// The pixel scale that somebody gave, or that a record says.
     fn given_pixels(&self, base: &ModelRecord) -> Option<PixelScale> {
-        self.pixels.or_else(|| base.pixel_scale())
+        self.pixels.clone().or_else(|| base.pixel_scale())
     }
 
     /// Converts, choosing exponents on up to [`CALIBRATION_IMAGES`] of `images`, evenly spaced.
@@ -160,7 +195,10 @@ impl<'a> Converter<'a> {
                 }
             },
         };
-        let of_float = describe::float_model(base, input, &pixels);
+        let mut of_float = describe::float_model(base, input, &pixels);
+        if let Some(form) = &self.form {
+            of_float.inputs[0].preparation.form.get_or_insert_with(|| form.clone());
+        }
         let source = record::attach(self.onnx, &of_float);
         let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan(&network);
@@ -204,19 +242,37 @@ pub fn restore(
     record: &ModelRecord,
     int8_onnx: &[u8],
 ) -> Result<(Network, QuantizedNetwork), RestoreError> {
-    let pixels = record.pixel_scale().unwrap_or_default();
-    let mut graph = read::read(float_onnx).map_err(ConvertError::from)?;
-    if let Some(InputRecord { shape: [height, width, channels], .. }) = record.inputs.first() {
-        graph.see_input_as(Shape::new(*height, *width, *channels));
-    }
-    let float = lowered(graph, &pixels)?;
-    let network =
-        quantize(&float, &blank(&float), &record.exponents).map_err(ConvertError::from)?;
+    let (float, network) = restored(float_onnx, record)?;
     // What lies beside it a file does not know.
     let own = ModelRecord { files: BTreeMap::new(), ..record.clone() };
     if int8_onnx::emit(&network, &own) != int8_onnx {
         return Err(RestoreError::Another);
     }
+    Ok((float, network))
+}
+
+/// A few images of noise.
+fn noise(network: &Network) -> Dataset {
+    const IMAGES: usize = 4;
+    let mut random = Random::new(0, Purpose::Calibration, 0);
+    let input = network.input;
+    let samples = (0..IMAGES * input.size()).map(|_| random.below(256) as u8).collect();
+    let names = labels::numbers(network.classes().max(2));
+    Dataset::new([input.height, input.width, input.channels], samples, vec![0; IMAGES], names)
+}
+
+/// What a float file and the record beside it give.
+pub(crate) fn restored(
+    float_onnx: &[u8],
+    record: &ModelRecord,
+) -> Result<(Network, QuantizedNetwork), ConvertError> {
+    let pixels = record.pixel_scale().unwrap_or_default();
+    let mut graph = read::read(float_onnx)?;
+    if let Some(InputRecord { shape: [height, width, channels], .. }) = record.inputs.first() {
+        graph.see_input_as(Shape::new(*height, *width, *channels));
+    }
+    let float = lowered(graph, &pixels)?;
+    let network = quantize(&float, &blank(&float), &record.exponents)?;
     Ok((float, network))
 }
 
@@ -266,6 +322,21 @@ impl Conversion {
     /// The integer network as ONNX.
     pub fn int8_onnx(&self) -> Vec<u8> {
         int8_onnx::emit(&self.network, &self.record)
+    }
+
+    /// The model as data, for the kernels that take `layout`.
+    ///
+    /// # Errors
+    ///
+    /// What has no form in a blob; names the layer.
+    pub fn blob(&self, layout: Layout) -> Result<Vec<u8>, BlobEmitError> {
+        blob::emit(&self.network, &self.arena, &self.origin, layout)
+    }
+
+    /// The headers for C: the model's, and one with golden images, picked from `images`.
+    pub fn c_headers(&self, images: &Dataset) -> [(String, String); 2] {
+        let samples = golden::samples(&self.network, images);
+        c::headers(&self.network, &self.arena, &samples, &self.origin)
     }
 
     /// The Rust module of golden images, picked from `images`.

@@ -23,15 +23,18 @@ pub mod qdq;
 pub mod tflite;
 
 pub mod arena;
+pub mod build;
 mod convert;
 pub mod doubts;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
 pub mod imported;
+pub mod inspect;
 pub mod interpreter;
 pub mod limits;
 pub mod lower;
+pub mod nodes;
 pub mod onnx;
 pub mod operators;
 pub mod passes;

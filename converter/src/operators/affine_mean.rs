@@ -3,9 +3,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Multiplier, Offset, Window, kernels};
 
 use super::{IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::Shape;
 use crate::quantized::Rescaling;
@@ -60,5 +62,16 @@ impl IntegerOperator for AffineMean {
     fn rust_call(&self, call: &Call, code: &mut String) {
         let x = call.regions(code, call.layer.input());
         let _ = writeln!(code, "    {}.forward({x}, y);", call.static_name());
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let input = writing.input();
+        let Rescaling::Multiplier(rescale) = &self.rescale else { return None };
+        let data = Data::default().stored(&[writing.rescale(rescale)]);
+        Some(LayerBlob {
+            window: Some(Window::new([input.height, input.width])),
+            extra: [self.offset(input), 0],
+            ..LayerBlob::new(Kind::AveragePool2d, data)
+        })
     }
 }

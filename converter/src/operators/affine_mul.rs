@@ -1,10 +1,12 @@
 //! `affine_mul`: the product of two values that have scales and zero points of their own, requantized as
 //! TensorFlow Lite for Microcontrollers or ONNX Runtime does. The second may have one pixel for all.
 
+use firmware_core::blob::Kind;
 use firmware_core::kernels::{self, Combine};
 use firmware_core::{LayerKind, Multiplier};
 
 use super::{IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::ValueId;
 use crate::quantized::Rescaling;
@@ -78,5 +80,11 @@ impl IntegerOperator for AffineMul {
 
     fn rust_call(&self, call: &Call, code: &mut String) {
         call.elementwise(code);
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let Rescaling::Multiplier(rescale) = &self.rescale else { return None };
+        let data = Data::default().stored(&[writing.rescale(rescale)]);
+        Some(LayerBlob { extra: self.zeros, ..LayerBlob::new(Kind::AffineMul, data) })
     }
 }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Window, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, Linear};
 use crate::emit::rust::{Call, Types};
 use crate::evaluate::{accumulate, transpose};
@@ -12,7 +14,7 @@ use crate::graph::{Operator, Shape};
 use crate::lower::{Fused, Layer, Lowering, Node};
 use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
-use crate::quantized::{Parameters, QuantizedLayer, ValueType};
+use crate::quantized::{Parameters, QuantizedLayer, Requantization, ValueType};
 use crate::reference::{Integers, Run};
 
 /// Weights `[out][in]`, with `in` in height × width × channel order.
@@ -127,5 +129,12 @@ impl IntegerOperator for QuantizedFullyConnected {
         let window = Window::new([input.height, input.width]);
         let linear = Linear { parameters: &self.parameters, window: &window, groups: 1 };
         emitter.linear_conv(layer, &linear)
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        if let Requantization::FloatScales(_) = self.parameters.requantization {
+            return None;
+        }
+        Some(LayerBlob::new(Kind::FullyConnected, writing.connected(&self.parameters)))
     }
 }
