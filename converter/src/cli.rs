@@ -20,7 +20,7 @@ use converter::prove::Proof;
 use converter::quantized::QuantizedNetwork;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, read, tflite};
+use converter::{Conversion, Converter, qdq, read, tflite};
 use inkling_data::Dataset;
 use inkling_data::prepare::{Layout, Polarity};
 use inkling_support::{console, files, names, shell};
@@ -56,8 +56,8 @@ enum Command {
 /// The main job: a model to model.rs, golden.rs, a model card and, from float ONNX, int8.onnx.
 #[derive(Args)]
 struct ConvertArgs {
-    /// A float ONNX model from PyTorch, Keras (tf2onnx) or this project's trainer; or an int8
-    /// .tflite model, which is taken as it is
+    /// A float ONNX model from PyTorch, Keras (tf2onnx) or this project's trainer; or a quantized
+    /// model, an int8 .tflite or an ONNX file in QDQ or QOperator form, which is taken as it is
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Samples that choose the exponents of a float model: a data set in any form that the trainer
@@ -166,6 +166,10 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     if tflite::is_tflite(&fs::read(&args.model).with_context(at_file)?) {
         return import(args, &name);
     }
+    let onnx = read::load(&args.model).with_context(at_file)?;
+    if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
+        return import_onnx(args, &name, &onnx);
+    }
     let Some(folder) = &args.calibration else {
         bail!(
             "{}: a float model needs --calibration DATA, samples that look like what the device will \
@@ -173,7 +177,6 @@ fn convert(args: &ConvertArgs) -> Result<()> {
             args.model.display()
         );
     };
-    let onnx = read::load(&args.model).with_context(at_file)?;
     let own = ModelRecord::of_onnx(&onnx).with_context(at_file)?;
     let pixels = pixel_scale(args, own.as_ref())?;
     let converter = |record: Option<ModelRecord>| {
@@ -317,6 +320,40 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
         model: Inspection::new("int8 .tflite", network),
     };
     written.tell(args.json, || conversion.report_markdown());
+    Ok(())
+}
+
+/// An ONNX file that was quantized elsewhere: nothing is chosen, nothing translated.
+fn import_onnx(args: &ConvertArgs, name: &str, onnx: &[u8]) -> Result<()> {
+    let model = args.model.display();
+    ensure!(
+        args.calibration.is_none(),
+        "{model}: it is quantized already; leave out --calibration"
+    );
+    ensure!(
+        (args.pixel_divisor, &args.mean, &args.deviation) == (None, &None, &None),
+        "{model}: it says itself what its integers stand for; leave out --pixel-divisor, --mean and \
+         --deviation"
+    );
+    ensure!(
+        !args.emit.contains(&Form::Blob) && !args.emit.contains(&Form::C),
+        "{model}: a quantized ONNX file is written as model.rs only; leave out --emit"
+    );
+    let conversion = qdq::Conversion::new(name, onnx).with_context(|| model.to_string())?;
+    let network = &conversion.imported.network;
+    let misfit = misfit(args, || Ok(network.clone()))?;
+    let _folder = files::prepare_folder(&args.out, &qdq::FILES)?;
+    conversion.model.write(&args.out)?;
+    let written = Written {
+        name,
+        folder: &args.out,
+        files: &qdq::FILES,
+        accuracy: None,
+        notes: &[],
+        warnings: &misfit.into_iter().collect::<Vec<_>>(),
+        model: Inspection::new("quantized ONNX", network),
+    };
+    written.tell(args.json, || conversion.model.report_markdown());
     Ok(())
 }
 

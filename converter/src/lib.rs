@@ -19,6 +19,7 @@
 
 #[macro_use]
 pub mod reference;
+pub mod qdq;
 pub mod tflite;
 
 pub mod arena;
@@ -28,6 +29,7 @@ pub mod doubts;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
+pub mod imported;
 pub mod inspect;
 pub mod interpreter;
 pub mod limits;

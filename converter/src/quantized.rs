@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firmware_core::{LayerKind, Multiplier};
+use firmware_core::{FloatScale, LayerKind, Multiplier};
 
 use crate::graph::{Shape, ValueId};
 use crate::operators::IntegerOp;
@@ -121,6 +121,56 @@ impl Rescale {
     }
 }
 
+/// What ONNX Runtime does to an accumulator: a multiplication by an `f32`, rounded half to even, and
+/// a zero point. The output's type has the only bounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FloatRescale {
+    /// A positive normal number, or 0.
+    pub scale: f32,
+    pub zero: i32,
+}
+
+// A scale is a number.
+impl Eq for FloatRescale {}
+
+impl FloatRescale {
+    pub fn kernel(&self) -> FloatScale {
+        FloatScale::new(self.scale, self.zero as i16)
+    }
+
+    /// As Rust writes it.
+    pub fn rust(&self) -> String {
+        format!("FloatScale::new({:?}, {})", self.scale, self.zero)
+    }
+}
+
+/// How one of the runtimes rescales: what a layer without weights of its own has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rescaling {
+    /// TensorFlow Lite for Microcontrollers'.
+    Multiplier(Rescale),
+    /// ONNX Runtime's.
+    Float(FloatRescale),
+}
+
+impl Rescaling {
+    /// Its type in Rust.
+    pub fn rust_type(&self) -> &'static str {
+        match self {
+            Self::Multiplier(_) => "Multiplier",
+            Self::Float(_) => "FloatScale",
+        }
+    }
+
+    /// As Rust writes it.
+    pub fn rust(&self) -> String {
+        match self {
+            Self::Multiplier(rescale) => rescale.rust(),
+            Self::Float(rescale) => rescale.rust(),
+        }
+    }
+}
+
 /// What becomes of the accumulators of a layer with weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requantization {
@@ -128,8 +178,10 @@ pub enum Requantization {
     None,
     /// Bits by which each output channel's are shifted right.
     Shifts(Vec<u8>),
-    /// What each output channel's are multiplied by.
+    /// What each output channel's are multiplied by, rounded twice.
     Rescales(Vec<Rescale>),
+    /// What each output channel's are multiplied by as an `f32`.
+    FloatScales(Vec<FloatRescale>),
 }
 
 impl Requantization {
@@ -143,6 +195,7 @@ impl Requantization {
             Self::None => 0,
             Self::Shifts(shifts) => shifts.len(),
             Self::Rescales(rescales) => size_of::<Multiplier>() * rescales.len(),
+            Self::FloatScales(rescales) => size_of::<FloatScale>() * rescales.len(),
         }
     }
 }

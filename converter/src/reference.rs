@@ -2,10 +2,12 @@
 //! code that defines what a device computes, with shapes known at run time.
 
 use firmware_core::kernels::Pool2dShape;
-use firmware_core::{Activation, Multiplier, Requantize, Shift, Window, argmax};
+use firmware_core::{Activation, FloatScale, Multiplier, Requantize, Shift, Window, argmax};
 
 use crate::graph::Shape;
-use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, Requantization, ValueType};
+use crate::quantized::{
+    Parameters, QuantizedLayer, QuantizedNetwork, Requantization, Rescaling, ValueType,
+};
 use inkling_data::Dataset;
 use inkling_support::parallel;
 
@@ -138,6 +140,9 @@ impl Run<'_> {
             Requantization::Rescales(rescales) => {
                 rescales.iter().map(|rescale| Requantized::Multiplier(rescale.kernel())).collect()
             }
+            Requantization::FloatScales(rescales) => {
+                rescales.iter().map(|rescale| Requantized::FloatScale(rescale.kernel())).collect()
+            }
         }
     }
 }
@@ -148,6 +153,16 @@ pub enum Requantized {
     /// With the bounds of the layer's activation.
     Shift(Shift, [i32; 2]),
     Multiplier(Multiplier),
+    FloatScale(FloatScale),
+}
+
+impl From<Rescaling> for Requantized {
+    fn from(rescaling: Rescaling) -> Self {
+        match rescaling {
+            Rescaling::Multiplier(rescale) => Self::Multiplier(rescale.kernel()),
+            Rescaling::Float(rescale) => Self::FloatScale(rescale.kernel()),
+        }
+    }
 }
 
 impl Requantize for Requantized {
@@ -155,6 +170,7 @@ impl Requantize for Requantized {
         match self {
             Self::Shift(shift, [low, high]) => shift.apply(accumulator).max(low).min(high),
             Self::Multiplier(multiplier) => multiplier.apply(accumulator),
+            Self::FloatScale(scale) => scale.apply(accumulator),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Sum and product of two values with scales and zero points of their own, as TensorFlow Lite for
-//! Microcontrollers computes them.
+//! Sum and product of two values with scales and zero points of their own: the sum as TensorFlow Lite
+//! for Microcontrollers computes it, the product with any requantization.
 
 use crate::kernels::Combine;
 use crate::multiplier::multiply;
@@ -86,19 +86,19 @@ impl Combine for AffineAdd {
 /// assert_eq!(y, [[[-29, -128], [70, 0]]]); // 127.5 goes away from zero
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AffineMul {
+pub struct AffineMul<R = Multiplier> {
     zeros: [i16; 2],
-    requantize: Multiplier,
+    requantize: R,
 }
 
-impl AffineMul {
+impl<R> AffineMul<R> {
     /// The zero points of the two factors and what brings their product to the output.
-    pub const fn new(zeros: [i16; 2], requantize: Multiplier) -> Self {
+    pub const fn new(zeros: [i16; 2], requantize: R) -> Self {
         Self { zeros, requantize }
     }
 }
 
-impl Combine for AffineMul {
+impl<R: Requantize> Combine for AffineMul<R> {
     #[inline(always)]
     fn combine(self, a: i32, b: i32) -> i32 {
         let [first, second] = self.zeros.map(i32::from);

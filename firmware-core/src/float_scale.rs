@@ -3,7 +3,7 @@
 use crate::Requantize;
 
 /// Bits of the significand of an `f32`.
-const SIGNIFICAND: u32 = 24;
+pub(crate) const SIGNIFICAND: u32 = 24;
 
 /// Multiplication by an `f32` as ONNX Runtime's integer kernels do it: the accumulator becomes an
 /// `f32`, the product is rounded to an `f32`, that to an integer, each time half to even, and a
@@ -38,18 +38,21 @@ impl FloatScale {
     /// If the scale is negative, subnormal or not finite, or if the zero point is outside of
     /// -128..=255: in a `static` or a `const` that is a compile error.
     pub const fn new(scale: f32, zero: i16) -> Self {
-        let bits = scale.to_bits();
-        let exponent = bits >> (SIGNIFICAND - 1);
-        assert!(bits == 0 || (exponent > 0 && exponent < 255), "a scale is a positive number");
         assert!(zero >= -128 && zero <= 255, "a zero point is a value of the output");
-        let hidden = 1 << (SIGNIFICAND - 1);
-        Self {
-            significand: if bits == 0 { 0 } else { (bits & (hidden - 1)) | hidden },
-            // The exponent's bias is 127.
-            shift: 127 + (SIGNIFICAND as i16 - 1) - exponent as i16,
-            zero,
-        }
+        let (significand, shift) = split(scale);
+        Self { significand, shift, zero }
     }
+}
+
+/// A positive normal `f32`, or 0, as `significand * 2^-shift`.
+pub(crate) const fn split(scale: f32) -> (u32, i16) {
+    let bits = scale.to_bits();
+    let exponent = bits >> (SIGNIFICAND - 1);
+    assert!(bits == 0 || (exponent > 0 && exponent < 255), "a scale is a positive number");
+    let hidden = 1 << (SIGNIFICAND - 1);
+    let significand = if bits == 0 { 0 } else { (bits & (hidden - 1)) | hidden };
+    // The exponent's bias is 127.
+    (significand, 127 + (SIGNIFICAND as i16 - 1) - exponent as i16)
 }
 
 impl Requantize for FloatScale {
@@ -71,14 +74,14 @@ impl Requantize for FloatScale {
 
 /// The number with only its 24 highest bits kept, rounded half to even.
 #[inline(always)]
-fn to_significand(number: u64) -> u64 {
+pub(crate) fn to_significand(number: u64) -> u64 {
     let low = (u64::BITS - number.leading_zeros()).saturating_sub(SIGNIFICAND);
     shift_right(number, low) << low
 }
 
 /// `number / 2^bits`, rounded half to even.
 #[inline(always)]
-fn shift_right(number: u64, bits: u32) -> u64 {
+pub(crate) fn shift_right(number: u64, bits: u32) -> u64 {
     let Some(floor) = number.checked_shr(bits) else { return 0 };
     let remainder = number & ((1 << bits) - 1);
     // Doubled, so that it holds for a shift by no bits as well; the half goes up from an odd floor.

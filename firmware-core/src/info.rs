@@ -68,7 +68,8 @@ pub enum LayerKind {
     LeakyRelu,
     /// [`kernels::lookup`](crate::kernels::lookup)
     Lookup,
-    /// [`kernels::elementwise`](crate::kernels::elementwise) of [`AffineAdd`](crate::AffineAdd)
+    /// [`kernels::elementwise`](crate::kernels::elementwise) of [`AffineAdd`](crate::AffineAdd) or
+    /// [`FloatAdd`](crate::FloatAdd)
     AffineAdd,
     /// [`kernels::elementwise`](crate::kernels::elementwise) of [`AffineMul`](crate::AffineMul)
     AffineMul,
@@ -84,6 +85,8 @@ pub enum LayerKind {
     PRelu,
     /// [`kernels::average_pool2d_inside`](crate::kernels::average_pool2d_inside)
     AveragePool2dInside,
+    /// [`kernels::float_mean_pool2d`](crate::kernels::float_mean_pool2d)
+    FloatMeanPool2d,
 }
 
 impl LayerKind {
@@ -109,6 +112,7 @@ impl LayerKind {
             Self::Gather => "gather",
             Self::PRelu => "prelu",
             Self::AveragePool2dInside => "average_pool2d_inside",
+            Self::FloatMeanPool2d => "float_mean_pool2d",
         }
     }
 }

@@ -53,6 +53,8 @@ mod batch;
 pub mod blob;
 mod channels;
 mod flatten;
+mod float_add;
+mod float_mean;
 mod float_scale;
 mod info;
 pub mod kernels;
@@ -78,13 +80,15 @@ pub use arena::Arena;
 #[cfg(any(test, feature = "std"))]
 pub use batch::infer_batch;
 pub use flatten::flatten;
+pub use float_add::FloatAdd;
+pub use float_mean::FloatMean;
 pub use float_scale::FloatScale;
 pub use info::{LayerInfo, LayerKind, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
     Add, AveragePool2d, AveragePool2dInside, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise,
-    FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d, MeanPool2d, PRelu, Pad2d,
-    PaddedWith, Strided, Unit,
+    FloatMeanPool2d, FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d,
+    MeanPool2d, PRelu, Pad2d, PaddedWith, Strided, Unit,
 };
 pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;

@@ -10,6 +10,7 @@ pub mod mcu;
 pub mod networks;
 pub mod onnxruntime;
 pub mod pictures;
+pub mod quantized_onnx;
 mod skip;
 pub mod structures;
 pub mod tflite_micro;

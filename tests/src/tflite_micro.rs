@@ -84,7 +84,7 @@ fn run(model: &Path, tensor: usize, inputs: &[u8]) -> Vec<u8> {
 }
 
 /// Samples as bytes: noise over the whole range, and smooth signals as sensors and pictures are.
-fn samples(seed: u64, count: usize, size: usize) -> Vec<u8> {
+pub fn samples(seed: u64, count: usize, size: usize) -> Vec<u8> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut bytes = Vec::with_capacity(count * size);
     for sample in 0..count {

@@ -119,7 +119,8 @@ impl Writing<'_> {
     /// Biases and requantizations of a layer with weights.
     pub fn channels(&self, parameters: &Parameters) -> Data {
         let requantize: Vec<Stored> = match &parameters.requantization {
-            Requantization::None => Vec::new(),
+            // The layers that have these have no form in a blob.
+            Requantization::None | Requantization::FloatScales(_) => Vec::new(),
             Requantization::Shifts(shifts) => shifts.iter().map(|&bits| self.shift(bits)).collect(),
             Requantization::Rescales(all) => all.iter().map(|one| self.rescale(one)).collect(),
         };

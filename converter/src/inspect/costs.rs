@@ -45,7 +45,9 @@ pub fn kind(layer: &QuantizedLayer) -> String {
         (_, kind) => kind.name(),
     };
     match layer.parameters().map(|parameters| &parameters.requantization) {
-        Some(Requantization::Rescales(_)) => format!("{kernel}, rescaled"),
+        Some(Requantization::Rescales(_) | Requantization::FloatScales(_)) => {
+            format!("{kernel}, rescaled")
+        }
         _ => kernel.into(),
     }
 }

@@ -1,5 +1,5 @@
 //! `average_pool2d` over all pixels, with a scale and a zero point, as TensorFlow Lite for
-//! Microcontrollers computes its MEAN.
+//! Microcontrollers computes its MEAN, or ONNX Runtime its QLinearGlobalAveragePool.
 
 use std::fmt::Write;
 
@@ -10,14 +10,14 @@ use super::{IntegerOperator, Static};
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::Shape;
-use crate::quantized::Rescale;
-use crate::reference::{Integers, Run};
+use crate::quantized::Rescaling;
+use crate::reference::{Integers, Requantized, Run};
 
 /// The sum over all pixels, less the zero points, is rescaled; the factor has the division in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AffineMean {
     pub input_zero: i32,
-    pub rescale: Rescale,
+    pub rescale: Rescaling,
 }
 
 impl AffineMean {
@@ -39,7 +39,7 @@ impl IntegerOperator for AffineMean {
     fn run(&self, run: &Run) -> Integers {
         let input = run.shapes[0];
         let shape = run.pool2d(Window::new([input.height, input.width]));
-        let requantize = Offset::new(self.offset(input), self.rescale.kernel());
+        let requantize = Offset::new(self.offset(input), Requantized::from(self.rescale));
         let mut y = run.output();
         with_elements!(run.inputs[0], |x| {
             with_elements!(&mut y, |y| kernels::average_pool2d(&shape, x, requantize, y))
@@ -49,7 +49,8 @@ impl IntegerOperator for AffineMean {
 
     fn rust_type(&self, types: &Types) -> String {
         let Shape { height, width, .. } = types.input();
-        format!("AveragePool2d<{height}, {width}, Strided<{height}, {width}>, Offset<Multiplier>>")
+        let rescale = self.rescale.rust_type();
+        format!("AveragePool2d<{height}, {width}, Strided<{height}, {width}>, Offset<{rescale}>>")
     }
 
     fn rust_static(&self, types: &Types) -> Option<Static> {
@@ -65,7 +66,8 @@ impl IntegerOperator for AffineMean {
 
     fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
         let input = writing.input();
-        let data = Data::default().stored(&[writing.rescale(&self.rescale)]);
+        let Rescaling::Multiplier(rescale) = &self.rescale else { return None };
+        let data = Data::default().stored(&[writing.rescale(rescale)]);
         Some(LayerBlob {
             window: Some(Window::new([input.height, input.width])),
             extra: [self.offset(input), 0],

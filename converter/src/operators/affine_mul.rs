@@ -1,27 +1,27 @@
-//! `affine_mul`: the product of two values that have scales and zero points of their own, as TensorFlow
-//! Lite for Microcontrollers computes it. The second may have one pixel for all.
+//! `affine_mul`: the product of two values that have scales and zero points of their own, requantized as
+//! TensorFlow Lite for Microcontrollers or ONNX Runtime does. The second may have one pixel for all.
 
-use firmware_core::LayerKind;
 use firmware_core::blob::Kind;
 use firmware_core::kernels::{self, Combine};
+use firmware_core::{LayerKind, Multiplier};
 
 use super::{IntegerOperator, Static};
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::ValueId;
-use crate::quantized::Rescale;
-use crate::reference::{Integers, Run};
+use crate::quantized::Rescaling;
+use crate::reference::{Integers, Requantized, Run};
 
 /// The zero points of both factors, and what becomes of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AffineMul {
     pub zeros: [i32; 2],
-    pub rescale: Rescale,
+    pub rescale: Rescaling,
 }
 
 impl AffineMul {
-    fn kernel(&self) -> firmware_core::AffineMul {
-        firmware_core::AffineMul::new(self.zeros.map(|zero| zero as i16), self.rescale.kernel())
+    fn kernel(&self) -> firmware_core::AffineMul<Requantized> {
+        firmware_core::AffineMul::new(self.zeros.map(|zero| zero as i16), self.rescale.into())
     }
 
     /// The product of two integers.
@@ -41,7 +41,7 @@ impl IntegerOperator for AffineMul {
     }
 
     fn parameter_bytes(&self) -> usize {
-        size_of::<firmware_core::AffineMul>()
+        size_of::<firmware_core::AffineMul<Multiplier>>()
     }
 
     fn run(&self, run: &Run) -> Integers {
@@ -66,7 +66,10 @@ impl IntegerOperator for AffineMul {
     }
 
     fn rust_type(&self, _: &Types) -> String {
-        "Elementwise<AffineMul>".into()
+        match self.rescale {
+            Rescaling::Multiplier(_) => "Elementwise<AffineMul>".into(),
+            Rescaling::Float(_) => "Elementwise<AffineMul<FloatScale>>".into(),
+        }
     }
 
     fn rust_static(&self, _: &Types) -> Option<Static> {
@@ -80,7 +83,8 @@ impl IntegerOperator for AffineMul {
     }
 
     fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
-        let data = Data::default().stored(&[writing.rescale(&self.rescale)]);
+        let Rescaling::Multiplier(rescale) = &self.rescale else { return None };
+        let data = Data::default().stored(&[writing.rescale(rescale)]);
         Some(LayerBlob { extra: self.zeros, ..LayerBlob::new(Kind::AffineMul, data) })
     }
 }

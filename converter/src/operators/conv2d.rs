@@ -17,7 +17,7 @@ use crate::graph::{Operator, Shape};
 use crate::lower::{Fused, Layer, Lowering, Node};
 use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
-use crate::quantized::{Parameters, QuantizedLayer, ValueType};
+use crate::quantized::{Parameters, QuantizedLayer, Requantization, ValueType};
 use crate::reference::{Integers, Run};
 
 /// Weights `[out][kh][kw][in / groups]`; each of the `groups` equal runs of output channels reads the
@@ -259,6 +259,9 @@ impl IntegerOperator for QuantizedConv2d {
     }
 
     fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        if let Requantization::FloatScales(_) = self.parameters.requantization {
+            return None;
+        }
         let parameters = &self.parameters;
         let kind = kind_of(self.kind());
         let data = match kind {

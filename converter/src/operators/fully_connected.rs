@@ -14,7 +14,7 @@ use crate::graph::{Operator, Shape};
 use crate::lower::{Fused, Layer, Lowering, Node};
 use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
-use crate::quantized::{Parameters, QuantizedLayer, ValueType};
+use crate::quantized::{Parameters, QuantizedLayer, Requantization, ValueType};
 use crate::reference::{Integers, Run};
 
 /// Weights `[out][in]`, with `in` in height × width × channel order.
@@ -132,6 +132,9 @@ impl IntegerOperator for QuantizedFullyConnected {
     }
 
     fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        if let Requantization::FloatScales(_) = self.parameters.requantization {
+            return None;
+        }
         Some(LayerBlob::new(Kind::FullyConnected, writing.connected(&self.parameters)))
     }
 }

@@ -19,6 +19,8 @@ pub mod average_pool2d;
 pub mod average_pool2d_inside;
 pub mod concat;
 pub mod conv2d;
+pub mod float_add;
+pub mod float_mean_pool2d;
 pub mod fully_connected;
 pub mod functions;
 pub mod gather;
@@ -94,6 +96,8 @@ operators! {
         AffineMul(affine_mul::AffineMul),
         MeanPool2d(mean_pool2d::MeanPool2d),
         AffineMean(affine_mean::AffineMean),
+        FloatAdd(float_add::FloatAdd),
+        FloatMeanPool2d(float_mean_pool2d::FloatMeanPool2d),
         Pad2d(pad2d::Pad2d),
         Mul(mul::QuantizedMul),
         Gather(gather::Gather),

@@ -204,6 +204,16 @@ fn beside(folder: &Path, location: &str) -> Result<PathBuf, String> {
 
 /// Every name is defined once: with two, the runtimes would choose differently.
 fn check_names(graph: &pb::GraphProto) -> Result<(), ReadError> {
+    let of_nodes = graph.node.iter().flat_map(|node| {
+        let own = [&node.name, &node.op_type, &node.domain];
+        own.into_iter().chain(&node.input).chain(&node.output)
+    });
+    let values = graph.input.iter().chain(&graph.output).map(|value| &value.name);
+    let tensors = graph.initializer.iter().map(|tensor| &tensor.name);
+    let mut names = of_nodes.chain(values).chain(tensors);
+    if let Some(name) = names.find(|name| name.chars().any(char::is_control)) {
+        return Err(ReadError::Graph(format!("the name {name:?} has control characters")));
+    }
     let mut initializers = HashSet::new();
     for tensor in &graph.initializer {
         if !initializers.insert(tensor.name.as_str()) {

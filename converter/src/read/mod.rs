@@ -12,7 +12,7 @@ mod functions;
 mod input;
 pub(crate) mod operators;
 mod structure;
-mod view;
+pub(crate) mod view;
 
 use std::collections::HashMap;
 
@@ -154,12 +154,12 @@ pub fn input_dims(bytes: &[u8]) -> Result<Vec<usize>, ReadError> {
     Ok(dims)
 }
 
-fn is_standard(domain: &str) -> bool {
+pub(crate) fn is_standard(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
 
 /// What a person would call a node: its name, or where it has none its output's.
-fn node_name(proto: &pb::NodeProto) -> &str {
+pub(crate) fn node_name(proto: &pb::NodeProto) -> &str {
     match proto.output.first() {
         Some(output) if proto.name.is_empty() => output,
         _ => &proto.name,

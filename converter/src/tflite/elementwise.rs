@@ -14,7 +14,7 @@ use crate::operators::affine_mul::AffineMul;
 use crate::operators::concat::Concat;
 use crate::operators::lookup::QuantizedLookup;
 use crate::operators::pad2d::Pad2d;
-use crate::quantized::{Factor, QuantizedLayer, Rescale, ValueType};
+use crate::quantized::{Factor, QuantizedLayer, Rescale, Rescaling, ValueType};
 
 /// The bits that ADD shifts its terms left by.
 const HEADROOM: i32 = 20;
@@ -245,7 +245,8 @@ impl Import<'_> {
         let real = f64::from(input.scale) / f64::from(output.scale);
         let factor = mean_factor(real, pixels)
             .ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))?;
-        let rescale = Rescale { factor, zero: output.zero, bounds: [-128, 127] };
+        let rescale =
+            Rescaling::Multiplier(Rescale { factor, zero: output.zero, bounds: [-128, 127] });
         let op = AffineMean { input_zero: input.zero, rescale };
         self.push(operator, op, vec![id], Shape::flat(value.shape.channels))
     }
@@ -335,7 +336,7 @@ fn product(
         .ok_or_else(|| operator.error(format!("scales with a ratio of {real:e}")))?;
     Ok(Combination::Mul(AffineMul {
         zeros: [a.zero, b.zero],
-        rescale: Rescale { factor, zero: output.zero, bounds },
+        rescale: Rescaling::Multiplier(Rescale { factor, zero: output.zero, bounds }),
     }))
 }
 

@@ -23,6 +23,7 @@ mod concat;
 mod conv2d;
 mod depthwise_conv2d;
 mod elementwise;
+mod float_mean_pool2d;
 mod fully_connected;
 mod gather;
 mod grouped_conv2d;
@@ -43,6 +44,7 @@ pub(crate) use conv2d::convolve;
 pub use conv2d::{Conv2dShape, conv2d, conv2d_accumulate, conv2d_max_pool2d};
 pub use depthwise_conv2d::depthwise_conv2d;
 pub use elementwise::{Combine, elementwise, elementwise_in_place};
+pub use float_mean_pool2d::float_mean_pool2d;
 #[cfg(kernels)]
 pub(crate) use fully_connected::connect;
 pub use fully_connected::{fully_connected, fully_connected_logits};

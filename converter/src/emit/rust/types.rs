@@ -5,7 +5,9 @@ use firmware_core::Window;
 use super::nested;
 use crate::graph::Shape;
 use crate::operators::Static;
-use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, Requantization, Rescale};
+use crate::quantized::{
+    FloatRescale, Parameters, QuantizedLayer, QuantizedNetwork, Requantization, Rescale,
+};
 
 /// A layer whose types are asked for.
 #[derive(Clone, Copy)]
@@ -26,6 +28,9 @@ impl Types<'_> {
             (_, Some(Parameters { requantization: Requantization::None, .. })) => "()".into(),
             (_, Some(Parameters { requantization: Requantization::Rescales(_), .. })) => {
                 "Multiplier".into()
+            }
+            (_, Some(Parameters { requantization: Requantization::FloatScales(_), .. })) => {
+                "FloatScale".into()
             }
             (Some([low, high]), _) => format!("Clip<{low}, {high}>"),
             (None, _) => "Shift".into(),
@@ -92,6 +97,11 @@ impl Types<'_> {
             }
             Requantization::Rescales(rescales) => {
                 let all: Vec<_> = rescales.iter().map(Rescale::rust).collect();
+                requantizations(&mut arguments, &all);
+                Static { constructor: "new", arguments }
+            }
+            Requantization::FloatScales(rescales) => {
+                let all: Vec<_> = rescales.iter().map(FloatRescale::rust).collect();
                 requantizations(&mut arguments, &all);
                 Static { constructor: "new", arguments }
             }

@@ -9,9 +9,9 @@ mod gemm;
 mod head;
 mod movement;
 mod pad;
-mod pool;
-mod reshape;
-mod window;
+pub(crate) mod pool;
+pub(crate) mod reshape;
+pub(crate) mod window;
 
 use crate::pb;
 
@@ -79,7 +79,7 @@ fn supported() -> String {
 
 /// A node with its context for errors.
 pub struct Cursor<'a> {
-    proto: &'a pb::NodeProto,
+    pub proto: &'a pb::NodeProto,
 }
 
 impl<'a> Cursor<'a> {
@@ -95,7 +95,7 @@ impl<'a> Cursor<'a> {
         Attributes(self.proto)
     }
 
-    fn int(&self, name: &str, default: i64) -> i64 {
+    pub fn int(&self, name: &str, default: i64) -> i64 {
         self.attributes().int(name, default)
     }
 
@@ -103,7 +103,7 @@ impl<'a> Cursor<'a> {
         self.attributes().float(name, default)
     }
 
-    fn ints(&self, name: &str) -> Option<&'a [i64]> {
+    pub fn ints(&self, name: &str) -> Option<&'a [i64]> {
         self.attributes().ints(name)
     }
 
@@ -117,7 +117,7 @@ impl<'a> Cursor<'a> {
             .ok_or_else(|| self.wrong(format!("input '{name}' is computed by no earlier node")))
     }
 
-    fn input_name(&self, index: usize) -> Option<&'a str> {
+    pub fn input_name(&self, index: usize) -> Option<&'a str> {
         self.proto.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
     }
 
@@ -206,11 +206,11 @@ impl<'a> Cursor<'a> {
 }
 
 /// A value that is an image, and how the file lays it out.
-struct Image {
-    value: usize,
-    shape: Shape,
-    layout: Layout,
-    rank: usize,
+pub(crate) struct Image {
+    pub value: usize,
+    pub shape: Shape,
+    pub layout: Layout,
+    pub rank: usize,
 }
 
 impl Image {

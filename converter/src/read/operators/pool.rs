@@ -5,14 +5,7 @@ use super::*;
 /// MaxPool and AveragePool.
 pub(super) fn pool(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let image = node.image(reader, &[Layout::ChannelsFirst])?;
-    let kernel = match (node.ints("kernel_shape"), image.rank) {
-        (Some(&[h, w]), 4) if h > 0 && w > 0 => [h as usize, w as usize],
-        (Some(&[w]), 3) if w > 0 => [1, w as usize],
-        (other, rank) => {
-            let rank = rank - 2;
-            return Err(node.wrong(format!("kernel_shape {other:?}; expected {rank} sizes")));
-        }
-    };
+    let kernel = kernel(node, image.rank)?;
     let (window, [height, width]) = window::window(node, kernel, &image)?;
     let shape = Shape { height, width, ..image.shape };
     if node.int("storage_order", 0) != 0 {
@@ -35,6 +28,18 @@ pub(super) fn pool(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
         ));
     }
     average(reader, node, image.value, window, shape, image.view(shape))
+}
+
+/// The kernel of a pooling over an image with `rank` dimensions.
+pub(crate) fn kernel(node: &Cursor, rank: usize) -> Result<[usize; 2], ReadError> {
+    match (node.ints("kernel_shape"), rank) {
+        (Some(&[h, w]), 4) if h > 0 && w > 0 => Ok([h as usize, w as usize]),
+        (Some(&[w]), 3) if w > 0 => Ok([1, w as usize]),
+        (other, rank) => {
+            let rank = rank - 2;
+            Err(node.wrong(format!("kernel_shape {other:?}; expected {rank} sizes")))
+        }
+    }
 }
 
 /// GlobalAveragePool and GlobalMaxPool.

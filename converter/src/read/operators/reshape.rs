@@ -15,18 +15,32 @@ pub(super) fn transpose(reader: &mut Reader, node: &Cursor) -> Result<(), ReadEr
 /// Flatten and Reshape.
 pub(super) fn reshape(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let view = node.raw_view(reader, 0)?;
+    let target = match node.proto.op_type.as_str() {
+        "Flatten" => None,
+        _ => Some(node.constant(reader, 1)?),
+    };
+    let target = target.as_ref().map(|constant| constant.as_ints()).transpose()?;
+    let next = reshaped(node, &view, target)?;
+    reader.bind(node.proto, Known::Value(next));
+    Ok(())
+}
+
+/// What Flatten, or Reshape with its `target`, makes of a view.
+pub(crate) fn reshaped(
+    node: &Cursor,
+    view: &View,
+    target: Option<&[i64]>,
+) -> Result<View, ReadError> {
     let old = view.dims();
-    let dims = match node.proto.op_type.as_str() {
-        "Flatten" => {
+    let dims = match target {
+        None => {
             let split = node.int("axis", 1);
             let split =
                 if split == old.len() as i64 { Ok(old.len()) } else { axis(split, old.len()) };
             let split = split.map_err(|what| node.wrong(what))?;
             vec![old[..split].iter().product(), old[split..].iter().product()]
         }
-        _ => {
-            let target = node.constant(reader, 1)?;
-            let target = target.as_ints()?;
+        Some(target) => {
             let allow_zero = node.int("allowzero", 0) != 0;
             let mut dims =
                 reshaped_dims(&old, target, allow_zero).map_err(|what| node.wrong(what))?;
@@ -43,11 +57,9 @@ pub(super) fn reshape(reader: &mut Reader, node: &Cursor) -> Result<(), ReadErro
             dims
         }
     };
-    let next = view.reshaped(&dims).ok_or_else(|| {
+    view.reshaped(&dims).ok_or_else(|| {
         node.wrong(format!("from {old:?} to {dims:?}: no kernel moves elements like this"))
-    })?;
-    reader.bind(node.proto, Known::Value(next));
-    Ok(())
+    })
 }
 
 /// Squeeze and Unsqueeze.

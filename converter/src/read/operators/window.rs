@@ -9,7 +9,7 @@ const LARGEST: i64 = 64;
 
 /// The window of a node over an image of two dimensions, or of one whose height is 1, and the size
 /// of its output. Sizes of one dimension come as `[1, K]`.
-pub(super) fn window(
+pub(crate) fn window(
     node: &Cursor,
     kernel: [usize; 2],
     image: &Image,

@@ -1,0 +1,231 @@
+//! A network that others quantized, and the files of its model folder.
+
+use std::fmt::Write;
+use std::io;
+use std::path::Path;
+
+use firmware_core::argmax;
+use inkling_support::files::write_set;
+use sha2::{Digest, Sha256};
+
+use crate::arena::{self, ArenaPlan};
+use crate::emit::golden::{self, Sample};
+use crate::emit::{Origin, report, rust};
+use crate::quantized::{QuantizedNetwork, Scale, ValueFormat, ValueType};
+use crate::record::{
+    self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
+};
+use crate::reference;
+
+/// Bytes of inputs and outputs that golden samples may take: they lie in a device's flash.
+const GOLDEN_BYTES: usize = 16 << 10;
+
+/// An imported network with all that is written of it.
+pub struct ImportedModel {
+    pub network: QuantizedNetwork,
+    pub arena: ArenaPlan,
+    /// What stands behind the device's outputs in the file and changes no order, such as a softmax.
+    ending: Option<String>,
+    /// Whose arithmetic it has, and how that was checked: lines of the card.
+    statements: Vec<String>,
+    origin: Origin,
+    source: Vec<u8>,
+}
+
+/// The file that a network was imported from.
+pub struct Source<'a> {
+    /// Its name in the model's folder.
+    pub name: &'static str,
+    pub bytes: &'a [u8],
+}
+
+impl ImportedModel {
+    /// A network called `name`, imported from `source`.
+    pub fn new(
+        name: &str,
+        network: QuantizedNetwork,
+        ending: Option<String>,
+        statements: Vec<String>,
+        source: &Source,
+    ) -> Self {
+        let arena = arena::plan(&network);
+        let file = source.name;
+        let origin = Origin {
+            name: name.into(),
+            source: file.into(),
+            source_sha256: Sha256::digest(source.bytes).into(),
+            command: format!("cargo run -p converter -- {file} --name {name} --out ."),
+            labels: Vec::new(),
+        };
+        Self { network, arena, ending, statements, origin, source: source.bytes.to_vec() }
+    }
+
+    /// The Rust module: statics and `infer`.
+    pub fn model_rs(&self) -> String {
+        rust::emit(&self.network, &self.arena, &self.origin)
+    }
+
+    /// The Rust module of golden samples, each with the class that the host computes for it.
+    pub fn golden_rs(&self) -> String {
+        let network = &self.network;
+        let size = network.input.size();
+        // A label has a byte where that is enough.
+        let classes = if network.classes() <= 256 { 255 } else { usize::from(u16::MAX) };
+        let count = (GOLDEN_BYTES / (size + network.classes())).clamp(1, golden::IMAGES);
+        let samples: Vec<Sample> = (0..count)
+            .map(|number| {
+                let image = sample(number, size);
+                let logits = reference::logits(network, &image);
+                Sample { label: argmax(&logits).min(classes) as u16, image, logits }
+            })
+            .collect();
+        golden::emit(network, &samples, &self.origin)
+    }
+
+    /// The report as Markdown, the body of a model card.
+    pub fn report_markdown(&self) -> String {
+        let network = &self.network;
+        let input = network.input;
+        let mut text = format!(
+            "- Input: {}×{}×{} {}; output: {} {}{}\n\
+             - Weights, biases and requantizations: {} bytes of flash; arena: {} bytes of RAM (the \
+             input, {} bytes, is borrowed); {} multiply-accumulates per sample\n\
+             - {}\n\
+             - Source: `{}`, SHA-256 `{}`\n\
+             - Made by: `{}`\n\n",
+            input.height,
+            input.width,
+            input.channels,
+            real_value(network.input_format),
+            network.classes(),
+            real_value(network.format(network.layers.len())),
+            match &self.ending {
+                Some(ending) => {
+                    format!(", before the {ending} at the network's end, which changes no order")
+                }
+                None => String::new(),
+            },
+            network.parameter_bytes(),
+            self.arena.bytes,
+            input.size(),
+            network.macs(),
+            self.statements.join("\n- "),
+            self.origin.source,
+            self.origin.sha256_hex(),
+            self.origin.command,
+        );
+        let _ = write!(text, "{}", report::layer_table(network));
+        text
+    }
+
+    /// What a user of the model must know.
+    pub fn record(&self) -> ModelRecord {
+        let network = &self.network;
+        let (input, output) = (network.input_format, network.format(network.layers.len()));
+        let (input_scale, input_offset) = line(input.scale);
+        let (output_scale, output_offset) = line(output.scale);
+        ModelRecord {
+            inputs: vec![InputRecord {
+                name: "image".into(),
+                shape: network.input.hwc(),
+                element: element(input.element),
+                scale: vec![input_scale as f32],
+                offset: vec![input_offset as f32],
+                preparation: PreparationRecord::default(),
+                other: Default::default(),
+            }],
+            outputs: vec![OutputRecord {
+                name: "outputs".into(),
+                shape: vec![network.classes()],
+                element: element(output.element),
+                scale: output_scale,
+                offset: output_offset,
+                meaning: match self.ending {
+                    Some(_) => Meaning::Logits,
+                    None => Meaning::Values,
+                },
+                other: Default::default(),
+            }],
+            source: Some(SourceRecord {
+                file: self.origin.source.clone(),
+                sha256: self.origin.sha256_hex(),
+            }),
+            command: self.origin.command.clone(),
+            ..ModelRecord::new(&self.origin.name)
+        }
+    }
+
+    /// Writes the source, model.rs, golden.rs, MODEL_CARD.md and model.json into a folder, all of
+    /// them or none.
+    ///
+    /// # Errors
+    ///
+    /// The file system's, with the path.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let card = format!(
+            "# Model `{}`\n\n## Cost and exactness\n\n{}",
+            self.origin.name,
+            self.report_markdown()
+        );
+        write_set(
+            folder,
+            &[
+                (&self.origin.source, self.source.clone()),
+                ("model.rs", self.model_rs().into_bytes()),
+                ("golden.rs", self.golden_rs().into_bytes()),
+                ("MODEL_CARD.md", card.into_bytes()),
+                // Last, because it says which files belong together.
+                (record::FILE, self.record().to_json().into_bytes()),
+            ],
+        )
+    }
+}
+
+/// Factor and summand that make of an integer what it stands for.
+fn line(scale: Scale) -> (f64, f64) {
+    match scale {
+        Scale::PowerOfTwo(exponent) => (2_f64.powi(-exponent), 0.0),
+        Scale::Affine { scale, zero } => {
+            (f64::from(scale), 0.0 - f64::from(scale) * f64::from(zero))
+        }
+    }
+}
+
+fn element(element: ValueType) -> Element {
+    match element {
+        ValueType::U8 => Element::U8,
+        ValueType::I8 => Element::I8,
+        ValueType::I32 => Element::I32,
+    }
+}
+
+/// The type of a value and what its integers stand for.
+fn real_value(format: ValueFormat) -> String {
+    let element = format.element.rust_name();
+    match format.scale {
+        Scale::PowerOfTwo(exponent) => format!("{element}, real value `q · 2^-{exponent}`"),
+        Scale::Affine { scale, zero } => {
+            format!("{element}, real value `(q − ({zero})) · {scale:?}`")
+        }
+    }
+}
+
+/// A sample to test with: noise, the same on every machine; every second one smooth.
+pub(crate) fn sample(number: usize, size: usize) -> Vec<u8> {
+    let mut state = number as u64;
+    let mut random = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    let mut value = i32::from(random()) - 128;
+    (0..size)
+        .map(|_| match number % 2 {
+            0 => random(),
+            _ => {
+                value = (value + i32::from(random() % 31) - 15).clamp(-128, 127);
+                value as i8 as u8
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,176 @@
+//! Quantized ONNX files, and ONNX Runtime as their reference.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+use converter::pb::{self, tensor_proto::DataType};
+use converter::qdq::{Conversion, Imported};
+use converter::quantized::{Scale, ValueType};
+use converter::{read, reference};
+
+use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
+use prost::Message;
+use trainer::learn::backend::Backend;
+
+use crate::onnxruntime::exact_session;
+use crate::root;
+use crate::tflite_micro::samples;
+
+/// The committed models.
+pub const MODELS: [&str; 10] = [
+    "convnet_qdq",
+    "convnet_qdq_i8",
+    "convnet_qdq_symmetric",
+    "convnet_qoperator",
+    "islands_qdq",
+    "residual_qdq",
+    "residual_qoperator",
+    "separable_qdq",
+    "separable_qdq_i8",
+    "separable_qoperator",
+];
+
+/// Networks on MNIST, beside the project.
+pub const REFERENCE: [&str; 4] = [
+    "cases/models/dscnn_mnist_dy_qdq_pc.onnx",
+    "cases/models/dscnn_mnist_dy_qdq_pt.onnx",
+    "cases/models/dscnn_mnist_dy_qop_pc.onnx",
+    "cases/models/simple_ts17_qdq_pc.onnx",
+];
+
+/// A committed model's file.
+pub fn committed(name: &str) -> PathBuf {
+    root().join("tests/models").join(name).with_extension("onnx")
+}
+
+/// A model with samples and what ONNX Runtime computes for them.
+pub struct Case {
+    pub name: String,
+    pub conversion: Conversion,
+    pub inputs: Vec<u8>,
+    /// One byte of each output.
+    pub expected: Vec<u8>,
+}
+
+impl Case {
+    /// Samples for the model in a file: `count` of noise and smooth signals, and what of `images`
+    /// has its size.
+    ///
+    /// # Panics
+    ///
+    /// When the model cannot be imported or run.
+    pub fn new(backend: &Backend, path: &Path, count: usize, images: &[u8]) -> Self {
+        let bytes = read::load(path).expect("the model can be read");
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
+        let conversion = Conversion::new(name, &bytes)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let network = &conversion.imported.network;
+        let mut inputs = samples(1, count, network.input.size());
+        if network.input.size() == 784 {
+            inputs.extend(images);
+        }
+        let expected = expected(backend, &bytes, &conversion.imported, &inputs);
+        let distinct: BTreeSet<&u8> = expected.iter().collect();
+        let enough = (expected.len() / 8).min(20);
+        assert!(distinct.len() >= enough, "{name}: all outputs are among {distinct:?}");
+        Self { name: name.into(), conversion, inputs, expected }
+    }
+
+    /// All outputs of the host reference, one byte each.
+    pub fn host(&self) -> Vec<u8> {
+        let network = &self.conversion.imported.network;
+        self.inputs
+            .chunks(network.input.size())
+            .flat_map(|sample| reference::logits(network, sample))
+            .map(|value| value as u8)
+            .collect()
+    }
+
+    /// Compares all outputs of `what`.
+    ///
+    /// # Panics
+    ///
+    /// When one differs.
+    pub fn check(&self, what: &str, ours: &[u8]) {
+        assert_eq!(ours.len(), self.expected.len(), "{what}: {}", self.name);
+        let different = ours.iter().zip(&self.expected).filter(|(a, b)| a != b).count();
+        println!("{}: {} outputs of {what}, {different} differ", self.name, ours.len());
+        assert_eq!(different, 0, "{what}: of {} outputs of {}", ours.len(), self.name);
+    }
+}
+
+/// What ONNX Runtime computes where the device returns its integers.
+fn expected(backend: &Backend, bytes: &[u8], imported: &Imported, inputs: &[u8]) -> Vec<u8> {
+    let network = &imported.network;
+    let element = network.format(network.layers.len()).element;
+    // The file as it is, but for what it gives: the floats of these integers, or where it has none
+    // the integers.
+    let mut model = pb::ModelProto::decode(bytes).expect("it was just read");
+    let graph = model.graph.as_mut().expect("it has a graph");
+    let floats = graph
+        .node
+        .iter()
+        .find(|node| node.op_type == "DequantizeLinear" && node.input[0] == imported.ending.tensor);
+    let floats = floats.map(|node| node.output[0].clone());
+    let in_floats = floats.is_some() || imported.ending.accumulators;
+    let output = graph.output.first_mut().expect("it has an output");
+    if !imported.ending.accumulators {
+        output.name = floats.unwrap_or_else(|| imported.ending.tensor.clone());
+        let kind = match (in_floats, element) {
+            (true, _) => DataType::Float,
+            (false, ValueType::U8) => DataType::Uint8,
+            (false, _) => DataType::Int8,
+        };
+        let tensor = pb::type_proto::Tensor { elem_type: kind.into(), shape: None };
+        let value = Some(pb::type_proto::Value::TensorType(tensor));
+        output.r#type = Some(pb::TypeProto { value, ..Default::default() });
+    }
+    let (scale_out, zero_out) = affine(network.format(network.layers.len()).scale);
+    let integer = |float: f32| (float / scale_out).round() as i32 + zero_out;
+    let mut session = exact_session(backend, &model.encode_to_vec());
+    let mut all = Vec::new();
+    let order = imported.file.view.order();
+    let mut dims = imported.file.view.dims();
+    dims[0] = 1;
+    let (scale, zero) = affine(network.input_format.scale);
+    for sample in inputs.chunks(network.input.size()) {
+        let integers = order.iter().map(|&at| network.input_format.element.of_byte(sample[at]));
+        let shape = dims.clone();
+        let input = match imported.file.element {
+            DataType::Uint8 => tensor(shape, integers.map(|q| q as u8).collect()),
+            DataType::Int8 => tensor(shape, integers.map(|q| q as i8).collect()),
+            _ => tensor(shape, integers.map(|q| scale * (q - zero) as f32).collect()),
+        };
+        let outputs = session
+            .run(ort::inputs![imported.file.input.as_str() => input])
+            .expect("ONNX Runtime runs the model");
+        let output = &outputs[0];
+        match (in_floats, element) {
+            (true, _) => {
+                let (_, values) = output.try_extract_tensor::<f32>().expect("outputs are floats");
+                all.extend(values.iter().map(|&value| integer(value) as u8));
+            }
+            (false, ValueType::U8) => {
+                all.extend(output.try_extract_tensor::<u8>().expect("outputs are u8").1);
+            }
+            (false, _) => {
+                let (_, values) = output.try_extract_tensor::<i8>().expect("outputs are i8");
+                all.extend(values.iter().map(|&value| value as u8));
+            }
+        }
+    }
+    all
+}
+
+fn affine(scale: Scale) -> (f32, i32) {
+    let Scale::Affine { scale, zero } = scale else { panic!("an imported value has a scale") };
+    (scale, zero)
+}
+
+fn tensor<T: PrimitiveTensorElementType + Debug + Clone + 'static>(
+    shape: Vec<usize>,
+    values: Vec<T>,
+) -> DynValue {
+    Tensor::from_array((shape, values)).expect("shape and values agree").into_dyn()
+}

@@ -1,0 +1,70 @@
+//! Imported ONNX files that were quantized for ONNX Runtime compute what it computes, in every value.
+
+use std::fs;
+
+use converter::qdq::Conversion;
+use inkling_data::{Dataset, Split};
+use tests::quantized_onnx::{Case, MODELS, REFERENCE, committed};
+use tests::{all_inputs, generated, mnist, onnxruntime, shared};
+
+/// Host reference and generated code beside ONNX Runtime.
+fn compare(folder: &str, cases: &[Case]) {
+    for case in cases {
+        case.check("the host reference", &case.host());
+    }
+    let programs: Vec<generated::Program> = cases
+        .iter()
+        .map(|case| generated::Program {
+            module: &case.name,
+            code: case.conversion.model.model_rs(),
+            inputs: case.inputs.clone(),
+        })
+        .collect();
+    for (case, ours) in cases.iter().zip(generated::outputs(folder, &programs)) {
+        case.check("the generated code", &ours);
+    }
+}
+
+#[test]
+fn quantized_models_equal_onnx_runtime() {
+    let Some(backend) = onnxruntime::start("quantized models beside ONNX Runtime") else { return };
+    let cases: Vec<Case> =
+        MODELS.iter().map(|name| Case::new(&backend, &committed(name), 1000, &[])).collect();
+    compare("quantized-onnx", &cases);
+    // Networks on MNIST, which are no part of the project.
+    let count = if all_inputs() { 1000 } else { 300 };
+    let test = Dataset::load(&mnist(), Split::Test).expect("MNIST is committed");
+    let images: Vec<u8> = (0..count).flat_map(|index| test.image(index).to_vec()).collect();
+    let paths = REFERENCE.iter().filter_map(|model| shared(model));
+    let cases: Vec<Case> = paths.map(|path| Case::new(&backend, &path, count, &images)).collect();
+    compare("quantized-onnx-reference", &cases);
+}
+
+/// What ONNX Runtime computes in floats is refused, with what to do instead.
+#[test]
+fn floats_are_refused() {
+    let bytes = fs::read(committed("residual_qdq_i8")).expect("the model is committed");
+    let error = Conversion::new("forked", &bytes).err().expect("it is refused").to_string();
+    assert!(error.contains("relu_2_QuantizeLinear") && error.contains("QUInt8"), "{error}");
+}
+
+/// Damaged files are refused in one line or imported; none makes the converter panic.
+#[test]
+fn damaged_files_never_panic() {
+    let mut rng = fastrand::Rng::with_seed(4);
+    for name in MODELS {
+        let whole = fs::read(committed(name)).expect("the model is committed");
+        for round in 0..60 {
+            let mut damaged = whole.clone();
+            for _ in 0..rng.usize(1..4) {
+                let at = rng.usize(..damaged.len());
+                damaged[at] ^= 1 << rng.u8(..8);
+            }
+            match Conversion::new("damaged", &damaged) {
+                Ok(conversion) if round % 20 == 0 => drop(conversion.model.model_rs()),
+                Ok(_) => {}
+                Err(error) => assert!(!error.to_string().contains('\n'), "{name}: {error}"),
+            }
+        }
+    }
+}
