@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::arena::{self, ArenaPlan};
+use crate::arena::{self, ArenaPlan, Favour};
 use crate::emit::report::{self, Report};
 use crate::emit::{Origin, golden, int8_onnx, rust};
 use crate::graph::{Graph, Shape};
@@ -63,12 +63,20 @@ pub struct Converter<'a> {
     pixels: Option<PixelScale>,
     exponents: Option<Exponents>,
     record: Option<ModelRecord>,
+    favour: Favour,
 }
 
 impl<'a> Converter<'a> {
     /// A conversion of the bytes of an `.onnx` file into a network called `name`.
     pub fn new(name: &str, onnx: &'a [u8]) -> Self {
-        Self { name: name.to_string(), onnx, pixels: None, exponents: None, record: None }
+        Self {
+            name: name.to_string(),
+            onnx,
+            pixels: None,
+            exponents: None,
+            record: None,
+            favour: Favour::Time,
+        }
     }
 
     /// How pixels were scaled for training. Without it the file says so: in its own record, by
@@ -89,6 +97,12 @@ impl<'a> Converter<'a> {
     /// default those in the file's metadata, where there are any, are taken.
     pub fn exponents(mut self, exponents: Exponents) -> Self {
         self.exponents = Some(exponents);
+        self
+    }
+
+    /// What the generated code is made for; [`Favour::Time`] unless it is said.
+    pub fn favour(mut self, favour: Favour) -> Self {
+        self.favour = favour;
         self
     }
 
@@ -163,7 +177,7 @@ impl<'a> Converter<'a> {
         let of_float = describe::float_model(base, input, &pixels);
         let source = record::attach(self.onnx, &of_float);
         let network = quantize(&float, &calibration, &exponents)?;
-        let arena = arena::plan(&network);
+        let arena = arena::plan_for(&network, self.favour);
         let report = Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
         let record = describe::model(of_float, &network, &source);
         let origin = Origin {

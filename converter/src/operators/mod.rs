@@ -40,6 +40,7 @@ use crate::lower::{Layer, Lower};
 use crate::quantize::{QuantizeError, Quantizing, largest_accumulator};
 use crate::quantized::{Parameters, QuantizedLayer, ValueType};
 use crate::reference::{Integers, Run};
+use crate::stream::RowForm;
 
 /// How each operator of a graph becomes a layer; the first that knows the node's is taken.
 pub(crate) const LOWER: &[Lower] = &[
@@ -174,6 +175,11 @@ pub trait IntegerOperator {
     /// arithmetic, and nobody asks for an `int8.onnx` of such a network.
     fn onnx(&self, _emitter: &mut Emitter, _layer: &QuantizedLayer) -> String {
         String::new()
+    }
+
+    /// How the layer computes some rows of its result; `None` where it needs its whole input at once.
+    fn rows(&self, _types: &Types) -> Option<RowForm> {
+        None
     }
 
     fn parameters(&self) -> Option<&Parameters> {
