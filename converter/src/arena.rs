@@ -23,6 +23,20 @@ pub struct ArenaPlan {
     pub stream: Option<StreamPlan>,
 }
 
+impl ArenaPlan {
+    /// How much memory it takes, in words: beside it what whole images would take.
+    pub fn describe(&self, network: &QuantizedNetwork) -> String {
+        match self.stream {
+            None => format!("{} bytes of RAM", self.bytes),
+            Some(_) => format!(
+                "{} bytes of RAM row by row, where whole images would take {}",
+                self.bytes,
+                plan(network).bytes
+            ),
+        }
+    }
+}
+
 /// What a model is made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Favour {
@@ -39,6 +53,14 @@ impl Favour {
         match self {
             Self::Time => "time",
             Self::Memory => "memory",
+        }
+    }
+
+    /// The words of a command that ask for it, with a space in front; none for the default.
+    pub fn option(self) -> String {
+        match self {
+            Self::Time => String::new(),
+            Self::Memory => format!(" --favour {}", self.name()),
         }
     }
 }

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
+use converter::arena::ArenaPlan;
 use converter::doubts::{self, Answers};
 use converter::passes::PixelScale;
 use converter::prove::Proof;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, read, tflite};
+use converter::{Conversion, Converter, Favour, read, tflite};
 use inkling_data::{Dataset, DatasetError, Split};
 use inkling_support::{console, files, names, shell};
 
@@ -64,9 +65,38 @@ struct ConvertArgs {
     /// [default: the record's, or 1]
     #[arg(long, value_name = "X")]
     deviation: Option<f32>,
+    /// What the generated code spares: time, with whole images between the layers, or memory, with a
+    /// few rows of them
+    #[arg(long, value_name = "time|memory", default_value = "time")]
+    favour: FavourArg,
     /// Convert even if nothing can check that the file is read as what it says
     #[arg(long)]
     unchecked: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum FavourArg {
+    Time,
+    Memory,
+}
+
+impl ConvertArgs {
+    fn favour(&self) -> Favour {
+        match self.favour {
+            FavourArg::Time => Favour::Time,
+            FavourArg::Memory => Favour::Memory,
+        }
+    }
+
+    /// Says so if `--favour memory` changes nothing.
+    fn note_favour(&self, arena: &ArenaPlan) {
+        if self.favour() == Favour::Memory && arena.stream.is_none() {
+            console::note(format_args!(
+                "--favour memory: rows take no less memory than whole images in this network, so the \
+                 layers run as for time"
+            ));
+        }
+    }
 }
 
 /// Reads the command line and does what it says.
@@ -128,7 +158,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let mut record =
         own.unwrap_or_else(|| ModelRecord { command: command(&name), ..ModelRecord::new(&name) });
     let converter = |record: Option<ModelRecord>| {
-        let mut converter = Converter::new(&name, &onnx);
+        let mut converter = Converter::new(&name, &onnx).favour(args.favour());
         if let Some(pixels) = pixels {
             converter = converter.pixel_scale(pixels);
         }
@@ -163,6 +193,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     for note in &conversion.notes {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
+    args.note_favour(&conversion.arena);
     let _folder = files::prepare_folder(&args.out, &FILES)?;
     conversion.write(&args.out, &test, &about)?;
     console::print(&format!(
@@ -192,7 +223,9 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
         args.model.display()
     );
     let bytes = fs::read(&args.model).with_context(at_file)?;
-    let conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
+    let conversion =
+        tflite::Conversion::new_for(name, &bytes, args.favour()).with_context(at_file)?;
+    args.note_favour(&conversion.arena);
     let _folder = files::prepare_folder(&args.out, &tflite::FILES)?;
     conversion.write(&args.out)?;
     console::print(&format!(

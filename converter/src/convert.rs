@@ -197,7 +197,10 @@ impl<'a> Converter<'a> {
     /// are scaled.
     fn command(&self) -> String {
         let name = &self.name;
-        format!("cargo run -p converter -- float.onnx --name {name} --calibration DATA --out .")
+        let favour = self.favour.option();
+        format!(
+            "cargo run -p converter -- float.onnx --name {name}{favour} --calibration DATA --out ."
+        )
     }
 }
 

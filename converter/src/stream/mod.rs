@@ -57,8 +57,10 @@ pub fn plan(network: &QuantizedNetwork, whole: ArenaPlan) -> ArenaPlan {
     // From where layers begin that can run row by row, to any of those behind.
     for first in (0..layers).filter(|&layer| alone(layer) && (layer == 0 || !alone(layer - 1))) {
         for end in (first + 2..=layers).take_while(|end| alone(end - 1)) {
-            for rows in 1..=MOST_ROWS {
-                let Some(schedule) = Schedule::new(network, [first, end], rows) else { continue };
+            let ways = (1..=MOST_ROWS).flat_map(|rows| [(rows, true), (rows, false)]);
+            for (rows, whole_tiles) in ways {
+                let schedule = Schedule::new(network, [first, end], rows, whole_tiles);
+                let Some(schedule) = schedule else { continue };
                 let overhead = schedule.overhead(network);
                 if overhead * 100 > macs * MOST_OVERHEAD {
                     continue;

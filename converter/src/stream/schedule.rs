@@ -32,10 +32,19 @@ pub struct Schedule {
 
 impl Schedule {
     /// Layers `[first, end)` in steps that each compute `rows` rows of the first; `None` if they
-    /// cannot run row by row.
-    pub fn new(network: &QuantizedNetwork, layers: [usize; 2], rows: usize) -> Option<Self> {
+    /// cannot run row by row. With `whole_tiles` kernels that take several pixels at a time wait for
+    /// rows that fill them; without they take what there is.
+    pub fn new(
+        network: &QuantizedNetwork,
+        layers: [usize; 2],
+        rows: usize,
+        whole_tiles: bool,
+    ) -> Option<Self> {
         let forms = forms(network, layers)?;
         let mut run = Run::new(network, layers, rows, &forms);
+        if !whole_tiles {
+            run.most.iter_mut().for_each(|[_, multiple]| *multiple = 1);
+        }
         let (mut steps, mut held) = (Vec::new(), vec![[0; 2]; forms.len()]);
         let mut from_source = [0; 2];
         while !run.is_done() {
