@@ -91,10 +91,12 @@ pub fn plan(network: &QuantizedNetwork) -> ArenaPlan {
 }
 
 /// Plans the arena with layers `[first, end)` running row by row: their results but the last are
-/// where `blocks` are, of which the byte offsets are returned too.
+/// where `blocks` are, of which the byte offsets are returned too. The last result is there from layer
+/// `born` on.
 pub fn place_streamed(
     network: &QuantizedNetwork,
     [first, end]: [usize; 2],
+    born: usize,
     blocks: &[Block],
 ) -> (ArenaPlan, Vec<usize>) {
     let mut lives = lives(network);
@@ -103,7 +105,8 @@ pub fn place_streamed(
             lives[input].1 = lives[input].1.max(end - 1);
         }
     }
-    lives[end].0 = first;
+    lives[end].0 = born;
+    lives[end].1 = lives[end].1.max(born);
     let mut in_place = in_place(network, &lives);
     in_place[first..end].fill(None);
     let none = vec![None; network.layers.len()];

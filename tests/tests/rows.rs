@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use converter::{Conversion, Converter, Favour, reference};
+use converter::{Conversion, Converter, Favour, reference, tflite};
 use inkling_data::Dataset;
 use tests::generated::{self, Program};
 use tests::mcu::{CORES, Toolchain};
 use tests::networks::{REFERENCES, Reference};
 use tests::structures::{ALL, CLASSES, SIDE, Structure, network};
-use tests::{random_images, scratch};
+use tests::tflite_micro::{MODELS, REFERENCE, committed};
+use tests::{random_images, scratch, shared};
 
 /// Most bytes of the arena.
 const BUDGETS: [(&str, usize); 5] =
@@ -97,6 +98,7 @@ fn cortex_m4_computes_the_same_at_little_cost() {
 fn generated_code_computes_the_same() {
     let mut programs = Vec::new();
     let mut expected = Vec::new();
+    let mut rng = fastrand::Rng::with_seed(3);
     let mut add = |module: String, conversion: &Conversion, inputs: &Dataset| {
         let logits = reference::all_logits(&conversion.network, inputs).concat();
         expected.push(logits.into_iter().map(|logit| logit as u8).collect::<Vec<_>>());
@@ -123,7 +125,34 @@ fn generated_code_computes_the_same() {
             add(format!("{structure:?}_{seed}").to_lowercase(), &conversion, &images);
         }
     }
-    for kind in ["conv2d", "depthwise_conv2d", "max_pool2d", "average_pool2d", "add", "leaky_relu"] {
+    // Imported models, with their zero points and paddings.
+    for path in MODELS.map(committed).into_iter().chain(REFERENCE.iter().filter_map(|m| shared(m)))
+    {
+        let name = path.file_stem().expect("a file's name").to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path).expect("the model is there");
+        let conversion = tflite::Conversion::new_for(&name, &bytes, Favour::Memory);
+        let conversion = conversion.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let network = &conversion.imported.network;
+        let size = network.input.size();
+        let inputs: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(3 * size).collect();
+        let outputs = inputs.chunks(size).flat_map(|input| reference::logits(network, input));
+        expected.push(outputs.map(|output| output as u8).collect());
+        programs.push((format!("imported_{name}"), conversion.model_rs(), inputs));
+        if let Some(plan) = &conversion.arena.stream {
+            let [first, end] = plan.schedule.layers;
+            streamed.extend(network.layers[first..end].iter().map(|layer| layer.kind().name()));
+        }
+    }
+    for kind in [
+        "conv2d",
+        "depthwise_conv2d",
+        "max_pool2d",
+        "average_pool2d",
+        "add",
+        "leaky_relu",
+        "affine_add",
+        "mean_pool2d",
+    ] {
         assert!(streamed.contains(kind), "no structure streams {kind}: {streamed:?}");
     }
     let programs: Vec<Program> = programs
@@ -137,5 +166,20 @@ fn generated_code_computes_the_same() {
     let got = generated::outputs("rows", &programs);
     for (program, (got, expected)) in programs.iter().zip(got.iter().zip(&expected)) {
         assert!(got == expected, "{}", program.module);
+    }
+}
+
+/// `firmware-core/examples/rows` has the code that is written today.
+#[test]
+fn the_example_is_what_the_converter_writes() {
+    let images = random_images(6, 20, SIDE, SIDE, CLASSES);
+    let onnx = network(Structure::Residual, 0, 17);
+    let converter = Converter::new("rows", &onnx).favour(Favour::Memory);
+    let code = converter.convert(&images).expect("it converts").model_rs();
+    let committed = tests::root().join("firmware-core/examples/rows/model.rs");
+    if std::fs::read_to_string(&committed).ok().as_ref() != Some(&code) {
+        let folder = scratch("rows-example");
+        std::fs::write(folder.join("model.rs"), code).expect("the scratch folder takes it");
+        panic!("{} is another; the new one is in {}", committed.display(), folder.display());
     }
 }

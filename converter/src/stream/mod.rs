@@ -117,9 +117,11 @@ fn place(network: &QuantizedNetwork, schedule: &Schedule, elsewhere: &[bool]) ->
     let sums = schedule.forms.last().is_some_and(|form| matches!(form.call, form::Call::Sums(_)));
     if sums {
         let bytes = 4 * network.layers[end - 1].output.channels;
-        blocks.push(Block { bytes, lives: (first, end - 1) });
+        blocks.push(Block { bytes, lives: (first, end) });
     }
-    let (mut plan, places) = arena::place_streamed(network, [first, end], &blocks);
+    // What is made of the sums is there behind all steps, other results grow from the first on.
+    let born = if sums { end } else { first };
+    let (mut plan, places) = arena::place_streamed(network, [first, end], born, &blocks);
     let buffers = (0..elsewhere.len()).map(|index| {
         let [rows, kept] = schedule.held[index];
         let kept = match (kept, elsewhere[index]) {
