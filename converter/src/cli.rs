@@ -1,20 +1,29 @@
 //! What was typed, and the work it stands for.
 
+mod calibration;
+mod inspect;
+mod written;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use converter::arena::ArenaPlan;
 use converter::doubts::{self, Answers};
-use converter::passes::PixelScale;
+use converter::inspect::{Fit, Inspection};
+use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
+use converter::quantized::QuantizedNetwork;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, Favour, read, tflite};
-use inkling_data::{Dataset, DatasetError, Split};
+use inkling_data::Dataset;
+use inkling_data::prepare::{Layout, Polarity};
 use inkling_support::{console, files, names, shell};
+
+use written::{Accuracy, Written};
 
 /// Turns a float ONNX classifier into the integers that firmware-core runs.
 #[derive(Parser)]
@@ -35,6 +44,8 @@ struct Cli {
 enum Command {
     /// Sends a test set to a device and compares every logit with the host's
     Verify(VerifyArgs),
+    /// Lists a model's layers, what they cost, and the boards it fits on; converts nothing
+    Inspect(inspect::InspectArgs),
 }
 
 /// The main job: a model to model.rs, golden.rs, a model card and, from float ONNX, int8.onnx.
@@ -44,9 +55,17 @@ struct ConvertArgs {
     /// .tflite model, which is taken as it is
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Folder with the IDX files whose training images choose the exponents of a float model
-    #[arg(long, value_name = "DIR")]
+    /// Samples that choose the exponents of a float model: a data set in any form that the trainer
+    /// takes, or a folder of pictures without labels
+    #[arg(long, value_name = "DATA")]
     calibration: Option<PathBuf>,
+    /// What part of a picture of --calibration becomes the image [default: the model's record's, or
+    /// whole]
+    #[arg(long, value_enum)]
+    layout: Option<Layout>,
+    /// Whether the ink is lighter or darker than its ground [default: the record's, or auto]
+    #[arg(long, value_enum)]
+    ink: Option<Polarity>,
     /// Folder for the results; created where it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -57,18 +76,24 @@ struct ConvertArgs {
     /// [default: what the file's own record or its input says, else 255]
     #[arg(long, value_name = "X")]
     pixel_divisor: Option<f32>,
-    /// What it then subtracted, as in torchvision's Normalize
+    /// What it then subtracted, as in torchvision's Normalize: one number, or one per channel
     /// [default: the record's, or 0]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    mean: Option<f32>,
-    /// What it then divided by, as in torchvision's Normalize
+    #[arg(long, value_name = "X[,X…]", allow_hyphen_values = true)]
+    mean: Option<PerChannel>,
+    /// What it then divided by, as in torchvision's Normalize: one number, or one per channel
     /// [default: the record's, or 1]
-    #[arg(long, value_name = "X")]
-    deviation: Option<f32>,
+    #[arg(long, value_name = "X[,X…]")]
+    deviation: Option<PerChannel>,
     /// What the generated code spares: time, with whole images between the layers, or memory, with a
     /// few rows of them
     #[arg(long, value_name = "time|memory", default_value = "time")]
     favour: FavourArg,
+    /// The board that it is for: one without room for it is a warning before anything else
+    #[arg(long, value_name = "NAME", value_parser = inspect::board)]
+    board: Option<String>,
+    /// Print JSON: what was written, accuracy, layers, cost, boards and warnings
+    #[arg(long)]
+    json: bool,
     /// Convert even if nothing can check that the file is read as what it says
     #[arg(long)]
     unchecked: bool,
@@ -112,6 +137,7 @@ pub fn run() -> Result<()> {
     match (cli.command, cli.convert) {
         (Some(command), _) => match command {
             Command::Verify(args) => verify(&args),
+            Command::Inspect(args) => inspect::run(&args),
         },
         (None, Some(args)) => convert(&args),
         (None, None) => bail!("no model given; see --help"),
@@ -137,30 +163,18 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     }
     let Some(folder) = &args.calibration else {
         bail!(
-            "{}: a float model needs --calibration DIR, a folder with images that look like what \
-             the device will see",
+            "{}: a float model needs --calibration DATA, samples that look like what the device will \
+             see (a data set, or a folder of pictures)",
             args.model.display()
         );
     };
     let onnx = read::load(&args.model).with_context(at_file)?;
     let own = ModelRecord::of_onnx(&onnx).with_context(at_file)?;
     let pixels = pixel_scale(args, own.as_ref())?;
-    let calibration = Dataset::load(folder, Split::Train)?;
-    // Without a test set the calibration images serve as golden ones.
-    let (test, test_name) = match Dataset::load(folder, Split::Test) {
-        Ok(test) => (test, "test"),
-        Err(DatasetError::Missing { .. }) => (calibration.clone(), "calibration"),
-        Err(error) => return Err(error.into()),
-    };
-    let (images, labels) = Split::Test.files(folder);
-    calibration.check_twin(&test, &images, &labels)?;
-
-    let mut record =
-        own.unwrap_or_else(|| ModelRecord { command: command(&name), ..ModelRecord::new(&name) });
     let converter = |record: Option<ModelRecord>| {
         let mut converter = Converter::new(&name, &onnx).favour(args.favour());
-        if let Some(pixels) = pixels {
-            converter = converter.pixel_scale(pixels);
+        if let Some(pixels) = &pixels {
+            converter = converter.pixel_scale(pixels.clone());
         }
         match record {
             Some(record) => converter.record(record),
@@ -168,44 +182,83 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         }
     };
     let outputs = converter(None).lower().with_context(at_file)?;
-    if record.labels.is_empty() && calibration.names.len() == outputs.classes() {
+    let misfit = misfit(args, || Ok(converter(None).sketch()?)).with_context(at_file)?;
+    let images = calibration::load(folder, &outputs, own.as_ref(), (args.layout, args.ink))?;
+    let calibration::Images { calibration, test, test_name, labelled, form, notes } = images;
+    for note in notes {
+        console::note(format_args!("{}: {note}", folder.display()));
+    }
+    let mut record =
+        own.unwrap_or_else(|| ModelRecord { command: command(&name), ..ModelRecord::new(&name) });
+    if labelled && record.labels.is_empty() && calibration.names.len() == outputs.classes() {
         record.labels.clone_from(&calibration.names);
     }
-    let mut conversion = converter(Some(record)).convert(&calibration).with_context(at_file)?;
+    let mut converter = converter(Some(record));
+    if let Some(form) = form {
+        converter = converter.form(form);
+    }
+    let mut conversion = converter.convert(&calibration).with_context(at_file)?;
     check_classes(&conversion, &calibration, args, folder)?;
     let prove = if args.unchecked { Proof::of_unchecked } else { Proof::of };
     let proof = prove(&conversion, &calibration, &test).with_context(at_file)?;
     let answers = Answers::new(&conversion.float, &proof.integers.ours, &test);
-    let mut warnings = answers.doubts(&conversion.record.labels, test_name);
+    let mut warnings: Vec<String> = misfit.into_iter().collect();
+    warnings.extend(answers.doubts(&conversion.record.labels, test_name));
     warnings.extend(doubts::of_layers(&conversion.network, &conversion.report));
     warnings.extend(doubts::of_calibration(&calibration));
     if let Some(note) = proof.reading.note().filter(|_| args.unchecked) {
         warnings.push(note);
     }
     conversion.record.warnings = warnings;
-    let mut about = format!(
-        "Accuracy on the {} {test_name} images: {:.2} % in float, {:.2} % in int8.\n\n{}\n",
-        test.len(),
-        answers.percent(answers.float_correct()),
-        answers.percent(answers.int8_correct()),
-        proof.statement()
-    );
+    let int8 = answers.percent(answers.int8_correct());
+    let accuracy = match labelled {
+        true => format!(
+            "Accuracy on the {} {test_name} images: {:.2} % in float, {int8:.2} % in int8.",
+            test.len(),
+            answers.percent(answers.float_correct()),
+        ),
+        false => format!(
+            "The {} {test_name} images have no labels: int8 answers {int8:.2} % of them as float does.",
+            test.len()
+        ),
+    };
+    let mut about = format!("{accuracy}\n\n{}\n", proof.statement());
     for note in &conversion.notes {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
     args.note_favour(&conversion.arena);
     let _folder = files::prepare_folder(&args.out, &FILES)?;
     conversion.write(&args.out, &test, &about)?;
-    console::print(&format!(
-        "{about}\n{}\nWritten: {} in {}\n",
-        conversion.report_markdown(),
-        FILES.join(", "),
-        args.out.display()
-    ));
-    for warning in &conversion.record.warnings {
-        console::note(format_args!("warning: {warning}"));
-    }
+    let written = Written {
+        name: &name,
+        folder: &args.out,
+        files: &FILES,
+        accuracy: Some(Accuracy {
+            images: test.len(),
+            labelled,
+            float_percent: answers.percent(answers.float_correct()),
+            int8_percent: int8,
+        }),
+        notes: &conversion.notes,
+        warnings: &conversion.record.warnings,
+        model: Inspection::new_for("float ONNX", &conversion.network, args.favour()),
+    };
+    written.tell(args.json, || format!("{about}\n{}", conversion.report_markdown()));
     Ok(())
+}
+
+/// Says first of all if there is no room for the model on the board that it is for.
+fn misfit(
+    args: &ConvertArgs,
+    network: impl FnOnce() -> Result<QuantizedNetwork>,
+) -> Result<Option<String>> {
+    let Some(board) = &args.board else { return Ok(None) };
+    let inspection = Inspection::new_for("", &network()?, args.favour());
+    let misfit = inspection.on(board).and_then(Fit::misfit);
+    if let Some(misfit) = &misfit {
+        console::note(format_args!("warning: {}: {misfit}", args.model.display()));
+    }
+    Ok(misfit)
 }
 
 /// A model that was quantized elsewhere: nothing is chosen, nothing translated.
@@ -217,7 +270,7 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
         args.model.display()
     );
     ensure!(
-        (args.pixel_divisor, args.mean, args.deviation) == (None, None, None),
+        (args.pixel_divisor, &args.mean, &args.deviation) == (None, &None, &None),
         "{}: it says itself what its integers stand for; leave out --pixel-divisor, --mean and \
          --deviation",
         args.model.display()
@@ -226,14 +279,20 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
     let conversion =
         tflite::Conversion::new_for(name, &bytes, args.favour()).with_context(at_file)?;
     args.note_favour(&conversion.arena);
+    let network = &conversion.imported.network;
+    let misfit = misfit(args, || Ok(network.clone()))?;
     let _folder = files::prepare_folder(&args.out, &tflite::FILES)?;
     conversion.write(&args.out)?;
-    console::print(&format!(
-        "{}\nWritten: {} in {}\n",
-        conversion.report_markdown(),
-        tflite::FILES.join(", "),
-        args.out.display()
-    ));
+    let written = Written {
+        name,
+        folder: &args.out,
+        files: &tflite::FILES,
+        accuracy: None,
+        notes: &[],
+        warnings: &misfit.into_iter().collect::<Vec<_>>(),
+        model: Inspection::new_for("int8 .tflite", network, args.favour()),
+    };
+    written.tell(args.json, || conversion.report_markdown());
     Ok(())
 }
 
@@ -244,21 +303,17 @@ const FILES: [&str; 6] =
 /// How the model's training scaled pixels, if any option says so; what the options leave open is as
 /// the file's own record has it.
 fn pixel_scale(args: &ConvertArgs, record: Option<&ModelRecord>) -> Result<Option<PixelScale>> {
-    if (args.pixel_divisor, args.mean, args.deviation) == (None, None, None) {
+    if (args.pixel_divisor, &args.mean, &args.deviation) == (None, &None, &None) {
         return Ok(None);
     }
     let recorded = record.and_then(ModelRecord::pixel_scale);
-    let plain = recorded.unwrap_or_default();
+    let plain = recorded.clone().unwrap_or_default();
     let pixels = PixelScale {
         divisor: args.pixel_divisor.unwrap_or(plain.divisor),
-        mean: args.mean.unwrap_or(plain.mean),
-        deviation: args.deviation.unwrap_or(plain.deviation),
+        mean: args.mean.clone().unwrap_or_else(|| plain.mean.clone()),
+        deviation: args.deviation.clone().unwrap_or_else(|| plain.deviation.clone()),
     };
-    ensure!(
-        [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0)
-            && pixels.mean.is_finite(),
-        "--pixel-divisor and --deviation must be above 0 and --mean finite"
-    );
+    pixels.check().map_err(Error::msg)?;
     if recorded.is_some_and(|recorded| recorded != pixels) {
         console::note(format_args!(
             "warning: {}: says that its pixels were scaled otherwise (divisor {}, mean {}, deviation \

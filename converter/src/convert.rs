@@ -18,6 +18,8 @@ use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
 use crate::record::{self, InputRecord, ModelRecord, RecordError, describe};
 use inkling_data::Dataset;
+use inkling_data::prepare::InputForm;
+use inkling_data::random::{Purpose, Random};
 use inkling_data::read::labels;
 use inkling_support::digest::sha256;
 use inkling_support::files::write_set;
@@ -64,6 +66,7 @@ pub struct Converter<'a> {
     exponents: Option<Exponents>,
     record: Option<ModelRecord>,
     favour: Favour,
+    form: Option<InputForm>,
 }
 
 impl<'a> Converter<'a> {
@@ -76,6 +79,7 @@ impl<'a> Converter<'a> {
             exponents: None,
             record: None,
             favour: Favour::Time,
+            form: None,
         }
     }
 
@@ -90,6 +94,12 @@ impl<'a> Converter<'a> {
     /// own record, if it has one, is carried on. Inputs, outputs and source are filled in.
     pub fn record(mut self, record: ModelRecord) -> Self {
         self.record = Some(record);
+        self
+    }
+
+    /// What brings samples to the bytes of the input, where the record does not say it.
+    pub fn form(mut self, form: InputForm) -> Self {
+        self.form = Some(form);
         self
     }
 
@@ -118,6 +128,23 @@ impl<'a> Converter<'a> {
         lowered(graph, &pixels)
     }
 
+    /// The integer network, as far as it can be had without images: layers, shapes, types and sizes
+    /// are those of a conversion, exponents that the file does not bring are chosen on noise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Converter::convert`].
+    pub fn sketch(&self) -> Result<QuantizedNetwork, ConvertError> {
+        let base = self.base()?;
+        let mut graph = read::read(self.onnx)?;
+        if let Some(InputRecord { shape: [height, width, channels], .. }) = base.inputs.first() {
+            graph.see_input_as(Shape::new(*height, *width, *channels));
+        }
+        let (pixels, _) = passes::choose_pixel_scale(&graph, self.given_pixels(&base))?;
+        let float = lowered(graph, &pixels)?;
+        Ok(quantize(&float, &noise(&float), &base.exponents)?)
+    }
+
     /// What is known before the file is read.
     fn base(&self) -> Result<ModelRecord, ConvertError> {
         let own = ModelRecord::of_onnx(self.onnx)?;
@@ -138,7 +165,7 @@ impl<'a> Converter<'a> {
 
     /// The pixel scale that somebody gave, or that a record says.
     fn given_pixels(&self, base: &ModelRecord) -> Option<PixelScale> {
-        self.pixels.or_else(|| base.pixel_scale())
+        self.pixels.clone().or_else(|| base.pixel_scale())
     }
 
     /// Converts, choosing exponents on up to [`CALIBRATION_IMAGES`] of `images`, evenly spaced.
@@ -174,7 +201,10 @@ impl<'a> Converter<'a> {
                 }
             },
         };
-        let of_float = describe::float_model(base, input, &pixels);
+        let mut of_float = describe::float_model(base, input, &pixels);
+        if let Some(form) = &self.form {
+            of_float.inputs[0].preparation.form.get_or_insert_with(|| form.clone());
+        }
         let source = record::attach(self.onnx, &of_float);
         let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan_for(&network, self.favour);
@@ -235,6 +265,16 @@ pub fn restore(
         return Err(RestoreError::Another);
     }
     Ok((float, network))
+}
+
+/// A few images of noise.
+fn noise(network: &Network) -> Dataset {
+    const IMAGES: usize = 4;
+    let mut random = Random::new(0, Purpose::Calibration, 0);
+    let input = network.input;
+    let samples = (0..IMAGES * input.size()).map(|_| random.below(256) as u8).collect();
+    let names = labels::numbers(network.classes().max(2));
+    Dataset::new([input.height, input.width, input.channels], samples, vec![0; IMAGES], names)
 }
 
 /// One image without ink: where all exponents are given, calibration decides nothing.

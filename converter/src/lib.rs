@@ -27,6 +27,7 @@ pub mod doubts;
 pub mod emit;
 pub mod evaluate;
 pub mod graph;
+pub mod inspect;
 pub mod interpreter;
 pub mod limits;
 pub mod lower;

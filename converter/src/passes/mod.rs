@@ -11,7 +11,7 @@ mod fold_pad;
 mod pixel_scale;
 
 use crate::graph::{Graph, Operator};
-pub use pixel_scale::{INPUT_EXPONENT, PixelScale, choose as choose_pixel_scale};
+pub use pixel_scale::{INPUT_EXPONENT, PerChannel, PixelScale, choose as choose_pixel_scale};
 
 /// Why a graph has no integer form; names the node.
 #[derive(Debug, thiserror::Error, PartialEq)]

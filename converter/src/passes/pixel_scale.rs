@@ -1,26 +1,153 @@
 //! Lets the graph take raw pixels: the device's input is the byte `q`, read as `q · 2⁻⁸`.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
 use super::PassError;
 use crate::graph::{Graph, Node, Operator};
 
 /// What the model was trained on: `x = (pixel / divisor − mean) / deviation`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PixelScale {
     /// 255 for pixels scaled to 0…1, 1 for raw pixels.
     pub divisor: f32,
-    pub mean: f32,
-    pub deviation: f32,
+    pub mean: PerChannel,
+    pub deviation: PerChannel,
 }
 
 impl Default for PixelScale {
     fn default() -> Self {
-        Self { divisor: 255.0, mean: 0.0, deviation: 1.0 }
+        Self { divisor: 255.0, mean: 0.0.into(), deviation: 1.0.into() }
     }
 }
 
 impl PixelScale {
     /// Pixels as they are, from 0 to 255.
-    pub const RAW: Self = Self { divisor: 1.0, mean: 0.0, deviation: 1.0 };
+    pub fn raw() -> Self {
+        Self { divisor: 1.0, ..Self::default() }
+    }
+
+    /// Whether there is such a scale.
+    ///
+    /// # Errors
+    ///
+    /// One line that names the options.
+    pub fn check(&self) -> Result<(), String> {
+        let positive = |x: f32| x.is_normal() && x > 0.0;
+        let deviations = self.deviation.0.iter().all(|&x| positive(x));
+        match positive(self.divisor) && deviations && self.mean.0.iter().all(|x| x.is_finite()) {
+            true => Ok(()),
+            false => {
+                Err("--pixel-divisor and --deviation must be above 0 and --mean finite".into())
+            }
+        }
+    }
+
+    /// What is subtracted and divided by in each of `channels` channels, if there are as many.
+    ///
+    /// # Errors
+    ///
+    /// One line that says how many there are instead.
+    fn of_channels(&self, channels: usize) -> Result<(), PassError> {
+        for (option, values) in [("--mean", &self.mean), ("--deviation", &self.deviation)] {
+            let count = values.0.len();
+            if count != 1 && count != channels {
+                let what = format!(
+                    "has {channels} channels, {option} {count} numbers; give one for all or one for each"
+                );
+                return Err(PassError::Input { what });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number for all channels, or one for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Numbers", into = "Numbers")]
+pub struct PerChannel(Vec<f32>);
+
+/// As JSON has them.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Numbers {
+    One(f32),
+    Each(Vec<f32>),
+}
+
+impl From<Numbers> for PerChannel {
+    fn from(numbers: Numbers) -> Self {
+        match numbers {
+            Numbers::One(number) => number.into(),
+            Numbers::Each(numbers) => Self(numbers),
+        }
+    }
+}
+
+impl From<PerChannel> for Numbers {
+    fn from(PerChannel(numbers): PerChannel) -> Self {
+        match numbers[..] {
+            [number] => Self::One(number),
+            _ => Self::Each(numbers),
+        }
+    }
+}
+
+impl From<f32> for PerChannel {
+    fn from(number: f32) -> Self {
+        Self(vec![number])
+    }
+}
+
+impl From<Vec<f32>> for PerChannel {
+    fn from(numbers: Vec<f32>) -> Self {
+        Self(numbers)
+    }
+}
+
+impl FromStr for PerChannel {
+    type Err = String;
+
+    /// Reads one number, or several between commas.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            let text = text.trim();
+            text.parse().map_err(|_| {
+                format!(
+                    "{text:?} is no number; give one, or one for each channel: 0.485,0.456,0.406"
+                )
+            })
+        };
+        text.split(',').map(number).collect::<Result<Vec<f32>, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for PerChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(f32::to_string).collect();
+        f.write_str(&texts.join(","))
+    }
+}
+
+impl PerChannel {
+    /// The number of channel `channel`.
+    ///
+    /// # Panics
+    ///
+    /// When there is neither one for all nor one for it.
+    pub fn at(&self, channel: usize) -> f32 {
+        match self.0[..] {
+            [number] => number,
+            _ => self.0[channel],
+        }
+    }
+
+    /// One number for all, or the number of channels that there are numbers for.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// A scale up to which a file brings raw pixels into a range of its own: 255 times this is 8.
@@ -43,15 +170,15 @@ pub fn choose(
     given: Option<PixelScale>,
 ) -> Result<(PixelScale, Option<String>), PassError> {
     match given {
-        Some(given) if graph.raw_pixels && given != PixelScale::RAW => Err(PassError::Input {
+        Some(given) if graph.raw_pixels && given != PixelScale::raw() => Err(PassError::Input {
             what: "takes integers, which are the pixels as they are; leave the pixel scale away \
                    (--pixel-divisor, --mean, --deviation)"
                 .into(),
         }),
-        Some(given) => Ok((given, None)),
+        Some(given) => given.of_channels(graph.input.channels).map(|()| (given, None)),
         None if graph.raw_pixels => {
             let note = "the file takes integers, so pixels are given to it as they are (0 to 255)";
-            Ok((PixelScale::RAW, Some(note.into())))
+            Ok((PixelScale::raw(), Some(note.into())))
         }
         None => match rescaling(graph) {
             Some(node) => {
@@ -59,7 +186,7 @@ pub fn choose(
                     "node '{node}' rescales the file's input as pixels from 0 to 255 need it, so they \
                      are given to it as they are; if it takes pixel / 255, say --pixel-divisor 255"
                 );
-                Ok((PixelScale::RAW, Some(note)))
+                Ok((PixelScale::raw(), Some(note)))
             }
             None => Ok((PixelScale::default(), None)),
         },
@@ -92,15 +219,18 @@ pub const INPUT_EXPONENT: i32 = 8;
 /// Puts an affine node in front, from `q · 2⁻⁸` to what the model was trained on; folding takes
 /// it into the first layer.
 pub fn run(graph: &mut Graph, pixels: &PixelScale) {
-    let scale = 256.0 / (f64::from(pixels.divisor) * f64::from(pixels.deviation));
-    let shift = -f64::from(pixels.mean) / f64::from(pixels.deviation);
+    let channels = 0..pixels.mean.count().max(pixels.deviation.count());
+    let scale = |c: usize| 256.0 / (f64::from(pixels.divisor) * f64::from(pixels.deviation.at(c)));
+    let shift = |c: usize| -f64::from(pixels.mean.at(c)) / f64::from(pixels.deviation.at(c));
+    let of_all = |of: &dyn Fn(usize) -> f64| channels.clone().map(|c| of(c) as f32).collect();
+    let (scale, shift): (Vec<f32>, Vec<f32>) = (of_all(&scale), of_all(&shift));
     graph.nodes.iter_mut().flat_map(|node| &mut node.inputs).for_each(|value| *value += 1);
     graph.output += 1;
     graph.nodes.insert(
         0,
         Node {
             name: "input".into(),
-            operator: Operator::Affine { scale: vec![scale as f32], shift: vec![shift as f32] },
+            operator: Operator::Affine { scale, shift },
             inputs: vec![0],
             output: graph.input,
         },
@@ -120,7 +250,7 @@ mod tests {
         let four = Shape::flat(4);
         let mut graph =
             graph(four, &[(fully_connected(4, 4), &[0], four), (Operator::Add, &[0, 1], four)]);
-        let pixels = PixelScale { divisor: 255.0, mean: 0.5, deviation: 0.25 };
+        let pixels = PixelScale { divisor: 255.0, mean: 0.5.into(), deviation: 0.25.into() };
         run(&mut graph, &pixels);
         assert_eq!(names(&graph), ["affine", "fully_connected", "add"]);
         assert_eq!((&graph.nodes[2].inputs[..], graph.output), (&[1, 2][..], 3));

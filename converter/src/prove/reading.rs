@@ -211,9 +211,14 @@ impl Check<'_> {
 
     /// The file's input for some images.
     fn tensor(&self, indices: &[usize]) -> Tensor {
-        let PixelScale { divisor, mean, deviation } = *self.pixels;
-        let scale = |&pixel: &u8| (f32::from(pixel) / divisor - mean) / deviation;
-        let image = |&index: &usize| self.images.image(index).iter().map(scale).collect();
+        let PixelScale { divisor, mean, deviation } = self.pixels;
+        let channels = self.images.channels();
+        let scale = |(index, &pixel): (usize, &u8)| {
+            let channel = index % channels;
+            (f32::from(pixel) / divisor - mean.at(channel)) / deviation.at(channel)
+        };
+        let image =
+            |&index: &usize| self.images.image(index).iter().enumerate().map(scale).collect();
         self.input.tensor(&indices.iter().map(image).collect::<Vec<_>>())
     }
 

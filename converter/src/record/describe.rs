@@ -17,16 +17,18 @@ pub(crate) fn float_model(base: ModelRecord, input: Shape, pixels: &PixelScale) 
         Some(before) => (before.preparation, before.other),
         None => Default::default(),
     };
+    let channels = 0..pixels.mean.count().max(pixels.deviation.count());
+    let per_channel = |of: &dyn Fn(usize) -> f32| channels.clone().map(of).collect();
     let image = InputRecord {
         name: "image".into(),
         shape: [input.height, input.width, input.channels],
         element: Element::U8,
-        scale: vec![1.0 / (pixels.divisor * pixels.deviation)],
-        offset: vec![-pixels.mean / pixels.deviation + 0.0],
+        scale: per_channel(&|c| 1.0 / (pixels.divisor * pixels.deviation.at(c))),
+        offset: per_channel(&|c| -pixels.mean.at(c) / pixels.deviation.at(c) + 0.0),
         preparation: PreparationRecord {
             divisor: Some(pixels.divisor),
-            mean: Some(pixels.mean),
-            deviation: Some(pixels.deviation),
+            mean: Some(pixels.mean.clone()),
+            deviation: Some(pixels.deviation.clone()),
             ..preparation
         },
         other,

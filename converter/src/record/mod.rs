@@ -18,7 +18,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::passes::PixelScale;
+use crate::passes::{PerChannel, PixelScale};
 
 pub use attach::attach;
 
@@ -141,9 +141,9 @@ pub struct PreparationRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub divisor: Option<f32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean: Option<f32>,
+    pub mean: Option<PerChannel>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deviation: Option<f32>,
+    pub deviation: Option<PerChannel>,
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -332,21 +332,23 @@ impl ModelRecord {
         self
     }
 
-    /// What the float network's training did with pixels, for a model with one input of one scale.
+    /// What the float network's training did with pixels, for a model with one input.
     pub fn pixel_scale(&self) -> Option<PixelScale> {
         let input = self.inputs.first()?;
-        let PreparationRecord { divisor, mean, deviation, .. } = input.preparation;
+        let PreparationRecord { divisor, mean, deviation, .. } = &input.preparation;
         if let (Some(divisor), Some(mean), Some(deviation)) = (divisor, mean, deviation) {
-            return Some(PixelScale { divisor, mean, deviation });
+            let (mean, deviation) = (mean.clone(), deviation.clone());
+            return Some(PixelScale { divisor: *divisor, mean, deviation });
         }
-        match (&input.scale[..], &input.offset[..]) {
-            ([scale], [offset]) => Some(PixelScale {
+        let (scale, offset) = (&input.scale, &input.offset);
+        (!scale.is_empty() && scale.len() == offset.len()).then(|| {
+            let means = scale.iter().zip(offset).map(|(scale, offset)| 0.0 - offset / scale);
+            PixelScale {
                 divisor: 1.0,
-                mean: 0.0 - offset / scale,
-                deviation: 1.0 / scale,
-            }),
-            _ => None,
-        }
+                mean: means.collect::<Vec<_>>().into(),
+                deviation: scale.iter().map(|scale| 1.0 / scale).collect::<Vec<_>>().into(),
+            }
+        })
     }
 }
 

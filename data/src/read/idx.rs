@@ -32,6 +32,11 @@ struct Values {
     kind: u8,
 }
 
+/// Whether a folder has the images of MNIST's own file names, compressed or not.
+pub fn is_pair(dir: &Path, split: Split) -> bool {
+    split.files(dir).0.is_file()
+}
+
 /// Reads the images and labels of one split from a folder.
 pub fn read_pair(dir: &Path, split: Split) -> Result<Dataset, DatasetError> {
     let (images_name, labels_name) = split.file_names();

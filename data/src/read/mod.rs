@@ -17,6 +17,7 @@ mod series;
 mod table;
 mod test_split;
 mod tree;
+pub mod unlabelled;
 mod zip;
 
 use std::io;

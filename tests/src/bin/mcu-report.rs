@@ -3,18 +3,19 @@
 
 use std::process::ExitCode;
 
-use tests::mcu::Toolchain;
-use tests::mcu::report;
+use tests::mcu::{Toolchain, costs, report};
 use tests::networks::REFERENCES;
 
 const HELP: &str = "\
 Prints what inference costs on microcontrollers, as Markdown: instructions, flash and RAM.
 
 usage: tools/mcu-report [boards] [NETWORK...]
+       tools/mcu-report costs
 
   boards    models/simple on every board that QEMU emulates, 100 test images
   NETWORK   simple, mnist5, ic, kws, vww or ad on every core that QEMU emulates, 20 inputs
   (nothing) all of them
+  costs     what `converter inspect` estimates from, into converter/src/inspect/costs.json
 
 Every logit is compared with the host's on the way. Needs what tools/mcu-toolchain sets up.";
 
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let names: Vec<&str> =
         std::iter::once("simple").chain(REFERENCES.iter().map(|net| net.name)).collect();
     let mut chosen = Vec::new();
-    let mut boards = false;
+    let (mut boards, mut costs) = (false, false);
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "-h" | "--help" => {
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             "boards" => boards = true,
+            "costs" => costs = true,
             name => match names.iter().find(|known| **known == name) {
                 Some(name) => chosen.push(*name),
                 None => {
@@ -42,10 +44,17 @@ fn main() -> ExitCode {
             },
         }
     }
+    if costs {
+        return exit(write_costs());
+    }
     if !boards && chosen.is_empty() {
         (boards, chosen) = (true, names);
     }
-    match run(boards, &chosen) {
+    exit(run(boards, &chosen))
+}
+
+fn exit(result: Result<(), String>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -54,9 +63,18 @@ fn main() -> ExitCode {
     }
 }
 
+fn toolchain() -> Result<Toolchain, String> {
+    Toolchain::find().map_err(|missing| format!("{missing}; run tools/mcu-toolchain"))
+}
+
+fn write_costs() -> Result<(), String> {
+    let json = costs::json(&toolchain()?)?;
+    let file = tests::root().join("converter/src/inspect/costs.json");
+    std::fs::write(&file, json).map_err(|error| format!("{}: {error}", file.display()))
+}
+
 fn run(boards: bool, networks: &[&str]) -> Result<(), String> {
-    let toolchain =
-        Toolchain::find().map_err(|missing| format!("{missing}; run tools/mcu-toolchain"))?;
+    let toolchain = toolchain()?;
     if !networks.is_empty() {
         println!("{}", report::networks(&toolchain, networks)?);
     }

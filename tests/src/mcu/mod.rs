@@ -3,6 +3,7 @@
 
 mod boards;
 mod cores;
+pub mod costs;
 mod elf;
 mod measure;
 mod plugin;

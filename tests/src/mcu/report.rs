@@ -6,6 +6,7 @@ use std::fmt::Write;
 use converter::reference;
 use firmware_core::{LayerInfo, LayerKind, argmax};
 use inkling_data::{Dataset, Split};
+use inkling_support::table::thousands;
 
 use super::cores::{CORES, Core, Cost};
 use super::{BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple};
@@ -171,7 +172,7 @@ pub fn boards(toolchain: &Toolchain) -> Result<String, String> {
             ram.statics,
             ram.stack,
         ];
-        let bytes = bytes.map(thousands).join(" | ");
+        let bytes = bytes.map(|number| thousands(number)).join(" | ");
         let _ = writeln!(text, "| {} | {} | {bytes} |", board.title, board.core);
     }
     let _ = writeln!(text, "\nBytes; the budgets are {FLASH_BUDGET} and {RAM_BUDGET}.\n");
@@ -181,7 +182,8 @@ pub fn boards(toolchain: &Toolchain) -> Result<String, String> {
     let _ = writeln!(text, "| core | instructions per image | {} |", names.join(" | "));
     let _ = writeln!(text, "|---|--:|{}", "--:|".repeat(layers.len()));
     for (board, measured) in BOARDS.iter().zip(&measured) {
-        let by_layer: Vec<_> = measured.layers.iter().copied().map(thousands).collect();
+        let by_layer: Vec<_> =
+            measured.layers.iter().copied().map(|number| thousands(number)).collect();
         let (core, total) = (board.core, thousands(measured.instructions));
         let _ = writeln!(text, "| {core} | {total} | {} |", by_layer.join(" | "));
     }
@@ -209,16 +211,4 @@ pub fn boards(toolchain: &Toolchain) -> Result<String, String> {
         }
     }
     Ok(text)
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use clap::Args;
-use converter::passes::PixelScale;
+use converter::passes::{PerChannel, PixelScale};
 use converter::record::ModelRecord;
 use inkling_support::digest::sha256;
 use trainer::line::job::{Pretrained, Rates, Source};
@@ -36,12 +36,12 @@ pub struct FinetuneCommand {
     /// model's, or 255]
     #[arg(long)]
     pixel_divisor: Option<f32>,
-    /// What it then subtracted [default: the model's, or 0]
-    #[arg(long, allow_negative_numbers = true)]
-    mean: Option<f32>,
-    /// What it then divided by [default: the model's, or 1]
+    /// What it then subtracted, one number or one per channel [default: the model's, or 0]
+    #[arg(long, allow_hyphen_values = true)]
+    mean: Option<PerChannel>,
+    /// What it then divided by, one number or one per channel [default: the model's, or 1]
     #[arg(long)]
-    deviation: Option<f32>,
+    deviation: Option<PerChannel>,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -50,17 +50,13 @@ pub fn run(args: FinetuneCommand) -> Result<()> {
     let path = if args.model.is_dir() { args.model.join("float.onnx") } else { args.model.clone() };
     let record = record(&path)?;
     let recorded = record.as_ref().and_then(ModelRecord::pixel_scale);
-    let plain = recorded.unwrap_or_default();
+    let plain = recorded.clone().unwrap_or_default();
     let pixels = PixelScale {
         divisor: args.pixel_divisor.unwrap_or(plain.divisor),
         mean: args.mean.unwrap_or(plain.mean),
         deviation: args.deviation.unwrap_or(plain.deviation),
     };
-    ensure!(
-        [pixels.divisor, pixels.deviation].iter().all(|x| x.is_normal() && *x > 0.0)
-            && pixels.mean.is_finite(),
-        "--pixel-divisor and --deviation must be above 0 and --mean finite"
-    );
+    pixels.check().map_err(Error::msg)?;
     ensure!(
         args.layer_decay > 0.0 && args.layer_decay <= 1.0,
         "--layer-decay {}: must be above 0 and at most 1",
@@ -69,10 +65,10 @@ pub fn run(args: FinetuneCommand) -> Result<()> {
     let rates = Rates { frozen: args.freeze, decay: args.layer_decay };
     let labels = record.as_ref().map(|record| record.labels.clone()).unwrap_or_default();
     if let Some(recorded) = recorded.filter(|recorded| *recorded != pixels) {
-        let words = |scale: PixelScale| {
+        let words = |scale: &PixelScale| {
             format!("divisor {}, mean {}, deviation {}", scale.divisor, scale.mean, scale.deviation)
         };
-        disagree("pixels with", &words(pixels), &words(recorded));
+        disagree("pixels with", &words(&pixels), &words(&recorded));
     }
     let source = Source::Model(Pretrained { path, pixels, new_head: args.new_head, labels, rates });
     args.run.start(source, "finetuned", record.as_ref())

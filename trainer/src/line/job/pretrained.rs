@@ -70,11 +70,11 @@ impl fmt::Display for Pretrained {
         let plain = PixelScale::default();
         write!(f, "{}", self.path.display())?;
         for (option, value, default) in [
-            ("--freeze", self.rates.frozen as f32, 0.0),
-            ("--layer-decay", self.rates.decay, 1.0),
-            ("--pixel-divisor", self.pixels.divisor, plain.divisor),
-            ("--mean", self.pixels.mean, plain.mean),
-            ("--deviation", self.pixels.deviation, plain.deviation),
+            ("--freeze", (self.rates.frozen as f32).into(), 0.0.into()),
+            ("--layer-decay", self.rates.decay.into(), 1.0.into()),
+            ("--pixel-divisor", self.pixels.divisor.into(), plain.divisor.into()),
+            ("--mean", self.pixels.mean.clone(), plain.mean),
+            ("--deviation", self.pixels.deviation.clone(), plain.deviation),
         ] {
             if value != default {
                 write!(f, " {option} {value}")?;
@@ -97,7 +97,8 @@ impl Pretrained {
 
     fn read(&self, images: &Dataset, seed: u64) -> Result<Beginning> {
         let onnx = std::fs::read(&self.path).context("cannot be read")?;
-        let mut lowered = Converter::new("model", &onnx).pixel_scale(self.pixels).lower()?;
+        let mut lowered =
+            Converter::new("model", &onnx).pixel_scale(self.pixels.clone()).lower()?;
         let input = lowered.input;
         ensure!(
             input == Shape::new(images.height(), images.width(), images.channels()),

@@ -1,0 +1,95 @@
+//! Instructions of a layer, estimated from what is counted on emulated cores.
+
+use std::collections::BTreeMap;
+
+use firmware_core::LayerKind;
+use serde::{Deserialize, Serialize};
+
+use crate::operators::IntegerOp;
+use crate::quantized::{QuantizedLayer, QuantizedNetwork, Requantization};
+
+/// What the instructions of a layer are a sum of, each times a factor of its kind and core.
+pub const FEATURES: usize = 4;
+
+/// Factors of [`work`].
+pub type Factors = [f64; FEATURES];
+
+/// What was counted on a core: written by `tools/mcu-report costs`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CoreCosts {
+    /// Factors of each kind of layer.
+    pub layers: BTreeMap<String, Factors>,
+    /// Bytes of code that computes, the most of all networks that were counted.
+    pub code: usize,
+    /// Bytes of stack, likewise.
+    pub stack: usize,
+}
+
+/// The costs of every core that was counted, by its name.
+pub fn counted() -> BTreeMap<String, CoreCosts> {
+    serde_json::from_str(include_str!("costs.json")).expect("the file is tested")
+}
+
+/// The file that [`counted`] reads.
+pub fn to_json(costs: &BTreeMap<String, CoreCosts>) -> String {
+    let mut json = serde_json::to_string_pretty(costs).expect("numbers and names");
+    json.push('\n');
+    json
+}
+
+/// The kind of a layer, as far as its cost goes: its kernel; apart from the others convolutions with
+/// windows of one pixel, which gather nothing, and layers that multiply where others shift.
+pub fn kind(layer: &QuantizedLayer) -> String {
+    let kernel = match (&layer.op, layer.kind()) {
+        (IntegerOp::Conv2d(conv), LayerKind::Conv2d) if conv.window.kernel == [1, 1] => "pointwise",
+        (_, kind) => kind.name(),
+    };
+    match layer.parameters().map(|parameters| &parameters.requantization) {
+        Some(Requantization::Rescales(_)) => format!("{kernel}, rescaled"),
+        _ => kernel.into(),
+    }
+}
+
+/// Multiply-accumulates, bytes of input that all windows cover together, outputs, and one for the
+/// call.
+pub fn work(network: &QuantizedNetwork, layer: &QuantizedLayer) -> [f64; FEATURES] {
+    let macs = layer.macs();
+    let outputs = match &layer.op {
+        IntegerOp::Conv2d(conv) => conv.convolved.size(),
+        _ => layer.output.size(),
+    };
+    let covered = match &layer.op {
+        // Each window is read once for all output channels.
+        IntegerOp::Conv2d(conv) if conv.groups == 1 => macs / conv.convolved.channels.max(1),
+        _ => layer.inputs.iter().map(|&value| network.shape(value).size()).sum(),
+    };
+    [macs as f64, covered as f64, outputs as f64, 1.0]
+}
+
+/// The estimate for one layer on a core.
+pub fn instructions(
+    costs: &CoreCosts,
+    network: &QuantizedNetwork,
+    layer: &QuantizedLayer,
+) -> Option<f64> {
+    let factors = costs.layers.get(&kind(layer))?;
+    Some(work(network, layer).iter().zip(factors).map(|(work, factor)| work * factor).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::BOARDS;
+
+    #[test]
+    fn every_board_has_a_counted_core() {
+        let counted = counted();
+        for board in BOARDS {
+            let costs = &counted[board.core];
+            assert!(costs.code > 1000 && costs.stack > 100, "{}: {costs:?}", board.core);
+            for (kind, factors) in &costs.layers {
+                assert!(factors.iter().all(|f| *f >= 0.0 && f.is_finite()), "{kind}: {factors:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What a model is and what it would cost, before anything is converted.
+//!
+//! The layers, their shapes, multiply-accumulates and weights are those that a conversion gives. The
+//! instructions are an estimate: see [`costs`].
+
+pub mod boards;
+pub mod costs;
+mod text;
+
+use inkling_support::table::thousands;
+use serde::Serialize;
+
+pub use boards::{BOARDS, Board};
+
+use crate::arena::{self, Favour};
+use crate::quantized::QuantizedNetwork;
+use costs::CoreCosts;
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    /// The file's form, such as `float ONNX`.
+    pub form: String,
+    pub input: Value,
+    pub output: Value,
+    pub layers: Vec<Layer>,
+    /// Multiply-accumulates of one inference; taps on padding count.
+    pub macs: usize,
+    /// Bytes of weights, biases and requantizations in flash.
+    pub weight_bytes: usize,
+    /// Bytes of RAM for the values between layers; the input is not in it.
+    pub arena_bytes: usize,
+    pub boards: Vec<Fit>,
+}
+
+/// An input or output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Value {
+    /// Height, width and channels.
+    pub shape: [usize; 3],
+    /// `u8`, `i8` or `i32`.
+    pub element: &'static str,
+}
+
+/// A layer, as the generated code has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Layer {
+    pub name: String,
+    /// The name in the file.
+    pub source: String,
+    pub kind: &'static str,
+    pub output: Value,
+    pub macs: usize,
+    pub weight_bytes: usize,
+    /// Bytes of what it reads and writes.
+    pub in_out_bytes: usize,
+}
+
+/// Whether a model has room on a board, and how long it would take there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fit {
+    pub board: &'static str,
+    pub core: &'static str,
+    /// Bytes that a program with this model and nothing else needs, and that there are.
+    pub flash_needed: usize,
+    pub flash: usize,
+    pub ram_needed: usize,
+    pub ram: usize,
+    pub fits: bool,
+    /// Instructions per inference, estimated; none where a kind of layer was never counted.
+    pub instructions: Option<u64>,
+    pub clock: u32,
+}
+
+impl Fit {
+    /// What there is too little of, or `None` where the model fits.
+    pub fn misfit(&self) -> Option<String> {
+        let line = |what: &str, needed: usize, there: usize| {
+            let (needed, there) = (thousands(needed), thousands(there));
+            format!("needs {needed} bytes of {what}, {} has {there}", self.board)
+        };
+        if self.flash_needed > self.flash {
+            Some(line("flash", self.flash_needed, self.flash))
+        } else if self.ram_needed > self.ram {
+            Some(line("RAM", self.ram_needed, self.ram))
+        } else {
+            None
+        }
+    }
+}
+
+/// Bytes of flash and RAM of a program that does nothing else: vectors, start, the call.
+const REST: [usize; 2] = [1024, 64];
+
+impl Inspection {
+    /// Looks at the integers that a file of this form becomes.
+    pub fn new(form: &str, network: &QuantizedNetwork) -> Self {
+        Self::new_for(form, network, Favour::Time)
+    }
+
+    /// The same for time or memory.
+    pub fn new_for(form: &str, network: &QuantizedNetwork, favour: Favour) -> Self {
+        let arena_bytes = arena::plan_for(network, favour).bytes;
+        let last = network.layers.len();
+        let layers = network.layers.iter().enumerate().map(|(index, layer)| Layer {
+            name: layer.name.clone(),
+            source: layer.source_name.clone(),
+            kind: layer.kind().name(),
+            output: value(network, index + 1),
+            macs: layer.macs(),
+            weight_bytes: layer.parameter_bytes(),
+            in_out_bytes: arena::layer_bytes(network, index),
+        });
+        Self {
+            form: form.into(),
+            input: value(network, 0),
+            output: value(network, last),
+            layers: layers.collect(),
+            macs: network.macs(),
+            weight_bytes: network.parameter_bytes(),
+            arena_bytes,
+            boards: fits(network, arena_bytes),
+        }
+    }
+
+    /// Whether the model has room on the board called `name`, if there is one.
+    pub fn on(&self, name: &str) -> Option<&Fit> {
+        self.boards.iter().find(|fit| fit.board == name)
+    }
+
+    /// As JSON, with a line end.
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("numbers and names");
+        json.push('\n');
+        json
+    }
+
+    /// For people.
+    pub fn to_text(&self) -> String {
+        text::of(self)
+    }
+}
+
+fn value(network: &QuantizedNetwork, value: usize) -> Value {
+    let shape = network.shape(value);
+    Value {
+        shape: [shape.height, shape.width, shape.channels],
+        element: network.format(value).element.rust_name(),
+    }
+}
+
+fn fits(network: &QuantizedNetwork, arena: usize) -> Vec<Fit> {
+    let (counted, unknown) = (costs::counted(), CoreCosts::default());
+    BOARDS
+        .iter()
+        .map(|board| {
+            let costs = counted.get(board.core).unwrap_or(&unknown);
+            let layers = network.layers.iter();
+            let sum: Option<f64> =
+                layers.map(|layer| costs::instructions(costs, network, layer)).sum();
+            let flash_needed = network.parameter_bytes() + costs.code + REST[0];
+            let output = network.format(network.layers.len()).element.bytes() * network.classes();
+            let ram_needed = arena + network.input.size() + output + costs.stack + REST[1];
+            Fit {
+                board: board.name,
+                core: board.core,
+                flash_needed,
+                flash: board.flash,
+                ram_needed,
+                ram: board.ram,
+                fits: flash_needed <= board.flash && ram_needed <= board.ram,
+                instructions: sum.map(|sum| sum.round() as u64),
+                clock: board.clock,
+            }
+        })
+        .collect()
+}

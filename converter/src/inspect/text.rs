@@ -1,0 +1,81 @@
+//! An inspection for people.
+
+use std::fmt::Write;
+
+use inkling_support::table::{columns, thousands};
+
+use super::{Fit, Inspection, Value};
+
+pub(super) fn of(inspection: &Inspection) -> String {
+    let mut text = format!(
+        "{}: input {}, output {}\n\n",
+        inspection.form,
+        describe(&inspection.input),
+        describe(&inspection.output)
+    );
+    let mut rows = vec![
+        ["layer", "from", "output", "MACs", "weight bytes", "in+out bytes"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for layer in &inspection.layers {
+        rows.push(vec![
+            layer.name.clone(),
+            layer.source.clone(),
+            describe(&layer.output),
+            thousands(layer.macs),
+            thousands(layer.weight_bytes),
+            thousands(layer.in_out_bytes),
+        ]);
+    }
+    text.push_str(&columns(&rows, 3));
+    let _ = writeln!(
+        text,
+        "\n{} multiply-accumulates · {} bytes of weights · {} bytes of arena, and {} for the input\n",
+        thousands(inspection.macs),
+        thousands(inspection.weight_bytes),
+        thousands(inspection.arena_bytes),
+        thousands(inspection.input.shape.iter().product::<usize>()),
+    );
+    let head =
+        ["board", "core", "", "flash", "of", "RAM", "of", "instructions", "at one per cycle"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for fit in &inspection.boards {
+        rows.push(vec![
+            fit.board.into(),
+            fit.core.into(),
+            verdict(fit),
+            thousands(fit.flash_needed),
+            thousands(fit.flash),
+            thousands(fit.ram_needed),
+            thousands(fit.ram),
+            fit.instructions.map_or("–".into(), |count| thousands(count)),
+            fit.instructions.map_or("–".into(), |count| milliseconds(count, fit.clock)),
+        ]);
+    }
+    text.push_str(&columns(&rows, 3));
+    text.push_str(
+        "\nBytes of a program that does nothing else. Instructions are estimated from layers counted \
+         in QEMU;\na core takes one to two cycles for most of them.\n",
+    );
+    text
+}
+
+fn describe(value: &Value) -> String {
+    let [height, width, channels] = value.shape;
+    format!("{height}×{width}×{channels} {}", value.element)
+}
+
+fn verdict(fit: &Fit) -> String {
+    let text = match (fit.flash_needed <= fit.flash, fit.ram_needed <= fit.ram) {
+        (true, true) => "fits",
+        (false, true) => "does not fit: flash",
+        (true, false) => "does not fit: RAM",
+        (false, false) => "does not fit",
+    };
+    text.into()
+}
+
+fn milliseconds(instructions: u64, clock: u32) -> String {
+    format!("{:.1} ms", instructions as f64 * 1000.0 / f64::from(clock))
+}
