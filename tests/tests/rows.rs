@@ -29,6 +29,7 @@ fn arenas_are_within_their_budgets() {
     for (network, (name, budget)) in REFERENCES.iter().zip(BUDGETS) {
         let conversion = network.convert_for(Favour::Memory);
         let bytes = conversion.arena.bytes;
+        println!("{name}: {bytes} bytes of arena");
         assert!(bytes <= budget, "{name}: {bytes} bytes of arena");
         let whole = network.convert().arena;
         assert!(whole.stream.is_none() && whole.bytes >= bytes, "{name}");

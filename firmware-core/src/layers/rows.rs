@@ -78,6 +78,8 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
     /// let y = OutputRows { rows: &mut y, first: 0 };
     /// CONV.forward_rows(InputRows::new(&[[[9u8], [2], [8]]], 0), y);
     /// ```
+    // A function of its own, so that the sums of all layers take one place on the stack.
+    #[inline(never)]
     pub fn forward_rows<X: Activation, Y: Activation, const IW: usize, const OW: usize>(
         &self,
         x: InputRows<[[X; IC]; IW]>,
@@ -112,6 +114,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
 
     /// The rows of [`Conv2d::forward_max_pool2d`] for which `y` has room; `convolved` is the height
     /// of the whole convolution before the pooling.
+    #[inline(never)]
     pub fn forward_max_pool2d_rows<
         X: Activation,
         Y: Activation,
