@@ -7,7 +7,7 @@
 use crate::channels::{self, Taps};
 use crate::kernels::{self, Conv2dShape, Pool2dShape};
 use crate::window::Interior;
-use crate::{Activation, Requantize};
+use crate::{Activation, Requantize, requantize};
 
 /// The name of a routine in assembly. It carries the crate's version, so that two versions can be
 /// linked into one program.
@@ -33,10 +33,21 @@ mod by_four;
 mod cursor;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod depthwise;
+#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+mod divide;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "armv7em", kernels = "riscv32"))]
+mod lines;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
+#[cfg(any(kernels = "armv6m", kernels = "riscv32"))]
+mod packed_planes;
+#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+mod planes;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
 mod rows;
+#[cfg(kernels)]
+mod store;
+mod stored;
 mod weights;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
@@ -47,6 +58,7 @@ mod weights;
 #[cfg_attr(not(kernels), path = "scalar.rs")]
 mod target;
 
+pub use stored::Stored;
 pub(crate) use target::Chosen;
 #[cfg(kernels = "x86_64")]
 pub use target::limit_vectors;
@@ -54,7 +66,11 @@ pub use target::limit_vectors;
 use weights::WeightSum;
 pub(crate) use weights::{ConvolutionWeights, Weights, connected};
 #[cfg(kernels)]
-pub(crate) use {cursor::Cursor, target::Patch};
+pub(crate) use {
+    cursor::Cursor,
+    store::{clear, interleave},
+    target::Patch,
+};
 
 /// A convolution, its weights and its input.
 pub(crate) struct Convolution<'a, X, R> {
@@ -67,6 +83,20 @@ pub(crate) struct Convolution<'a, X, R> {
     /// One per output channel, as are the requantizations.
     pub bias: &'a [i32],
     pub requantize: &'a [R],
+}
+
+/// What runs convolutions whose weights are known at run time only: the target's kernels, unless they
+/// want the weights in several orders at once.
+#[cfg(not(kernels = "x86_64"))]
+pub(crate) type Convolving = Chosen;
+
+/// The portable kernels.
+#[cfg(kernels = "x86_64")]
+pub(crate) enum Convolving {}
+
+#[cfg(kernels = "x86_64")]
+impl Target for Convolving {
+    const NAME: &'static str = "portable";
 }
 
 /// A processor, with the kernels that it has. What they compute is what the default computes.
@@ -87,6 +117,12 @@ pub(crate) trait Target {
     /// Inputs of a fully connected layer of which the weights of four outputs lie side by side;
     /// 0 is the natural order.
     const GROUP: usize = 0;
+
+    /// Division by 2^`bits`, 0 to 31 of them, rounding half to even.
+    #[inline(always)]
+    fn divide(value: i32, bits: u32) -> i32 {
+        requantize::divide(value, bits)
+    }
 
     /// Convolution; `finish` makes an output of an accumulator and its channel's requantization.
     /// `staged` says whether some window may reach beyond the input or have gaps between its
@@ -114,6 +150,18 @@ pub(crate) trait Target {
     ) {
         let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
         kernels::conv2d_max_pool2d(shape, pool, x, weights.bytes, bias, requantize, y);
+    }
+
+    /// Depthwise convolution with as many output channels as input channels, where a target has
+    /// something better than [`Target::depthwise`] for the shape; else false, and nothing done.
+    #[inline(always)]
+    fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
+        _shape: &Conv2dShape,
+        _inputs: (&[X], &[i8]),
+        _channels: (&[i32], &[R]),
+        _y: &mut [Y],
+    ) -> bool {
+        false
     }
 
     /// The sums of as many channels as there are, a multiple of four: of the bias and what a
