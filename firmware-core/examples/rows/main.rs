@@ -4,7 +4,9 @@
 //! `model.rs` is a residual network with random weights, converted with `--favour memory`.
 
 #[allow(missing_docs, clippy::all, reason = "generated")]
-mod model;
+mod model {
+    include!("model.rs");
+}
 
 use firmware_core::{Arena, argmax};
 

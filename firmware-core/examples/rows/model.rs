@@ -17,18 +17,14 @@
 // | average_pool2d_1 | 9 u8 | 0 | 1 | 333 | 8 → 9 | 0.001 × 2^24 |
 // | fully_connected_1 | 5 i32 | 45 | 65 | 9 | 9 → 16 | 0.011 × 2^24 |
 
-use firmware_core::{
-    Add, Arena, AveragePool2d, Conv2d, FullyConnected, InputRows, LayerInfo, LayerKind, ModelInfo,
-    Observer, Rows, Shift, Strided,
-};
+use firmware_core::{Add, Arena, AveragePool2d, Conv2d, FullyConnected, InputRows, LayerInfo, LayerKind, ModelInfo, Observer, Rows, Shift, Strided};
 
 /// What this model is, and what it costs.
 pub static INFO: ModelInfo = ModelInfo {
     name: "rows",
     source_sha256: [
-        0x7a, 0x43, 0x5b, 0x0d, 0x11, 0xc1, 0x34, 0x18, 0xc6, 0xdd, 0x9b, 0x95, 0x5d, 0xeb, 0x9c,
-        0x54, 0x8f, 0x11, 0x5f, 0x78, 0xca, 0x0d, 0x41, 0x9f, 0x99, 0xf0, 0x0e, 0xd4, 0x38, 0x78,
-        0xb6, 0xcc,
+        0x7a, 0x43, 0x5b, 0x0d, 0x11, 0xc1, 0x34, 0x18, 0xc6, 0xdd, 0x9b, 0x95, 0x5d, 0xeb, 0x9c, 0x54,
+        0x8f, 0x11, 0x5f, 0x78, 0xca, 0x0d, 0x41, 0x9f, 0x99, 0xf0, 0x0e, 0xd4, 0x38, 0x78, 0xb6, 0xcc,
     ],
     input: [12, 12, 1],
     classes: 5,
@@ -420,8 +416,7 @@ fn take_step(
     r2.slide(r3.end().saturating_sub(1), arena.region::<[[[u8; 6]; 12]; 3], 1080>());
     if n4 > 0 {
         observer.start(3);
-        let (a, b, y) = arena
-            .triple::<[[[i8; 6]; 12]; 1], 1296, [[[u8; 6]; 12]; 3], 864, [[[u8; 6]; 12]; 12], 0>();
+        let (a, b, y) = arena.triple::<[[[i8; 6]; 12]; 1], 1296, [[[u8; 6]; 12]; 3], 864, [[[u8; 6]; 12]; 12], 0>();
         ADD_1.forward_rows(r3.input(a), r1.input(b), r4.output(y, n4));
         observer.end(3);
     }
@@ -462,8 +457,7 @@ fn finish(arena: &mut Arena<ARENA_BYTES>, observer: &mut impl Observer) -> Logit
     CONV2D_6.forward(x, y);
     observer.end(6);
     observer.start(7);
-    let (a, b, y) =
-        arena.triple::<[[[i8; 9]; 6]; 6], 864, [[[i8; 9]; 6]; 6], 1188, [[[u8; 9]; 6]; 6], 0>();
+    let (a, b, y) = arena.triple::<[[[i8; 9]; 6]; 6], 864, [[[i8; 9]; 6]; 6], 1188, [[[u8; 9]; 6]; 6], 0>();
     ADD_2.forward(a, b, y);
     observer.end(7);
     observer.start(8);
