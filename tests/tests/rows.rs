@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use converter::arena::ArenaPlan;
+use converter::quantized::QuantizedNetwork;
 use converter::{Conversion, Converter, Favour, reference, tflite};
 use inkling_data::Dataset;
 use tests::generated::{self, Program};
@@ -92,40 +94,86 @@ fn cortex_m4_computes_the_same_at_little_cost() {
     on_core("Cortex-M4F", &["mnist5", "ic", "kws"]);
 }
 
-/// The generated code of the reference networks and of every structure, with the image as a whole and
-/// row by row.
-#[test]
-fn generated_code_computes_the_same() {
-    let mut programs = Vec::new();
-    let mut expected = Vec::new();
-    let mut rng = fastrand::Rng::with_seed(3);
-    let mut add = |module: String, conversion: &Conversion, inputs: &Dataset| {
-        let logits = reference::all_logits(&conversion.network, inputs).concat();
-        expected.push(logits.into_iter().map(|logit| logit as u8).collect::<Vec<_>>());
-        let inputs = inputs.batch(0..inputs.len());
-        programs.push((module, conversion.model_rs(), inputs));
-    };
-    for network in &REFERENCES {
-        let conversion = network.convert_for(Favour::Memory);
-        add(network.name.to_string(), &conversion, &inputs(network));
+/// What generated code says of samples, and what the host's integers are.
+#[derive(Default)]
+struct Cases {
+    programs: Vec<(String, String, Vec<u8>)>,
+    expected: Vec<Vec<u8>>,
+    /// The kinds of layers that run row by row.
+    kinds: BTreeSet<&'static str>,
+}
+
+impl Cases {
+    fn add(
+        &mut self,
+        name: String,
+        (code, network, arena): (String, &QuantizedNetwork, &ArenaPlan),
+        inputs: Vec<u8>,
+    ) {
+        let samples = inputs.chunks(network.input.size());
+        let outputs = samples.flat_map(|sample| reference::logits(network, sample));
+        self.expected.push(outputs.map(|output| output as u8).collect());
+        self.programs.push((name, code, inputs));
+        if let Some(plan) = &arena.stream {
+            let [first, end] = plan.schedule.layers;
+            self.kinds.extend(network.layers[first..end].iter().map(|layer| layer.kind().name()));
+        }
     }
+
+    /// Compiles and runs all, with each image as a whole and row by row.
+    fn check(&self, folder: &str) {
+        let programs: Vec<Program> = self
+            .programs
+            .iter()
+            .map(|(module, code, inputs)| Program {
+                module,
+                code: code.clone(),
+                inputs: inputs.clone(),
+            })
+            .collect();
+        let got = generated::outputs(folder, &programs);
+        for ((name, ..), (got, expected)) in
+            self.programs.iter().zip(got.iter().zip(&self.expected))
+        {
+            assert!(got == expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn structures_compute_the_same() {
+    let mut cases = Cases::default();
     let images = random_images(6, 5, SIDE, SIDE, CLASSES);
-    let mut streamed = BTreeSet::new();
     for structure in ALL {
         let seeds = if structure == Structure::RandomGeometry { 0..5 } else { 0..1 };
         for seed in seeds {
             let onnx = network(structure, seed, 17);
             let converter = Converter::new("net", &onnx).favour(Favour::Memory);
             let conversion = converter.convert(&images).expect("it converts");
-            if let Some(plan) = &conversion.arena.stream {
-                let [first, end] = plan.schedule.layers;
-                let layers = &conversion.network.layers[first..end];
-                streamed.extend(layers.iter().map(|layer| layer.kind().name()));
-            }
-            add(format!("{structure:?}_{seed}").to_lowercase(), &conversion, &images);
+            let name = format!("{structure:?}_{seed}").to_lowercase();
+            let model = (conversion.model_rs(), &conversion.network, &conversion.arena);
+            cases.add(name, model, images.batch(0..images.len()));
         }
     }
-    // Imported models, with their zero points and paddings.
+    for kind in
+        ["conv2d", "depthwise_conv2d", "grouped_conv2d", "max_pool2d", "average_pool2d", "add"]
+    {
+        assert!(cases.kinds.contains(kind), "no structure streams {kind}: {:?}", cases.kinds);
+    }
+    cases.check("rows-structures");
+}
+
+/// The reference networks, and imported models with their zero points and paddings.
+#[test]
+fn networks_compute_the_same() {
+    let mut cases = Cases::default();
+    for network in &REFERENCES {
+        let conversion = network.convert_for(Favour::Memory);
+        let inputs = inputs(network);
+        let model = (conversion.model_rs(), &conversion.network, &conversion.arena);
+        cases.add(network.name.to_string(), model, inputs.batch(0..inputs.len()));
+    }
+    let mut rng = fastrand::Rng::with_seed(3);
     for path in MODELS.map(committed).into_iter().chain(REFERENCE.iter().filter_map(|m| shared(m)))
     {
         let name = path.file_stem().expect("a file's name").to_string_lossy().into_owned();
@@ -133,43 +181,12 @@ fn generated_code_computes_the_same() {
         let conversion = tflite::Conversion::new_for(&name, &bytes, Favour::Memory);
         let conversion = conversion.unwrap_or_else(|error| panic!("{name}: {error}"));
         let network = &conversion.imported.network;
-        let size = network.input.size();
-        let inputs: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(3 * size).collect();
-        let outputs = inputs.chunks(size).flat_map(|input| reference::logits(network, input));
-        expected.push(outputs.map(|output| output as u8).collect());
-        programs.push((format!("imported_{name}"), conversion.model_rs(), inputs));
-        if let Some(plan) = &conversion.arena.stream {
-            let [first, end] = plan.schedule.layers;
-            streamed.extend(network.layers[first..end].iter().map(|layer| layer.kind().name()));
-        }
+        let size = 3 * network.input.size();
+        let inputs: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(size).collect();
+        let model = (conversion.model_rs(), network, &conversion.arena);
+        cases.add(format!("imported_{name}"), model, inputs);
     }
-    for kind in [
-        "conv2d",
-        "conv2d_max_pool2d",
-        "depthwise_conv2d",
-        "grouped_conv2d",
-        "max_pool2d",
-        "average_pool2d",
-        "mean_pool2d",
-        "add",
-        "affine_add",
-        "mul",
-        "lookup",
-    ] {
-        assert!(streamed.contains(kind), "no structure streams {kind}: {streamed:?}");
-    }
-    let programs: Vec<Program> = programs
-        .iter()
-        .map(|(module, code, inputs)| Program {
-            module,
-            code: code.clone(),
-            inputs: inputs.clone(),
-        })
-        .collect();
-    let got = generated::outputs("rows", &programs);
-    for (program, (got, expected)) in programs.iter().zip(got.iter().zip(&expected)) {
-        assert!(got == expected, "{}", program.module);
-    }
+    cases.check("rows-networks");
 }
 
 /// `firmware-core/examples/rows` has the code that is written today.

@@ -3,7 +3,7 @@
 //!
 //! `model.rs` is a residual network with random weights, converted with `--favour memory`.
 
-#[allow(missing_docs, clippy::all, reason = "generated")]
+#[allow(missing_docs, dead_code, clippy::all, reason = "generated")]
 mod model {
     include!("model.rs");
 }
