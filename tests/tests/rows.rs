@@ -11,8 +11,8 @@ use tests::generated::{self, Program};
 use tests::mcu::{CORES, Toolchain};
 use tests::networks::{REFERENCES, Reference};
 use tests::structures::{ALL, CLASSES, SIDE, Structure, network};
-use tests::tflite_micro::{MODELS, REFERENCE, committed};
-use tests::{random_images, scratch, shared};
+use tests::tflite_micro::{MODELS, committed};
+use tests::{random_images, scratch};
 
 /// Most bytes of the arena.
 const BUDGETS: [(&str, usize); 5] =
@@ -174,8 +174,7 @@ fn networks_compute_the_same() {
         cases.add(network.name.to_string(), model, inputs.batch(0..inputs.len()));
     }
     let mut rng = fastrand::Rng::with_seed(3);
-    for path in MODELS.map(committed).into_iter().chain(REFERENCE.iter().filter_map(|m| shared(m)))
-    {
+    for path in MODELS.map(committed) {
         let name = path.file_stem().expect("a file's name").to_string_lossy().into_owned();
         let bytes = std::fs::read(&path).expect("the model is there");
         let conversion = tflite::Conversion::new_for(&name, &bytes, Favour::Memory);
