@@ -1,9 +1,11 @@
 //! Places every value between layers in one block of memory, reusing what is no longer read.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::graph::ValueId;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork};
+use crate::stream::{self, StreamPlan};
 
 /// Regions start at multiples of this many bytes, so that kernels may load whole words.
 const ALIGNMENT: usize = 4;
@@ -11,20 +13,106 @@ const ALIGNMENT: usize = 4;
 /// Where each value lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArenaPlan {
-    /// Byte offset of each value; `None` for the image, which the caller holds, and for
-    /// accumulators at the end, which are returned.
+    /// Byte offset of each value; `None` for the image, which the caller holds, for accumulators at
+    /// the end, which are returned, and for values of which only some rows are there at a time.
     pub offsets: Vec<Option<usize>>,
     /// For each layer the input whose place its result takes, where the two share one.
     pub in_place: Vec<Option<ValueId>>,
     pub bytes: usize,
+    /// Layers that run row by row.
+    pub stream: Option<StreamPlan>,
+}
+
+impl ArenaPlan {
+    /// How much memory it takes, in words: beside it what whole images would take.
+    pub fn describe(&self, network: &QuantizedNetwork) -> String {
+        match self.stream {
+            None => format!("{} bytes of RAM", self.bytes),
+            Some(_) => format!(
+                "{} bytes of RAM row by row, where whole images would take {}",
+                self.bytes,
+                plan(network).bytes
+            ),
+        }
+    }
+}
+
+/// What a model is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Favour {
+    /// Whole images between the layers: the fewest instructions.
+    #[default]
+    Time,
+    /// Rows between the layers where that takes less memory: a few percent more instructions.
+    Memory,
+}
+
+impl Favour {
+    /// As it is typed and recorded.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// The words of a command that ask for it, with a space in front; none for the default.
+    pub fn option(self) -> String {
+        match self {
+            Self::Time => String::new(),
+            Self::Memory => format!(" --favour {}", self.name()),
+        }
+    }
+}
+
+/// Bytes that are taken from the first to the last of some layers, both counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub bytes: usize,
+    pub lives: (usize, usize),
+}
+
+/// Plans the arena for time or memory.
+pub fn plan_for(network: &QuantizedNetwork, favour: Favour) -> ArenaPlan {
+    let whole = plan(network);
+    match favour {
+        Favour::Time => whole,
+        Favour::Memory => stream::plan(network, whole),
+    }
 }
 
 /// Plans the arena, with results in the place of an input where that does not take more memory.
 pub fn plan(network: &QuantizedNetwork) -> ArenaPlan {
     let lives = lives(network);
-    let apart = place(network, &lives, vec![None; network.layers.len()]);
-    let shared = place(network, &lives, in_place(network, &lives));
+    let none = vec![None; network.layers.len()];
+    let (apart, _) = place(network, &lives, none, 0..0, &[]);
+    let (shared, _) = place(network, &lives, in_place(network, &lives), 0..0, &[]);
     if shared.bytes <= apart.bytes { shared } else { apart }
+}
+
+/// Plans the arena with layers `[first, end)` running row by row: their results but the last are
+/// where `blocks` are, of which the byte offsets are returned too. The last result is there from layer
+/// `born` on.
+pub fn place_streamed(
+    network: &QuantizedNetwork,
+    [first, end]: [usize; 2],
+    born: usize,
+    blocks: &[Block],
+) -> (ArenaPlan, Vec<usize>) {
+    let mut lives = lives(network);
+    for layer in &network.layers[first..end] {
+        for &input in layer.inputs.iter().filter(|&&input| input <= first) {
+            lives[input].1 = lives[input].1.max(end - 1);
+        }
+    }
+    lives[end].0 = born;
+    lives[end].1 = lives[end].1.max(born);
+    let mut in_place = in_place(network, &lives);
+    in_place[first..end].fill(None);
+    let none = vec![None; network.layers.len()];
+    let apart = place(network, &lives, none, first + 1..end, blocks);
+    let shared = place(network, &lives, in_place, first + 1..end, blocks);
+    if shared.0.bytes <= apart.0.bytes { shared } else { apart }
 }
 
 /// The layers between which each value is alive: the one that writes it (value v is written by
@@ -62,12 +150,15 @@ fn in_place(network: &QuantizedNetwork, lives: &[(usize, usize)]) -> Vec<Option<
 }
 
 /// Places the largest values first, each at the lowest place that no value alive at the same time
-/// has. Values that share a place count as one.
+/// has. Values that share a place count as one; those of `streamed` have none. The same for
+/// `blocks`, whose byte offsets are returned too.
 fn place(
     network: &QuantizedNetwork,
     lives: &[(usize, usize)],
     in_place: Vec<Option<ValueId>>,
-) -> ArenaPlan {
+    streamed: Range<ValueId>,
+    blocks: &[Block],
+) -> (ArenaPlan, Vec<usize>) {
     // Each value's block is the first value in its place.
     let mut block: Vec<ValueId> = (0..lives.len()).collect();
     let mut lives = lives.to_vec();
@@ -77,21 +168,29 @@ fn place(
             lives[block[input]].1 = lives[layer + 1].1;
         }
     }
-    let mut order: Vec<ValueId> =
-        (0..lives.len()).filter(|&v| in_arena(network, v) && block[v] == v).collect();
-    order.sort_by_key(|&v| (std::cmp::Reverse(size(network, v)), v));
+    let values = lives.len();
+    let mut order: Vec<usize> = (0..values)
+        .filter(|&v| in_arena(network, v) && block[v] == v && !streamed.contains(&v))
+        .chain(values..values + blocks.len())
+        .collect();
+    lives.extend(blocks.iter().map(|block| block.lives));
+    let size = |item: usize| match item.checked_sub(values) {
+        Some(index) => blocks[index].bytes,
+        None => size(network, item),
+    };
+    order.sort_by_key(|&item| (std::cmp::Reverse(size(item)), item));
     let mut offsets = vec![None; lives.len()];
-    let mut placed: Vec<(ValueId, usize, usize)> = Vec::new();
+    let mut placed: Vec<(usize, usize, usize)> = Vec::new();
     let mut bytes = 0;
-    for value in order {
-        let (born, dies) = lives[value];
+    for item in order {
+        let (born, dies) = lives[item];
         let mut taken: Vec<(usize, usize)> = placed
             .iter()
             .filter(|&&(other, ..)| lives[other].0 <= dies && born <= lives[other].1)
             .map(|&(_, start, end)| (start, end))
             .collect();
         taken.sort_unstable();
-        let size = size(network, value);
+        let size = size(item);
         let mut offset = 0;
         for (start, end) in taken {
             if offset + size <= start {
@@ -99,14 +198,16 @@ fn place(
             }
             offset = offset.max(end.next_multiple_of(ALIGNMENT));
         }
-        offsets[value] = Some(offset);
-        placed.push((value, offset, offset + size));
+        offsets[item] = Some(offset);
+        placed.push((item, offset, offset + size));
         bytes = bytes.max(offset + size);
     }
-    for value in 0..offsets.len() {
+    let places = offsets.split_off(values).into_iter().flatten().collect();
+    for value in 0..values {
         offsets[value] = offsets[block[value]];
     }
-    ArenaPlan { offsets, in_place, bytes: bytes.next_multiple_of(ALIGNMENT) }
+    let bytes = bytes.next_multiple_of(ALIGNMENT);
+    (ArenaPlan { offsets, in_place, bytes, stream: None }, places)
 }
 
 /// Bytes that a layer's inputs and output take in the arena together.

@@ -12,6 +12,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use firmware_core::blob::{LAYOUTS, Layout as BlobLayout};
 
+use converter::arena::ArenaPlan;
 use converter::doubts::{self, Answers};
 use converter::emit::blob::{self, BlobEmitError};
 use converter::inspect::{Fit, Inspection};
@@ -20,7 +21,7 @@ use converter::prove::Proof;
 use converter::quantized::QuantizedNetwork;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, qdq, read, tflite};
+use converter::{Conversion, Converter, Favour, qdq, read, tflite};
 use inkling_data::Dataset;
 use inkling_data::prepare::{Layout, Polarity};
 use inkling_support::{console, files, names, shell};
@@ -89,6 +90,10 @@ struct ConvertArgs {
     /// [default: the record's, or 1]
     #[arg(long, value_name = "X[,X…]")]
     deviation: Option<PerChannel>,
+    /// What the generated code spares: time, with whole images between the layers, or memory, with a
+    /// few rows of them
+    #[arg(long, value_name = "time|memory", default_value = "time")]
+    favour: FavourArg,
     /// Writes the model in other forms beside model.rs: `blob` is data that firmware_core::blob loads,
     /// to replace a model in the field or to show it in a browser; `c` are headers, of which and
     /// model.rs `converter library` makes a static library
@@ -119,6 +124,35 @@ struct ConvertArgs {
 enum Golden {
     Images,
     None,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FavourArg {
+    Time,
+    Memory,
+}
+
+impl ConvertArgs {
+    fn favour(&self) -> Favour {
+        match self.favour {
+            FavourArg::Time => Favour::Time,
+            FavourArg::Memory => Favour::Memory,
+        }
+    }
+
+    /// Says so if `--favour memory` changes nothing.
+    fn note_favour(&self, arena: &ArenaPlan) {
+        if self.favour() == Favour::Memory && arena.stream.is_none() {
+            console::note(format_args!(
+                "--favour memory: rows take no less memory than whole images in this network, so the \
+                 layers run as for time"
+            ));
+        } else if self.favour() == Favour::Memory && self.emit.contains(&Form::Blob) {
+            console::note(format_args!(
+                "--favour memory: a blob has whole images between its layers; rows are in model.rs"
+            ));
+        }
+    }
 }
 
 /// A form of a model beside model.rs.
@@ -180,7 +214,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let own = ModelRecord::of_onnx(&onnx).with_context(at_file)?;
     let pixels = pixel_scale(args, own.as_ref())?;
     let converter = |record: Option<ModelRecord>| {
-        let mut converter = Converter::new(&name, &onnx);
+        let mut converter = Converter::new(&name, &onnx).favour(args.favour());
         if let Some(pixels) = &pixels {
             converter = converter.pixel_scale(pixels.clone());
         }
@@ -234,6 +268,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     for note in &conversion.notes {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
+    args.note_favour(&conversion.arena);
     let golden = match args.golden {
         Golden::Images => test.clone(),
         Golden::None => test.subset(&[]),
@@ -256,7 +291,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         }),
         notes: &conversion.notes,
         warnings: &conversion.record.warnings,
-        model: Inspection::new("float ONNX", &conversion.network),
+        model: Inspection::new_for("float ONNX", &conversion.network, args.favour()),
     };
     written.tell(args.json, || format!("{about}\n{}", conversion.report_markdown()));
     Ok(())
@@ -268,7 +303,7 @@ fn misfit(
     network: impl FnOnce() -> Result<QuantizedNetwork>,
 ) -> Result<Option<String>> {
     let Some(board) = &args.board else { return Ok(None) };
-    let inspection = Inspection::new("", &network()?);
+    let inspection = Inspection::new_for("", &network()?, args.favour());
     let misfit = inspection.on(board).and_then(Fit::misfit);
     if let Some(misfit) = &misfit {
         console::note(format_args!("warning: {}: {misfit}", args.model.display()));
@@ -290,7 +325,9 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
         args.model.display()
     );
     let bytes = fs::read(&args.model).with_context(at_file)?;
-    let mut conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
+    let mut conversion =
+        tflite::Conversion::new_for(name, &bytes, args.favour()).with_context(at_file)?;
+    args.note_favour(&conversion.arena);
     let by_range = conversion.pixels.is_some().then(|| conversion.record());
     if let Some(pixels) = pixel_scale(args, by_range.as_ref())? {
         conversion.pixels = Some(pixels);
@@ -317,7 +354,7 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
         accuracy: None,
         notes: &[],
         warnings: &misfit.into_iter().collect::<Vec<_>>(),
-        model: Inspection::new("int8 .tflite", network),
+        model: Inspection::new_for("int8 .tflite", network, args.favour()),
     };
     written.tell(args.json, || conversion.report_markdown());
     Ok(())

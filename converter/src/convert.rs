@@ -8,7 +8,7 @@ use std::path::Path;
 use firmware_core::blob::Layout;
 use sha2::{Digest, Sha256};
 
-use crate::arena::{self, ArenaPlan};
+use crate::arena::{self, ArenaPlan, Favour};
 use crate::emit::blob::BlobEmitError;
 use crate::emit::report::{self, Report};
 use crate::emit::{Origin, blob, c, golden, int8_onnx, rust};
@@ -67,6 +67,7 @@ pub struct Converter<'a> {
     pixels: Option<PixelScale>,
     exponents: Option<Exponents>,
     record: Option<ModelRecord>,
+    favour: Favour,
     form: Option<InputForm>,
 }
 
@@ -79,6 +80,7 @@ impl<'a> Converter<'a> {
             pixels: None,
             exponents: None,
             record: None,
+            favour: Favour::Time,
             form: None,
         }
     }
@@ -107,6 +109,12 @@ impl<'a> Converter<'a> {
     /// default those in the file's metadata, where there are any, are taken.
     pub fn exponents(mut self, exponents: Exponents) -> Self {
         self.exponents = Some(exponents);
+        self
+    }
+
+    /// What the generated code is made for; [`Favour::Time`] unless it is said.
+    pub fn favour(mut self, favour: Favour) -> Self {
+        self.favour = favour;
         self
     }
 
@@ -201,7 +209,7 @@ impl<'a> Converter<'a> {
         }
         let source = record::attach(self.onnx, &of_float);
         let network = quantize(&float, &calibration, &exponents)?;
-        let arena = arena::plan(&network);
+        let arena = arena::plan_for(&network, self.favour);
         let report = Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
         let record = describe::model(of_float, &network, &source);
         let origin = Origin {
@@ -221,7 +229,10 @@ impl<'a> Converter<'a> {
     /// are scaled.
     fn command(&self) -> String {
         let name = &self.name;
-        format!("cargo run -p converter -- float.onnx --name {name} --calibration DATA --out .")
+        let favour = self.favour.option();
+        format!(
+            "cargo run -p converter -- float.onnx --name {name}{favour} --calibration DATA --out ."
+        )
     }
 }
 
@@ -330,7 +341,8 @@ impl Conversion {
     ///
     /// What has no form in a blob; names the layer.
     pub fn blob(&self, layout: Layout) -> Result<Vec<u8>, BlobEmitError> {
-        blob::emit(&self.network, &self.arena, &self.origin, layout)
+        // Blobs have no rows.
+        blob::emit(&self.network, &arena::plan(&self.network), &self.origin, layout)
     }
 
     /// The headers for C: the model's, and one with golden images, picked from `images`.

@@ -45,7 +45,9 @@ pub mod quantize;
 pub mod quantized;
 pub mod read;
 pub mod record;
+pub mod stream;
 #[cfg(feature = "verify")]
 pub mod verify;
 
+pub use arena::Favour;
 pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore};

@@ -63,6 +63,7 @@ mod multiplier;
 mod observer;
 mod product;
 mod requantize;
+mod rows;
 #[cfg(kernels)]
 mod tile;
 mod window;
@@ -94,4 +95,5 @@ pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;
 pub use product::Product;
 pub use requantize::{Clip, Requantize, Shift};
+pub use rows::{InputRows, OutputRows, Rows};
 pub use window::{Axis, Span, Window, WindowError};

@@ -2,6 +2,9 @@
 
 /// Is told when each layer starts and ends: for cycle counters and instruction-count markers.
 ///
+/// A model that computes some rows at a time ([`Rows`](crate::Rows)) starts and ends each of its
+/// layers many times, between those of others: what one layer costs is the sum.
+///
 /// Both methods do nothing by default, and `()` is the observer that costs nothing.
 pub trait Observer {
     /// Layer number `layer` (the index into [`ModelInfo::layers`](crate::ModelInfo::layers))
@@ -11,7 +14,7 @@ pub trait Observer {
         let _ = layer;
     }
 
-    /// Layer number `layer` has written its output.
+    /// Layer number `layer` has written its output, or some rows of it.
     #[inline(always)]
     fn end(&mut self, layer: usize) {
         let _ = layer;

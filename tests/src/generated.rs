@@ -14,7 +14,8 @@ pub struct Program<'a> {
 }
 
 /// Compiles the modules without a warning and returns what each computes for its samples: one byte
-/// per output. The arena is full of other bytes before every inference.
+/// per output. The arena is full of other bytes before every inference. A module with a `Stream` also
+/// gets each sample row by row, and must say the same.
 ///
 /// `name` names a folder; it must differ between tests.
 ///
@@ -29,6 +30,17 @@ pub fn outputs(name: &str, programs: &[Program]) -> Vec<Vec<u8>> {
         fs::write(folder.join(format!("{module}.rs")), code).expect("is written");
         fs::write(folder.join(format!("{module}.inputs")), inputs).expect("is written");
         let _ = writeln!(main, "#[allow(dead_code)]\nmod {module};");
+        let (stream, by_rows) = match code.contains("pub struct Stream") {
+            false => (String::new(), ""),
+            true => (
+                format!("    let mut stream = Box::new({module}::Stream::new());\n"),
+                "        for row in image.iter() {\n            \
+                 assert!(stream.finish().is_none() && stream.push_row(row));\n        }\n        \
+                 assert!(!stream.push_row(&image[0]), \"a row too many\");\n        \
+                 assert_eq!(stream.finish(), Some(logits), \"row by row\");\n",
+            ),
+        };
+        calls.push_str(&stream);
         let _ = writeln!(
             calls,
             "    let mut outputs = Vec::new();\n    \
@@ -37,7 +49,8 @@ pub fn outputs(name: &str, programs: &[Program]) -> Vec<Vec<u8>> {
              for sample in include_bytes!(\"{module}.inputs\").chunks(size_of::<{module}::Image>()) {{\n        \
              *arena = Arena::filled_with(0xa5);\n        \
              image.fill_from(sample);\n        \
-             outputs.extend({module}::infer(&image, &mut arena).map(|value| value as u8));\n    }}\n    \
+             let logits = {module}::infer(&image, &mut arena);\n{by_rows}        \
+             outputs.extend(logits.map(|value| value as u8));\n    }}\n    \
              std::fs::write(\"{module}.outputs\", outputs).unwrap();"
         );
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use converter::{Conversion, Converter};
+use converter::{Conversion, Converter, Favour};
 use fastrand::Rng;
 use inkling_data::read::labels;
 use inkling_data::{Dataset, Split};
@@ -48,6 +48,15 @@ impl Reference {
     ///
     /// When its file is no network, or does not convert.
     pub fn convert(&self) -> Conversion {
+        self.convert_for(Favour::Time)
+    }
+
+    /// The same for time or memory.
+    ///
+    /// # Panics
+    ///
+    /// As [`Reference::convert`].
+    pub fn convert_for(&self, favour: Favour) -> Conversion {
         let path = crate::root().join("trainer/networks/reference").join(self.name);
         let path = path.with_extension("toml");
         let [height, width, channels] = self.shape;
@@ -64,6 +73,7 @@ impl Reference {
             .collect();
         let onnx = float_onnx(&network, &parameters, None);
         Converter::new(self.name, &onnx)
+            .favour(favour)
             .convert(&self.samples(1))
             .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }

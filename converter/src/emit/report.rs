@@ -22,6 +22,8 @@ pub struct Report {
     /// Images over which the errors were taken.
     pub images: usize,
     pub arena_bytes: usize,
+    /// The same in words.
+    pub arena: String,
     pub weight_bytes: usize,
     pub macs: usize,
 }
@@ -64,6 +66,7 @@ impl Report {
             relative_errors: sums.into_iter().map(relative).collect(),
             images: images.len(),
             arena_bytes: plan.bytes,
+            arena: plan.describe(network),
             weight_bytes: network.parameter_bytes(),
             macs: network.macs(),
         }
@@ -122,7 +125,7 @@ pub fn markdown(network: &QuantizedNetwork, report: &Report, origin: &Origin) ->
     let input = network.input;
     let mut text = format!(
         "- Input: {}×{}×{} u8, 0 is background; output: {} i32 logits, real value `logit · 2^-{}`\n\
-         - Weights, biases and shifts: {} bytes of flash; arena: {} bytes of RAM (the image, {} bytes, \
+         - Weights, biases and shifts: {} bytes of flash; arena: {} (the image, {} bytes, \
          is borrowed); {} multiply-accumulates per image\n\
          - Source: `float.onnx`, SHA-256 `{}`\n\
          - Made by: {}\n\n",
@@ -132,7 +135,7 @@ pub fn markdown(network: &QuantizedNetwork, report: &Report, origin: &Origin) ->
         network.classes(),
         network.format(network.layers.len()).exponent(),
         report.weight_bytes,
-        report.arena_bytes,
+        report.arena,
         input.size(),
         report.macs,
         origin.sha256_hex(),

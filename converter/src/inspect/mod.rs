@@ -12,7 +12,7 @@ use serde::Serialize;
 
 pub use boards::{BOARDS, Board};
 
-use crate::arena;
+use crate::arena::{self, Favour};
 use crate::quantized::QuantizedNetwork;
 use costs::CoreCosts;
 
@@ -95,7 +95,12 @@ const REST: [usize; 2] = [1024, 64];
 impl Inspection {
     /// Looks at the integers that a file of this form becomes.
     pub fn new(form: &str, network: &QuantizedNetwork) -> Self {
-        let arena_bytes = arena::plan(network).bytes;
+        Self::new_for(form, network, Favour::Time)
+    }
+
+    /// The same for time or memory.
+    pub fn new_for(form: &str, network: &QuantizedNetwork, favour: Favour) -> Self {
+        let arena_bytes = arena::plan_for(network, favour).bytes;
         let last = network.layers.len();
         let layers = network.layers.iter().enumerate().map(|(index, layer)| Layer {
             name: layer.name.clone(),

@@ -15,6 +15,7 @@ use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
 use crate::quantized::{QuantizedLayer, ValueType};
 use crate::reference::{Integers, Run};
+use crate::stream::RowForm;
 
 /// How many bits the coarser of the inputs may be shifted to the left.
 pub const LARGEST_ALIGNMENT: i32 = 15;
@@ -99,6 +100,10 @@ impl IntegerOperator for QuantizedAdd {
 
     fn rust_static(&self, types: &Types) -> Option<Static> {
         Some(types.one_shift(self.shift))
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        Some(RowForm::pixelwise(types, &types.static_name()))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

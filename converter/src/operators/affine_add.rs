@@ -11,6 +11,7 @@ use crate::emit::rust::{Call, Types};
 use crate::graph::ValueId;
 use crate::quantized::{Factor, Rescale};
 use crate::reference::{Integers, Run};
+use crate::stream::RowForm;
 
 /// A factor of at most 1 and the zero point of each term, and what becomes of the sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,12 @@ impl IntegerOperator for AffineAdd {
         });
         let arguments = format!("AffineAdd::new([{a}, {b}], {})", self.rescale.rust());
         Some(Static { constructor: "new", arguments })
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        let shapes = types.layer.inputs.iter().map(|&input| types.network.shape(input));
+        let same = shapes.collect::<Vec<_>>().windows(2).all(|pair| pair[0] == pair[1]);
+        same.then(|| RowForm::pixelwise(types, &types.static_name()))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

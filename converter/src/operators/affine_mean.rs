@@ -12,6 +12,7 @@ use crate::emit::rust::{Call, Types};
 use crate::graph::Shape;
 use crate::quantized::Rescaling;
 use crate::reference::{Integers, Requantized, Run};
+use crate::stream::RowForm;
 
 /// The sum over all pixels, less the zero points, is rescaled; the factor has the division in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,12 @@ impl IntegerOperator for AffineMean {
         let offset = self.offset(types.input());
         let arguments = format!("Offset::new({offset}, {})", self.rescale.rust());
         Some(Static { constructor: "new", arguments })
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        let Shape { height, width, .. } = types.input();
+        let window = Window::tiling([height, width]);
+        Some(RowForm::average(types, &types.static_name(), &window))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

@@ -11,6 +11,7 @@ use crate::emit::rust::{Call, Types};
 use crate::graph::ValueId;
 use crate::quantized::Rescaling;
 use crate::reference::{Integers, Requantized, Run};
+use crate::stream::RowForm;
 
 /// The zero points of both factors, and what becomes of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,12 @@ impl IntegerOperator for AffineMul {
         let [a, b] = self.zeros;
         let arguments = format!("AffineMul::new([{a}, {b}], {})", self.rescale.rust());
         Some(Static { constructor: "new", arguments })
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        let shapes = types.layer.inputs.iter().map(|&input| types.network.shape(input));
+        let same = shapes.collect::<Vec<_>>().windows(2).all(|pair| pair[0] == pair[1]);
+        same.then(|| RowForm::pixelwise(types, &types.static_name()))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

@@ -18,6 +18,7 @@ use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
 use crate::quantized::{Parameters, QuantizedLayer, Requantization, ValueType};
 use crate::reference::{Integers, Run};
+use crate::stream::RowForm;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AveragePool2d {
@@ -94,6 +95,10 @@ impl IntegerOperator for QuantizedAveragePool2d {
 
     fn rust_static(&self, types: &Types) -> Option<Static> {
         Some(types.one_shift(self.shift))
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        Some(RowForm::average(types, &types.static_name(), &self.window))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

@@ -19,6 +19,7 @@ use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
 use crate::quantized::{Parameters, QuantizedLayer, Requantization, ValueType};
 use crate::reference::{Integers, Run};
+use crate::stream::form::{Call as RowCall, RowForm, RowWindow};
 
 /// Weights `[out][kh][kw][in / groups]`; each of the `groups` equal runs of output channels reads the
 /// run of input channels with the same number. `convolved` is the shape before the pooling, which
@@ -219,6 +220,27 @@ impl IntegerOperator for QuantizedConv2d {
 
     fn rust_also_names(&self) -> String {
         self.pool.map(|window| MaxPool2d { window }.type_name()).unwrap_or_default()
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        let input = types.input();
+        let own = RowWindow::new(&self.window, input.height);
+        let dense = matches!(self.kind(), LayerKind::Conv2d | LayerKind::Conv2dMaxPool2d);
+        let name = types.static_name();
+        if types.layer.format.element == ValueType::I32 {
+            return None;
+        }
+        Some(match self.pool {
+            None => RowForm { tiled: dense, ..RowForm::window(types, &name, &self.window) },
+            // Tiles lie within the windows of the pooling.
+            Some(window) => {
+                let height = self.convolved.height;
+                let pool = turbofish(&MaxPool2d { window }.type_name());
+                let call = format!("{name}.forward_max_pool2d_rows(&{pool}::new(), {height}, ");
+                let windows = vec![own, RowWindow::new(&window, height)];
+                RowForm { windows, tiled: false, call: RowCall::Rows(call) }
+            }
+        })
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

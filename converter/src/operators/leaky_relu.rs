@@ -16,6 +16,7 @@ use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
 use crate::quantized::QuantizedLayer;
 use crate::reference::{Elements, Integers, Run};
+use crate::stream::RowForm;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LeakyRelu {
@@ -96,6 +97,10 @@ impl IntegerOperator for QuantizedLeakyRelu {
 
     fn rust_type(&self, _: &Types) -> String {
         format!("LeakyRelu<{}, {}>", self.slope, self.bits)
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        Some(RowForm::pixelwise(types, &turbofish(&self.rust_type(types))))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

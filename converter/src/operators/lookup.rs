@@ -17,6 +17,7 @@ use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
 use crate::quantized::{QuantizedLayer, ValueFormat, ValueType};
 use crate::reference::{Integers, Run};
+use crate::stream::RowForm;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lookup {
@@ -104,6 +105,10 @@ impl IntegerOperator for QuantizedLookup {
         let mut arguments = String::new();
         nested(&mut arguments, &self.entries, &[self.entries.len()]);
         Some(Static { constructor: "new", arguments })
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        Some(RowForm::pixelwise(types, &types.static_name()))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

@@ -16,6 +16,7 @@ use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
 use crate::quantized::QuantizedLayer;
 use crate::reference::{Elements, Integers, Run};
+use crate::stream::RowForm;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPool2d {
@@ -76,6 +77,11 @@ impl IntegerOperator for MaxPool2d {
 
     fn rust_type(&self, _: &Types) -> String {
         self.type_name()
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        let pool = format!("{}::new()", turbofish(&self.type_name()));
+        Some(RowForm::window(types, &pool, &self.window))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

@@ -10,6 +10,7 @@ use super::IntegerOperator;
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types, turbofish};
 use crate::reference::{Elements, Integers, Run};
+use crate::stream::RowForm;
 
 /// The mean is kept between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,11 @@ impl IntegerOperator for MeanPool2d {
             return format!("MeanPool2d<{kh}, {kw}>");
         }
         format!("MeanPool2d<{kh}, {kw}, {}{bounds}>", Types::geometry(&self.window))
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        let pool = format!("{}::new()", turbofish(&self.rust_type(types)));
+        Some(RowForm::average(types, &pool, &self.window))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

@@ -43,6 +43,7 @@ use crate::lower::{Layer, Lower};
 use crate::quantize::{QuantizeError, Quantizing, largest_accumulator};
 use crate::quantized::{Parameters, QuantizedLayer, ValueType};
 use crate::reference::{Integers, Run};
+use crate::stream::RowForm;
 
 /// How each operator of a graph becomes a layer; the first that knows the node's is taken.
 pub(crate) const LOWER: &[Lower] = &[
@@ -183,6 +184,11 @@ pub trait IntegerOperator {
 
     /// What a blob says of the layer; `None` for what has no form there.
     fn blob(&self, _writing: &Writing) -> Option<LayerBlob> {
+        None
+    }
+
+    /// How the layer computes some rows of its result; `None` where it needs its whole input at once.
+    fn rows(&self, _types: &Types) -> Option<RowForm> {
         None
     }
 

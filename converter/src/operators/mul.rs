@@ -16,6 +16,7 @@ use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
 use crate::quantized::{QuantizedLayer, ValueType};
 use crate::reference::{Integers, Run};
+use crate::stream::RowForm;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mul;
@@ -82,6 +83,12 @@ impl IntegerOperator for QuantizedMul {
     fn rust_static(&self, types: &Types) -> Option<Static> {
         let Static { constructor, arguments } = types.one_shift(self.shift);
         Some(Static { constructor, arguments: format!("Product::new({arguments})") })
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        let shapes = types.layer.inputs.iter().map(|&input| types.network.shape(input));
+        let same = shapes.collect::<Vec<_>>().windows(2).all(|pair| pair[0] == pair[1]);
+        same.then(|| RowForm::pixelwise(types, &types.static_name()))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

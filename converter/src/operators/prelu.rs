@@ -15,6 +15,7 @@ use crate::passes::PassError;
 use crate::quantize::{QuantizeError, Quantizing};
 use crate::quantized::QuantizedLayer;
 use crate::reference::{Elements, Integers, Run};
+use crate::stream::RowForm;
 
 /// One slope per channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +112,10 @@ impl IntegerOperator for QuantizedPRelu {
         nested(&mut arguments, &bits, &[bits.len()]);
         arguments.push_str(",\n");
         Some(Static { constructor: "new", arguments })
+    }
+
+    fn rows(&self, types: &Types) -> Option<RowForm> {
+        Some(RowForm::pixelwise(types, &types.static_name()))
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

@@ -10,7 +10,7 @@ use inkling_support::files::write_set;
 use sha2::{Digest, Sha256};
 
 use super::{Imported, TfliteError, import};
-use crate::arena::{self, ArenaPlan};
+use crate::arena::{self, ArenaPlan, Favour};
 use crate::emit::blob::BlobEmitError;
 use crate::emit::golden::{self, Sample};
 use crate::emit::{Origin, blob, c, report, rust};
@@ -48,13 +48,25 @@ impl Conversion {
     ///
     /// What is damaged or not supported, with the tensor or the operator.
     pub fn new(name: &str, tflite: &[u8]) -> Result<Self, TfliteError> {
+        Self::new_for(name, tflite, Favour::Time)
+    }
+
+    /// The same for time or memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conversion::new`].
+    pub fn new_for(name: &str, tflite: &[u8], favour: Favour) -> Result<Self, TfliteError> {
         let imported = import(tflite)?;
-        let arena = arena::plan(&imported.network);
+        let arena = arena::plan_for(&imported.network, favour);
         let origin = Origin {
             name: name.into(),
             source: SOURCE.into(),
             source_sha256: Sha256::digest(tflite).into(),
-            command: format!("cargo run -p converter -- {SOURCE} --name {name} --out ."),
+            command: format!(
+                "cargo run -p converter -- {SOURCE} --name {name}{} --out .",
+                favour.option()
+            ),
             labels: Vec::new(),
         };
         let pixels = pixels::by_range(imported.network.input_format);
@@ -96,7 +108,7 @@ impl Conversion {
         let input = network.input;
         let mut text = format!(
             "- Input: {}×{}×{} {}; output: {} {}{}\n\
-             - Weights, biases and requantizations: {} bytes of flash; arena: {} bytes of RAM (the \
+             - Weights, biases and requantizations: {} bytes of flash; arena: {} (the \
              input, {} bytes, is borrowed); {} multiply-accumulates per sample\n\
              - Every value is what TensorFlow Lite for Microcontrollers computes\n\
              - Source: `{SOURCE}`, SHA-256 `{}`\n\
@@ -112,7 +124,7 @@ impl Conversion {
                 false => "",
             },
             network.parameter_bytes(),
-            self.arena.bytes,
+            self.arena.describe(network),
             input.size(),
             network.macs(),
             self.origin.sha256_hex(),
@@ -197,7 +209,9 @@ impl Conversion {
     ///
     /// What has no form in a blob; names the layer.
     pub fn blob(&self, layout: Layout) -> Result<Vec<u8>, BlobEmitError> {
-        blob::emit(&self.imported.network, &self.arena, &self.origin, layout)
+        // Blobs have no rows.
+        let network = &self.imported.network;
+        blob::emit(network, &arena::plan(network), &self.origin, layout)
     }
 }
 

@@ -37,6 +37,13 @@ pub fn mean_pool2d<X: Activation>(shape: &Pool2dShape, x: &[X], [low, high]: [X;
     }
 }
 
+/// [`mean_pool2d`] of windows of `count` pixels, given their sums.
+pub fn means<X: Activation>(sums: &[i32], count: i32, [low, high]: [X; 2], y: &mut [X]) {
+    for (y, sum) in y.iter_mut().zip(sums) {
+        *y = X::saturate(divide(*sum, count)).max(low).min(high);
+    }
+}
+
 /// The quotient, rounded half away from zero; 0 for a divisor of 0, as where a window lies on
 /// nothing but padding.
 #[inline(always)]

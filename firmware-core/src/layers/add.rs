@@ -22,7 +22,7 @@ use crate::{Activation, Requantize, Shift};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Add<const A: u32, const B: u32, R = Shift> {
-    requantize: R,
+    pub(super) requantize: R,
 }
 
 impl<const A: u32, const B: u32, R: Requantize> Add<A, B, R> {

@@ -28,7 +28,7 @@ use crate::{Activation, Requantize, Shift, Window};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct AveragePool2d<const KH: usize, const KW: usize, G = Strided<KH, KW>, R = Shift> {
-    requantize: R,
+    pub(super) requantize: R,
     geometry: PhantomData<G>,
 }
 
@@ -39,7 +39,7 @@ impl<const KH: usize, const KW: usize, G: Geometry, R: Requantize> AveragePool2d
         Self { requantize, geometry: PhantomData }
     }
 
-    const WINDOW: Window = Window::of::<G>([KH, KW]);
+    pub(super) const WINDOW: Window = Window::of::<G>([KH, KW]);
 
     /// The sums, requantized and saturated.
     pub fn forward<

@@ -40,9 +40,9 @@ pub struct Conv2d<
     G = Unit,
     R = Shift,
 > {
-    weights: ConvolutionWeights<OC, KH, KW, IC>,
-    bias: [i32; OC],
-    requantize: [R; OC],
+    pub(super) weights: ConvolutionWeights<OC, KH, KW, IC>,
+    pub(super) bias: [i32; OC],
+    pub(super) requantize: [R; OC],
     geometry: PhantomData<G>,
 }
 
@@ -72,10 +72,10 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         Self { weights: ConvolutionWeights::new(weights), bias, requantize, geometry: PhantomData }
     }
 
-    const WINDOW: Window = Window::of::<G>([KH, KW]);
+    pub(super) const WINDOW: Window = Window::of::<G>([KH, KW]);
 
     /// Whether some window may reach beyond the input or have gaps between its pixels.
-    const STAGED: bool = Self::WINDOW.is_padded() || G::DILATION[1] != 1;
+    pub(super) const STAGED: bool = Self::WINDOW.is_padded() || G::DILATION[1] != 1;
 
     /// The layer over an input of `IH` x `IW` pixels.
     #[inline(always)]

@@ -29,9 +29,9 @@ use crate::{Activation, Requantize, Shift, Window};
 /// CONV.forward(&[[[9u8, 1]]], &mut [[[0u8; 3]]]); // three channels cannot share two
 /// ```
 pub struct DepthwiseConv2d<const OC: usize, const KH: usize, const KW: usize, G = Unit, R = Shift> {
-    weights: [[[i8; OC]; KW]; KH],
-    bias: [i32; OC],
-    requantize: [R; OC],
+    pub(super) weights: [[[i8; OC]; KW]; KH],
+    pub(super) bias: [i32; OC],
+    pub(super) requantize: [R; OC],
     geometry: PhantomData<G>,
 }
 
@@ -45,7 +45,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Copy>
         Self { weights, bias, requantize, geometry: PhantomData }
     }
 
-    const WINDOW: Window = Window::of::<G>([KH, KW]);
+    pub(super) const WINDOW: Window = Window::of::<G>([KH, KW]);
 
     const fn shape(input: [usize; 3], [height, width]: [usize; 2]) -> Conv2dShape {
         Conv2dShape::of::<G>(input, [height, width, OC], [KH, KW])

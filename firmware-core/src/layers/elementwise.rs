@@ -17,7 +17,7 @@ use crate::kernels::{self, Combine};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Elementwise<F> {
-    function: F,
+    pub(super) function: F,
 }
 
 impl<F: Combine> Elementwise<F> {

@@ -34,9 +34,9 @@ pub struct GroupedConv2d<
     G = Unit,
     R = Shift,
 > {
-    weights: [[[[i8; GC]; KW]; KH]; OC],
-    bias: [i32; OC],
-    requantize: [R; OC],
+    pub(super) weights: [[[[i8; GC]; KW]; KH]; OC],
+    pub(super) bias: [i32; OC],
+    pub(super) requantize: [R; OC],
     geometry: PhantomData<G>,
 }
 
@@ -56,7 +56,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const GC: usize, G: Geom
         Self { weights, bias, requantize, geometry: PhantomData }
     }
 
-    const WINDOW: Window = Window::of::<G>([KH, KW]);
+    pub(super) const WINDOW: Window = Window::of::<G>([KH, KW]);
 
     const fn shape(input: [usize; 3], [height, width]: [usize; 2]) -> Conv2dShape {
         Conv2dShape::of::<G>(input, [height, width, OC], [KH, KW])

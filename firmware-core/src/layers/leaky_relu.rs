@@ -42,7 +42,7 @@ impl<const SLOPE: u16, const BITS: u8> LeakyRelu<SLOPE, BITS> {
         kernels::leaky_relu_in_place(SLOPE, const { Self::bits() }, y);
     }
 
-    const fn bits() -> Shift {
+    pub(super) const fn bits() -> Shift {
         assert!(BITS <= 31 && SLOPE as u64 <= 1 << BITS, "the slope is 0 to 1");
         Shift::new(BITS)
     }

@@ -23,7 +23,7 @@ use crate::kernels;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Lookup<Y> {
-    table: [Y; 256],
+    pub(super) table: [Y; 256],
 }
 
 impl<Y: Activation> Lookup<Y> {

@@ -40,7 +40,7 @@ impl<const KH: usize, const KW: usize, G: Geometry, const LOW: i32, const HIGH: 
         Self(PhantomData)
     }
 
-    const WINDOW: Window = Window::of::<G>([KH, KW]);
+    pub(super) const WINDOW: Window = Window::of::<G>([KH, KW]);
 
     /// The mean of every window, channel by channel.
     pub fn forward<

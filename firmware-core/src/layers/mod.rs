@@ -21,6 +21,7 @@ mod max_pool2d;
 mod mean_pool2d;
 mod pad2d;
 mod prelu;
+mod rows;
 
 pub use add::Add;
 pub use average_pool2d::AveragePool2d;

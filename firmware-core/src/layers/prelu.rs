@@ -20,8 +20,8 @@ use crate::{Activation, Shift};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct PRelu<const C: usize> {
-    slopes: [i16; C],
-    bits: [Shift; C],
+    pub(super) slopes: [i16; C],
+    pub(super) bits: [Shift; C],
 }
 
 impl<const C: usize> PRelu<C> {

@@ -1,14 +1,20 @@
 //! `infer`: the layers in order, each with its regions of the arena.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::static_name;
+use super::stream::Streamed;
 use super::types::{Types, array_type};
 use crate::arena::ArenaPlan;
 use crate::graph::ValueId;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork};
 
 pub(super) fn infer(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan) {
+    let streamed = Streamed::of(network, arena);
+    if let Some(streamed) = &streamed {
+        streamed.steps(code);
+    }
     code.push_str(
         "/// The logits of one image. The arena's old contents do not matter.\n\
          pub fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {\n    \
@@ -21,12 +27,48 @@ pub(super) fn infer(code: &mut String, network: &QuantizedNetwork, arena: &Arena
          observer: &mut impl Observer,\n\
          ) -> Logits {\n",
     );
-    for (index, layer) in network.layers.iter().enumerate() {
+    let layers = network.layers.len();
+    let Some(streamed) = streamed else {
+        whole_layers(code, network, arena, 0..layers);
+        return end(code, network, arena);
+    };
+    let [first, behind] = streamed.layers();
+    whole_layers(code, network, arena, 0..first);
+    streamed.all_steps(code);
+    if streamed.takes_rows() {
+        code.push_str(
+            "    finish(arena, observer)\n\
+             }\n\n\
+             /// The layers behind those that run row by row.\n\
+             fn finish(arena: &mut Arena<ARENA_BYTES>, observer: &mut impl Observer) -> Logits {\n",
+        );
+    }
+    streamed.sums(code);
+    whole_layers(code, network, arena, behind..layers);
+    end(code, network, arena);
+    if streamed.takes_rows() {
+        streamed.stream_type(code);
+    }
+}
+
+/// The calls of layers that compute whole images.
+fn whole_layers(
+    code: &mut String,
+    network: &QuantizedNetwork,
+    arena: &ArenaPlan,
+    layers: Range<usize>,
+) {
+    for index in layers {
+        let layer = &network.layers[index];
         let _ = writeln!(code, "    observer.start({index});");
         let call = Call { network, arena, index, layer };
         layer.op.as_dyn().rust_call(&call, code);
         let _ = writeln!(code, "    observer.end({index});");
     }
+}
+
+/// What the function returns.
+fn end(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan) {
     let last = network.layers.len();
     let _ = match arena.offsets[last] {
         None => writeln!(code, "    logits\n}}"),

@@ -2,6 +2,7 @@
 
 mod infer;
 mod info;
+mod stream;
 mod types;
 
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
         let _ = writeln!(code, "// {line}");
     });
     code.push('\n');
-    imports(&mut code, network);
+    imports(&mut code, network, arena);
     info::info(&mut code, network, arena, origin);
     for layer in &network.layers {
         static_layer(&mut code, network, layer);
@@ -48,9 +49,12 @@ pub(super) fn with_places(network: &QuantizedNetwork, arena: &ArenaPlan) -> Quan
 }
 
 /// Names every type that the layers are made of.
-fn imports(code: &mut String, network: &QuantizedNetwork) {
+fn imports(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan) {
     let mut names: BTreeSet<String> =
         ["Arena", "LayerInfo", "LayerKind", "ModelInfo", "Observer"].map(String::from).into();
+    if arena.stream.is_some() {
+        names.extend(["InputRows", "Rows"].map(String::from));
+    }
     for layer in &network.layers {
         let types = Types { network, layer };
         let mut code = layer.op.as_dyn().rust_type(&types);

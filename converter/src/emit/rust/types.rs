@@ -2,7 +2,7 @@
 
 use firmware_core::Window;
 
-use super::nested;
+use super::{nested, static_name};
 use crate::graph::Shape;
 use crate::operators::Static;
 use crate::quantized::{
@@ -17,6 +17,11 @@ pub struct Types<'a> {
 }
 
 impl Types<'_> {
+    /// The name of the layer's `static`.
+    pub fn static_name(&self) -> String {
+        static_name(self.layer)
+    }
+
     /// The shape of the layer's first input.
     pub fn input(&self) -> Shape {
         self.network.shape(self.layer.input())
@@ -126,6 +131,11 @@ fn requantizations(code: &mut String, all: &[String]) {
 /// A value of a shape, `[height][width][channel]`.
 pub(super) fn array_type(element: &str, shape: Shape) -> String {
     format!("[[[{element}; {}]; {}]; {}]", shape.channels, shape.width, shape.height)
+}
+
+/// One row of a value, `[width][channel]`.
+pub(super) fn row_type(element: &str, shape: Shape) -> String {
+    format!("[[{element}; {}]; {}]", shape.channels, shape.width)
 }
 
 /// A type as an expression names it.
