@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use firmware_core::blob::Layout;
 use sha2::{Digest, Sha256};
 
 use crate::arena::{self, ArenaPlan};
+use crate::emit::blob::BlobEmitError;
 use crate::emit::report::{self, Report};
-use crate::emit::{Origin, golden, int8_onnx, rust};
+use crate::emit::{Origin, blob, golden, int8_onnx, rust};
 use crate::graph::{Graph, Shape};
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
@@ -312,6 +314,15 @@ impl Conversion {
     /// The integer network as ONNX.
     pub fn int8_onnx(&self) -> Vec<u8> {
         int8_onnx::emit(&self.network, &self.record)
+    }
+
+    /// The model as data, for the kernels that take `layout`.
+    ///
+    /// # Errors
+    ///
+    /// What has no form in a blob; names the layer.
+    pub fn blob(&self, layout: Layout) -> Result<Vec<u8>, BlobEmitError> {
+        blob::emit(&self.network, &self.arena, &self.origin, layout)
     }
 
     /// The Rust module of golden images, picked from `images`.

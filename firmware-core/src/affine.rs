@@ -32,7 +32,7 @@ impl Term {
     }
 
     #[inline(always)]
-    fn scaled(self, value: i32) -> i32 {
+    pub(crate) fn scaled(self, value: i32) -> i32 {
         let shifted = value.wrapping_sub(i32::from(self.zero)).wrapping_shl(HEADROOM);
         multiply(shifted, self.multiplier, self.exponent)
     }

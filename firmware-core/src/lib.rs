@@ -50,6 +50,7 @@ mod arch;
 mod arena;
 #[cfg(any(test, feature = "std"))]
 mod batch;
+pub mod blob;
 mod channels;
 mod flatten;
 mod float_scale;

@@ -34,6 +34,11 @@ impl Shift {
         Self(bits)
     }
 
+    /// A division by the power of two that the five lowest bits of `bits` say.
+    pub(crate) const fn masked(bits: u8) -> Self {
+        Self(bits & 31)
+    }
+
     /// The number of bits.
     pub const fn bits(self) -> u8 {
         self.0

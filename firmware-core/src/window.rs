@@ -123,9 +123,11 @@ impl Along {
 
     /// The first of `outputs` windows that lies on the input, and how many do.
     const fn interior(self, input: usize, outputs: usize) -> [usize; 2] {
-        let first = self.before.div_ceil(self.stride);
+        // No window has a stride of 0; nothing here may panic if one had.
+        let stride = if self.stride == 0 { 1 } else { self.stride };
+        let first = self.before.div_ceil(stride);
         let Some(free) = (input + self.before).checked_sub(self.extent()) else { return [0, 0] };
-        let end = free / self.stride + 1;
+        let end = free / stride + 1;
         let end = if end < outputs { end } else { outputs };
         [first, end.saturating_sub(first)]
     }

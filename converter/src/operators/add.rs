@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::Emitter;
 use crate::emit::rust::{Call, Types};
 use crate::graph::{Operator, Shape, ValueId};
@@ -118,5 +120,11 @@ impl IntegerOperator for QuantizedAdd {
         let b = emitter.dequantized(name, "b", layer.inputs[1]);
         let sum = emitter.model.node("Add", &format!("{name}_sum"), &[&a, &b], &[]);
         emitter.requantized(layer, &sum)
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let data = Data::default().stored(&[writing.shift(self.shift)]);
+        let extra = self.align.map(i32::from);
+        Some(LayerBlob { extra, ..LayerBlob::new(Kind::Add, data) })
     }
 }

@@ -1,10 +1,12 @@
 //! `affine_add`: the sum of two values that have scales and zero points of their own, as TensorFlow
 //! Lite for Microcontrollers computes it. The second may have one pixel for all.
 
+use firmware_core::blob::Kind;
 use firmware_core::kernels::{self, Combine};
 use firmware_core::{LayerKind, Term};
 
 use super::{IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::ValueId;
 use crate::quantized::{Factor, Rescale};
@@ -80,5 +82,14 @@ impl IntegerOperator for AffineAdd {
 
     fn rust_call(&self, call: &Call, code: &mut String) {
         call.elementwise(code);
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let words = self.terms.map(|(factor, zero)| {
+            [factor.multiplier, i32::from(factor.exponent as u8) | zero << 16]
+        });
+        let data = Data::default().i32s(words.as_flattened());
+        let data = data.stored(&[writing.rescale(&self.rescale)]);
+        Some(LayerBlob::new(Kind::AffineAdd, data))
     }
 }

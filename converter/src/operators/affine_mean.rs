@@ -3,9 +3,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Multiplier, Offset, Window, kernels};
 
 use super::{IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::Shape;
 use crate::quantized::Rescale;
@@ -59,5 +61,15 @@ impl IntegerOperator for AffineMean {
     fn rust_call(&self, call: &Call, code: &mut String) {
         let x = call.regions(code, call.layer.input());
         let _ = writeln!(code, "    {}.forward({x}, y);", call.static_name());
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let input = writing.input();
+        let data = Data::default().stored(&[writing.rescale(&self.rescale)]);
+        Some(LayerBlob {
+            window: Some(Window::new([input.height, input.width])),
+            extra: [self.offset(input), 0],
+            ..LayerBlob::new(Kind::AveragePool2d, data)
+        })
     }
 }

@@ -2,9 +2,11 @@
 //! Lite for Microcontrollers computes it. The second may have one pixel for all.
 
 use firmware_core::LayerKind;
+use firmware_core::blob::Kind;
 use firmware_core::kernels::{self, Combine};
 
 use super::{IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::ValueId;
 use crate::quantized::Rescale;
@@ -75,5 +77,10 @@ impl IntegerOperator for AffineMul {
 
     fn rust_call(&self, call: &Call, code: &mut String) {
         call.elementwise(code);
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let data = Data::default().stored(&[writing.rescale(&self.rescale)]);
+        Some(LayerBlob { extra: self.zeros, ..LayerBlob::new(Kind::AffineMul, data) })
     }
 }

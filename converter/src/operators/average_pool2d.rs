@@ -4,9 +4,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Window, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, Linear};
 use crate::emit::rust::{Call, Types};
 use crate::evaluate::pool;
@@ -110,5 +112,11 @@ impl IntegerOperator for QuantizedAveragePool2d {
         };
         let linear = Linear { parameters: &ones, window: &self.window, groups: channels };
         emitter.linear_conv(layer, &linear)
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let data = Data::default().stored(&[writing.shift(self.shift)]);
+        let window = Some(self.window);
+        Some(LayerBlob { window, ..LayerBlob::new(Kind::AveragePool2d, data) })
     }
 }

@@ -3,9 +3,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Window, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, scale, window_attributes};
 use crate::emit::rust::{Call, Types, nested};
 use crate::evaluate::{pool, taps};
@@ -151,6 +153,12 @@ impl IntegerOperator for QuantizedAveragePool2dInside {
         let sums = model.node("Conv", &format!("{name}_sums"), &[&x, &ones], &attributes);
         let means = model.node("Mul", &format!("{name}_means"), &[&sums, &map], &[]);
         emitter.requantized(layer, &means)
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let data = Data::default().stored(&[writing.shift(self.shift)]).i32s(&self.reciprocals);
+        let window = Some(self.window);
+        Some(LayerBlob { window, ..LayerBlob::new(Kind::AveragePool2dInside, data) })
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::Emitter;
 use crate::emit::rust::{Call, Types};
 use crate::graph::{Operator, Shape};
@@ -87,5 +89,9 @@ impl IntegerOperator for Concat {
         let inputs = emitter.values_of(layer);
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         emitter.model.node("Concat", &layer.name, &inputs, &[("axis", Attribute::Int(1))])
+    }
+
+    fn blob(&self, _: &Writing) -> Option<LayerBlob> {
+        Some(LayerBlob::new(Kind::Concat, Data::default()))
     }
 }

@@ -3,11 +3,13 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::{Activation, LayerKind, Window};
 
 use super::max_pool2d::MaxPool2d;
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{LayerBlob, Writing, kind_of};
 use crate::emit::int8_onnx::{Emitter, Linear};
 use crate::emit::rust::{Call, Types, turbofish};
 use crate::evaluate::{accumulate, taps, transpose};
@@ -254,6 +256,23 @@ impl IntegerOperator for QuantizedConv2d {
             None => y,
             Some(pool) => emitter.max_pool2d(&format!("{}_pool", layer.name), &y, pool),
         }
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let parameters = &self.parameters;
+        let kind = kind_of(self.kind());
+        let data = match kind {
+            Kind::DepthwiseConv2d => writing.channels(parameters).i8s(&parameters.by_tap()),
+            Kind::GroupedConv2d => writing.channels(parameters).i8s(&parameters.weights),
+            _ => writing.convolution(parameters),
+        };
+        Some(LayerBlob {
+            window: Some(self.window),
+            pool: self.pool,
+            padding_value: if self.window.is_padded() { self.padding_value } else { 0 },
+            extra: [self.groups as i32, 0],
+            ..LayerBlob::new(kind, data)
+        })
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Window, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, Linear};
 use crate::emit::rust::{Call, Types};
 use crate::evaluate::{accumulate, transpose};
@@ -127,5 +129,9 @@ impl IntegerOperator for QuantizedFullyConnected {
         let window = Window::new([input.height, input.width]);
         let linear = Linear { parameters: &self.parameters, window: &window, groups: 1 };
         emitter.linear_conv(layer, &linear)
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        Some(LayerBlob::new(Kind::FullyConnected, writing.connected(&self.parameters)))
     }
 }

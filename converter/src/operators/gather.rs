@@ -3,9 +3,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::Emitter;
 use crate::emit::rust::{Call, Types, nested};
 use crate::graph::{Operator, Shape};
@@ -146,6 +148,11 @@ impl IntegerOperator for Gather {
             value = model.node("Gather", &name, &[&value, &indices], &axis);
         }
         model.node("Identity", name, &[&value], &[])
+    }
+
+    fn blob(&self, _: &Writing) -> Option<LayerBlob> {
+        let places = self.rows.iter().chain(&self.columns).chain(&self.channels);
+        Some(LayerBlob::new(Kind::Gather, Data::default().u16s(places.copied())))
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Shift, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, scale};
 use crate::emit::rust::{Call, Types, turbofish};
 use crate::graph::{Operator, Shape};
@@ -119,5 +121,10 @@ impl IntegerOperator for QuantizedLeakyRelu {
             &[("alpha", Attribute::Float(alpha))],
         );
         emitter.requantized(layer, &activated)
+    }
+
+    fn blob(&self, _: &Writing) -> Option<LayerBlob> {
+        let extra = [self.slope.into(), self.bits.into()];
+        Some(LayerBlob { extra, ..LayerBlob::new(Kind::LeakyRelu, Data::default()) })
     }
 }

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{Activation, LayerKind, kernels};
 
 use super::functions::{Function, Unary};
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, zero};
 use crate::emit::rust::{Call, Types, nested};
 use crate::graph::{Operator, Shape};
@@ -139,6 +141,11 @@ impl IntegerOperator for QuantizedLookup {
         let to = [("to", Attribute::Int(ElementType::I64.proto().into()))];
         let index = model.node("Cast", &format!("{name}_index"), &[&byte], &to);
         model.node("Gather", name, &[&table, &index], &[("axis", Attribute::Int(0))])
+    }
+
+    fn blob(&self, _: &Writing) -> Option<LayerBlob> {
+        let entries = self.entries.iter().map(|&entry| entry as u8);
+        Some(LayerBlob::new(Kind::Lookup, Data::default().bytes(entries)))
     }
 }
 

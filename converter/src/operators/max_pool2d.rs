@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Window, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::Emitter;
 use crate::emit::rust::{Call, Types, turbofish};
 use crate::evaluate::pool;
@@ -85,5 +87,10 @@ impl IntegerOperator for MaxPool2d {
     fn onnx(&self, emitter: &mut Emitter, layer: &QuantizedLayer) -> String {
         let x = emitter.value(layer.input());
         emitter.max_pool2d(&layer.name, &x, &self.window)
+    }
+
+    fn blob(&self, _: &Writing) -> Option<LayerBlob> {
+        let window = Some(self.window);
+        Some(LayerBlob { window, ..LayerBlob::new(Kind::MaxPool2d, Data::default()) })
     }
 }

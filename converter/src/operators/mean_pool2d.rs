@@ -3,9 +3,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Window, kernels};
 
 use super::IntegerOperator;
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types, turbofish};
 use crate::reference::{Elements, Integers, Run};
 
@@ -43,6 +45,14 @@ impl IntegerOperator for MeanPool2d {
         let x = call.regions(code, call.layer.input());
         let pool = turbofish(&self.rust_type(&call.types()));
         let _ = writeln!(code, "    {pool}::new().forward({x}, y);");
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        // The kernel saturates them.
+        let (low, high) = writing.layer.format.element.range();
+        let extra = self.bounds.map(|bound| bound.clamp(low, high));
+        let window = Some(self.window);
+        Some(LayerBlob { window, extra, ..LayerBlob::new(Kind::MeanPool2d, Data::default()) })
     }
 }
 

@@ -33,6 +33,7 @@ mod relu;
 
 use firmware_core::LayerKind;
 
+use crate::emit::blob::{LayerBlob, Writing};
 use crate::emit::int8_onnx::Emitter;
 use crate::emit::rust::{Call, Types};
 use crate::graph::{Shape, ValueId};
@@ -174,6 +175,11 @@ pub trait IntegerOperator {
     /// arithmetic, and nobody asks for an `int8.onnx` of such a network.
     fn onnx(&self, _emitter: &mut Emitter, _layer: &QuantizedLayer) -> String {
         String::new()
+    }
+
+    /// What a blob says of the layer; `None` for what has no form there.
+    fn blob(&self, _writing: &Writing) -> Option<LayerBlob> {
+        None
     }
 
     fn parameters(&self) -> Option<&Parameters> {

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::kernels;
 use firmware_core::{LayerKind, Product};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::Emitter;
 use crate::emit::rust::{Call, Types};
 use crate::graph::{Operator, Shape};
@@ -101,5 +103,10 @@ impl IntegerOperator for QuantizedMul {
         let b = emitter.dequantized(name, "b", layer.inputs[1]);
         let product = emitter.model.node("Mul", &format!("{name}_product"), &[&a, &b], &[]);
         emitter.requantized(layer, &product)
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let data = Data::default().stored(&[writing.shift(self.shift)]);
+        Some(LayerBlob::new(Kind::Mul, data))
     }
 }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
-use firmware_core::{LayerKind, kernels};
+use firmware_core::blob::Kind;
+use firmware_core::{LayerKind, Window, kernels};
 
 use super::IntegerOperator;
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types, turbofish};
 use crate::reference::{Elements, Integers, Run};
 
@@ -35,6 +37,15 @@ impl IntegerOperator for Pad2d {
         let x = call.regions(code, call.layer.input());
         let _ =
             writeln!(code, "    {}.forward({x}, y);", turbofish(&self.rust_type(&call.types())));
+    }
+
+    fn blob(&self, _: &Writing) -> Option<LayerBlob> {
+        Some(LayerBlob {
+            // Only its padding counts.
+            window: Some(Window { padding: self.padding, ..Window::new([1, 1]) }),
+            padding_value: self.value,
+            ..LayerBlob::new(Kind::Pad2d, Data::default())
+        })
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Shift, kernels};
 
 use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, scale};
 use crate::emit::rust::{Call, Types, nested};
 use crate::graph::{Operator, Shape};
@@ -133,6 +135,12 @@ impl IntegerOperator for QuantizedPRelu {
         let slopes = emitter.model.initializer(&format!("{name}_slopes"), &dims, &slopes);
         let activated = emitter.model.node("PRelu", &format!("{name}_f32"), &[&x, &slopes], &[]);
         emitter.requantized(layer, &activated)
+    }
+
+    fn blob(&self, writing: &Writing) -> Option<LayerBlob> {
+        let bits: Vec<_> = self.bits.iter().map(|&bits| writing.shift(bits)).collect();
+        let slopes = self.slopes.iter().map(|&slope| slope as u16);
+        Some(LayerBlob::new(Kind::PRelu, Data::default().stored(&bits).u16s(slopes)))
     }
 }
 

@@ -37,6 +37,7 @@ mod depthwise;
 mod packed;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
 mod rows;
+mod stored;
 mod weights;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
@@ -47,6 +48,7 @@ mod weights;
 #[cfg_attr(not(kernels), path = "scalar.rs")]
 mod target;
 
+pub use stored::Stored;
 pub(crate) use target::Chosen;
 #[cfg(kernels = "x86_64")]
 pub use target::limit_vectors;
@@ -67,6 +69,20 @@ pub(crate) struct Convolution<'a, X, R> {
     /// One per output channel, as are the requantizations.
     pub bias: &'a [i32],
     pub requantize: &'a [R],
+}
+
+/// What runs convolutions whose weights are known at run time only: the target's kernels, unless they
+/// want the weights in several orders at once.
+#[cfg(not(kernels = "x86_64"))]
+pub(crate) type Convolving = Chosen;
+
+/// The portable kernels.
+#[cfg(kernels = "x86_64")]
+pub(crate) enum Convolving {}
+
+#[cfg(kernels = "x86_64")]
+impl Target for Convolving {
+    const NAME: &'static str = "portable";
 }
 
 /// A processor, with the kernels that it has. What they compute is what the default computes.

@@ -72,6 +72,25 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
     }
 }
 
+/// Elements for targets without sums: they take no memory.
+const NO_SUMS: &[WeightSum] = if Chosen::WEIGHT_SUMS {
+    &[]
+} else {
+    &[[0; Chosen::WEIGHT_SUMS as usize]; if Chosen::WEIGHT_SUMS { 0 } else { 1 << 16 }]
+};
+
+impl<'a> Weights<'a> {
+    /// Weights that lie in the target's order already, with the zeros behind them, of up to 65,535
+    /// channels. Where the target wants the weights in several orders at once there are none of them.
+    pub(crate) fn stored(bytes: &'a [i8], sums: &'a [i32], channels: usize) -> Self {
+        let sums = match Chosen::WEIGHT_SUMS {
+            true => bytemuck::try_cast_slice(sums).unwrap_or_default(),
+            false => NO_SUMS.get(..channels).unwrap_or_default(),
+        };
+        Self { bytes, sums, wide: [&[]; Chosen::WIDE.len()] }
+    }
+}
+
 /// Per block of [`Target::BLOCK`] output channels tap after tap, the channels of a tap side by
 /// side, so that one pointer reaches the weights of a block. The channels that are left over stay
 /// as they are.

@@ -37,7 +37,7 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
 
 /// The network with the inputs of every layer that works in place in the order that its kernel
 /// wants.
-fn with_places(network: &QuantizedNetwork, arena: &ArenaPlan) -> QuantizedNetwork {
+pub(super) fn with_places(network: &QuantizedNetwork, arena: &ArenaPlan) -> QuantizedNetwork {
     let mut network = network.clone();
     for (layer, place) in network.layers.iter_mut().zip(&arena.in_place) {
         if let Some(index) = layer.inputs.iter().position(|&input| Some(input) == *place) {
