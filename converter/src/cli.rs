@@ -8,9 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, bail, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use firmware_core::blob::{LAYOUTS, Layout as BlobLayout};
 
 use converter::doubts::{self, Answers};
+use converter::emit::blob::{self, BlobEmitError};
 use converter::inspect::{Fit, Inspection};
 use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
@@ -21,6 +24,8 @@ use converter::{Conversion, Converter, read, tflite};
 use inkling_data::Dataset;
 use inkling_data::prepare::{Layout, Polarity};
 use inkling_support::{console, files, names, shell};
+
+use crate::library::{self, LibraryArgs};
 
 use written::{Accuracy, Written};
 
@@ -45,6 +50,8 @@ enum Command {
     Verify(VerifyArgs),
     /// Lists a model's layers, what they cost, and the boards it fits on; converts nothing
     Inspect(inspect::InspectArgs),
+    /// Builds models that were converted with --emit c as a static library for C and C++
+    Library(LibraryArgs),
 }
 
 /// The main job: a model to model.rs, golden.rs, a model card and, from float ONNX, int8.onnx.
@@ -89,9 +96,26 @@ struct ConvertArgs {
     /// Print JSON: what was written, accuracy, layers, cost, boards and warnings
     #[arg(long)]
     json: bool,
+    /// Writes the model in other forms beside model.rs: `blob` is data that firmware_core::blob loads,
+    /// to replace a model in the field or to show it in a browser; `c` are headers, of which and
+    /// model.rs `converter library` makes a static library
+    #[arg(long, value_name = "FORM", value_enum, value_delimiter = ',')]
+    emit: Vec<Form>,
+    /// The kernels that will run a blob, as firmware_core::KERNELS names them; several make several
+    /// blobs. Hosts, browsers and all other targets take `portable`
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "portable",
+          value_parser = PossibleValuesParser::new(LAYOUTS.map(|(name, _)| name)))]
+    kernels: Vec<String>,
     /// Convert even if nothing can check that the file is read as what it says
     #[arg(long)]
     unchecked: bool,
+}
+
+/// A form of a model beside model.rs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Blob,
+    C,
 }
 
 /// Reads the command line and does what it says.
@@ -108,6 +132,7 @@ pub fn run() -> Result<()> {
         (Some(command), _) => match command {
             Command::Verify(args) => verify(&args),
             Command::Inspect(args) => inspect::run(&args),
+            Command::Library(args) => library::run(&args),
         },
         (None, Some(args)) => convert(&args),
         (None, None) => bail!("no model given; see --help"),
@@ -196,12 +221,16 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     for note in &conversion.notes {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
-    let _folder = files::prepare_folder(&args.out, &FILES)?;
-    conversion.write(&args.out, &test, &about)?;
+    let headers = conversion.c_headers(&test);
+    let forms = forms(args, headers, |layout| conversion.blob(layout)).with_context(at_file)?;
+    let names = all_files(&FILES, &forms);
+    let _folder = files::prepare_folder(&args.out, &names)?;
+    let beside = forms.iter().map(|(name, bytes)| (&name[..], bytes.clone())).collect();
+    conversion.write_with(&args.out, &test, &about, beside)?;
     let written = Written {
         name: &name,
         folder: &args.out,
-        files: &FILES,
+        files: &names,
         accuracy: Some(Accuracy {
             images: test.len(),
             labelled,
@@ -238,22 +267,31 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
         "{}: it is quantized already; leave out --calibration",
         args.model.display()
     );
-    ensure!(
-        (args.pixel_divisor, &args.mean, &args.deviation) == (None, &None, &None),
-        "{}: it says itself what its integers stand for; leave out --pixel-divisor, --mean and \
-         --deviation",
-        args.model.display()
-    );
     let bytes = fs::read(&args.model).with_context(at_file)?;
-    let conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
+    let mut conversion = tflite::Conversion::new(name, &bytes).with_context(at_file)?;
+    let by_range = conversion.pixels.is_some().then(|| conversion.record());
+    if let Some(pixels) = pixel_scale(args, by_range.as_ref())? {
+        conversion.pixels = Some(pixels);
+    }
+    if conversion.pixels.is_none() {
+        console::note(format_args!(
+            "{}: the range of its input is not that of pixels; --pixel-divisor, --mean and --deviation \
+             say how its training scaled them, which evaluate, predict and explain must know",
+            args.model.display()
+        ));
+    }
     let network = &conversion.imported.network;
     let misfit = misfit(args, || Ok(network.clone()))?;
-    let _folder = files::prepare_folder(&args.out, &tflite::FILES)?;
-    conversion.write(&args.out)?;
+    let headers = conversion.c_headers();
+    let forms = forms(args, headers, |layout| conversion.blob(layout)).with_context(at_file)?;
+    let names = all_files(&tflite::FILES, &forms);
+    let _folder = files::prepare_folder(&args.out, &names)?;
+    let beside = forms.iter().map(|(name, bytes)| (&name[..], bytes.clone())).collect();
+    conversion.write_with(&args.out, beside)?;
     let written = Written {
         name,
         folder: &args.out,
-        files: &tflite::FILES,
+        files: &names,
         accuracy: None,
         notes: &[],
         warnings: &misfit.into_iter().collect::<Vec<_>>(),
@@ -261,6 +299,29 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
     };
     written.tell(args.json, || conversion.report_markdown());
     Ok(())
+}
+
+/// The files of the forms that were asked for beside model.rs.
+fn forms(
+    args: &ConvertArgs,
+    headers: [(String, String); 2],
+    of_layout: impl Fn(BlobLayout) -> Result<Vec<u8>, BlobEmitError>,
+) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    if args.emit.contains(&Form::Blob) {
+        for kernels in &args.kernels {
+            let layout = BlobLayout::of(kernels).context("the kernels are not known")?;
+            files.push((blob::file_name(kernels), of_layout(layout)?));
+        }
+    }
+    if args.emit.contains(&Form::C) {
+        files.extend(headers.map(|(name, text)| (name, text.into_bytes())));
+    }
+    Ok(files)
+}
+
+fn all_files<'a>(files: &[&'a str], forms: &'a [(String, Vec<u8>)]) -> Vec<&'a str> {
+    files.iter().copied().chain(forms.iter().map(|(name, _)| &name[..])).collect()
 }
 
 /// What a conversion writes.

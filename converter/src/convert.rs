@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::arena::{self, ArenaPlan};
 use crate::emit::blob::BlobEmitError;
 use crate::emit::report::{self, Report};
-use crate::emit::{Origin, blob, golden, int8_onnx, rust};
+use crate::emit::{Origin, blob, c, golden, int8_onnx, rust};
 use crate::graph::{Graph, Shape};
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
@@ -242,14 +242,7 @@ pub fn restore(
     record: &ModelRecord,
     int8_onnx: &[u8],
 ) -> Result<(Network, QuantizedNetwork), RestoreError> {
-    let pixels = record.pixel_scale().unwrap_or_default();
-    let mut graph = read::read(float_onnx).map_err(ConvertError::from)?;
-    if let Some(InputRecord { shape: [height, width, channels], .. }) = record.inputs.first() {
-        graph.see_input_as(Shape::new(*height, *width, *channels));
-    }
-    let float = lowered(graph, &pixels)?;
-    let network =
-        quantize(&float, &blank(&float), &record.exponents).map_err(ConvertError::from)?;
+    let (float, network) = restored(float_onnx, record)?;
     // What lies beside it a file does not know.
     let own = ModelRecord { files: BTreeMap::new(), ..record.clone() };
     if int8_onnx::emit(&network, &own) != int8_onnx {
@@ -266,6 +259,21 @@ fn noise(network: &Network) -> Dataset {
     let samples = (0..IMAGES * input.size()).map(|_| random.below(256) as u8).collect();
     let names = labels::numbers(network.classes().max(2));
     Dataset::new([input.height, input.width, input.channels], samples, vec![0; IMAGES], names)
+}
+
+/// What a float file and the record beside it give.
+pub(crate) fn restored(
+    float_onnx: &[u8],
+    record: &ModelRecord,
+) -> Result<(Network, QuantizedNetwork), ConvertError> {
+    let pixels = record.pixel_scale().unwrap_or_default();
+    let mut graph = read::read(float_onnx)?;
+    if let Some(InputRecord { shape: [height, width, channels], .. }) = record.inputs.first() {
+        graph.see_input_as(Shape::new(*height, *width, *channels));
+    }
+    let float = lowered(graph, &pixels)?;
+    let network = quantize(&float, &blank(&float), &record.exponents)?;
+    Ok((float, network))
 }
 
 /// One image without ink: where all exponents are given, calibration decides nothing.
@@ -323,6 +331,12 @@ impl Conversion {
     /// What has no form in a blob; names the layer.
     pub fn blob(&self, layout: Layout) -> Result<Vec<u8>, BlobEmitError> {
         blob::emit(&self.network, &self.arena, &self.origin, layout)
+    }
+
+    /// The headers for C: the model's, and one with golden images, picked from `images`.
+    pub fn c_headers(&self, images: &Dataset) -> [(String, String); 2] {
+        let samples = golden::samples(&self.network, images);
+        c::headers(&self.network, &self.arena, &samples, &self.origin)
     }
 
     /// The Rust module of golden images, picked from `images`.

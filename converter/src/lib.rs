@@ -22,6 +22,7 @@ pub mod reference;
 pub mod tflite;
 
 pub mod arena;
+pub mod build;
 mod convert;
 pub mod doubts;
 pub mod emit;
@@ -31,6 +32,7 @@ pub mod inspect;
 pub mod interpreter;
 pub mod limits;
 pub mod lower;
+pub mod nodes;
 pub mod onnx;
 pub mod operators;
 pub mod passes;

@@ -1,6 +1,7 @@
 //! The command line of the converter.
 
 mod cli;
+mod library;
 
 use std::process::ExitCode;
 

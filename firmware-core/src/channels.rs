@@ -63,6 +63,9 @@ pub(crate) fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
     requantize: &[R],
     y: &mut [Y],
 ) {
+    if Chosen::depthwise_conv2d(shape, (x, weights), (bias, requantize), y) {
+        return;
+    }
     let ([_, in_width, depth], [_, width, _]) = (shape.input, shape.output);
     let ([_, kernel_width], [down, right]) = (shape.window.kernel, shape.window.dilation);
     let steps = [right * depth, down * in_width * depth];
@@ -142,7 +145,9 @@ pub(crate) fn depthwise<X: Activation>(
             let (mut x_at, mut weight_at) = (x_row, weight_row);
             for _ in 0..columns {
                 let x_four = four(x.values, x_at);
-                let (Some(x4), Some(w4)) = (x_four, four(weights.values, weight_at)) else { break };
+                let (Some(x4), Some(w4)) = (x_four, four(weights.values, weight_at)) else {
+                    break;
+                };
                 a = a.wrapping_add(x4[0].to_i32() * i32::from(w4[0]));
                 b = b.wrapping_add(x4[1].to_i32() * i32::from(w4[1]));
                 c = c.wrapping_add(x4[2].to_i32() * i32::from(w4[2]));

@@ -1,5 +1,7 @@
 //! From accumulator to activation: the one place where the arithmetic rounds.
 
+use crate::arch::{Chosen, Target};
+
 /// Scales an `i32` accumulator down to the exponent of the next activation.
 ///
 /// An implementation must be monotonic (`a <= b` implies `apply(a) <= apply(b)`): the fused
@@ -49,13 +51,18 @@ impl Requantize for Shift {
     /// Exact for every `i32`: no intermediate value overflows.
     #[inline(always)]
     fn apply(self, accumulator: i32) -> i32 {
-        let bits = u32::from(self.0);
-        let floor = accumulator.wrapping_shr(bits);
-        // The floor's last bit on top and the remainder below it, then the remainder on top and
-        // that bit at the bottom: above the half goes up, the half itself only from an odd floor.
-        let low = (accumulator as u32).wrapping_shl(31 - bits);
-        floor.wrapping_add(i32::from(low.rotate_left(1) > 1 << 31))
+        Chosen::divide(accumulator, u32::from(self.0))
     }
+}
+
+/// [`Target::divide`]
+#[inline(always)]
+pub(crate) fn divide(accumulator: i32, bits: u32) -> i32 {
+    let floor = accumulator.wrapping_shr(bits);
+    // The floor's last bit on top and the remainder below it, then the remainder on top and that
+    // bit at the bottom: above the half goes up, the half itself only from an odd floor.
+    let low = (accumulator as u32).wrapping_shl(31 - bits);
+    floor.wrapping_add(i32::from(low.rotate_left(1) > 1 << 31))
 }
 
 /// A [`Shift`] whose result is then kept between `LOW` and `HIGH`, as ReLU6 asks for where 6 is

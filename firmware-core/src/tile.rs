@@ -7,7 +7,7 @@
 //! Windows that reach beyond the input are first copied, row by row, with what lies on the
 //! padding. Shapes are known at run time here, so that all layers of a model share this code.
 
-use crate::arch::{Convolution, Cursor, Patch};
+use crate::arch::{Convolution, Cursor, Patch, clear, interleave};
 use crate::kernels::Pool2dShape;
 use crate::window::{Axis, Window};
 use crate::{Activation, Requantize};
@@ -106,7 +106,7 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
         let (row, pitch) = (self.row(), self.pitch() * dilation[0]);
         let Some(mut cursor) = Cursor::new(self.x, starts, kernel[0], row, pitch) else { return };
         let taps = kernel[0] * row;
-        sums.as_flattened_mut().fill(0);
+        clear(sums);
         let mut done = 0;
         while done < taps {
             let chunk = (taps - done).min(Patch::TAPS);
@@ -122,7 +122,7 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
         let mut staged: Staged<X> = [[X::MIN; Patch::TAPS]; 4];
         let row = self.row();
         let taps = self.shape.window.kernel[0] * row;
-        sums.as_flattened_mut().fill(0);
+        clear(sums);
         let (mut done, mut kernel_row, mut first) = (0, 0, 0);
         while done < taps {
             let chunk = (taps - done).min(Patch::TAPS);
@@ -234,32 +234,14 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
     /// Finishes the sums of four pixels that lie side by side in `y`.
     #[inline(always)]
     fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Fn(R, i32) -> Y + Copy, y: &mut [Y]) {
-        let depth = self.shape.output[2];
-        let (upper, lower) = y.split_at_mut_checked(2 * depth).unwrap_or_default();
-        self.store_two::<Y, 0>(sums, finish, upper);
-        self.store_two::<Y, 2>(sums, finish, lower);
-    }
-
-    /// Pixels `FIRST` and the one after it: with two there are registers for all.
-    #[inline(always)]
-    fn store_two<Y, const FIRST: usize>(
-        &self,
-        sums: &[[i32; 4]],
-        finish: impl Fn(R, i32) -> Y + Copy,
-        y: &mut [Y],
-    ) {
-        let (a, b) = y.split_at_mut_checked(self.shape.output[2]).unwrap_or_default();
         let channels =
             sums.iter().zip(self.bias).zip(self.weights.sums.iter().zip(self.requantize));
-        for ((a, b), ((sums, bias), (weights, requantize))) in a.iter_mut().zip(b).zip(channels) {
-            // Copied: what is stored might otherwise change it.
+        let pixels = channels.map(|((sums, bias), (weights, requantize))| {
             let requantize = *requantize;
             let bias = bias.wrapping_add(Patch::correction::<X>(weights));
-            let sums = Patch::finish(*sums);
-            let [first, second] = [sums[FIRST], sums[FIRST + 1]];
-            *a = finish(requantize, bias.wrapping_add(first));
-            *b = finish(requantize, bias.wrapping_add(second));
-        }
+            Patch::finish(*sums).map(|sum| move || finish(requantize, bias.wrapping_add(sum)))
+        });
+        interleave(pixels, self.shape.output[2], y);
     }
 
     /// Less than four pixels: the last one is repeated.

@@ -148,3 +148,58 @@ fn explain_shows_every_layer() {
     assert!(page.contains("feature maps") && page.contains("filters") && page.contains("saliency"));
     assert!(!page.contains("<script") && !page.contains("http"));
 }
+
+/// What others quantized is asked like any other model; what is not known of it is asked for.
+#[test]
+fn imported_models_are_asked_too() {
+    let folder = tests::scratch("predict-imported");
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(tests::program(program))
+            .current_dir(tests::root())
+            .args(arguments)
+            .output()
+            .expect("it starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let out = folder.join("convnet");
+    let out = out.to_str().expect("UTF-8");
+    let convert = ["tests/models/convnet.tflite", "--out", out];
+    let picture = ["predict", "docs/seven.png", "--model", out];
+
+    // Its input is neither 0 to 1 nor any other range that tells how pixels were scaled.
+    let (code, _, note) = run("converter", &convert);
+    assert!(code == Some(0) && note.contains("--pixel-divisor, --mean and --deviation"), "{note}");
+    let (code, _, error) = run("trainer", &picture);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("model.tflite: does not say how pixels become its input"), "{error}");
+
+    let scaled = [&convert[..], &["--mean", "0.1307", "--deviation", "0.3081"]].concat();
+    let (code, _, note) = run("converter", &scaled);
+    assert_eq!((code, note.as_str()), (Some(0), ""));
+    let (code, said, error) = run("trainer", &picture);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(said.contains("20×20") && said.contains("logits"), "{said}");
+    let (code, said, error) = run("trainer", &["explain", "docs/seven.png", "--model", out]);
+    assert!(code == Some(0) && said.contains("mean_pool2d_1"), "{said}{error}");
+
+    // A picture becomes the bytes of the input that the reference computes with.
+    let model = Model::open(std::path::Path::new(out)).expect("it is there");
+    let mut rng = fastrand::Rng::with_seed(8);
+    let pixels: Vec<u8> = (0..400).map(|_| rng.u8(..)).collect();
+    let bytes: Vec<u8> = pixels
+        .iter()
+        .map(|&pixel| {
+            let real = (f64::from(pixel) / 255.0 - 0.1307) / 0.3081;
+            ((real / f64::from(0.042_506_646_f32)).round() - 8.0).clamp(-128.0, 127.0) as i8 as u8
+        })
+        .collect();
+    let tflite =
+        std::fs::read(tests::root().join("tests/models/convnet.tflite")).expect("committed");
+    let network = converter::tflite::import(&tflite).expect("imports").network;
+    let images = Dataset::new([20, 20, 1], pixels, vec![0], model.names.clone());
+    let logits = model.int8_logits(&images).expect("of its size");
+    assert_eq!(logits[0], converter::reference::logits(&network, &bytes));
+    assert_eq!(model.float_probabilities(&images).expect("of its size"), None);
+    let _ = std::fs::remove_dir_all(folder);
+}

@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct Written<'a> {
     pub name: &'a str,
     pub folder: &'a Path,
-    pub files: &'a [&'static str],
+    pub files: &'a [&'a str],
     /// None where nothing was compared: what others quantized is taken as it is.
     pub accuracy: Option<Accuracy>,
     pub notes: &'a [String],

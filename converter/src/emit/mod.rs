@@ -4,6 +4,7 @@
 use inkling_support::digest::hex;
 
 pub mod blob;
+pub mod c;
 pub mod golden;
 pub mod int8_onnx;
 pub mod report;

@@ -6,11 +6,12 @@ mod reading;
 use tract_onnx::prelude::*;
 
 use crate::convert::Conversion;
+pub use crate::nodes::{READING_TOLERANCE, off_from_nodes};
 use crate::quantized::QuantizedNetwork;
 use crate::reference;
 use inkling_data::Dataset;
 use inkling_support::parallel;
-pub use reading::{READING_TOLERANCE, Reading, ReadingError, off_from_nodes, reading};
+pub use reading::{Reading, ReadingError, reading};
 
 /// Images per run of tract's plan.
 const BATCH: usize = 50;

@@ -10,22 +10,13 @@ use crate::pb;
 use crate::pb::tensor_proto::DataType;
 use tract_onnx::prelude::*;
 
-use crate::evaluate;
-use crate::graph::Head;
-use crate::interpreter::{self, Tensor, Values};
+use crate::interpreter::{Tensor, Values};
 use crate::lower::Network;
+use crate::nodes::{Check, READING_TOLERANCE, interpret};
 use crate::passes::PixelScale;
 use crate::read::{File, Input, ReadError};
 use inkling_data::Dataset;
 use inkling_support::caught::caught;
-use inkling_support::parallel;
-
-/// How far the network as read may be from the file, relative to the largest output; f32 rounding
-/// stays two orders of magnitude below.
-pub const READING_TOLERANCE: f32 = 1e-3;
-
-/// Images that the interpreter computes, which is slow.
-const INTERPRETED_IMAGES: usize = 4;
 
 /// Who confirmed a reading.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +95,7 @@ pub fn reading(
     match (tract, interpreter) {
         (Err(tract), Ok(error)) if error <= READING_TOLERANCE => Ok(Reading::Interpreter { tract }),
         (Ok(tract), Ok(error)) if error <= READING_TOLERANCE => {
-            let node = check.first_difference().unwrap_or_else(|| "a node".into());
+            let node = first_difference(&check).unwrap_or_else(|| "a node".into());
             Ok(Reading::AgainstTract { node, tract })
         }
         (_, Ok(off)) => Err(ReadingError::Differs { off, by: "an evaluation of the nodes" }),
@@ -113,167 +104,31 @@ pub fn reading(
     }
 }
 
-/// How far a reading is from an evaluation of the file's own nodes, relative to the largest output.
-///
-/// # Errors
-///
-/// What is wrong with the file, or cannot be evaluated.
-pub fn off_from_nodes(
-    network: &Network,
-    onnx: &[u8],
-    pixels: &PixelScale,
-    images: &Dataset,
-) -> Result<f32, String> {
-    let file = File::decode(onnx).map_err(|error| error.to_string())?;
-    let input = Input::of(&file).map_err(|error| error.to_string())?;
-    Check { network, file: &file, input: &input, pixels, images }.error_by_nodes()
-}
-
-struct Check<'a> {
-    network: &'a Network,
-    file: &'a File,
-    input: &'a Input,
-    pixels: &'a PixelScale,
-    images: &'a Dataset,
-}
-
-impl Check<'_> {
-    fn error_by_nodes(&self) -> Result<f32, String> {
-        let output = self.file.graph.output.first().map_or("", |output| &output.name);
-        self.error(INTERPRETED_IMAGES, |_| {
-            Ok(|tensor: &Tensor| interpret(self.file, self.input, output, tensor))
-        })
-    }
-
-    /// The largest difference between the network and another runtime over at most `count` images,
-    /// relative to the largest output. `prepare` gives what runs the file for a batch size.
-    fn error<R: Fn(&Tensor) -> Result<Vec<f32>, String> + Sync>(
-        &self,
-        count: usize,
-        prepare: impl Fn(usize) -> Result<R, String>,
-    ) -> Result<f32, String> {
-        // Two different images at once show what mixes them; a file whose dimensions were fixed
-        // for one image takes one only.
-        let batches = match self.input.batch {
-            Some(batch) => vec![batch],
-            None => vec![2, 1],
-        };
-        let mut failed = "there are no images".to_string();
-        for batch in batches {
-            let error = prepare(batch).and_then(|run| self.error_with(count, batch, &run));
-            match error {
-                Ok(error) => return Ok(error),
-                Err(error) => failed = error,
-            }
+/// The first node whose result tract and the interpreter compute differently.
+fn first_difference(check: &Check) -> Option<String> {
+    let batch = check.input.batch.unwrap_or(1);
+    let tensor = check.tensor(&(0..batch).map(|i| i % check.images.len()).collect::<Vec<_>>());
+    let differs = |index: usize| {
+        let output = check.file.graph.node[index].output.first()?;
+        let plan = tract_plan(check.file, check.input, batch, Some(output)).ok()?;
+        let theirs = run_tract(&plan, &tensor).ok()?;
+        let ours = interpret(check.file, check.input, output, &tensor).ok()?;
+        let peak = ours.iter().fold(f32::MIN_POSITIVE, |peak, x| peak.max(x.abs()));
+        let off = ours.iter().zip(&theirs).fold(0_f32, |off, (a, b)| off.max((a - b).abs()));
+        Some(off > READING_TOLERANCE * peak || theirs.len() != ours.len())
+    };
+    // What lies behind a wrong node is wrong too, as a rule: the last node is.
+    let (mut right, mut wrong) = (0, check.file.graph.node.len().checked_sub(1)?);
+    while right < wrong {
+        let middle = (right + wrong) / 2;
+        match differs(middle) {
+            Some(true) => wrong = middle,
+            _ => right = middle + 1,
         }
-        Err(failed)
     }
-
-    fn error_with<R: Fn(&Tensor) -> Result<Vec<f32>, String> + Sync>(
-        &self,
-        count: usize,
-        batch: usize,
-        run: &R,
-    ) -> Result<f32, String> {
-        let count = count.min(self.images.len());
-        let runs = parallel::map(count.div_ceil(batch), |first| -> Result<(f32, f32), String> {
-            // The last batch is filled up from the front.
-            let indices: Vec<usize> = (0..batch).map(|i| (first * batch + i) % count).collect();
-            let theirs = run(&self.tensor(&indices))?;
-            let mut worst = (0_f32, 0_f32);
-            for (slot, &index) in indices.iter().enumerate() {
-                let logits = evaluate::logits(self.network, self.images.image(index));
-                let ours = self.network.head.apply(&logits);
-                if theirs.len() != batch * ours.len() {
-                    let (found, expected) = (theirs.len(), batch * ours.len());
-                    return Err(format!("it gives {found} outputs for {expected}"));
-                }
-                let theirs = &theirs[slot * ours.len()..][..ours.len()];
-                if self.network.head == Head::ArgMax && nearly_equal(&logits, &ours, theirs) {
-                    continue;
-                }
-                let peak = ours.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
-                // A NaN must not pass for the smallest difference.
-                let off = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
-                let off = off
-                    .fold(0_f32, |worst, x| if x.is_nan() { f32::INFINITY } else { worst.max(x) });
-                worst = (worst.0.max(off), worst.1.max(peak));
-            }
-            Ok(worst)
-        });
-        let mut worst = (0_f32, 0_f32);
-        for result in runs {
-            let (off, peak) = result?;
-            worst = (worst.0.max(off), worst.1.max(peak));
-        }
-        Ok(worst.0 / worst.1.max(f32::MIN_POSITIVE))
-    }
-
-    /// The file's input for some images.
-    fn tensor(&self, indices: &[usize]) -> Tensor {
-        let PixelScale { divisor, mean, deviation } = self.pixels;
-        let channels = self.images.channels();
-        let scale = |(index, &pixel): (usize, &u8)| {
-            let channel = index % channels;
-            (f32::from(pixel) / divisor - mean.at(channel)) / deviation.at(channel)
-        };
-        let image =
-            |&index: &usize| self.images.image(index).iter().enumerate().map(scale).collect();
-        self.input.tensor(&indices.iter().map(image).collect::<Vec<_>>())
-    }
-
-    /// The first node whose result tract and the interpreter compute differently.
-    fn first_difference(&self) -> Option<String> {
-        let batch = self.input.batch.unwrap_or(1);
-        let tensor = self.tensor(&(0..batch).map(|i| i % self.images.len()).collect::<Vec<_>>());
-        let differs = |index: usize| {
-            let output = self.file.graph.node[index].output.first()?;
-            let plan = tract_plan(self.file, self.input, batch, Some(output)).ok()?;
-            let theirs = run_tract(&plan, &tensor).ok()?;
-            let ours = interpret(self.file, self.input, output, &tensor).ok()?;
-            let peak = ours.iter().fold(f32::MIN_POSITIVE, |peak, x| peak.max(x.abs()));
-            let off = ours.iter().zip(&theirs).fold(0_f32, |off, (a, b)| off.max((a - b).abs()));
-            Some(off > READING_TOLERANCE * peak || theirs.len() != ours.len())
-        };
-        // What lies behind a wrong node is wrong too, as a rule: the last node is.
-        let (mut right, mut wrong) = (0, self.file.graph.node.len().checked_sub(1)?);
-        while right < wrong {
-            let middle = (right + wrong) / 2;
-            match differs(middle) {
-                Some(true) => wrong = middle,
-                _ => right = middle + 1,
-            }
-        }
-        let node = &self.file.graph.node[wrong];
-        let name = if node.name.is_empty() { node.output.first()? } else { &node.name };
-        Some(format!("node '{name}' ({})", node.op_type))
-    }
-}
-
-/// Two classes of the same logit, but for rounding: either may be the largest.
-fn nearly_equal(logits: &[f32], ours: &[f32], theirs: &[f32]) -> bool {
-    let at = |index: &[f32]| logits.get(*index.first()? as usize).copied();
-    let peak = logits.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
-    match (at(ours), at(theirs)) {
-        (Some(a), Some(b)) => (a - b).abs() <= READING_TOLERANCE * peak,
-        _ => false,
-    }
-}
-
-/// The value `output` of the file's own nodes.
-fn interpret(
-    file: &File,
-    input: &Input,
-    output: &str,
-    tensor: &Tensor,
-) -> Result<Vec<f32>, String> {
-    let inputs = vec![(input.name.clone(), tensor.clone())];
-    let results = interpreter::run(&file.graph, file.opset, inputs, &[output])?;
-    match results.into_iter().next().map(|tensor| tensor.values) {
-        Some(Values::Float(values)) => Ok(values),
-        Some(Values::Int(values)) => Ok(values.iter().map(|&value| value as f32).collect()),
-        None => Err("it gives no output".into()),
-    }
+    let node = &check.file.graph.node[wrong];
+    let name = if node.name.is_empty() { node.output.first()? } else { &node.name };
+    Some(format!("node '{name}' ({})", node.op_type))
 }
 
 type Plan = Arc<TypedRunnableModel>;

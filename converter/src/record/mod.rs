@@ -6,6 +6,7 @@
 
 mod attach;
 pub(crate) mod describe;
+pub mod pixels;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -157,6 +158,14 @@ impl PreparationRecord {
             missing_value: options.missing_value,
             ..Self::default()
         }
+    }
+}
+
+impl PreparationRecord {
+    /// How the training scaled pixels, where that is said.
+    pub fn pixel_scale(&self) -> Option<PixelScale> {
+        let (mean, deviation) = (self.mean.clone()?, self.deviation.clone()?);
+        Some(PixelScale { divisor: self.divisor?, mean, deviation })
     }
 }
 
@@ -335,10 +344,8 @@ impl ModelRecord {
     /// What the float network's training did with pixels, for a model with one input.
     pub fn pixel_scale(&self) -> Option<PixelScale> {
         let input = self.inputs.first()?;
-        let PreparationRecord { divisor, mean, deviation, .. } = &input.preparation;
-        if let (Some(divisor), Some(mean), Some(deviation)) = (divisor, mean, deviation) {
-            let (mean, deviation) = (mean.clone(), deviation.clone());
-            return Some(PixelScale { divisor: *divisor, mean, deviation });
+        if let Some(pixels) = input.preparation.pixel_scale() {
+            return Some(pixels);
         }
         let (scale, offset) = (&input.scale, &input.offset);
         (!scale.is_empty() && scale.len() == offset.len()).then(|| {

@@ -5,16 +5,20 @@ use std::io;
 use std::path::Path;
 
 use firmware_core::argmax;
+use firmware_core::blob::Layout;
 use inkling_support::files::write_set;
 use sha2::{Digest, Sha256};
 
 use super::{Imported, TfliteError, import};
 use crate::arena::{self, ArenaPlan};
+use crate::emit::blob::BlobEmitError;
 use crate::emit::golden::{self, Sample};
-use crate::emit::{Origin, report, rust};
+use crate::emit::{Origin, blob, c, report, rust};
+use crate::passes::PixelScale;
 use crate::quantized::{Scale, ValueFormat, ValueType};
 use crate::record::{
-    self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
+    self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord,
+    SourceRecord, pixels,
 };
 use crate::reference;
 
@@ -31,6 +35,8 @@ const GOLDEN_BYTES: usize = 16 << 10;
 pub struct Conversion {
     pub imported: Imported,
     pub arena: ArenaPlan,
+    /// How its training scaled pixels, if anybody knows; it takes no part in the arithmetic.
+    pub pixels: Option<PixelScale>,
     origin: Origin,
     source: Vec<u8>,
 }
@@ -51,7 +57,8 @@ impl Conversion {
             command: format!("cargo run -p converter -- {SOURCE} --name {name} --out ."),
             labels: Vec::new(),
         };
-        Ok(Self { imported, arena, origin, source: tflite.to_vec() })
+        let pixels = pixels::by_range(imported.network.input_format);
+        Ok(Self { imported, arena, pixels, origin, source: tflite.to_vec() })
     }
 
     /// The Rust module: statics and `infer`.
@@ -59,21 +66,28 @@ impl Conversion {
         rust::emit(&self.imported.network, &self.arena, &self.origin)
     }
 
+    /// The headers for C: the model's, and one with golden samples.
+    pub fn c_headers(&self) -> [(String, String); 2] {
+        c::headers(&self.imported.network, &self.arena, &self.golden_samples(), &self.origin)
+    }
+
     /// The Rust module of golden samples, each with the class that the host computes for it.
     pub fn golden_rs(&self) -> String {
+        golden::emit(&self.imported.network, &self.golden_samples(), &self.origin)
+    }
+
+    fn golden_samples(&self) -> Vec<Sample> {
         let network = &self.imported.network;
         let size = network.input.size();
         // A label has a byte where that is enough.
         let classes = if network.classes() <= 256 { 255 } else { usize::from(u16::MAX) };
         let count = (GOLDEN_BYTES / (size + network.classes())).clamp(1, golden::IMAGES);
-        let samples: Vec<Sample> = (0..count)
-            .map(|number| {
-                let image = sample(number, size);
-                let logits = reference::logits(network, &image);
-                Sample { label: argmax(&logits).min(classes) as u16, image, logits }
-            })
-            .collect();
-        golden::emit(network, &samples, &self.origin)
+        let of = |number: usize| {
+            let image = sample(number, size);
+            let logits = reference::logits(network, &image);
+            Sample { label: argmax(&logits).min(classes) as u16, image, logits }
+        };
+        (0..count).map(of).collect()
     }
 
     /// The report as Markdown, the body of a model card.
@@ -121,7 +135,12 @@ impl Conversion {
                 element: element(input.element),
                 scale: vec![input_scale as f32],
                 offset: vec![input_offset as f32],
-                preparation: PreparationRecord::default(),
+                preparation: PreparationRecord {
+                    divisor: self.pixels.as_ref().map(|pixels| pixels.divisor),
+                    mean: self.pixels.as_ref().map(|pixels| pixels.mean.clone()),
+                    deviation: self.pixels.as_ref().map(|pixels| pixels.deviation.clone()),
+                    ..PreparationRecord::default()
+                },
                 other: Default::default(),
             }],
             outputs: vec![OutputRecord {
@@ -146,22 +165,39 @@ impl Conversion {
     ///
     /// The file system's, with the path.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
+        self.write_with(folder, Vec::new())
+    }
+
+    /// Writes the same and the files `beside`, each a name and its contents.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conversion::write`].
+    pub fn write_with(&self, folder: &Path, beside: Vec<(&str, Vec<u8>)>) -> io::Result<()> {
         let card = format!(
             "# Model `{}`\n\n## Cost and exactness\n\n{}",
             self.origin.name,
             self.report_markdown()
         );
-        write_set(
-            folder,
-            &[
-                (SOURCE, self.source.clone()),
-                ("model.rs", self.model_rs().into_bytes()),
-                ("golden.rs", self.golden_rs().into_bytes()),
-                ("MODEL_CARD.md", card.into_bytes()),
-                // Last, because it says which files belong together.
-                (record::FILE, self.record().to_json().into_bytes()),
-            ],
-        )
+        let mut files = beside;
+        files.extend([
+            (SOURCE, self.source.clone()),
+            ("model.rs", self.model_rs().into_bytes()),
+            ("golden.rs", self.golden_rs().into_bytes()),
+            ("MODEL_CARD.md", card.into_bytes()),
+            // Last, because it says which files belong together.
+            (record::FILE, self.record().to_json().into_bytes()),
+        ]);
+        write_set(folder, &files)
+    }
+
+    /// The model as data, for the kernels that take `layout`.
+    ///
+    /// # Errors
+    ///
+    /// What has no form in a blob; names the layer.
+    pub fn blob(&self, layout: Layout) -> Result<Vec<u8>, BlobEmitError> {
+        blob::emit(&self.imported.network, &self.arena, &self.origin, layout)
     }
 }
 

@@ -59,7 +59,35 @@ fn main() {
         |name: &str, text: String| fs::write(out.join(name), text).expect("OUT_DIR can be written");
     write("memory.x", memory);
     write("shapes.rs", shapes::program(seed, shapes));
+    blob(&out);
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
     println!("cargo::rustc-link-arg-bins=--nmagic");
+}
+
+/// The blob that `count-blob` runs, and how much memory it may need; none where nobody gave one.
+fn blob(out: &std::path::Path) {
+    println!("cargo::rerun-if-env-changed=INKLING_BLOB");
+    let blob = match env::var_os("INKLING_BLOB") {
+        None => Vec::new(),
+        Some(path) => {
+            println!("cargo::rerun-if-changed={}", PathBuf::from(&path).display());
+            fs::read(&path)
+                .unwrap_or_else(|error| panic!("{}: {error}", PathBuf::from(&path).display()))
+        }
+    };
+    // The words of the header that say it; `firmware_core::blob::format` describes them.
+    let halves = |word: usize| {
+        let byte = |n: usize| usize::from(blob.get(4 * word + n).copied().unwrap_or(0));
+        [byte(0) | byte(1) << 8, byte(2) | byte(3) << 8]
+    };
+    let ([arena, upper], [height, width], [channels, _]) = (halves(5), halves(7), halves(8));
+    // Scratch for 256 output channels.
+    let words = if blob.is_empty() { 0 } else { (arena | upper << 16) / 4 + 4 * 256 };
+    let sizes = format!(
+        "const ARENA_WORDS: usize = {words};\nconst INPUT_BYTES: usize = {};\n",
+        height * width * channels
+    );
+    fs::write(out.join("model.blob"), blob).expect("OUT_DIR can be written");
+    fs::write(out.join("blob_sizes.rs"), sizes).expect("OUT_DIR can be written");
 }

@@ -50,6 +50,37 @@ pub fn must_match<T: PartialEq + Debug>(got: &[T], want: &[T], what: &str, shape
     semihosting::process::exit(1);
 }
 
+/// The division by a power of two against its definition, at every number of bits.
+#[inline(never)]
+pub fn division(seed: u64) {
+    let mut source = Source::new(seed);
+    let extremes = [i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX - 1, i32::MAX];
+    for bits in 0..=31 {
+        let divisor = 1i64 << bits;
+        for number in 0..64 {
+            // Random ones, of which some are halves and some of those beside them.
+            let random = source.word() as i32;
+            let half = (random >> bits << bits).wrapping_add((divisor / 2) as i32);
+            let value = match number % 4 {
+                0 => random,
+                1 => half,
+                2 => half.wrapping_add(random % 2),
+                _ => extremes[number / 4 % extremes.len()],
+            };
+            let (floor, rest) =
+                (i64::from(value).div_euclid(divisor), i64::from(value).rem_euclid(divisor));
+            let up = 2 * rest > divisor || (2 * rest == divisor && floor % 2 != 0);
+            let want = (floor + i64::from(up)) as i32;
+            must_match(
+                &[Shift::new(bits).apply(value)],
+                &[want],
+                "division by a power of two",
+                &[usize::from(bits)],
+            );
+        }
+    }
+}
+
 fn activation<X: Activation>(byte: u8) -> X {
     X::saturate(if X::MIN.to_i32() < 0 { i32::from(byte as i8) } else { i32::from(byte) })
 }

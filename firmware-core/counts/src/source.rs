@@ -10,7 +10,7 @@ impl Source {
         Self(seed.wrapping_mul(2).wrapping_add(0x9e37_79b9_7f4a_7c15))
     }
 
-    const fn next(&mut self) -> u32 {
+    pub const fn word(&mut self) -> u32 {
         self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let mixed = self.0 ^ (self.0 >> 29);
         (mixed.wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32) as u32
@@ -18,7 +18,7 @@ impl Source {
 
     /// A byte; one in four is an extreme.
     pub const fn byte(&mut self) -> u8 {
-        let r = self.next();
+        let r = self.word();
         if r & 3 == 0 {
             [0, 1, 127, 128, 129, 254, 255, 0][(r >> 2) as usize & 7]
         } else {
@@ -54,7 +54,7 @@ impl Source {
         let mut biases = [0; N];
         let mut i = 0;
         while i < N {
-            biases[i] = (self.next() as i32 >> 8) >> (self.next() % 24);
+            biases[i] = (self.word() as i32 >> 8) >> (self.word() % 24);
             i += 1;
         }
         biases
@@ -65,7 +65,7 @@ impl Source {
         let mut shifts = [Shift::new(0); N];
         let mut i = 0;
         while i < N {
-            shifts[i] = Shift::new(least + (self.next() % 4) as u8);
+            shifts[i] = Shift::new(least + (self.word() % 4) as u8);
             i += 1;
         }
         shifts

@@ -6,14 +6,22 @@
 use core::arch::global_asm;
 
 use super::packed::{TAPS, dot4};
+#[cfg(kernels = "armv6m")]
+use super::packed_planes::Plane;
+use super::{Convolution, Target, by_four, depthwise, lines};
 #[cfg(kernels = "armv7m")]
-use super::rows;
-use super::{Convolution, Target, by_four, depthwise};
+use super::{divide, planes::Plane, rows};
 use crate::channels::Taps;
-use crate::kernels::{Pool2dShape, requantized};
+use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
 pub(crate) use super::packed::Patch;
+
+#[cfg(kernels = "armv6m")]
+#[path = "armv6m_plane.rs"]
+mod plane;
+#[cfg(kernels = "armv6m")]
+pub(super) use plane::{LEAST, plane};
 
 pub(crate) enum Chosen {}
 
@@ -26,6 +34,12 @@ impl Target for Chosen {
     const TAIL: usize = 1;
     const WEIGHT_SUMS: bool = true;
 
+    #[cfg(kernels = "armv7m")]
+    #[inline(always)]
+    fn divide(value: i32, bits: u32) -> i32 {
+        divide::divide(value, bits)
+    }
+
     #[inline(always)]
     fn conv2d<X: Activation, R: Copy, Y>(
         convolution: &Convolution<X, R>,
@@ -34,6 +48,11 @@ impl Target for Chosen {
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
+        if lines::fit::<Plane>(convolution.shape) {
+            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+            let (inputs, channels) = ((*x, weights.bytes), (*bias, *requantize));
+            return lines::conv2d::<Plane, _, _, _>(shape, inputs, channels, finish, y);
+        }
         convolution.conv2d(staged, sums, finish, y);
     }
 
@@ -52,6 +71,16 @@ impl Target for Chosen {
             return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
         }
         convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
+        shape: &Conv2dShape,
+        inputs: (&[X], &[i8]),
+        channels: (&[i32], &[R]),
+        y: &mut [Y],
+    ) -> bool {
+        lines::depthwise_conv2d::<Plane, _, _, _>(shape, inputs, channels, y)
     }
 
     #[inline(always)]
@@ -310,7 +339,30 @@ global_asm!(
     round = const ROUND,
 );
 
-// A tap is 15 instructions.
+// r0-r4 values and rows, r5 counts up to zero, r8-r11 sums. A tap is 14 instructions.
+#[cfg(kernels = "armv6m")]
+macro_rules! dot4_tap {
+    ($load:literal) => {
+        concat!(
+            $load,
+            " r6, [r0, r5]\n",
+            "ldrsb r7, [r1, r5]\n",
+            "muls r7, r6, r7\n",
+            "add r8, r7\n",
+            "ldrsb r7, [r2, r5]\n",
+            "muls r7, r6, r7\n",
+            "add r9, r7\n",
+            "ldrsb r7, [r3, r5]\n",
+            "muls r7, r6, r7\n",
+            "add r10, r7\n",
+            "ldrsb r7, [r4, r5]\n",
+            "muls r7, r6, r7\n",
+            "add r11, r7\n",
+            "adds r5, #1",
+        )
+    };
+}
+
 #[cfg(kernels = "armv6m")]
 macro_rules! dot4 {
     ($name:expr, $load:literal) => {
@@ -341,22 +393,23 @@ macro_rules! dot4 {
             "adds r3, r2, r5",
             "adds r4, r3, r5",
             "rsbs r5, r5, #0",
-            "2:",
-            concat!($load, " r6, [r0, r5]"),
-            "ldrsb r7, [r1, r5]",
-            "muls r7, r6, r7",
-            "add r8, r7",
-            "ldrsb r7, [r2, r5]",
-            "muls r7, r6, r7",
-            "add r9, r7",
-            "ldrsb r7, [r3, r5]",
-            "muls r7, r6, r7",
-            "add r10, r7",
-            "ldrsb r7, [r4, r5]",
-            "muls r7, r6, r7",
-            "add r11, r7",
-            "adds r5, #1",
+            "2:", // until a multiple of eight is left
+            "lsls r6, r5, #29",
+            "beq 3f",
+            dot4_tap!($load),
             "bne 2b",
+            "b 5f",
+            "3:", // eight taps
+            dot4_tap!($load),
+            dot4_tap!($load),
+            dot4_tap!($load),
+            dot4_tap!($load),
+            dot4_tap!($load),
+            dot4_tap!($load),
+            dot4_tap!($load),
+            dot4_tap!($load),
+            "bne 3b",
+            "5:",
             "mov r0, r8",
             "mov r1, r9",
             "mov r2, r10",

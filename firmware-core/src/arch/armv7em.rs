@@ -7,9 +7,9 @@
 
 use core::arch::global_asm;
 
-use super::{Convolution, Cursor, Target, WeightSum, by_four, rows};
+use super::{Convolution, Cursor, Target, WeightSum, by_four, divide, lines, planes::Plane, rows};
 use crate::channels::Taps;
-use crate::kernels::{Pool2dShape, requantized};
+use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
 pub(crate) enum Chosen {}
@@ -21,6 +21,11 @@ impl Target for Chosen {
     const GROUP: usize = 4;
 
     #[inline(always)]
+    fn divide(value: i32, bits: u32) -> i32 {
+        divide::divide(value, bits)
+    }
+
+    #[inline(always)]
     fn conv2d<X: Activation, R: Copy, Y>(
         convolution: &Convolution<X, R>,
         staged: bool,
@@ -28,6 +33,11 @@ impl Target for Chosen {
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
+        if lines::fit::<Plane>(convolution.shape) {
+            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+            let (inputs, channels) = ((*x, weights.bytes), (*bias, *requantize));
+            return lines::conv2d::<Plane, _, _, _>(shape, inputs, channels, finish, y);
+        }
         convolution.conv2d(staged, sums, finish, y);
     }
 
@@ -45,6 +55,16 @@ impl Target for Chosen {
             return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
         }
         convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
+        shape: &Conv2dShape,
+        inputs: (&[X], &[i8]),
+        channels: (&[i32], &[R]),
+        y: &mut [Y],
+    ) -> bool {
+        lines::depthwise_conv2d::<Plane, _, _, _>(shape, inputs, channels, y)
     }
 
     #[inline(always)]

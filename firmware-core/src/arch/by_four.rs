@@ -18,22 +18,30 @@ pub(super) fn fully_connected<X: Activation, R: Copy, Y>(
     let Some(last) = y.len().checked_sub(4) else {
         return kernels::connect(x, weights, bias, requantize, finish, y);
     };
-    for first in (0..y.len()).step_by(4) {
-        if Chosen::GROUP != 0 && first > last {
-            // What is left over of blocks of four is in its natural order.
-            let weights = weights.get(first * x.len()..).unwrap_or_default();
-            let (bias, requantize) = (bias.get(first..), requantize.get(first..));
-            let (bias, requantize) = (bias.unwrap_or_default(), requantize.unwrap_or_default());
-            let y = y.get_mut(first..).unwrap_or_default();
-            return kernels::connect(x, weights, bias, requantize, finish, y);
-        }
-        // Or else the last four overlap the ones before.
-        let first = first.min(last);
-        let rows = weights.get(first * x.len()..(first + 4) * x.len()).unwrap_or_default();
-        let channels = bias.iter().zip(requantize).skip(first);
-        let sums = dot4(x, rows);
-        for ((y, (bias, requantize)), sum) in y.iter_mut().skip(first).zip(channels).zip(sums) {
+    let four = |weights: &[i8], bias: &[i32], requantize: &[R], y: &mut [Y]| {
+        let channels = bias.iter().zip(requantize).zip(dot4(x, weights));
+        for (y, ((bias, requantize), sum)) in y.iter_mut().zip(channels) {
             *y = finish(*requantize, bias.wrapping_add(sum));
         }
+    };
+    let channels = bias.chunks_exact(4).zip(requantize.chunks_exact(4));
+    let blocks = weights.chunks_exact((4 * x.len()).max(1)).zip(channels);
+    for (y, (weights, (bias, requantize))) in y.chunks_exact_mut(4).zip(blocks) {
+        four(weights, bias, requantize, y);
+    }
+    if last % 4 == 0 {
+        return;
+    }
+    // What is left over of blocks of four is in its natural order. Elsewhere the last four overlap
+    // the ones before.
+    let first = if Chosen::GROUP != 0 { last / 4 * 4 + 4 } else { last };
+    let weights = weights.get(first * x.len()..).unwrap_or_default();
+    let (bias, requantize) = (bias.get(first..), requantize.get(first..));
+    let (bias, requantize) = (bias.unwrap_or_default(), requantize.unwrap_or_default());
+    let y = y.get_mut(first..).unwrap_or_default();
+    if Chosen::GROUP != 0 {
+        kernels::connect(x, weights, bias, requantize, finish, y);
+    } else {
+        four(weights, bias, requantize, y);
     }
 }

@@ -7,7 +7,7 @@
 use crate::channels::{self, Taps};
 use crate::kernels::{self, Conv2dShape, Pool2dShape};
 use crate::window::Interior;
-use crate::{Activation, Requantize};
+use crate::{Activation, Requantize, requantize};
 
 /// The name of a routine in assembly. It carries the crate's version, so that two versions can be
 /// linked into one program.
@@ -33,10 +33,20 @@ mod by_four;
 mod cursor;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod depthwise;
+#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+mod divide;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "armv7em", kernels = "riscv32"))]
+mod lines;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
+#[cfg(any(kernels = "armv6m", kernels = "riscv32"))]
+mod packed_planes;
+#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+mod planes;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
 mod rows;
+#[cfg(kernels)]
+mod store;
 mod stored;
 mod weights;
 
@@ -56,7 +66,11 @@ pub use target::limit_vectors;
 use weights::WeightSum;
 pub(crate) use weights::{ConvolutionWeights, Weights, connected};
 #[cfg(kernels)]
-pub(crate) use {cursor::Cursor, target::Patch};
+pub(crate) use {
+    cursor::Cursor,
+    store::{clear, interleave},
+    target::Patch,
+};
 
 /// A convolution, its weights and its input.
 pub(crate) struct Convolution<'a, X, R> {
@@ -104,6 +118,12 @@ pub(crate) trait Target {
     /// 0 is the natural order.
     const GROUP: usize = 0;
 
+    /// Division by 2^`bits`, 0 to 31 of them, rounding half to even.
+    #[inline(always)]
+    fn divide(value: i32, bits: u32) -> i32 {
+        requantize::divide(value, bits)
+    }
+
     /// Convolution; `finish` makes an output of an accumulator and its channel's requantization.
     /// `staged` says whether some window may reach beyond the input or have gaps between its
     /// pixels; `sums` is scratch, one element per output channel.
@@ -130,6 +150,18 @@ pub(crate) trait Target {
     ) {
         let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
         kernels::conv2d_max_pool2d(shape, pool, x, weights.bytes, bias, requantize, y);
+    }
+
+    /// Depthwise convolution with as many output channels as input channels, where a target has
+    /// something better than [`Target::depthwise`] for the shape; else false, and nothing done.
+    #[inline(always)]
+    fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
+        _shape: &Conv2dShape,
+        _inputs: (&[X], &[i8]),
+        _channels: (&[i32], &[R]),
+        _y: &mut [Y],
+    ) -> bool {
+        false
     }
 
     /// The sums of as many channels as there are, a multiple of four: of the bias and what a

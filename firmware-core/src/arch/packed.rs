@@ -21,7 +21,7 @@ pub(super) const TAPS: usize = 64;
 pub(crate) struct Patch([[u32; 2]; TAPS]);
 
 /// What is added to a value.
-const fn shift<X: Activation>() -> i32 {
+pub(super) const fn shift<X: Activation>() -> i32 {
     if X::UNSIGNED { -127 } else { 1 }
 }
 

@@ -5,9 +5,10 @@
 use core::arch::global_asm;
 
 use super::packed::{TAPS, dot4};
-use super::{Convolution, Target, by_four, depthwise};
+use super::packed_planes::Plane;
+use super::{Convolution, Target, by_four, depthwise, lines};
 use crate::channels::Taps;
-use crate::kernels::{Pool2dShape, requantized};
+use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
 pub(crate) use super::packed::Patch;
@@ -48,6 +49,9 @@ macro_rules! routine {
 
 #[path = "riscv32_dot4.rs"]
 mod assembly;
+#[path = "riscv32_plane.rs"]
+mod plane;
+pub(super) use plane::{LEAST, plane};
 
 /// Output channels that the fast routine takes at a time.
 const BLOCK: usize = 4;
@@ -69,6 +73,11 @@ impl Target for Chosen {
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
+        if lines::fit::<Plane>(convolution.shape) {
+            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+            let (inputs, channels) = ((*x, weights.bytes), (*bias, *requantize));
+            return lines::conv2d::<Plane, _, _, _>(shape, inputs, channels, finish, y);
+        }
         convolution.conv2d(staged, sums, finish, y);
     }
 
@@ -81,6 +90,16 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
+        shape: &Conv2dShape,
+        inputs: (&[X], &[i8]),
+        channels: (&[i32], &[R]),
+        y: &mut [Y],
+    ) -> bool {
+        lines::depthwise_conv2d::<Plane, _, _, _>(shape, inputs, channels, y)
     }
 
     #[inline(always)]

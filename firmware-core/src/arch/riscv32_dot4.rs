@@ -3,7 +3,7 @@
 
 use core::arch::global_asm;
 
-// a1, a4-a6 the rows, a7, t0-t2 the sums, a2 taps left. A tap is 13 instructions, and 7 for eight of
+// a1, a4-a6 the rows, a7, t0-t2 the sums, a2 taps left. A tap is 13 instructions, and 7 for sixteen of
 // them or one.
 macro_rules! dot4 {
     ($name:expr, $load:literal) => {
@@ -16,20 +16,20 @@ macro_rules! dot4 {
             "li t0, 0",
             "li t1, 0",
             "li t2, 0",
-            "li t5, 8",
+            "li t5, 16",
             "bltu a2, t5, 3f",
-            "2:", // eight taps
+            "2:", // sixteen taps
             ".set offset, 0",
-            ".rept 8",
+            ".rept 16",
             dot4_tap!($load, "offset"),
             ".set offset, offset + 1",
             ".endr",
-            "addi a0, a0, 8",
-            "addi a1, a1, 8",
-            "addi a4, a4, 8",
-            "addi a5, a5, 8",
-            "addi a6, a6, 8",
-            "addi a2, a2, -8",
+            "addi a0, a0, 16",
+            "addi a1, a1, 16",
+            "addi a4, a4, 16",
+            "addi a5, a5, 16",
+            "addi a6, a6, 16",
+            "addi a2, a2, -16",
             "bgeu a2, t5, 2b",
             "beqz a2, 4f",
             "3:", // one tap

@@ -9,13 +9,14 @@ use super::format::{
     HEADER, Kind, MAGIC, MOST_ARENA, MOST_LAYERS, RECORD, VERSION, halves, header, record,
 };
 use super::shapes::{check, is_sized, macs};
-use super::{BlobError, Element, Fault, Layer, Layout, Model, ValueInfo, crc32};
+use super::{BlobError, Element, Fault, Layer, Layout, Model, SIGNED, ValueInfo, crc32};
 use crate::arch::{Chosen, Target};
 
 /// Whether convolutions need scratch: four sums for each output channel.
 pub(super) const SCRATCH: bool = cfg!(kernels) && Chosen::WIDE.is_empty();
 
-pub(super) fn load(blob: &[u8]) -> Result<Model<'_>, BlobError> {
+#[inline(never)]
+pub(super) fn load(blob: &[u8], kinds: u32) -> Result<Model<'_>, BlobError> {
     if cfg!(target_endian = "big") {
         return Err(BlobError::Endianness);
     }
@@ -58,7 +59,7 @@ pub(super) fn load(blob: &[u8]) -> Result<Model<'_>, BlobError> {
         return Err(BlobError::Header);
     }
     for index in 0..layers {
-        check_layer(&mut model, index).map_err(|fault| BlobError::Layer(index, fault))?;
+        check_layer(&mut model, index, kinds).map_err(|fault| BlobError::Layer(index, fault))?;
     }
     Ok(model)
 }
@@ -102,12 +103,19 @@ fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }
 
-fn check_layer(model: &mut Model, index: usize) -> Result<(), Fault> {
+fn check_layer(model: &mut Model, index: usize, kinds: u32) -> Result<(), Fault> {
     let record = model.records.get(index).ok_or(Fault::Data)?;
     let layer = layer(model.words, record)?;
     let [_, element, place, _] = record[record::KIND].to_le_bytes();
     let output = model.of_record(record);
     let element = Element::of(element).ok_or(Fault::Element)?;
+    if kinds & layer.kind.bit() == 0 {
+        return Err(Fault::Kind);
+    }
+    let signed = element == Element::I8 || model.input().element == Element::I8;
+    if signed && kinds & SIGNED == 0 {
+        return Err(Fault::Element);
+    }
     let gives_accumulators = matches!(layer.kind, Kind::Conv2d | Kind::FullyConnected);
     let is_last = index + 1 == model.records.len();
     if element == Element::I32 && !(gives_accumulators && is_last) {
@@ -154,7 +162,7 @@ fn check_layer(model: &mut Model, index: usize) -> Result<(), Fault> {
     }
     check_numbers(&layer, input(0), output)?;
     if let Some(parameters) = Parameters::of(&layer, input(0).shape, output) {
-        model.macs += macs(&layer, input(0), output, parameters.weights.len());
+        model.macs += macs(&layer, input(0), output, parameters.taps());
         if SCRATCH && matches!(layer.kind, Kind::Conv2d | Kind::Conv2dMaxPool2d) {
             let [_, scratch] = &mut model.arena;
             *scratch = (*scratch).max(4 * output.shape[2]);

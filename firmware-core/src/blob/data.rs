@@ -58,6 +58,7 @@ pub(super) struct Parameters<'a> {
     pub sums: &'a [i32],
     /// With the layout's tail.
     pub weights: &'a [i8],
+    tail: usize,
 }
 
 impl<'a> Parameters<'a> {
@@ -91,8 +92,14 @@ impl<'a> Parameters<'a> {
             requantize: data.stored(if output.element == Element::I32 { 0 } else { channels })?,
             sums: data.i32s(if sums { channels } else { 0 })?,
             weights: data.i8s(weights)?,
+            tail: tail.into(),
         };
         data.is_at_end().then_some(parameters)
+    }
+
+    /// Weights without the tail.
+    pub(super) fn taps(&self) -> usize {
+        self.weights.len().saturating_sub(self.tail)
     }
 }
 

@@ -28,7 +28,7 @@ pub enum BlobError {
 /// What does not fit in a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The kind of layer is not known.
+    /// The kind of layer is not known, or not among those that the program takes.
     Kind,
     /// Its inputs are not values that exist, or not as many as the kind reads.
     Inputs,
@@ -67,7 +67,7 @@ impl fmt::Display for BlobError {
             Self::Header => "the blob's header contradicts itself",
             Self::Layer(layer, fault) => {
                 let what = match fault {
-                    Fault::Kind => "is of a kind that is not known",
+                    Fault::Kind => "is of a kind that this program does not have",
                     Fault::Inputs => "reads values that there are not",
                     Fault::Element => "has an element type that does not fit",
                     Fault::Shape => "has sizes that do not fit",

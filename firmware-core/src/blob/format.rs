@@ -37,6 +37,7 @@ pub const MOST_LAYERS: usize = 1024;
 pub mod header {
     /// Two words: see [`MAGIC`](super::MAGIC).
     pub const MAGIC: usize = 0;
+    /// See [`VERSION`](super::VERSION).
     pub const VERSION: usize = 2;
     /// The bytes of [`Layout`](crate::blob::Layout).
     pub const LAYOUT: usize = 3;
@@ -179,6 +180,11 @@ impl Kind {
             Kind::Pad2d,
         ];
         if (byte as usize) < ALL.len() { Some(ALL[byte as usize]) } else { None }
+    }
+
+    /// Its bit in the `KINDS` of a [`Model`](super::Model).
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
     }
 
     /// The input, by number, whose place the result may take.

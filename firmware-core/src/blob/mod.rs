@@ -80,9 +80,34 @@ impl ValueInfo {
     }
 }
 
+/// Every kind of layer, on activations of both types.
+pub const EVERYTHING: u32 = u32::MAX;
+
+/// Activations that can be negative, in the `KINDS` of a [`Model`].
+pub const SIGNED: u32 = 1 << 31;
+
+/// The `KINDS` of a [`Model`] that takes these kinds of layers, on unsigned activations.
+pub const fn kinds(kinds: &[Kind]) -> u32 {
+    let (mut set, mut rest) = (0, kinds);
+    while let [kind, after @ ..] = rest {
+        set |= kind.bit();
+        rest = after;
+    }
+    set
+}
+
 /// A blob that was checked.
+///
+/// `KINDS` says for what it is: a program that will only ever load models of some kinds of layers links
+/// no others, and refuses them.
+///
+/// ```
+/// use firmware_core::blob::{BlobError, Kind, Model, kinds};
+/// type Small<'a> = Model<'a, { kinds(&[Kind::Conv2d, Kind::Conv2dMaxPool2d, Kind::FullyConnected]) }>;
+/// assert!(matches!(Small::load_only(&[0; 10]), Err(BlobError::Truncated)));
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Model<'a> {
+pub struct Model<'a, const KINDS: u32 = EVERYTHING> {
     words: &'a [u32],
     records: &'a [[u32; RECORD]],
     /// Words that the values need, and scratch behind them.
@@ -101,6 +126,17 @@ pub struct Layer<'a> {
 }
 
 impl<'a> Model<'a> {
+    /// [`Model::load_only`] of every kind of layer.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn load(blob: &'a [u8]) -> Result<Self, BlobError> {
+        Self::load_only(blob)
+    }
+}
+
+impl<'a, const KINDS: u32> Model<'a, KINDS> {
     /// Checks a blob. It must begin at a multiple of four bytes; what lies behind its end is not
     /// looked at, so that it may be given a whole sector of flash.
     ///
@@ -108,8 +144,9 @@ impl<'a> Model<'a> {
     ///
     /// Whatever is wrong with it. Afterwards nothing can fail but [`Model::infer`], if it is lent too
     /// little.
-    pub fn load(blob: &'a [u8]) -> Result<Self, BlobError> {
-        check::load(blob)
+    pub fn load_only(blob: &'a [u8]) -> Result<Self, BlobError> {
+        let Model { words, records, arena, macs } = check::load(blob, KINDS)?;
+        Ok(Self { words, records, arena, macs })
     }
 
     /// Whether the blob still is what it was when it was loaded, by its checksum: flash can lose bits.
@@ -123,11 +160,11 @@ impl<'a> Model<'a> {
     }
 
     /// Names of the classes in the order of the outputs; none where nobody has named them.
-    pub fn labels(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub fn labels(&self) -> impl Iterator<Item = &'a str> + use<'a, KINDS> {
         self.names().skip(1)
     }
 
-    fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+    fn names(&self) -> impl Iterator<Item = &'a str> + use<'a, KINDS> {
         let names = check::names(self.words).unwrap_or_default();
         names.split_terminator('\0')
     }
@@ -230,16 +267,16 @@ impl<'a> Layer<'a> {
     /// Weights of a convolution or a fully connected layer in the order of the blob's layout: in a
     /// portable one `[out][kernel row][kernel column][in]`, `[out][in]`, or `[kernel row][kernel
     /// column][out]` of a depthwise one. Empty for other kinds.
-    pub fn weights(&self, model: &Model<'a>) -> &'a [i8] {
+    pub fn weights<const K: u32>(&self, model: &Model<'a, K>) -> &'a [i8] {
         self.parameters(model).map_or(&[], |parameters| parameters.weights)
     }
 
     /// One bias per output channel, at the accumulators' scale. Empty for other kinds.
-    pub fn bias(&self, model: &Model<'a>) -> &'a [i32] {
+    pub fn bias<const K: u32>(&self, model: &Model<'a, K>) -> &'a [i32] {
         self.parameters(model).map_or(&[], |parameters| parameters.bias)
     }
 
-    fn parameters(&self, model: &Model<'a>) -> Option<data::Parameters<'a>> {
+    fn parameters<const K: u32>(&self, model: &Model<'a, K>) -> Option<data::Parameters<'a>> {
         let input = model.value(self.inputs().next()?);
         data::Parameters::of(self, input.shape, model.of_record(self.record))
     }

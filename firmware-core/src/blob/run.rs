@@ -5,7 +5,9 @@ use bytemuck::{must_cast_slice, must_cast_slice_mut};
 
 use super::data::{Parameters, Reader, terms};
 use super::format::{Kind, record};
-use super::{Element, InferError, Layer, Model, Stored, ValueInfo, Values, Watch, check, shapes};
+use super::{
+    Element, InferError, Layer, Model, SIGNED, Stored, ValueInfo, Values, Watch, check, shapes,
+};
 use crate::arch::{Chosen, Convolution, Convolving, Target, Weights};
 use crate::kernels::{self, Combine, Conv2dShape, requantized};
 use crate::window::Interior;
@@ -15,7 +17,7 @@ use crate::{Activation, Offset, Product, Requantize, Shift, Term, channels};
 macro_rules! with_elements {
     ($operand:expr, |$x:ident| $body:expr) => {
         match $operand.info.element {
-            Element::I8 => {
+            Element::I8 if K & SIGNED != 0 => {
                 let $x: &[i8] = must_cast_slice($operand.bytes);
                 $body
             }
@@ -31,7 +33,7 @@ macro_rules! with_elements {
 macro_rules! with_result {
     ($result:expr, |$y:ident| $body:expr) => {
         match $result.info.element {
-            Element::I8 => {
+            Element::I8 if K & SIGNED != 0 => {
                 let $y: &mut [i8] = must_cast_slice_mut(&mut *$result.bytes);
                 $body
             }
@@ -41,6 +43,14 @@ macro_rules! with_result {
             }
         }
     };
+}
+
+/// The kinds that share the elementwise kernels.
+const ELEMENTWISE: u32 = Kind::Mul.bit() | Kind::AffineAdd.bit() | Kind::AffineMul.bit();
+
+/// Whether the program has layers of a kind; where it has not, their code is not linked.
+const fn has<const K: u32>(kind: Kind) -> bool {
+    K & kind.bit() != 0
 }
 
 /// A value that a layer reads.
@@ -56,7 +66,7 @@ struct Output<'m> {
     bytes: &'m mut [u8],
 }
 
-impl Model<'_> {
+impl<const K: u32> Model<'_, K> {
     /// The output for one input.
     ///
     /// `input` holds the bytes of the input's elements, `[height][width][channel]`; of signed ones
@@ -134,7 +144,7 @@ impl Model<'_> {
         };
         let y = Output { info, bytes: y };
         match layer.kind {
-            Kind::Concat => {
+            Kind::Concat if has::<K>(Kind::Concat) => {
                 let mut first = 0;
                 for n in 0..layer.inputs.len() {
                     let Operand { info: x, bytes } = operand(n);
@@ -143,14 +153,14 @@ impl Model<'_> {
                     first += depth;
                 }
             }
-            kind if kind.reads_two() => two(layer, operand(0), operand(1), y),
-            _ => one(layer, operand(0), y, scratch),
+            kind if kind.reads_two() => two::<K>(layer, operand(0), operand(1), y),
+            _ => one::<K>(layer, operand(0), y, scratch),
         }
     }
 }
 
 /// A layer of one input.
-fn one(layer: &Layer, x: Operand, y: Output, scratch: &mut [[i32; 4]]) {
+fn one<const K: u32>(layer: &Layer, x: Operand, y: Output, scratch: &mut [[i32; 4]]) {
     let mut data = Reader(layer.data);
     let [first, second] = layer.extra();
     if layer.kind.place().is_some() {
@@ -158,16 +168,17 @@ fn one(layer: &Layer, x: Operand, y: Output, scratch: &mut [[i32; 4]]) {
         if !layer.in_place() {
             y.bytes.iter_mut().zip(x.bytes).for_each(|(y, x)| *y = *x);
         }
-        return in_place(layer, y);
+        return in_place::<K>(layer, y);
     }
     let pool = shapes::pool(layer.window(), x.info.shape, y.info.shape);
     match layer.kind {
-        Kind::MaxPool2d if x.info.element == Element::I8 => {
+        Kind::MaxPool2d if !has::<K>(Kind::MaxPool2d) => {}
+        Kind::MaxPool2d if K & SIGNED != 0 && x.info.element == Element::I8 => {
             let y = must_cast_slice_mut(y.bytes);
             kernels::max_pool2d::<i8>(&pool, must_cast_slice(x.bytes), y);
         }
         Kind::MaxPool2d => kernels::max_pool2d(&pool, x.bytes, y.bytes),
-        Kind::AveragePool2d => {
+        Kind::AveragePool2d if has::<K>(Kind::AveragePool2d) => {
             let Some(requantize) = data.one_stored() else { return };
             let requantize = Offset::new(first, requantize);
             let by_four = x.info.shape[2] >= 4;
@@ -176,13 +187,14 @@ fn one(layer: &Layer, x: Operand, y: Output, scratch: &mut [[i32; 4]]) {
                 false => kernels::average_pool2d(&pool, x, requantize, y),
             }));
         }
-        Kind::AveragePool2dInside => {
+        Kind::AveragePool2dInside if has::<K>(Kind::AveragePool2dInside) => {
             let Some(requantize) = data.one_stored() else { return };
             let reciprocals = must_cast_slice(data.0);
             with_elements!(x, |x| with_result!(y, |y| {
                 kernels::average_pool2d_inside(&pool, x, reciprocals, requantize, y)
             }));
         }
+        Kind::MeanPool2d if !has::<K>(Kind::MeanPool2d) => {}
         Kind::MeanPool2d if x.info.element == Element::I8 => {
             let bounds = [first as i8, second as i8];
             let y = must_cast_slice_mut(y.bytes);
@@ -191,7 +203,7 @@ fn one(layer: &Layer, x: Operand, y: Output, scratch: &mut [[i32; 4]]) {
         Kind::MeanPool2d => {
             kernels::mean_pool2d(&pool, x.bytes, [first as u8, second as u8], y.bytes);
         }
-        Kind::Gather => {
+        Kind::Gather if has::<K>(Kind::Gather) => {
             let [height, width, _] = y.info.shape;
             let places: &[u16] = must_cast_slice(data.0);
             let (rows, rest) = places.split_at_checked(height).unwrap_or_default();
@@ -200,30 +212,30 @@ fn one(layer: &Layer, x: Operand, y: Output, scratch: &mut [[i32; 4]]) {
             let channels = rest.get(..y.info.shape[2]).unwrap_or_default();
             kernels::gather(x.info.shape, [rows, columns, channels], x.bytes, y.bytes);
         }
-        Kind::Pad2d => {
+        Kind::Pad2d if has::<K>(Kind::Pad2d) => {
             let value = layer.padding_value() as u8;
             kernels::pad2d(x.info.shape, layer.window().padding, value, x.bytes, y.bytes);
         }
         _ => {
             let Some(parameters) = Parameters::of(layer, x.info.shape, y.info) else { return };
             with_elements!(x, |elements| {
-                weighted(layer, &parameters, (x.info.shape, elements), y, scratch)
+                weighted::<_, K>(layer, &parameters, (x.info.shape, elements), y, scratch)
             });
         }
     }
 }
 
 /// A function of one value, in its place.
-fn in_place(layer: &Layer, mut y: Output) {
+fn in_place<const K: u32>(layer: &Layer, y: Output) {
     let mut data = Reader(layer.data);
     let [first, second] = layer.extra();
     match layer.kind {
-        Kind::Lookup => {
+        Kind::Lookup if has::<K>(Kind::Lookup) => {
             let Some(table) = data.u8s(256).and_then(|table| table.first_chunk()) else { return };
             // Entries stand in the order of the value's bytes, whatever their types.
             kernels::lookup_in_place(table, y.bytes);
         }
-        Kind::PRelu => {
+        Kind::PRelu if has::<K>(Kind::PRelu) => {
             let channels = y.info.shape[2];
             let (Some(bits), Some(slopes)) = (data.stored(channels), data.i16s(channels)) else {
                 return;
@@ -231,7 +243,7 @@ fn in_place(layer: &Layer, mut y: Output) {
             with_result!(y, |y| kernels::prelu_in_place(slopes, bits, y));
         }
         // Nothing else is negative.
-        _ if y.info.element == Element::I8 => {
+        Kind::LeakyRelu if has::<K>(Kind::LeakyRelu) && y.info.element == Element::I8 => {
             let y: &mut [i8] = must_cast_slice_mut(&mut *y.bytes);
             kernels::leaky_relu_in_place(first as u16, Shift::masked(second as u8), y);
         }
@@ -240,7 +252,7 @@ fn in_place(layer: &Layer, mut y: Output) {
 }
 
 /// A function of two values, in the place of one of them or not.
-fn two(layer: &Layer, a: Operand, b: Operand, mut y: Output) {
+fn two<const K: u32>(layer: &Layer, a: Operand, b: Operand, y: Output) {
     let mut data = Reader(layer.data);
     let [first, second] = layer.extra();
     let terms = match layer.kind {
@@ -248,8 +260,11 @@ fn two(layer: &Layer, a: Operand, b: Operand, mut y: Output) {
         _ => [(0, 0, 0); 2],
     };
     let Some(requantize) = data.one_stored() else { return };
+    if layer.kind != Kind::Add && K & ELEMENTWISE == 0 {
+        return;
+    }
     let function = match layer.kind {
-        Kind::Add => {
+        Kind::Add if has::<K>(Kind::Add) => {
             let bits = [first as u32, second as u32];
             return match layer.in_place() {
                 true => with_elements!(a, |a| with_result!(y, |y| {
@@ -306,31 +321,35 @@ impl Combine for Function {
 }
 
 /// A layer with weights, over an input of a shape.
-fn weighted<X: Activation>(
+fn weighted<X: Activation, const K: u32>(
     layer: &Layer,
     parameters: &Parameters,
     (input, x): ([usize; 3], &[X]),
-    mut y: Output,
+    y: Output,
     scratch: &mut [[i32; 4]],
 ) {
     let shape = y.info.shape;
     if y.info.element != Element::I32 {
         return with_result!(y, |y| {
-            requantizing(layer, parameters, (input, x), (shape, y), scratch)
+            requantizing::<_, _, K>(layer, parameters, (input, x), (shape, y), scratch)
         });
     }
     let Parameters { bias, weights, .. } = *parameters;
     let Ok(y) = bytemuck::try_cast_slice_mut(y.bytes) else { return };
-    if layer.kind == Kind::FullyConnected {
+    if has::<K>(Kind::FullyConnected) && layer.kind == Kind::FullyConnected {
         return Chosen::fully_connected_logits(x, weights, bias, y);
     }
+    if !has::<K>(Kind::Conv2d) {
+        return;
+    }
     let over = Over::new(layer, input, shape[2]);
+    let scratch = scratch_of(scratch, shape[2]);
     let convolution = over.convolution(x, parameters, bias);
     Convolving::conv2d(&convolution, true, scratch, |_, accumulator| accumulator, y);
 }
 
 /// A layer whose accumulators are requantized.
-fn requantizing<X: Activation, Y: Activation>(
+fn requantizing<X: Activation, Y: Activation, const K: u32>(
     layer: &Layer,
     parameters: &Parameters,
     (input, x): ([usize; 3], &[X]),
@@ -338,34 +357,43 @@ fn requantizing<X: Activation, Y: Activation>(
     scratch: &mut [[i32; 4]],
 ) {
     let Parameters { bias, requantize, weights, .. } = *parameters;
-    if layer.kind == Kind::FullyConnected {
+    if has::<K>(Kind::FullyConnected) && layer.kind == Kind::FullyConnected {
         return Chosen::fully_connected(x, weights, bias, requantize, y);
     }
     let over = Over::new(layer, input, output[2]);
     let Over { shape, .. } = &over;
+    let scratch = scratch_of(scratch, output[2]);
     match layer.kind {
+        Kind::DepthwiseConv2d if !has::<K>(Kind::DepthwiseConv2d) => {}
         Kind::DepthwiseConv2d if input[2] == output[2] && input[2] >= 4 => {
             channels::depthwise_conv2d(shape, x, weights, bias, requantize, y);
         }
         Kind::DepthwiseConv2d => {
             kernels::depthwise_conv2d(shape, x, weights, bias, requantize, y);
         }
-        Kind::GroupedConv2d => {
+        Kind::GroupedConv2d if has::<K>(Kind::GroupedConv2d) => {
             let groups = layer.extra()[0] as usize;
             kernels::grouped_conv2d(shape, groups, x, weights, bias, requantize, y);
         }
         // `true`: one copy of the kernels, for windows that reach beyond the input and those that do
         // not.
-        Kind::Conv2dMaxPool2d => {
+        Kind::Conv2dMaxPool2d if has::<K>(Kind::Conv2dMaxPool2d) => {
             let pool = shapes::pool(layer.pool(), shape.output, output);
             let convolution = over.convolution(x, parameters, requantize);
             Convolving::conv2d_max_pool2d(&convolution, true, &pool, scratch, y);
         }
-        _ => {
+        Kind::Conv2d if has::<K>(Kind::Conv2d) => {
             let convolution = over.convolution(x, parameters, requantize);
             Convolving::conv2d(&convolution, true, scratch, requantized, y);
         }
+        // What is not linked was refused.
+        _ => {}
     }
+}
+
+/// One element for each output channel; none for kernels that need none.
+fn scratch_of(scratch: &mut [[i32; 4]], channels: usize) -> &mut [[i32; 4]] {
+    scratch.get_mut(..channels).unwrap_or_default()
 }
 
 /// How a convolution lies on its input.

@@ -207,6 +207,46 @@ impl Core {
         })
     }
 
+    /// Loads a blob and runs it on inputs of `input_bytes` bytes each. Of the costs `layers` has one
+    /// element: the instructions of the loading.
+    ///
+    /// # Errors
+    ///
+    /// As [`Core::cost`]; what the device says of a blob that it does not take.
+    pub fn blob_cost(
+        &self,
+        toolchain: &Toolchain,
+        blob: &Path,
+        inputs: &[u8],
+        input_bytes: usize,
+    ) -> Result<Cost, String> {
+        let release = self.build(toolchain, self.count, &[("INKLING_BLOB", blob)])?;
+        let program = release.join("count-blob");
+        let elf = read_elf(&program);
+        let scratch = crate::scratch(&format!("count-blob-{}", self.slug()));
+        let file = |name: &str| scratch.join(name);
+        fs::write(file("inputs"), inputs).map_err(|error| error.to_string())?;
+        let options = plugin::stack_option(&elf);
+        let plugin = toolchain.plugin_arguments(&file("counts"), &options);
+        self.count.run(&program, &scratch, &plugin)?;
+        let counts = Counts::read(&file("counts"));
+        let outputs = fs::read(file("logits")).map_err(|error| error.to_string())?;
+        let _ = fs::remove_dir_all(&scratch);
+        let found = counts.regions.len();
+        if found != 1 + inputs.len() / input_bytes {
+            return Err(format!("{}: {found} counts", self.name));
+        }
+        let size = fs::metadata(blob).map_err(|error| error.to_string())?.len();
+        Ok(Cost {
+            instructions: counts.regions[1..].iter().copied().max().unwrap_or(0),
+            layers: vec![counts.regions[0]],
+            weights: size,
+            kernels: elf.size_of(measure::is_kernel),
+            stack: counts.stack.unwrap_or(0),
+            outputs,
+        })
+    }
+
     fn build(
         &self,
         toolchain: &Toolchain,

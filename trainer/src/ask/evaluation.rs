@@ -5,7 +5,7 @@ use std::fmt::Write;
 use inkling_data::Dataset;
 use serde::Serialize;
 
-use crate::ask::metrics::{Mistake, Scores};
+use crate::ask::metrics::{ClassScores, Mistake, Scores};
 use crate::tell::report::{self, Page, percent};
 use inkling_data::corrupt::Corruption;
 use inkling_data::read::Tile;
@@ -20,7 +20,8 @@ pub struct Evaluation {
     pub data: String,
     /// Which of the data set's images: test, train or all.
     pub part: String,
-    pub float: Scores,
+    /// Of the float network, where there is one.
+    pub float: Option<Scores>,
     pub int8: Scores,
     pub damage: Vec<Damage>,
 }
@@ -31,7 +32,7 @@ pub struct Damage {
     pub kind: Corruption,
     pub strength: f32,
     pub images: usize,
-    pub float: f64,
+    pub float: Option<f64>,
     pub int8: f64,
     /// The first image after the damage.
     #[serde(skip)]
@@ -56,7 +57,7 @@ impl Evaluation {
             format!("{:.2} – {:.2} %", 100.0 * low, 100.0 * high)
         };
         let row = |name: &str, value: &dyn Fn(&Scores) -> String| {
-            [name.to_string(), value(&self.float), value(&self.int8)]
+            [name.to_string(), self.float.as_ref().map_or("–".into(), value), value(&self.int8)]
         };
         vec![
             row("accuracy", &|scores| percent(scores.accuracy)),
@@ -72,20 +73,18 @@ impl Evaluation {
     }
 
     fn classes(&self) -> Vec<Vec<String>> {
-        let row = |(class, float): (
-            &crate::ask::metrics::ClassScores,
-            &crate::ask::metrics::ClassScores,
-        )| {
+        let row = |(index, class): (usize, &ClassScores)| {
+            let float = self.float.as_ref().and_then(|float| float.classes[index].f1);
             vec![
                 class.name.clone(),
                 class.images.to_string(),
                 optional(class.precision),
                 optional(class.recall),
                 optional(class.f1),
-                optional(float.f1),
+                optional(float),
             ]
         };
-        self.int8.classes.iter().zip(&self.float.classes).map(row).collect()
+        self.int8.classes.iter().enumerate().map(row).collect()
     }
 
     fn mistake(&self, mistake: &Mistake) -> String {
@@ -145,8 +144,12 @@ impl Evaluation {
             );
             for row in &self.damage {
                 let name = format!("{} {} {}", row.kind.name(), row.strength, row.kind.unit());
-                let _ =
-                    writeln!(text, "{name:<22}{:>10}{:>10}", percent(row.float), percent(row.int8));
+                let _ = writeln!(
+                    text,
+                    "{name:<22}{:>10}{:>10}",
+                    optional(row.float),
+                    percent(row.int8)
+                );
             }
         }
         text
@@ -242,10 +245,10 @@ impl Evaluation {
             let line = |name: &str, clean: f64, value: fn(&Damage) -> f64| {
                 (name.to_string(), std::iter::once(clean).chain(rows.iter().map(value)).collect())
             };
-            let series = [
-                line("float", self.float.accuracy, |row| row.float),
-                line("int8", self.int8.accuracy, |row| row.int8),
-            ];
+            let mut series = vec![line("int8", self.int8.accuracy, |row| row.int8)];
+            if let Some(float) = &self.float {
+                series.insert(0, line("float", float.accuracy, |row| row.float.unwrap_or(0.0)));
+            }
             page.raw(&report::lines(&ticks, &series, [0.0, 1.0], |share| {
                 format!("{:.0} %", 100.0 * share)
             }));
@@ -254,7 +257,7 @@ impl Evaluation {
                 let caption = format!(
                     "{}: float {}, int8 {}",
                     row.strength,
-                    percent(row.float),
+                    optional(row.float),
                     percent(row.int8)
                 );
                 (plane.picture(), caption)

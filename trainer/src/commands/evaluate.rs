@@ -12,7 +12,7 @@ use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::evaluation::{Damage, Evaluation};
 use trainer::ask::metrics::Scores;
-use trainer::ask::model::Model;
+use trainer::ask::model::{Model, Probabilities};
 
 use super::data::{self, ImportArgs};
 
@@ -67,9 +67,13 @@ const DAMAGED: usize = 2000;
 pub fn run(args: &EvaluateCommand) -> Result<()> {
     let model = Model::open(&args.model)?;
     let images = images(args, &model)?;
-    let mut float = Scores::new(&model.names, &images.labels, &model.float_probabilities(&images)?);
-    let mut int8 = Scores::new(&model.names, &images.labels, &model.int8_probabilities(&images)?);
-    [&mut float, &mut int8].into_iter().for_each(|scores| scores.name_sources(&images));
+    let scores = |probabilities: Probabilities| {
+        let mut scores = Scores::new(&model.names, &images.labels, &probabilities);
+        scores.name_sources(&images);
+        scores
+    };
+    let float = model.float_probabilities(&images)?.map(scores);
+    let int8 = scores(model.int8_probabilities(&images)?);
     let damage = if args.corrupt { damage(args, &model, &images)? } else { Vec::new() };
     let evaluation = Evaluation {
         model: model.name.clone(),
@@ -158,7 +162,7 @@ fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec
                 kind,
                 strength,
                 images: images.len(),
-                float: accuracy(model.float_probabilities(&damaged)?),
+                float: model.float_probabilities(&damaged)?.map(accuracy),
                 int8: accuracy(model.int8_probabilities(&damaged)?),
                 example: damaged.image(0).to_vec(),
             });

@@ -5,7 +5,7 @@
 #![no_main]
 
 use counts::cases;
-use firmware_core::{Shift, Strided, Unit};
+use firmware_core::{PaddedWith, Shift, Strided, Unit};
 use semihosting::{println, process::ExitCode};
 
 const ROUNDS: u64 = 3;
@@ -31,6 +31,7 @@ macro_rules! both {
 /// Channel, tap and pixel counts that leave every remainder of what the kernels unroll, and every kind of
 /// geometry.
 fn known_shapes(seed: u64) {
+    cases::division(seed + 501);
     both!(conv2d, seed + 502; 3, 3, 3, 3, Unit, 7, 5, 5, 3);
     both!(conv2d, seed + 503; 7, 2, 3, 5, Unit, 4, 6, 3, 4);
     both!(conv2d, seed + 504; 8, 3, 3, 4, Strided<1, 1, 1, 1>, 5, 6, 5, 6);
@@ -51,4 +52,31 @@ fn known_shapes(seed: u64) {
     both!(fully_connected, seed + 524; 4, 256);
     both!(depthwise_conv2d, seed + 525; 8, 3, 3, 8, Strided<1, 1, 1, 1>, 5, 5, 5, 5);
     both!(depthwise_conv2d, seed + 526; 7, 3, 3, 7, Strided<2, 2, 0, 0, 1, 1>, 6, 6, 3, 3);
+    // Windows of 3 x 3 over one channel: whole lines at a time on some cores, several bands of them, rows
+    // or columns, with every kind of padding.
+    both!(depthwise_conv2d, seed + 527; 5, 3, 3, 5, Strided<1, 1, 1, 1, 1, 1>, 7, 14, 7, 14);
+    both!(depthwise_conv2d, seed + 528; 4, 3, 3, 4, Strided<1, 1, 2, 2, 0, 1>, 9, 30, 9, 31);
+    both!(depthwise_conv2d, seed + 529; 6, 3, 3, 6, Strided<1, 1, 1, 0, 1, 2>, 25, 5, 25, 5);
+    both!(depthwise_conv2d, seed + 530; 4, 3, 3, 4, Unit, 24, 9, 22, 7);
+    both!(depthwise_conv2d, seed + 531; 4, 3, 3, 4, Strided<2, 2, 0, 0, 1, 1>, 10, 50, 5, 25);
+    both!(depthwise_conv2d, seed + 532; 4, 3, 3, 4, Strided<2, 2, 1, 2, 0, 0>, 12, 28, 6, 14);
+    both!(depthwise_conv2d, seed + 533; 4, 3, 3, 4, Strided<2, 2, 1, 1, 1, 1>, 30, 11, 15, 6);
+    both!(depthwise_conv2d, seed + 534; 7, 3, 3, 7, PaddedWith<Strided<1, 1, 1, 1, 1, 1>, 113>, 6, 6, 6, 6);
+    cases::depthwise_conv2d::<
+        i8,
+        i8,
+        Shift,
+        4,
+        3,
+        3,
+        4,
+        PaddedWith<Strided<1, 1, 1, 1>, -5>,
+        6,
+        8,
+        6,
+        8,
+    >(seed + 535);
+    both!(conv2d, seed + 536; 3, 3, 3, 1, Unit, 9, 28, 7, 26);
+    both!(conv2d, seed + 537; 3, 3, 3, 1, Strided<1, 1, 1, 2, 2, 1>, 31, 8, 32, 9);
+    both!(conv2d, seed + 538; 2, 3, 3, 1, Strided<2, 2, 1, 1, 0, 0>, 25, 48, 12, 24);
 }

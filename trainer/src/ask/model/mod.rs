@@ -1,4 +1,5 @@
-//! A finished model, as its folder has it: `model.json`, `float.onnx` and `int8.onnx`.
+//! A finished model, as its folder has it: `model.json`, `float.onnx` and `int8.onnx`, or what others
+//! quantized.
 //!
 //! The integers are computed by the kernels of `firmware-core`, so they are a device's; the float
 //! layers are those that they were made of. Both are restored from the files, and refused if they
@@ -6,15 +7,16 @@
 
 mod trace;
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use converter::RestoreError;
 use converter::lower;
-use converter::quantized::QuantizedNetwork;
+use converter::quantized::{QuantizedNetwork, Scale};
 use converter::record::{self, ModelRecord, RecordFileError};
-use converter::{evaluate, reference};
+use converter::{evaluate, reference, tflite};
 use inkling_data::read::labels;
 use inkling_data::{Dataset, shape_text};
 use inkling_support::digest::sha256;
@@ -36,8 +38,11 @@ pub struct Model {
     pub width: usize,
     pub channels: usize,
     pub record: ModelRecord,
-    float: lower::Network,
+    /// Nothing where the model came as integers.
+    float: Option<lower::Network>,
     int8: QuantizedNetwork,
+    /// What a pixel becomes in each channel of the input; nothing where it is taken as it is.
+    pixels: Option<Vec<[u8; 256]>>,
 }
 
 /// The probabilities of all classes for every image of a data set.
@@ -58,26 +63,40 @@ impl Model {
                 _ => ModelError::Read { path, error },
             })
         };
-        let float_onnx = file("float.onnx")?;
-        let int8_onnx = file("int8.onnx")?;
         let unusable =
             |name: &str, what: String| ModelError::Unusable { path: folder.join(name), what };
-        let record = match ModelRecord::of_folder(&folder)? {
-            Some(record) => record,
-            None => ModelRecord::of_onnx(&int8_onnx)
-                .map_err(|error| unusable("int8.onnx", error.to_string()))?
-                .ok_or_else(|| ModelError::NoRecord { folder: folder.clone() })?,
-        };
-        if let Some(source) = &record.source
-            && source.sha256 != sha256([&float_onnx[..]])
+        let recorded = ModelRecord::of_folder(&folder)?;
+        let source = recorded.as_ref().and_then(|record| record.source.clone());
+        let is_import = source.as_ref().is_some_and(|source| source.file == tflite::SOURCE);
+        let source_file = if is_import { tflite::SOURCE } else { "float.onnx" };
+        let model = file(source_file)?;
+        if let Some(source) = source
+            && source.sha256 != sha256([&model[..]])
         {
-            return Err(unusable("float.onnx", OTHER_FILE.into()));
+            return Err(unusable(source_file, OTHER_FILE.into()));
         }
-        let restored = converter::restore(&float_onnx, &record, &int8_onnx);
-        let (float, int8) = restored.map_err(|error| match error {
-            RestoreError::Convert(error) => unusable("float.onnx", error.to_string()),
-            RestoreError::Another => unusable("int8.onnx", error.to_string()),
-        })?;
+        let (record, float, int8) = match recorded {
+            Some(record) if is_import => {
+                let imported = tflite::import(&model)
+                    .map_err(|error| unusable(source_file, error.to_string()))?;
+                (record, None, imported.network)
+            }
+            recorded => {
+                let int8_onnx = file("int8.onnx")?;
+                let record = match recorded {
+                    Some(record) => record,
+                    None => ModelRecord::of_onnx(&int8_onnx)
+                        .map_err(|error| unusable("int8.onnx", error.to_string()))?
+                        .ok_or_else(|| ModelError::NoRecord { folder: folder.clone() })?,
+                };
+                let restored = converter::restore(&model, &record, &int8_onnx);
+                let (float, int8) = restored.map_err(|error| match error {
+                    RestoreError::Convert(error) => unusable("float.onnx", error.to_string()),
+                    RestoreError::Another => unusable("int8.onnx", error.to_string()),
+                })?;
+                (record, Some(float), int8)
+            }
+        };
         let classes = int8.classes();
         let names = match &record.labels {
             names if names.len() == classes => names.clone(),
@@ -94,10 +113,18 @@ impl Model {
                 return Err(unusable(record::FILE, what));
             }
         };
+        let pixels = match int8.input_format.scale {
+            Scale::PowerOfTwo(_) => None,
+            Scale::Affine { .. } => {
+                let scale = record.inputs.first().and_then(|input| input.preparation.pixel_scale());
+                let scale = scale.ok_or_else(|| unusable(source_file, UNKNOWN_PIXELS.into()))?;
+                Some(record::pixels::tables(&scale, int8.input_format, int8.input.channels))
+            }
+        };
         let name =
             folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
         let converter::graph::Shape { height, width, channels } = int8.input;
-        Ok(Self { folder, name, names, height, width, channels, record, float, int8 })
+        Ok(Self { folder, name, names, height, width, channels, record, float, int8, pixels })
     }
 
     /// Height, width and channels of the images that it takes.
@@ -121,13 +148,28 @@ impl Model {
     /// Images of another size.
     pub fn int8_logits(&self, images: &Dataset) -> Result<Vec<Vec<i32>>, ModelError> {
         self.check_size(images)?;
-        Ok(reference::all_logits(&self.int8, images))
+        Ok(parallel::map(images.len(), |index| self.logits(images.image(index))))
     }
 
-    /// What the integers' logits for one image mean: the softmax of `logit · scale`.
+    fn logits(&self, pixels: &[u8]) -> Vec<i32> {
+        reference::logits(&self.int8, &self.input(pixels))
+    }
+
+    /// The bytes of the input for an image.
+    fn input<'p>(&self, pixels: &'p [u8]) -> Cow<'p, [u8]> {
+        let Some(tables) = &self.pixels else { return pixels.into() };
+        let byte =
+            |(index, &pixel): (usize, &u8)| tables[index % self.channels][usize::from(pixel)];
+        pixels.iter().enumerate().map(byte).collect()
+    }
+
+    /// What the integers' logits for one image mean: the softmax of the values they stand for. A zero
+    /// point changes nothing in it.
     pub fn probabilities(&self, logits: &[i32]) -> Vec<f32> {
-        let exponent = self.int8.format(self.int8.layers.len()).exponent();
-        let scale = 2_f32.powi(-exponent);
+        let scale = match self.int8.format(self.int8.layers.len()).scale {
+            Scale::PowerOfTwo(exponent) => 2_f32.powi(-exponent),
+            Scale::Affine { scale, .. } => scale,
+        };
         softmax(&logits.iter().map(|&logit| logit as f32 * scale).collect::<Vec<f32>>())
     }
 
@@ -141,15 +183,20 @@ impl Model {
         Ok(logits.iter().map(|logits| self.probabilities(logits)).collect())
     }
 
-    /// The float network's probabilities for every image, scaled as in its training.
+    /// The float network's probabilities for every image, scaled as in its training; nothing where
+    /// there is no such network.
     ///
     /// # Errors
     ///
     /// As [`Model::int8_logits`].
-    pub fn float_probabilities(&self, images: &Dataset) -> Result<Probabilities, ModelError> {
+    pub fn float_probabilities(
+        &self,
+        images: &Dataset,
+    ) -> Result<Option<Probabilities>, ModelError> {
         self.check_size(images)?;
-        let answer = |index| softmax(&evaluate::logits(&self.float, images.image(index)));
-        Ok(parallel::map(images.len(), answer))
+        let Some(float) = &self.float else { return Ok(None) };
+        let answer = |index| softmax(&evaluate::logits(float, images.image(index)));
+        Ok(Some(parallel::map(images.len(), answer)))
     }
 
     /// Everything that the integers compute for one image.
@@ -162,7 +209,7 @@ impl Model {
         if image.len() != expected.iter().product::<usize>() {
             return Err(ModelError::Size { folder, found: [1, image.len(), 1], expected });
         }
-        Ok(trace::run(&self.int8, image))
+        Ok(trace::run(&self.int8, &self.input(image)))
     }
 
     /// Brings a data set's classes into the order of the model's, by their names.
@@ -205,7 +252,7 @@ fn folder_of(path: &Path) -> Result<PathBuf, ModelError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    let known = ["float.onnx", "int8.onnx", "model.rs", record::FILE];
+    let known = ["float.onnx", "int8.onnx", "model.rs", record::FILE, tflite::SOURCE];
     match path.file_name().and_then(|name| name.to_str()) {
         Some(name) if known.contains(&name) => Ok(folder),
         _ => Err(ModelError::File { path: path.to_path_buf() }),
@@ -219,6 +266,10 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let sum: f32 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()
 }
+
+const UNKNOWN_PIXELS: &str = "does not say how pixels become its input, whose range is none of the usual; \
+                              convert it again with --pixel-divisor, --mean and --deviation as in its \
+                              training";
 
 const OTHER_FILE: &str = "is not the file that the record of the model is about; it was changed, or \
                           the writing of the folder was interrupted: make the model anew";
