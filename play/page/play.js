@@ -10,7 +10,11 @@ const inkling = {
     const { memory, text, text_len } = this.wasm;
     return new TextDecoder().decode(new Uint8Array(memory.buffer, text(), text_len()));
   },
-  give(bytes) { new Uint8Array(this.wasm.memory.buffer, this.wasm.buffer(bytes.length), bytes.length).set(bytes); },
+  give(bytes) {
+    // First the call: it may move the memory.
+    const at = this.wasm.buffer(bytes.length);
+    new Uint8Array(this.wasm.memory.buffer, at, bytes.length).set(bytes);
+  },
   told(succeeded) {
     const text = this.text();
     if (!succeeded) throw new Error(text);
