@@ -5,21 +5,34 @@
 //! [`Sets`] divides the samples, [`augment`] varies them and [`corrupt`] damages them on purpose.
 //! [`random`] is where all chance comes from: the same seed gives the same bytes on every machine.
 
+#[cfg(feature = "files")]
 pub mod augment;
+#[cfg(feature = "files")]
 pub mod corrupt;
+#[cfg(feature = "files")]
 mod dataset;
 pub mod prepare;
+#[cfg(feature = "files")]
 pub mod random;
+#[cfg(feature = "files")]
 pub mod read;
+#[cfg(feature = "files")]
 mod sets;
+#[cfg(feature = "files")]
 mod source;
+#[cfg(feature = "files")]
 mod warp;
 
+#[cfg(feature = "files")]
 pub use augment::Augmentation;
+#[cfg(feature = "files")]
 pub use dataset::{
     Dataset, DatasetError, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE, MAX_VALUES, Split, planar_order,
     shape_problem, shape_text,
 };
+#[cfg(feature = "files")]
 pub use sets::{SealedTestSet, Sets, divide, fingerprint, shuffled};
+#[cfg(feature = "files")]
 pub use source::Source;
+#[cfg(feature = "files")]
 pub use warp::{Border, Matrix, Sampler};

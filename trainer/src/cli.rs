@@ -19,10 +19,11 @@ use crate::commands::explain::ExplainCommand;
 use crate::commands::finetune::FinetuneCommand;
 use crate::commands::import::ImportCommand;
 use crate::commands::inspect::InspectCommand;
+use crate::commands::play::PlayCommand;
 use crate::commands::predict::PredictCommand;
 use crate::commands::sweep::SweepCommand;
 use crate::commands::{
-    augment, data, evaluate, explain, finetune, import, inspect, predict, sweep,
+    augment, data, evaluate, explain, finetune, import, inspect, play, predict, sweep,
 };
 
 /// Trains an image classifier and turns it into exact integers for a microcontroller.
@@ -47,6 +48,7 @@ enum Command {
     Finetune(FinetuneCommand),
     Import(ImportCommand),
     Inspect(InspectCommand),
+    Play(PlayCommand),
     Predict(PredictCommand),
     Sweep(SweepCommand),
     /// The same as no command: trains, quantizes, proves, reports
@@ -121,6 +123,7 @@ pub fn run() -> Result<()> {
         Some(Command::Finetune(args)) => finetune::run(args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Play(args)) => play::run(&args),
         Some(Command::Predict(args)) => predict::run(&args),
         Some(Command::Sweep(args)) => sweep::run(args),
         Some(Command::Train(args)) => train(args),

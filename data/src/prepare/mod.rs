@@ -1,5 +1,6 @@
 //! From what a camera, a scanner or a table gives to what a network takes.
 
+#[cfg(feature = "files")]
 mod choose;
 mod glyph;
 mod ground;
@@ -7,11 +8,13 @@ mod missing;
 mod picture;
 mod plane;
 mod preparation;
+#[cfg(feature = "files")]
 pub mod repair;
 mod scaling;
 mod strokes;
 mod whole;
 
+#[cfg(feature = "files")]
 pub use choose::{LEAST_SIDE, Wishes, choose};
 pub use ground::Polarity;
 pub use missing::{Fill, fill};

@@ -30,6 +30,23 @@ impl Picture {
         Self { size: [plane.height, plane.width], grey: plane, colours: None }
     }
 
+    /// A picture of `height × width` pixels of red, green, blue and an opacity that is not looked at,
+    /// as a canvas has them.
+    pub fn from_rgba(height: usize, width: usize, pixels: &[u8]) -> Self {
+        let (pixels, _) = pixels.as_chunks::<4>();
+        let channel = |channel: usize| Plane {
+            height,
+            width,
+            pixels: pixels.iter().map(|pixel| f32::from(pixel[channel])).collect(),
+        };
+        if pixels.iter().all(|[red, green, blue, _]| red == green && green == blue) {
+            return Self::grey(channel(0));
+        }
+        let grey = Plane::from_sample([height, width, 4], pixels.as_flattened());
+        let colours = Some(Box::new([channel(0), channel(1), channel(2)]));
+        Self { size: [height, width], grey, colours }
+    }
+
     /// Whether anything on it is not grey.
     pub fn has_colour(&self) -> bool {
         self.share(|pixel, _| spread(pixel) > COLOURED) > SHARE

@@ -34,6 +34,7 @@ pub fn threshold(ink: &Plane) -> f32 {
     best as f32 + 1.0
 }
 
+#[cfg(feature = "files")]
 /// The share of the brightness's variance that lies between what is below and above `threshold`: 1
 /// for two levels, about 0.65 for one bell of them.
 pub fn separation(ink: &Plane, threshold: f32) -> f32 {

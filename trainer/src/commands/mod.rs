@@ -7,5 +7,6 @@ pub mod explain;
 pub mod finetune;
 pub mod import;
 pub mod inspect;
+pub mod play;
 pub mod predict;
 pub mod sweep;

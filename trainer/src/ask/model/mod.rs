@@ -13,10 +13,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use converter::RestoreError;
+use converter::arena;
+use converter::emit::Origin;
+use converter::emit::blob::{self, BlobEmitError};
 use converter::lower;
 use converter::quantized::{QuantizedNetwork, Scale};
 use converter::record::{self, ModelRecord, RecordFileError};
 use converter::{evaluate, reference, tflite};
+use firmware_core::blob::Layout;
 use inkling_data::read::labels;
 use inkling_data::{Dataset, shape_text};
 use inkling_support::digest::sha256;
@@ -197,6 +201,22 @@ impl Model {
         let Some(float) = &self.float else { return Ok(None) };
         let answer = |index| softmax(&evaluate::logits(float, images.image(index)));
         Ok(Some(parallel::map(images.len(), answer)))
+    }
+
+    /// The model as data, for the portable kernels.
+    ///
+    /// # Errors
+    ///
+    /// A layer that has no form in a blob.
+    pub fn blob(&self) -> Result<Vec<u8>, BlobEmitError> {
+        let origin = Origin {
+            name: self.name.clone(),
+            source: String::new(),
+            source_sha256: [0; 32],
+            command: String::new(),
+            labels: self.names.clone(),
+        };
+        blob::emit(&self.int8, &arena::plan(&self.int8), &origin, Layout::PORTABLE)
     }
 
     /// Everything that the integers compute for one image.
