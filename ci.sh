@@ -9,7 +9,7 @@ usage: ./ci.sh [VERB…]
 
   setup       install what the tests can use: ONNX Runtime, onnx and TensorFlow Lite for
               Microcontrollers by pip into target/python, bare-metal targets and QEMU
-              (tools/mcu-toolchain), compilers for the other systems
+              (tools/mcu-toolchain), compilers for the other systems and a browser
   format      cargo fmt, without changing a file: workspace, boards, counts
   lint        cargo clippy: the workspace
   lint-firmware  cargo clippy: boards and counts, each for its target
@@ -103,7 +103,7 @@ setup() {
 format() {
     cargo fmt --all --check
     local folder
-    for folder in $(boards) firmware-core/counts; do
+    for folder in $(boards) firmware-core/counts play examples/build-script; do
         cargo fmt --check --manifest-path "$folder/Cargo.toml"
     done
     # The shared application is in no workspace, which cargo fmt asks for.
