@@ -147,7 +147,7 @@ impl Model {
             let name = self.network_name(proof.as_ref())?;
             let conversion = tflite::Conversion::new(&name, &bytes)
                 .map_err(|error| BuildError::Tflite { path: path(), error })?;
-            let code = conversion.model_rs();
+            let code = conversion.model.model_rs();
             self.check(proof.as_ref(), &bytes, Some(&code))?;
             return Ok(code);
         }

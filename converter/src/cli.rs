@@ -15,6 +15,7 @@ use firmware_core::blob::{LAYOUTS, Layout as BlobLayout};
 use converter::arena::ArenaPlan;
 use converter::doubts::{self, Answers};
 use converter::emit::blob::{self, BlobEmitError};
+use converter::imported::ImportedModel;
 use converter::inspect::{Fit, Inspection};
 use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
@@ -197,12 +198,15 @@ fn verify(args: &VerifyArgs) -> Result<()> {
 fn convert(args: &ConvertArgs) -> Result<()> {
     let name = network_name(args)?;
     let at_file = || args.model.display().to_string();
-    if tflite::is_tflite(&fs::read(&args.model).with_context(at_file)?) {
-        return import(args, &name);
+    let bytes = fs::read(&args.model).with_context(at_file)?;
+    if tflite::is_tflite(&bytes) {
+        let model = || Ok(tflite::Conversion::new_for(&name, &bytes, args.favour())?.model);
+        return import(args, "int8 .tflite", &tflite::FILES, model);
     }
     let onnx = read::load(&args.model).with_context(at_file)?;
     if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
-        return import_onnx(args, &name, &onnx);
+        let model = || Ok(qdq::Conversion::new_for(&name, &onnx, args.favour())?.model);
+        return import(args, "quantized ONNX", &qdq::FILES, model);
     }
     let Some(folder) = &args.calibration else {
         bail!(
@@ -312,7 +316,12 @@ fn misfit(
 }
 
 /// A model that was quantized elsewhere: nothing is chosen, nothing translated.
-fn import(args: &ConvertArgs, name: &str) -> Result<()> {
+fn import(
+    args: &ConvertArgs,
+    form: &str,
+    files: &[&str],
+    model: impl FnOnce() -> Result<ImportedModel>,
+) -> Result<()> {
     let at_file = || args.model.display().to_string();
     ensure!(
         args.calibration.is_none(),
@@ -324,73 +333,36 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
         "{}: its golden samples are noise that nobody owns; leave out --golden",
         args.model.display()
     );
-    let bytes = fs::read(&args.model).with_context(at_file)?;
-    let mut conversion =
-        tflite::Conversion::new_for(name, &bytes, args.favour()).with_context(at_file)?;
-    args.note_favour(&conversion.arena);
-    let by_range = conversion.pixels.is_some().then(|| conversion.record());
+    let mut model = model().with_context(at_file)?;
+    args.note_favour(&model.arena);
+    let by_range = model.pixels.is_some().then(|| model.record());
     if let Some(pixels) = pixel_scale(args, by_range.as_ref())? {
-        conversion.pixels = Some(pixels);
+        model.pixels = Some(pixels);
     }
-    if conversion.pixels.is_none() {
+    if model.pixels.is_none() {
         console::note(format_args!(
             "{}: the range of its input is not that of pixels; --pixel-divisor, --mean and --deviation \
              say how its training scaled them, which evaluate, predict and explain must know",
             args.model.display()
         ));
     }
-    let network = &conversion.imported.network;
-    let misfit = misfit(args, || Ok(network.clone()))?;
-    let headers = conversion.c_headers();
-    let forms = forms(args, headers, |layout| conversion.blob(layout)).with_context(at_file)?;
-    let names = all_files(&tflite::FILES, &forms);
+    let misfit = misfit(args, || Ok(model.network.clone()))?;
+    let headers = model.c_headers();
+    let forms = forms(args, headers, |layout| model.blob(layout)).with_context(at_file)?;
+    let names = all_files(files, &forms);
     let _folder = files::prepare_folder(&args.out, &names)?;
     let beside = forms.iter().map(|(name, bytes)| (&name[..], bytes.clone())).collect();
-    conversion.write_with(&args.out, beside)?;
+    model.write_with(&args.out, beside)?;
     let written = Written {
-        name,
+        name: &model.record().name,
         folder: &args.out,
         files: &names,
         accuracy: None,
         notes: &[],
         warnings: &misfit.into_iter().collect::<Vec<_>>(),
-        model: Inspection::new_for("int8 .tflite", network, args.favour()),
+        model: Inspection::new(form, &model.network),
     };
-    written.tell(args.json, || conversion.report_markdown());
-    Ok(())
-}
-
-/// An ONNX file that was quantized elsewhere: nothing is chosen, nothing translated.
-fn import_onnx(args: &ConvertArgs, name: &str, onnx: &[u8]) -> Result<()> {
-    let model = args.model.display();
-    ensure!(
-        args.calibration.is_none(),
-        "{model}: it is quantized already; leave out --calibration"
-    );
-    ensure!(
-        (args.pixel_divisor, &args.mean, &args.deviation) == (None, &None, &None),
-        "{model}: it says itself what its integers stand for; leave out --pixel-divisor, --mean and \
-         --deviation"
-    );
-    ensure!(
-        !args.emit.contains(&Form::Blob) && !args.emit.contains(&Form::C),
-        "{model}: a quantized ONNX file is written as model.rs only; leave out --emit"
-    );
-    let conversion = qdq::Conversion::new(name, onnx).with_context(|| model.to_string())?;
-    let network = &conversion.imported.network;
-    let misfit = misfit(args, || Ok(network.clone()))?;
-    let _folder = files::prepare_folder(&args.out, &qdq::FILES)?;
-    conversion.model.write(&args.out)?;
-    let written = Written {
-        name,
-        folder: &args.out,
-        files: &qdq::FILES,
-        accuracy: None,
-        notes: &[],
-        warnings: &misfit.into_iter().collect::<Vec<_>>(),
-        model: Inspection::new("quantized ONNX", network),
-    };
-    written.tell(args.json, || conversion.model.report_markdown());
+    written.tell(args.json, || model.report_markdown());
     Ok(())
 }
 

@@ -5,17 +5,21 @@ use std::io;
 use std::path::Path;
 
 use firmware_core::argmax;
+use firmware_core::blob::Layout;
 use inkling_support::files::write_set;
 use sha2::{Digest, Sha256};
 
-use crate::arena::{self, ArenaPlan};
+use crate::arena::{self, ArenaPlan, Favour};
+use crate::emit::blob::BlobEmitError;
 use crate::emit::golden::{self, Sample};
-use crate::emit::{Origin, report, rust};
+use crate::emit::{Origin, blob, c, report, rust};
+use crate::passes::PixelScale;
 use crate::quantized::{QuantizedNetwork, Scale, ValueFormat, ValueType};
 use crate::record::{
-    self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
+    self, Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord,
+    SourceRecord, pixels,
 };
-use crate::reference;
+use crate::{qdq, reference, tflite};
 
 /// Bytes of inputs and outputs that golden samples may take: they lie in a device's flash.
 const GOLDEN_BYTES: usize = 16 << 10;
@@ -24,6 +28,8 @@ const GOLDEN_BYTES: usize = 16 << 10;
 pub struct ImportedModel {
     pub network: QuantizedNetwork,
     pub arena: ArenaPlan,
+    /// How its training scaled pixels, if anybody knows; it takes no part in the arithmetic.
+    pub pixels: Option<PixelScale>,
     /// What stands behind the device's outputs in the file and changes no order, such as a softmax.
     ending: Option<String>,
     /// Whose arithmetic it has, and how that was checked: lines of the card.
@@ -39,6 +45,26 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
 }
 
+/// The network of a model's folder whose source is called `file`; nothing where such a source is not
+/// imported but converted.
+///
+/// # Errors
+///
+/// One line about what is damaged or not supported.
+pub fn network_of(file: &str, bytes: &[u8]) -> Result<Option<QuantizedNetwork>, String> {
+    match file {
+        tflite::SOURCE => match tflite::import(bytes) {
+            Ok(imported) => Ok(Some(imported.network)),
+            Err(error) => Err(error.to_string()),
+        },
+        qdq::SOURCE => match qdq::import(bytes) {
+            Ok(imported) => Ok(Some(imported.network)),
+            Err(error) => Err(error.to_string()),
+        },
+        _ => Ok(None),
+    }
+}
+
 impl ImportedModel {
     /// A network called `name`, imported from `source`.
     pub fn new(
@@ -47,17 +73,23 @@ impl ImportedModel {
         ending: Option<String>,
         statements: Vec<String>,
         source: &Source,
+        favour: Favour,
     ) -> Self {
-        let arena = arena::plan(&network);
+        let arena = arena::plan_for(&network, favour);
+        let pixels = pixels::by_range(network.input_format);
         let file = source.name;
         let origin = Origin {
             name: name.into(),
             source: file.into(),
             source_sha256: Sha256::digest(source.bytes).into(),
-            command: format!("cargo run -p converter -- {file} --name {name} --out ."),
+            command: format!(
+                "cargo run -p converter -- {file} --name {name}{} --out .",
+                favour.option()
+            ),
             labels: Vec::new(),
         };
-        Self { network, arena, ending, statements, origin, source: source.bytes.to_vec() }
+        let source = source.bytes.to_vec();
+        Self { network, arena, pixels, ending, statements, origin, source }
     }
 
     /// The Rust module: statics and `infer`.
@@ -65,21 +97,28 @@ impl ImportedModel {
         rust::emit(&self.network, &self.arena, &self.origin)
     }
 
+    /// The headers for C: the model's, and one with golden samples.
+    pub fn c_headers(&self) -> [(String, String); 2] {
+        c::headers(&self.network, &self.arena, &self.golden_samples(), &self.origin)
+    }
+
     /// The Rust module of golden samples, each with the class that the host computes for it.
     pub fn golden_rs(&self) -> String {
+        golden::emit(&self.network, &self.golden_samples(), &self.origin)
+    }
+
+    fn golden_samples(&self) -> Vec<Sample> {
         let network = &self.network;
         let size = network.input.size();
         // A label has a byte where that is enough.
         let classes = if network.classes() <= 256 { 255 } else { usize::from(u16::MAX) };
         let count = (GOLDEN_BYTES / (size + network.classes())).clamp(1, golden::IMAGES);
-        let samples: Vec<Sample> = (0..count)
-            .map(|number| {
-                let image = sample(number, size);
-                let logits = reference::logits(network, &image);
-                Sample { label: argmax(&logits).min(classes) as u16, image, logits }
-            })
-            .collect();
-        golden::emit(network, &samples, &self.origin)
+        let of = |number: usize| {
+            let image = sample(number, size);
+            let logits = reference::logits(network, &image);
+            Sample { label: argmax(&logits).min(classes) as u16, image, logits }
+        };
+        (0..count).map(of).collect()
     }
 
     /// The report as Markdown, the body of a model card.
@@ -88,7 +127,7 @@ impl ImportedModel {
         let input = network.input;
         let mut text = format!(
             "- Input: {}×{}×{} {}; output: {} {}{}\n\
-             - Weights, biases and requantizations: {} bytes of flash; arena: {} bytes of RAM (the \
+             - Weights, biases and requantizations: {} bytes of flash; arena: {} (the \
              input, {} bytes, is borrowed); {} multiply-accumulates per sample\n\
              - {}\n\
              - Source: `{}`, SHA-256 `{}`\n\
@@ -106,7 +145,7 @@ impl ImportedModel {
                 None => String::new(),
             },
             network.parameter_bytes(),
-            self.arena.bytes,
+            self.arena.describe(network),
             input.size(),
             network.macs(),
             self.statements.join("\n- "),
@@ -131,7 +170,12 @@ impl ImportedModel {
                 element: element(input.element),
                 scale: vec![input_scale as f32],
                 offset: vec![input_offset as f32],
-                preparation: PreparationRecord::default(),
+                preparation: PreparationRecord {
+                    divisor: self.pixels.as_ref().map(|pixels| pixels.divisor),
+                    mean: self.pixels.as_ref().map(|pixels| pixels.mean.clone()),
+                    deviation: self.pixels.as_ref().map(|pixels| pixels.deviation.clone()),
+                    ..PreparationRecord::default()
+                },
                 other: Default::default(),
             }],
             outputs: vec![OutputRecord {
@@ -162,22 +206,40 @@ impl ImportedModel {
     ///
     /// The file system's, with the path.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
+        self.write_with(folder, Vec::new())
+    }
+
+    /// Writes the same and the files `beside`, each a name and its contents.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImportedModel::write`].
+    pub fn write_with(&self, folder: &Path, beside: Vec<(&str, Vec<u8>)>) -> io::Result<()> {
         let card = format!(
             "# Model `{}`\n\n## Cost and exactness\n\n{}",
             self.origin.name,
             self.report_markdown()
         );
-        write_set(
-            folder,
-            &[
-                (&self.origin.source, self.source.clone()),
-                ("model.rs", self.model_rs().into_bytes()),
-                ("golden.rs", self.golden_rs().into_bytes()),
-                ("MODEL_CARD.md", card.into_bytes()),
-                // Last, because it says which files belong together.
-                (record::FILE, self.record().to_json().into_bytes()),
-            ],
-        )
+        let mut files = beside;
+        files.extend([
+            (&self.origin.source[..], self.source.clone()),
+            ("model.rs", self.model_rs().into_bytes()),
+            ("golden.rs", self.golden_rs().into_bytes()),
+            ("MODEL_CARD.md", card.into_bytes()),
+            // Last, because it says which files belong together.
+            (record::FILE, self.record().to_json().into_bytes()),
+        ]);
+        write_set(folder, &files)
+    }
+
+    /// The model as data, for the kernels that take `layout`.
+    ///
+    /// # Errors
+    ///
+    /// What has no form in a blob; names the layer.
+    pub fn blob(&self, layout: Layout) -> Result<Vec<u8>, BlobEmitError> {
+        // Blobs have no rows.
+        blob::emit(&self.network, &arena::plan(&self.network), &self.origin, layout)
     }
 }
 

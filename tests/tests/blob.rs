@@ -72,7 +72,8 @@ fn imported_models_compute_the_same() {
     for name in tflite_micro::MODELS {
         let bytes = std::fs::read(tflite_micro::committed(name)).expect("it is committed");
         let conversion = tflite::Conversion::new(name, &bytes).expect("it is imported");
-        let blob = conversion.blob(Layout::PORTABLE).unwrap_or_else(|error| panic!("{error}"));
+        let blob =
+            conversion.model.blob(Layout::PORTABLE).unwrap_or_else(|error| panic!("{error}"));
         let network = &conversion.imported.network;
         let images = random_images(3, 8, 1, network.input.size(), 2);
         compare(name, &blob, network, &of(&images));

@@ -43,9 +43,9 @@ static MODELS: LazyLock<std::path::PathBuf> = LazyLock::new(|| {
     fs::create_dir_all(&series).expect("created");
     let bytes = fs::read(tflite_micro::committed("series")).expect("it is committed");
     let series_model = tflite::Conversion::new("series", &bytes).expect("it is imported");
-    let headers = series_model.c_headers();
+    let headers = series_model.model.c_headers();
     let beside = headers.iter().map(|(name, text)| (&name[..], text.clone().into_bytes()));
-    series_model.write_with(&series, beside.collect()).expect("written");
+    series_model.model.write_with(&series, beside.collect()).expect("written");
     folder
 });
 

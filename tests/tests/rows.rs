@@ -182,7 +182,7 @@ fn networks_compute_the_same() {
         let network = &conversion.imported.network;
         let size = 3 * network.input.size();
         let inputs: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(size).collect();
-        let model = (conversion.model_rs(), network, &conversion.arena);
+        let model = (conversion.model.model_rs(), network, &conversion.model.arena);
         cases.add(format!("imported_{name}"), model, inputs);
     }
     cases.check("rows-networks");

@@ -16,7 +16,7 @@ fn compare(folder: &str, cases: &[Case]) {
         .iter()
         .map(|case| generated::Program {
             module: &case.name,
-            code: case.conversion.model_rs(),
+            code: case.conversion.model.model_rs(),
             inputs: case.inputs.clone(),
         })
         .collect();
@@ -71,7 +71,7 @@ fn damaged_files_never_panic() {
                 }
             }
             match Conversion::new("damaged", &damaged) {
-                Ok(conversion) if round % 50 == 0 => drop(conversion.model_rs()),
+                Ok(conversion) if round % 50 == 0 => drop(conversion.model.model_rs()),
                 Ok(_) => {}
                 Err(error) => assert!(!error.to_string().contains('\n'), "{name}: {error}"),
             }

@@ -28,7 +28,7 @@ fn on(core: &str) {
     for (path, count) in committed.chain(reference) {
         let case = Case::new(&path, count);
         let folder = scratch(&format!("tflite-{}-{}", core.name, case.name).replace(' ', "-"));
-        case.conversion.write(&folder).expect("the scratch folder can be written");
+        case.conversion.model.write(&folder).expect("the scratch folder can be written");
         let size = case.conversion.imported.network.input.size();
         let cost = core
             .cost(&toolchain, &folder, &case.inputs, size)

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use converter::inspect::{BOARDS, Inspection};
-use converter::{Converter, read, tflite};
+use converter::{Converter, qdq, read, tflite};
 use inkling_support::console;
 
 /// Lists the layers of a model, what they cost, and the boards it fits on; converts nothing.
 #[derive(Args)]
 pub struct InspectArgs {
-    /// A model that can be converted: float ONNX or int8 .tflite
+    /// A model that can be converted: float ONNX, int8 .tflite or quantized
+    /// ONNX
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Boards to look at, by their folders' names [default: all]
@@ -55,6 +56,10 @@ fn of_file(path: &Path) -> Result<Inspection> {
         return Ok(Inspection::new("int8 .tflite", &imported.network));
     }
     let onnx = read::load(path).with_context(at_file)?;
+    if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
+        let imported = qdq::import(&onnx).with_context(at_file)?;
+        return Ok(Inspection::new("quantized ONNX", &imported.network));
+    }
     let network = Converter::new("model", &onnx).sketch().with_context(at_file)?;
     Ok(Inspection::new("float ONNX", &network))
 }

@@ -1,6 +1,7 @@
 //! The line from a quantized `.onnx` file to the files of a model folder.
 
 use super::{Imported, import, reading};
+use crate::arena::Favour;
 use crate::imported::{ImportedModel, Source};
 use crate::read::ReadError;
 use crate::record;
@@ -30,6 +31,15 @@ impl Conversion {
     /// What is not supported, or computed in floats by ONNX Runtime, with the node; a network that
     /// computes something else than the file's nodes.
     pub fn new(name: &str, onnx: &[u8]) -> Result<Self, ReadError> {
+        Self::new_for(name, onnx, Favour::Time)
+    }
+
+    /// The same for time or memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Conversion::new`].
+    pub fn new_for(name: &str, onnx: &[u8], favour: Favour) -> Result<Self, ReadError> {
         let imported = import(onnx)?;
         let checked = reading::check(&imported)?;
         let functions = &imported.ending.functions;
@@ -37,7 +47,7 @@ impl Conversion {
         let source = Source { name: SOURCE, bytes: onnx };
         let statements = vec![RUNTIME.into(), checked];
         let network = imported.network.clone();
-        let model = ImportedModel::new(name, network, ending, statements, &source);
+        let model = ImportedModel::new(name, network, ending, statements, &source, favour);
         Ok(Self { imported, model })
     }
 }

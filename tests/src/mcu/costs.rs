@@ -72,7 +72,7 @@ fn measure(toolchain: &Toolchain, core: &Core) -> Result<CoreCosts, String> {
     for name in MODELS {
         let tflite = std::fs::read(committed(name)).map_err(|error| error.to_string())?;
         let conversion = tflite::Conversion::new(name, &tflite).map_err(|e| e.to_string())?;
-        conversion.write(&scratch).map_err(|error| error.to_string())?;
+        conversion.model.write(&scratch).map_err(|error| error.to_string())?;
         let network = &conversion.imported.network;
         let mut rng = fastrand::Rng::with_seed(5);
         let inputs: Vec<u8> = (0..4 * network.input.size()).map(|_| rng.u8(..)).collect();

@@ -19,7 +19,7 @@ use converter::emit::blob::{self, BlobEmitError};
 use converter::lower;
 use converter::quantized::{QuantizedNetwork, Scale};
 use converter::record::{self, ModelRecord, RecordFileError};
-use converter::{evaluate, reference, tflite};
+use converter::{evaluate, imported, qdq, reference, tflite};
 use firmware_core::blob::Layout;
 use inkling_data::read::labels;
 use inkling_data::{Dataset, shape_text};
@@ -71,21 +71,24 @@ impl Model {
             |name: &str, what: String| ModelError::Unusable { path: folder.join(name), what };
         let recorded = ModelRecord::of_folder(&folder)?;
         let source = recorded.as_ref().and_then(|record| record.source.clone());
-        let is_import = source.as_ref().is_some_and(|source| source.file == tflite::SOURCE);
-        let source_file = if is_import { tflite::SOURCE } else { "float.onnx" };
+        let source_file =
+            source.as_ref().map_or("float.onnx", |source| &source.file[..]).to_string();
+        let source_file = &source_file[..];
+        // A record may lie about everything; it does not lead out of the folder.
+        if !["float.onnx", tflite::SOURCE, qdq::SOURCE].contains(&source_file) {
+            return Err(unusable(record::FILE, format!("names {source_file:?} as its source")));
+        }
         let model = file(source_file)?;
         if let Some(source) = source
             && source.sha256 != sha256([&model[..]])
         {
             return Err(unusable(source_file, OTHER_FILE.into()));
         }
-        let (record, float, int8) = match recorded {
-            Some(record) if is_import => {
-                let imported = tflite::import(&model)
-                    .map_err(|error| unusable(source_file, error.to_string()))?;
-                (record, None, imported.network)
-            }
-            recorded => {
+        let imported = imported::network_of(source_file, &model)
+            .map_err(|error| unusable(source_file, error))?;
+        let (record, float, int8) = match (recorded, imported) {
+            (Some(record), Some(network)) => (record, None, network),
+            (recorded, _) => {
                 let int8_onnx = file("int8.onnx")?;
                 let record = match recorded {
                     Some(record) => record,
@@ -272,7 +275,7 @@ fn folder_of(path: &Path) -> Result<PathBuf, ModelError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    let known = ["float.onnx", "int8.onnx", "model.rs", record::FILE, tflite::SOURCE];
+    let known = ["float.onnx", "int8.onnx", "model.rs", record::FILE, tflite::SOURCE, qdq::SOURCE];
     match path.file_name().and_then(|name| name.to_str()) {
         Some(name) if known.contains(&name) => Ok(folder),
         _ => Err(ModelError::File { path: path.to_path_buf() }),
