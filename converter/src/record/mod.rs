@@ -464,7 +464,8 @@ mod tests {
     #[test]
     fn the_scale_of_pixels_is_found_from_scale_and_offset() {
         let pixels = record().pixel_scale().expect("one scale");
-        let value = |pixel: f32| (pixel / pixels.divisor - pixels.mean) / pixels.deviation;
+        let value =
+            |pixel: f32| (pixel / pixels.divisor - pixels.mean.at(0)) / pixels.deviation.at(0);
         assert!((value(0.0) + 0.5).abs() < 1e-6 && (value(255.0) - 0.5).abs() < 1e-6);
     }
 }
