@@ -148,7 +148,7 @@ fn a_single_changed_parameter_is_noticed() {
             let least = match &p.requantization {
                 Requantization::None => 1,
                 Requantization::Shifts(shifts) => 1 << shifts[channel],
-                Requantization::Rescales(_) => panic!("the committed model is not imported"),
+                _ => panic!("the committed model is not imported"),
             };
             p.bias[channel] += least;
         });
@@ -156,7 +156,7 @@ fn a_single_changed_parameter_is_noticed() {
             mutate(&|p| match &mut p.requantization {
                 Requantization::None => {}
                 Requantization::Shifts(shifts) => shifts[channel] += 1,
-                Requantization::Rescales(_) => panic!("the committed model is not imported"),
+                _ => panic!("the committed model is not imported"),
             });
         }
     }
