@@ -129,7 +129,7 @@ fn the_program_says_one_line_and_writes_nothing() {
         ("text", b"this is no model", &mnist, "not an ONNX model"),
         ("operator", &unsupported, &mnist, "LSTM"),
         ("size", &wrong_size, &mnist, "28×28"),
-        ("data", &wrong_size, Path::new("/no/such/folder"), "train-images-idx3-ubyte"),
+        ("data", &wrong_size, Path::new("/no/such/folder"), "/no/such/folder"),
     ];
     for (name, model, calibration, part) in cases {
         let Run { output, out } = run(name, model, calibration);
