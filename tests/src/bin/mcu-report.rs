@@ -13,15 +13,19 @@ usage: tools/mcu-report [boards] [NETWORK...]
        tools/mcu-report costs
 
   boards    models/simple on every board that QEMU emulates, 100 test images
-  NETWORK   simple, mnist5, ic, kws, vww or ad on every core that QEMU emulates, 20 inputs
+  NETWORK   simple, digits-2k, digits-5k, mnist5, ic, kws, vww or ad on every core that QEMU emulates,
+            20 inputs
   (nothing) all of them
   costs     what `converter inspect` estimates from, into converter/src/inspect/costs.json
 
 Every logit is compared with the host's on the way. Needs what tools/mcu-toolchain sets up.";
 
+/// Folders of `models`.
+const MODELS: [&str; 3] = ["simple", "digits-2k", "digits-5k"];
+
 fn main() -> ExitCode {
     let names: Vec<&str> =
-        std::iter::once("simple").chain(REFERENCES.iter().map(|net| net.name)).collect();
+        MODELS.into_iter().chain(REFERENCES.iter().map(|net| net.name)).collect();
     let mut chosen = Vec::new();
     let (mut boards, mut costs) = (false, false);
     for argument in std::env::args().skip(1) {

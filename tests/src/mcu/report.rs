@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 
-use converter::reference;
-use firmware_core::{LayerInfo, LayerKind, argmax};
+use converter::quantized::QuantizedNetwork;
+use converter::record::ModelRecord;
+use converter::{arena, reference};
+use firmware_core::{LayerKind, argmax};
 use inkling_data::{Dataset, Split};
 use inkling_support::table::thousands;
 
@@ -39,7 +42,6 @@ pub fn networks(toolchain: &Toolchain, names: &[&str]) -> Result<String, String>
 
 fn measure_network(toolchain: &Toolchain, name: &str) -> Result<Row, String> {
     let scratch = crate::scratch(&format!("network-{name}"));
-    let info = |layers: &[LayerInfo]| layers.iter().map(|l| (l.kind, l.macs)).collect();
     let (folder, layers, arena, inputs, logits) =
         match REFERENCES.iter().find(|net| net.name == name) {
             Some(network) => {
@@ -54,10 +56,13 @@ fn measure_network(toolchain: &Toolchain, name: &str) -> Result<Row, String> {
                 (scratch.clone(), layers, conversion.arena.bytes, inputs, logits)
             }
             None => {
+                let folder = crate::root().join("models").join(name);
+                let network = committed(&folder)?;
                 let inputs = digits();
-                let logits = inputs.images().flat_map(expected).collect();
-                let folder = crate::root().join("models/simple");
-                (folder, info(simple::INFO.layers), simple::ARENA_BYTES, inputs, logits)
+                let layers = network.layers.iter().map(|layer| (layer.kind(), layer.macs()));
+                let logits = reference::all_logits(&network, &inputs).concat();
+                let arena = arena::plan(&network).bytes;
+                (folder, layers.collect(), arena, inputs, logits)
             }
         };
     let input = inputs.image_size();
@@ -76,6 +81,19 @@ fn measure_network(toolchain: &Toolchain, name: &str) -> Result<Row, String> {
     let costs = CORES.iter().map(cost).collect::<Result<_, String>>()?;
     let _ = std::fs::remove_dir_all(&scratch);
     Ok(Row { name: name.to_string(), layers, arena, input, costs })
+}
+
+/// The integers of a model for MNIST in a folder of `models`.
+fn committed(folder: &Path) -> Result<QuantizedNetwork, String> {
+    let file = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let record = ModelRecord::of_folder(folder).map_err(|error| error.to_string())?;
+    let record = record.ok_or_else(|| format!("{}: has no record", folder.display()))?;
+    let (_, network) = converter::restore(&file("float.onnx")?, &record, &file("int8.onnx")?)
+        .map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(network)
 }
 
 /// A cell for each core, a dash where nothing was measured.
