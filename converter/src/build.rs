@@ -1,13 +1,11 @@
 //! Conversion in a `build.rs`: without tract, without a command line, in seconds.
 //!
 //! ```no_run
-//! // build.rs; converter is a build dependency with default-features = false
-//! fn main() {
-//!     converter::build::Model::new("models/digits/float.onnx")
-//!         .proof("models/digits/model.json")
-//!         .generate()
-//!         .unwrap_or_else(|error| panic!("{error}"));
-//! }
+//! // In `main` of build.rs; converter is a build dependency with default-features = false.
+//! converter::build::Model::new("models/digits/float.onnx")
+//!     .proof("models/digits/model.json")
+//!     .generate()
+//!     .unwrap_or_else(|error| panic!("{error}"));
 //! ```
 //!
 //! and in the crate `mod model { include!(concat!(env!("OUT_DIR"), "/model.rs")); }`.

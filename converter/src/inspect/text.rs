@@ -49,7 +49,7 @@ pub(super) fn of(inspection: &Inspection) -> String {
             thousands(fit.flash),
             thousands(fit.ram_needed),
             thousands(fit.ram),
-            fit.instructions.map_or("–".into(), |count| thousands(count)),
+            fit.instructions.map_or("–".into(), thousands),
             fit.instructions.map_or("–".into(), |count| milliseconds(count, fit.clock)),
         ]);
     }

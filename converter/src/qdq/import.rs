@@ -364,10 +364,7 @@ impl<'a> Import<'a> {
     pub fn pending(&mut self, node: &Cursor, pending: Pending) -> Result<(), ReadError> {
         let output = node.proto.output.first().map_or("", String::as_str);
         let consumers = self.consumers(output);
-        let alone = match (consumers.len(), self.is_output(output)) {
-            (0, true) | (1, false) => true,
-            _ => false,
-        };
+        let alone = matches!((consumers.len(), self.is_output(output)), (0, true) | (1, false));
         if !alone {
             return Err(node.wrong(
                 "has its result read by several nodes before it is quantized, so ONNX Runtime \

@@ -190,7 +190,7 @@ pub fn boards(toolchain: &Toolchain) -> Result<String, String> {
             ram.statics,
             ram.stack,
         ];
-        let bytes = bytes.map(|number| thousands(number)).join(" | ");
+        let bytes = bytes.map(thousands).join(" | ");
         let _ = writeln!(text, "| {} | {} | {bytes} |", board.title, board.core);
     }
     let _ = writeln!(text, "\nBytes; the budgets are {FLASH_BUDGET} and {RAM_BUDGET}.\n");
@@ -201,7 +201,7 @@ pub fn boards(toolchain: &Toolchain) -> Result<String, String> {
     let _ = writeln!(text, "|---|--:|{}", "--:|".repeat(layers.len()));
     for (board, measured) in BOARDS.iter().zip(&measured) {
         let by_layer: Vec<_> =
-            measured.layers.iter().copied().map(|number| thousands(number)).collect();
+            measured.layers.iter().copied().map(thousands).collect();
         let (core, total) = (board.core, thousands(measured.instructions));
         let _ = writeln!(text, "| {core} | {total} | {} |", by_layer.join(" | "));
     }
