@@ -35,7 +35,7 @@ static PAGE: LazyLock<Option<String>> = LazyLock::new(|| {
 
 /// The contents of the element with this id.
 fn part<'p>(page: &'p str, id: &str) -> &'p str {
-    let start = page.find(&format!("id=\"{id}\">")).expect("it is there") + id.len() + 5;
+    let start = page.find(&format!("id=\"{id}\">")).expect("it is there") + id.len() + 6;
     &page[start..start + page[start..].find("</script>").expect("it ends")]
 }
 

@@ -18,8 +18,9 @@ use tests::{random_images, scratch};
 const BUDGETS: [(&str, usize); 5] =
     [("mnist5", 3 << 10), ("ic", 18 << 10), ("kws", 7 << 10), ("vww", 22 << 10), ("ad", 768)];
 
-/// Instructions that may be needed, in percent of those with whole images.
-const MOST_PERCENT: u64 = 105;
+/// Instructions that may be needed, in percent of those with whole images, for which there are kernels
+/// that take whole lines.
+const MOST_PERCENT: u64 = 120;
 
 fn reference(name: &str) -> &'static Reference {
     REFERENCES.iter().find(|network| network.name == name).expect("a network of the list")
