@@ -200,8 +200,7 @@ pub fn boards(toolchain: &Toolchain) -> Result<String, String> {
     let _ = writeln!(text, "| core | instructions per image | {} |", names.join(" | "));
     let _ = writeln!(text, "|---|--:|{}", "--:|".repeat(layers.len()));
     for (board, measured) in BOARDS.iter().zip(&measured) {
-        let by_layer: Vec<_> =
-            measured.layers.iter().copied().map(thousands).collect();
+        let by_layer: Vec<_> = measured.layers.iter().copied().map(thousands).collect();
         let (core, total) = (board.core, thousands(measured.instructions));
         let _ = writeln!(text, "| {core} | {total} | {} |", by_layer.join(" | "));
     }
