@@ -61,12 +61,15 @@ pub struct Layer {
 pub struct Fit {
     pub board: &'static str,
     pub core: &'static str,
-    /// Bytes that a program with this model and nothing else needs, and that there are.
+    /// Bytes that a program with this model and nothing else needs, and that there are; with the
+    /// stack that a small model takes.
     pub flash_needed: usize,
     pub flash: usize,
     pub ram_needed: usize,
     pub ram: usize,
     pub fits: bool,
+    /// Bytes of RAM with the deepest stack that any counted network took: wide layers need more.
+    pub ram_at_most: usize,
     /// Instructions per inference, estimated; none where a kind of layer was never counted.
     pub instructions: Option<u64>,
     pub clock: u32,
@@ -88,6 +91,10 @@ impl Fit {
         }
     }
 }
+
+/// Bytes of stack that `models/simple` needs on its boards, rounded up; `tools/mcu-report boards` says how
+/// many it is on each.
+const STACK: usize = 1536;
 
 /// Bytes of flash and RAM of a program that does nothing else: vectors, start, the call.
 const REST: [usize; 2] = [1024, 64];
@@ -160,7 +167,7 @@ fn fits(network: &QuantizedNetwork, arena: usize) -> Vec<Fit> {
                 layers.map(|layer| costs::instructions(costs, network, layer)).sum();
             let flash_needed = network.parameter_bytes() + costs.code + REST[0];
             let output = network.format(network.layers.len()).element.bytes() * network.classes();
-            let ram_needed = arena + network.input.size() + output + costs.stack + REST[1];
+            let ram_needed = arena + network.input.size() + output + STACK + REST[1];
             Fit {
                 board: board.name,
                 core: board.core,
@@ -168,6 +175,7 @@ fn fits(network: &QuantizedNetwork, arena: usize) -> Vec<Fit> {
                 flash: board.flash,
                 ram_needed,
                 ram: board.ram,
+                ram_at_most: ram_needed - STACK + costs.stack.max(STACK),
                 fits: flash_needed <= board.flash && ram_needed <= board.ram,
                 instructions: sum.map(|sum| sum.round() as u64),
                 clock: board.clock,

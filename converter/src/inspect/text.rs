@@ -55,8 +55,9 @@ pub(super) fn of(inspection: &Inspection) -> String {
     }
     text.push_str(&columns(&rows, 3));
     text.push_str(
-        "\nBytes of a program that does nothing else. Instructions are estimated from layers counted \
-         in QEMU;\na core takes one to two cycles for most of them.\n",
+        "\nBytes of a program that does nothing else, with the stack of a small model; wide layers take \
+         more.\nInstructions are estimated from layers counted in QEMU; a core takes one to two cycles \
+         for most of them.\n",
     );
     text
 }
@@ -68,6 +69,7 @@ fn describe(value: &Value) -> String {
 
 fn verdict(fit: &Fit) -> String {
     let text = match (fit.flash_needed <= fit.flash, fit.ram_needed <= fit.ram) {
+        (true, true) if fit.ram_at_most > fit.ram => "fits, stack permitting",
         (true, true) => "fits",
         (false, true) => "does not fit: flash",
         (true, false) => "does not fit: RAM",
