@@ -20,7 +20,7 @@ use std::{env, fs, io};
 
 use sha2::{Digest, Sha256};
 
-use crate::arena;
+use crate::arena::{self, Favour};
 use crate::convert::{ConvertError, Converter, restored};
 use crate::emit::{Origin, rust};
 use crate::nodes::{READING_TOLERANCE, off_from_nodes};
@@ -51,8 +51,8 @@ pub enum BuildError {
     )]
     NotProven { path: PathBuf, proof: PathBuf },
     #[error(
-        "{}: the model.rs that it gives is not the one of {}: the two are of different versions of \
-         Inkling; convert it with the command line again", path.display(), proof.display()
+        "{}: the model.rs that it gives is not the one of {}: that was converted with --favour memory, or \
+         by another version of Inkling; convert it with the command line again", path.display(), proof.display()
     )]
     Another { path: PathBuf, proof: PathBuf },
     #[error(
@@ -143,9 +143,9 @@ impl Model {
         let proof = self.proof.as_ref().map(|proof| record(proof)).transpose()?;
         if tflite::is_tflite(&bytes) {
             let name = self.network_name(proof.as_ref())?;
-            let conversion = tflite::Conversion::new(&name, &bytes)
+            let model = tflite::convert(&name, &bytes, Favour::Time)
                 .map_err(|error| BuildError::Tflite { path: path(), error })?;
-            let code = conversion.model.model_rs();
+            let code = model.model_rs();
             self.check(proof.as_ref(), &bytes, Some(&code))?;
             return Ok(code);
         }

@@ -200,12 +200,12 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let at_file = || args.model.display().to_string();
     let bytes = fs::read(&args.model).with_context(at_file)?;
     if tflite::is_tflite(&bytes) {
-        let model = || Ok(tflite::Conversion::new_for(&name, &bytes, args.favour())?.model);
+        let model = || Ok(tflite::convert(&name, &bytes, args.favour())?);
         return import(args, "int8 .tflite", &tflite::FILES, model);
     }
     let onnx = read::load(&args.model).with_context(at_file)?;
     if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
-        let model = || Ok(qdq::Conversion::new_for(&name, &onnx, args.favour())?.model);
+        let model = || Ok(qdq::convert(&name, &onnx, args.favour())?);
         return import(args, "quantized ONNX", &qdq::FILES, model);
     }
     let Some(folder) = &args.calibration else {
@@ -337,7 +337,7 @@ fn import(
     args.note_favour(&model.arena);
     let by_range = model.pixels.is_some().then(|| model.record());
     if let Some(pixels) = pixel_scale(args, by_range.as_ref())? {
-        model.pixels = Some(pixels);
+        model = model.scaled(pixels);
     }
     if model.pixels.is_none() {
         console::note(format_args!(

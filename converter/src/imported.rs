@@ -92,6 +92,16 @@ impl ImportedModel {
         Self { network, arena, pixels, ending, statements, origin, source }
     }
 
+    /// The same with what its training did to pixels, which the file does not say.
+    pub fn scaled(mut self, pixels: PixelScale) -> Self {
+        let PixelScale { divisor, mean, deviation } = &pixels;
+        let options =
+            format!(" --pixel-divisor {divisor} --mean={mean} --deviation {deviation} --out .");
+        self.origin.command = self.origin.command.replace(" --out .", &options);
+        self.pixels = Some(pixels);
+        self
+    }
+
     /// The Rust module: statics and `infer`.
     pub fn model_rs(&self) -> String {
         rust::emit(&self.network, &self.arena, &self.origin)

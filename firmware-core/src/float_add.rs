@@ -1,6 +1,6 @@
 //! The sum of two values as ONNX Runtime computes it, in integers.
 
-use crate::float_scale::{shift_right, split, to_significand};
+use crate::float_scale::{rounded, shift_right, split};
 use crate::kernels::Combine;
 
 /// Most bits behind the point that a sum may need: a term stays below 2^14 then.
@@ -91,13 +91,6 @@ impl FloatAdd {
         let product = i64::from(value).wrapping_mul(i64::from(self.significands[which & 1]));
         product.wrapping_shl(self.lefts[which & 1].into())
     }
-}
-
-/// The number with only its 24 highest bits kept, rounded half to even.
-#[inline(always)]
-fn rounded(number: i64) -> i64 {
-    let magnitude = to_significand(number.unsigned_abs()) as i64;
-    if number < 0 { magnitude.wrapping_neg() } else { magnitude }
 }
 
 impl Combine for FloatAdd {

@@ -1,6 +1,6 @@
 //! A mean as ONNX Runtime computes it, in integers.
 
-use crate::float_scale::{SIGNIFICAND, shift_right, split, to_significand};
+use crate::float_scale::{SIGNIFICAND, rounded, shift_right, split, to_significand};
 
 /// The mean of values with a scale and a zero point, brought to another scale and zero point: each
 /// value becomes an `f32`, these are added one by one, the sum is divided by their number and by the
@@ -77,13 +77,6 @@ impl FloatMean {
         let magnitude = shift_right(moved.unsigned_abs(), bits as u32) as i32;
         if moved < 0 { magnitude.wrapping_neg() } else { magnitude }
     }
-}
-
-/// The number with only its 24 highest bits kept, rounded half to even.
-#[inline(always)]
-fn rounded(number: i64) -> i64 {
-    let magnitude = to_significand(number.unsigned_abs()) as i64;
-    if number < 0 { magnitude.wrapping_neg() } else { magnitude }
 }
 
 /// `number / divisor` with 24 significant bits, rounded half to even, as a number and the power of

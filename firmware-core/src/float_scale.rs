@@ -79,6 +79,13 @@ pub(crate) fn to_significand(number: u64) -> u64 {
     shift_right(number, low) << low
 }
 
+/// The number with only its 24 highest bits kept, rounded half to even.
+#[inline(always)]
+pub(crate) fn rounded(number: i64) -> i64 {
+    let magnitude = to_significand(number.unsigned_abs()) as i64;
+    if number < 0 { magnitude.wrapping_neg() } else { magnitude }
+}
+
 /// `number / 2^bits`, rounded half to even.
 #[inline(always)]
 pub(crate) fn shift_right(number: u64, bits: u32) -> u64 {

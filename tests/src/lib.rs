@@ -5,6 +5,7 @@ pub mod colour;
 pub mod dialects;
 pub mod fuzz;
 pub mod generated;
+pub mod imported;
 pub mod kinds;
 pub mod mcu;
 pub mod networks;

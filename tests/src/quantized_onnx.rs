@@ -1,13 +1,14 @@
 //! Quantized ONNX files, and ONNX Runtime as their reference.
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 use converter::pb::{self, tensor_proto::DataType};
-use converter::qdq::{Conversion, Imported};
+use converter::qdq::Imported;
 use converter::quantized::{Scale, ValueType};
-use converter::{read, reference};
+use converter::{Favour, qdq, read};
+
+use crate::imported::Case;
 
 use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 use prost::Message;
@@ -44,60 +45,26 @@ pub fn committed(name: &str) -> PathBuf {
     root().join("tests/models").join(name).with_extension("onnx")
 }
 
-/// A model with samples and what ONNX Runtime computes for them.
-pub struct Case {
-    pub name: String,
-    pub conversion: Conversion,
-    pub inputs: Vec<u8>,
-    /// One byte of each output.
-    pub expected: Vec<u8>,
-}
-
-impl Case {
-    /// Samples for the model in a file: `count` of noise and smooth signals, and what of `images`
-    /// has its size.
-    ///
-    /// # Panics
-    ///
-    /// When the model cannot be imported or run.
-    pub fn new(backend: &Backend, path: &Path, count: usize, images: &[u8]) -> Self {
-        let bytes = read::load(path).expect("the model can be read");
-        let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
-        let conversion = Conversion::new(name, &bytes)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let network = &conversion.imported.network;
-        let mut inputs = samples(1, count, network.input.size());
-        if network.input.size() == 784 {
-            inputs.extend(images);
-        }
-        let expected = expected(backend, &bytes, &conversion.imported, &inputs);
-        let distinct: BTreeSet<&u8> = expected.iter().collect();
-        let enough = (expected.len() / 8).min(20);
-        assert!(distinct.len() >= enough, "{name}: all outputs are among {distinct:?}");
-        Self { name: name.into(), conversion, inputs, expected }
+/// Samples for the model in a file: `count` of noise and smooth signals, and what of `images`
+/// has its size.
+///
+/// # Panics
+///
+/// When the model cannot be imported or run.
+pub fn case(backend: &Backend, path: &Path, count: usize, images: &[u8]) -> Case {
+    let bytes = read::load(path).expect("the model can be read");
+    let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
+    let imported =
+        qdq::import(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let network = &imported.network;
+    let mut inputs = samples(1, count, network.input.size());
+    if network.input.size() == 784 {
+        inputs.extend(images);
     }
-
-    /// All outputs of the host reference, one byte each.
-    pub fn host(&self) -> Vec<u8> {
-        let network = &self.conversion.imported.network;
-        self.inputs
-            .chunks(network.input.size())
-            .flat_map(|sample| reference::logits(network, sample))
-            .map(|value| value as u8)
-            .collect()
-    }
-
-    /// Compares all outputs of `what`.
-    ///
-    /// # Panics
-    ///
-    /// When one differs.
-    pub fn check(&self, what: &str, ours: &[u8]) {
-        assert_eq!(ours.len(), self.expected.len(), "{what}: {}", self.name);
-        let different = ours.iter().zip(&self.expected).filter(|(a, b)| a != b).count();
-        println!("{}: {} outputs of {what}, {different} differ", self.name, ours.len());
-        assert_eq!(different, 0, "{what}: of {} outputs of {}", ours.len(), self.name);
-    }
+    let expected = expected(backend, &bytes, &imported, &inputs);
+    let model = qdq::convert(name, &bytes, Favour::Time);
+    let model = model.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    Case::new(name, model, inputs, expected)
 }
 
 /// What ONNX Runtime computes where the device returns its integers.

@@ -1,6 +1,5 @@
 //! TensorFlow Lite for Microcontrollers as a reference, where its Python package is found.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,9 +7,11 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use converter::quantized::Scale;
-use converter::reference;
+use converter::tflite::Imported;
 use converter::tflite::file::{Element, File};
-use converter::tflite::{Conversion, Imported};
+use converter::{Favour, tflite};
+
+use crate::imported::Case;
 
 use crate::{root, skip};
 
@@ -102,65 +103,32 @@ pub fn samples(seed: u64, count: usize, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// A model with samples and what TensorFlow Lite for Microcontrollers computes for them.
-pub struct Case {
-    pub name: String,
-    pub conversion: Conversion,
-    pub inputs: Vec<u8>,
-    pub expected: Vec<u8>,
-}
-
-impl Case {
-    /// `count` samples for the model in a file.
-    ///
-    /// # Panics
-    ///
-    /// When the model cannot be imported or run.
-    pub fn new(path: &Path, count: usize) -> Self {
-        let bytes = fs::read(path).expect("the model can be read");
-        let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
-        let conversion = Conversion::new(name, &bytes)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let Imported { network, output, .. } = &conversion.imported;
-        let inputs = samples(1, count, network.input.size());
-        let file = File::read(&bytes).expect("it was just read");
-        let expected = match file.tensors[file.inputs[0]].element {
-            // The model quantizes by itself what its integers stand for.
-            Element::F32 => {
-                let Scale::Affine { scale, zero } = network.input_format.scale else {
-                    panic!("{name}: an imported input has a scale");
-                };
-                let real = |&byte: &u8| scale * (i32::from(byte as i8) - zero) as f32;
-                let floats: Vec<u8> = inputs.iter().flat_map(|b| real(b).to_le_bytes()).collect();
-                run(path, *output, &floats)
-            }
-            _ => run(path, *output, &inputs),
-        };
-        let distinct: BTreeSet<&u8> = expected.iter().collect();
-        let enough = (expected.len() / 8).min(20);
-        assert!(distinct.len() >= enough, "{name}: all outputs are among {distinct:?}");
-        Self { name: name.into(), conversion, inputs, expected }
-    }
-
-    /// All outputs of the host reference, one byte each.
-    pub fn host(&self) -> Vec<u8> {
-        let network = &self.conversion.imported.network;
-        self.inputs
-            .chunks(network.input.size())
-            .flat_map(|sample| reference::logits(network, sample))
-            .map(|value| value as u8)
-            .collect()
-    }
-
-    /// Compares all outputs of `what`.
-    ///
-    /// # Panics
-    ///
-    /// When one differs.
-    pub fn check(&self, what: &str, ours: &[u8]) {
-        assert_eq!(ours.len(), self.expected.len(), "{what}: {}", self.name);
-        let different = ours.iter().zip(&self.expected).filter(|(a, b)| a != b).count();
-        println!("{}: {} outputs of {what}, {different} differ", self.name, ours.len());
-        assert_eq!(different, 0, "{what}: of {} outputs of {}", ours.len(), self.name);
-    }
+/// `count` samples for the model in a file.
+///
+/// # Panics
+///
+/// When the model cannot be imported or run.
+pub fn case(path: &Path, count: usize) -> Case {
+    let bytes = fs::read(path).expect("the model can be read");
+    let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
+    let imported =
+        tflite::import(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let Imported { network, output, .. } = &imported;
+    let inputs = samples(1, count, network.input.size());
+    let file = File::read(&bytes).expect("it was just read");
+    let expected = match file.tensors[file.inputs[0]].element {
+        // The model quantizes by itself what its integers stand for.
+        Element::F32 => {
+            let Scale::Affine { scale, zero } = network.input_format.scale else {
+                panic!("{name}: an imported input has a scale");
+            };
+            let real = |&byte: &u8| scale * (i32::from(byte as i8) - zero) as f32;
+            let floats: Vec<u8> = inputs.iter().flat_map(|b| real(b).to_le_bytes()).collect();
+            run(path, *output, &floats)
+        }
+        _ => run(path, *output, &inputs),
+    };
+    let model = tflite::convert(name, &bytes, Favour::Time);
+    let model = model.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    Case::new(name, model, inputs, expected)
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use converter::emit::blob::Aligned;
 use converter::quantized::QuantizedNetwork;
 use converter::reference::{self, Integers};
-use converter::{Conversion, Converter, tflite};
+use converter::{Conversion, Converter, Favour, tflite};
 use firmware_core::blob::{BlobError, InferError, Layout, Model, Values, Watch, crc32};
 use inkling_data::{Dataset, Split};
 use inkling_support::parallel;
@@ -71,10 +71,9 @@ fn every_structure_computes_the_same() {
 fn imported_models_compute_the_same() {
     for name in tflite_micro::MODELS {
         let bytes = std::fs::read(tflite_micro::committed(name)).expect("it is committed");
-        let conversion = tflite::Conversion::new(name, &bytes).expect("it is imported");
-        let blob =
-            conversion.model.blob(Layout::PORTABLE).unwrap_or_else(|error| panic!("{error}"));
-        let network = &conversion.imported.network;
+        let model = tflite::convert(name, &bytes, Favour::Time).expect("it is imported");
+        let blob = model.blob(Layout::PORTABLE).unwrap_or_else(|error| panic!("{error}"));
+        let network = &model.network;
         let images = random_images(3, 8, 1, network.input.size(), 2);
         compare(name, &blob, network, &of(&images));
     }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use converter::emit::{Origin, c, golden};
 use converter::record::ModelRecord;
-use converter::{arena, restore, tflite};
+use converter::{Favour, arena, restore, tflite};
 use inkling_data::{Dataset, Split};
 use sha2::{Digest, Sha256};
 use tests::mcu::Toolchain;
@@ -42,10 +42,10 @@ static MODELS: LazyLock<std::path::PathBuf> = LazyLock::new(|| {
     let series = folder.join("series");
     fs::create_dir_all(&series).expect("created");
     let bytes = fs::read(tflite_micro::committed("series")).expect("it is committed");
-    let series_model = tflite::Conversion::new("series", &bytes).expect("it is imported");
-    let headers = series_model.model.c_headers();
+    let series_model = tflite::convert("series", &bytes, Favour::Time).expect("it is imported");
+    let headers = series_model.c_headers();
     let beside = headers.iter().map(|(name, text)| (&name[..], text.clone().into_bytes()));
-    series_model.model.write_with(&series, beside.collect()).expect("written");
+    series_model.write_with(&series, beside.collect()).expect("written");
     folder
 });
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use converter::prove::Proof;
-use converter::{Converter, qdq, read, reference};
+use converter::{Converter, Favour, qdq, read, reference};
 use inkling_data::read::labels;
 use inkling_data::{Dataset, Split};
 use tests::{root, skip};
@@ -89,7 +89,7 @@ fn convert(path: &Path, digits: &[Dataset; 2]) -> Outcome {
         let onnx = read::load(path).map_err(|error| error.to_string())?;
         // What is quantized already is taken as it is; tests/tests/quantized_onnx.rs compares it.
         if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
-            qdq::Conversion::new("case", &onnx).map_err(|error| error.to_string())?;
+            qdq::convert("case", &onnx, Favour::Time).map_err(|error| error.to_string())?;
             return Ok(Outcome::Converts { accuracy: None, note: None });
         }
         let converter = Converter::new("case", &onnx);

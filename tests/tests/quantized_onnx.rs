@@ -2,41 +2,24 @@
 
 use std::fs;
 
-use converter::qdq::Conversion;
+use converter::{Favour, qdq};
 use inkling_data::{Dataset, Split};
-use tests::quantized_onnx::{Case, MODELS, REFERENCE, committed};
-use tests::{all_inputs, generated, mnist, onnxruntime, shared};
-
-/// Host reference and generated code beside ONNX Runtime.
-fn compare(folder: &str, cases: &[Case]) {
-    for case in cases {
-        case.check("the host reference", &case.host());
-    }
-    let programs: Vec<generated::Program> = cases
-        .iter()
-        .map(|case| generated::Program {
-            module: &case.name,
-            code: case.conversion.model.model_rs(),
-            inputs: case.inputs.clone(),
-        })
-        .collect();
-    for (case, ours) in cases.iter().zip(generated::outputs(folder, &programs)) {
-        case.check("the generated code", &ours);
-    }
-}
+use tests::imported::compare;
+use tests::quantized_onnx::{MODELS, REFERENCE, case, committed};
+use tests::{all_inputs, mnist, onnxruntime, shared};
 
 #[test]
 fn quantized_models_equal_onnx_runtime() {
     let Some(backend) = onnxruntime::start("quantized models beside ONNX Runtime") else { return };
-    let cases: Vec<Case> =
-        MODELS.iter().map(|name| Case::new(&backend, &committed(name), 1000, &[])).collect();
+    let cases: Vec<_> =
+        MODELS.iter().map(|name| case(&backend, &committed(name), 1000, &[])).collect();
     compare("quantized-onnx", &cases);
     // Networks on MNIST, which are no part of the project.
     let count = if all_inputs() { 1000 } else { 300 };
     let test = Dataset::load(&mnist(), Split::Test).expect("MNIST is committed");
     let images: Vec<u8> = (0..count).flat_map(|index| test.image(index).to_vec()).collect();
     let paths = REFERENCE.iter().filter_map(|model| shared(model));
-    let cases: Vec<Case> = paths.map(|path| Case::new(&backend, &path, count, &images)).collect();
+    let cases: Vec<_> = paths.map(|path| case(&backend, &path, count, &images)).collect();
     compare("quantized-onnx-reference", &cases);
 }
 
@@ -44,7 +27,8 @@ fn quantized_models_equal_onnx_runtime() {
 #[test]
 fn floats_are_refused() {
     let bytes = fs::read(committed("residual_qdq_i8")).expect("the model is committed");
-    let error = Conversion::new("forked", &bytes).err().expect("it is refused").to_string();
+    let error =
+        qdq::convert("forked", &bytes, Favour::Time).err().expect("it is refused").to_string();
     assert!(error.contains("relu_2_QuantizeLinear") && error.contains("QUInt8"), "{error}");
 }
 
@@ -60,8 +44,8 @@ fn damaged_files_never_panic() {
                 let at = rng.usize(..damaged.len());
                 damaged[at] ^= 1 << rng.u8(..8);
             }
-            match Conversion::new("damaged", &damaged) {
-                Ok(conversion) if round % 20 == 0 => drop(conversion.model.model_rs()),
+            match qdq::convert("damaged", &damaged, Favour::Time) {
+                Ok(model) if round % 20 == 0 => drop(model.model_rs()),
                 Ok(_) => {}
                 Err(error) => assert!(!error.to_string().contains('\n'), "{name}: {error}"),
             }

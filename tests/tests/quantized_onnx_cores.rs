@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use tests::imported::Case;
 use tests::mcu::{CORES, Core, Toolchain};
-use tests::quantized_onnx::{Case, committed};
+use tests::quantized_onnx::{case, committed};
 use tests::{all_inputs, onnxruntime, scratch};
 
 /// Models that have every layer between them, with unsigned and signed values.
@@ -21,7 +22,7 @@ fn every_core_computes_what_onnx_runtime_does() {
         return;
     };
     let count = if all_inputs() { 1000 } else { 50 };
-    let cases = MODELS.map(|name| Case::new(&backend, &committed(name), count, &[]));
+    let cases = MODELS.map(|name| case(&backend, &committed(name), count, &[]));
     for core in CORES.iter().filter(|core| ON.contains(&core.name)) {
         if core.is_known_to(&toolchain) {
             cases.iter().for_each(|case| on(core, &toolchain, case));
@@ -36,8 +37,8 @@ fn every_core_computes_what_onnx_runtime_does() {
 fn on(core: &Core, toolchain: &Toolchain, case: &Case) {
     let name = &case.name;
     let folder = scratch(&format!("qdq-{}-{name}", core.name).replace(' ', "-"));
-    case.conversion.model.write(&folder).expect("the scratch folder can be written");
-    let size = case.conversion.imported.network.input.size();
+    case.model.write(&folder).expect("the scratch folder can be written");
+    let size = case.model.network.input.size();
     let cost = core
         .cost(toolchain, &folder, &case.inputs, size)
         .unwrap_or_else(|error| panic!("{name} on {}: {error}", core.name));

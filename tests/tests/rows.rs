@@ -18,9 +18,9 @@ use tests::{random_images, scratch};
 const BUDGETS: [(&str, usize); 5] =
     [("mnist5", 3 << 10), ("ic", 18 << 10), ("kws", 7 << 10), ("vww", 22 << 10), ("ad", 768)];
 
-/// Instructions that may be needed, in percent of those with whole images, for which there are kernels
-/// that take whole lines.
-const MOST_PERCENT: u64 = 120;
+/// Instructions that each network may need, in percent of those with whole images. 105 is the aim; where
+/// more is needed, whole images have kernels that take whole lines.
+const MOST_PERCENT: [(&str, u64); 3] = [("mnist5", 112), ("ic", 102), ("kws", 117)];
 
 fn reference(name: &str) -> &'static Reference {
     REFERENCES.iter().find(|network| network.name == name).expect("a network of the list")
@@ -81,7 +81,9 @@ fn on_core(core: &str, networks: &[&str]) {
             time.stack,
             memory.stack
         );
-        assert!(percent <= MOST_PERCENT * 10, "{} on {}", network.name, core.name);
+        let most = MOST_PERCENT.iter().find(|(name, _)| *name == network.name);
+        let (_, most) = most.expect("every network has a bound");
+        assert!(percent <= most * 10, "{} on {}", network.name, core.name);
     }
 }
 
@@ -178,12 +180,12 @@ fn networks_compute_the_same() {
     for path in MODELS.map(committed) {
         let name = path.file_stem().expect("a file's name").to_string_lossy().into_owned();
         let bytes = std::fs::read(&path).expect("the model is there");
-        let conversion = tflite::Conversion::new_for(&name, &bytes, Favour::Memory);
+        let conversion = tflite::convert(&name, &bytes, Favour::Memory);
         let conversion = conversion.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let network = &conversion.imported.network;
+        let network = &conversion.network;
         let size = 3 * network.input.size();
         let inputs: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(size).collect();
-        let model = (conversion.model.model_rs(), network, &conversion.model.arena);
+        let model = (conversion.model_rs(), network, &conversion.arena);
         cases.add(format!("imported_{name}"), model, inputs);
     }
     cases.check("rows-networks");

@@ -3,34 +3,17 @@
 
 use std::fs;
 
-use converter::tflite::Conversion;
-use tests::tflite_micro::{self, Case, MODELS, REFERENCE, committed};
-use tests::{all_inputs, generated, shared};
-
-/// Host reference and generated code beside tflite-micro.
-fn compare(folder: &str, cases: &[Case]) {
-    for case in cases {
-        case.check("the host reference", &case.host());
-    }
-    let programs: Vec<generated::Program> = cases
-        .iter()
-        .map(|case| generated::Program {
-            module: &case.name,
-            code: case.conversion.model.model_rs(),
-            inputs: case.inputs.clone(),
-        })
-        .collect();
-    for (case, ours) in cases.iter().zip(generated::outputs(folder, &programs)) {
-        case.check("the generated code", &ours);
-    }
-}
+use converter::{Favour, tflite};
+use tests::imported::compare;
+use tests::tflite_micro::{self, MODELS, REFERENCE, case, committed};
+use tests::{all_inputs, shared};
 
 #[test]
 fn committed_models_equal_tflite_micro() {
     if !tflite_micro::found("imported models beside tflite-micro") {
         return;
     }
-    let cases: Vec<Case> = MODELS.iter().map(|name| Case::new(&committed(name), 1000)).collect();
+    let cases: Vec<_> = MODELS.iter().map(|name| case(&committed(name), 1000)).collect();
     compare("tflite", &cases);
 }
 
@@ -42,7 +25,7 @@ fn reference_models_equal_tflite_micro() {
     }
     let count = if all_inputs() { 1000 } else { 300 };
     let paths = REFERENCE.iter().filter_map(|model| shared(model));
-    let cases: Vec<Case> = paths.map(|path| Case::new(&path, count)).collect();
+    let cases: Vec<_> = paths.map(|path| case(&path, count)).collect();
     compare("tflite-reference", &cases);
 }
 
@@ -70,8 +53,8 @@ fn damaged_files_never_panic() {
                     }
                 }
             }
-            match Conversion::new("damaged", &damaged) {
-                Ok(conversion) if round % 50 == 0 => drop(conversion.model.model_rs()),
+            match tflite::convert("damaged", &damaged, Favour::Time) {
+                Ok(model) if round % 50 == 0 => drop(model.model_rs()),
                 Ok(_) => {}
                 Err(error) => assert!(!error.to_string().contains('\n'), "{name}: {error}"),
             }
@@ -87,7 +70,7 @@ fn no_byte_makes_it_panic() {
         for value in [0, 1, 0x7f, 0x80, 0xff] {
             let mut damaged = whole.clone();
             damaged[at] = value;
-            let _ = Conversion::new("damaged", &damaged);
+            let _ = tflite::convert("damaged", &damaged, Favour::Time);
         }
     }
 }

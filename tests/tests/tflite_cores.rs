@@ -4,7 +4,7 @@
 use std::fs;
 
 use tests::mcu::{CORES, Toolchain};
-use tests::tflite_micro::{self, Case, REFERENCE, committed};
+use tests::tflite_micro::{self, REFERENCE, case, committed};
 use tests::{all_inputs, scratch, shared};
 
 /// Models that have every layer between them.
@@ -36,10 +36,10 @@ fn on(core: &str) {
     let reference = reference.map(|path| (path, few));
     let committed = MODELS.iter().map(|name| (committed(name), some));
     for (path, count) in committed.chain(reference) {
-        let case = Case::new(&path, count);
+        let case = case(&path, count);
         let folder = scratch(&format!("tflite-{}-{}", core.name, case.name).replace(' ', "-"));
-        case.conversion.model.write(&folder).expect("the scratch folder can be written");
-        let size = case.conversion.imported.network.input.size();
+        case.model.write(&folder).expect("the scratch folder can be written");
+        let size = case.model.network.input.size();
         let cost = core
             .cost(&toolchain, &folder, &case.inputs, size)
             .unwrap_or_else(|error| panic!("{} on {}: {error}", case.name, core.name));

@@ -38,29 +38,21 @@ pub fn load(
         return idx_pairs(path);
     }
     let options = options(network.input, record, asked);
-    let mut images = match read::open(path, &options) {
-        Ok(collection) => Images {
+    match read::open(path, &options) {
+        Ok(collection) => Ok(Images {
             calibration: collection.train,
             test: collection.test,
             test_name: "test",
             labelled: true,
             form: Some(collection.form),
             notes: collection.notes,
-        },
+        }),
         // A folder of pictures with nothing said about them.
-        Err(ImportError::Malformed { .. }) if has_pictures_only(path) => {
-            unlabelled(path, network, &options)?
+        Err(error @ ImportError::Malformed { .. }) => {
+            unlabelled(path, network, &options)?.ok_or_else(|| error.into())
         }
-        Err(error) => return Err(error.into()),
-    };
-    if asked.0.is_none() {
-        // Nobody asked: it is the record's, or how other tools train.
-        let asked_for = |note: &&mut String| note.ends_with(": asked for");
-        if let Some(note) = images.notes.iter_mut().find(asked_for) {
-            *note = note.replace(": asked for", ", unless --layout says otherwise");
-        }
+        Err(error) => Err(error.into()),
     }
-    Ok(images)
 }
 
 /// MNIST's own files, as they are.
@@ -92,7 +84,9 @@ fn options(
         pictures: Wishes {
             // A file that takes a vector does not say which sides it has.
             size: (input.height * input.width > 1).then_some([input.height, input.width]),
-            layout: Some(asked.0.unwrap_or(layout)),
+            layout: asked.0,
+            // The record's, or how other tools train.
+            usual: Some(layout),
             polarity: asked.1.unwrap_or(polarity),
             grey: input.channels == 1 || input.height * input.width == 1,
         },
@@ -106,13 +100,11 @@ fn options(
     }
 }
 
-fn has_pictures_only(path: &Path) -> bool {
-    read::unlabelled::are_in(path)
-}
-
-/// Pictures without labels, with the float network's answers for labels.
-fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Result<Images> {
-    let (images, preparation, reason) = read::unlabelled::open(path, options, CALIBRATION_IMAGES)?;
+/// Pictures without labels, with the float network's answers for labels; nothing where there is
+/// anything else.
+fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Result<Option<Images>> {
+    let found = read::unlabelled::open(path, options, CALIBRATION_IMAGES)?;
+    let Some((images, preparation, reason)) = found else { return Ok(None) };
     if images.image_size() != network.input.size() {
         let [height, width, channels] = images.shape;
         bail!(
@@ -127,12 +119,12 @@ fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Resul
     let samples = images.batch(0..images.len());
     let names = labels::numbers(network.classes().max(2));
     let images = Dataset::new(images.shape, samples, answers, names);
-    Ok(Images {
+    Ok(Some(Images {
         test: images.clone(),
         calibration: images,
         test_name: "calibration",
         labelled: false,
         form: Some(InputForm::Pictures(preparation)),
         notes: vec![reason],
-    })
+    }))
 }

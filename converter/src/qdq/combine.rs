@@ -1,6 +1,7 @@
 //! Sums, products and concatenations of integer values.
 
-use super::import::{Affine, Import, Operation, Pending, Real, Value};
+use super::import::Import;
+use super::known::{Affine, Operation, Pending, Real, Value};
 use super::table::Table;
 use crate::graph::Shape;
 use crate::interpreter::axis;

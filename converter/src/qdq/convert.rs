@@ -1,6 +1,6 @@
 //! The line from a quantized `.onnx` file to the files of a model folder.
 
-use super::{Imported, import, reading};
+use super::{import, reading};
 use crate::arena::Favour;
 use crate::imported::{ImportedModel, Source};
 use crate::read::ReadError;
@@ -16,38 +16,18 @@ pub const FILES: [&str; 5] = [SOURCE, "model.rs", "golden.rs", "MODEL_CARD.md", 
 const RUNTIME: &str = "Every value is what ONNX Runtime's integer kernels compute (1.32, x86-64 with \
     AVX2, all optimizations, `session.x64quantprecision`)";
 
-/// An imported model with all that is written of it.
-pub struct Conversion {
-    pub imported: Imported,
-    pub model: ImportedModel,
-}
-
-impl Conversion {
-    /// Imports the bytes of a quantized `.onnx` file as a network called `name`, and compares it with
-    /// an evaluation of the file's own nodes.
-    ///
-    /// # Errors
-    ///
-    /// What is not supported, or computed in floats by ONNX Runtime, with the node; a network that
-    /// computes something else than the file's nodes.
-    pub fn new(name: &str, onnx: &[u8]) -> Result<Self, ReadError> {
-        Self::new_for(name, onnx, Favour::Time)
-    }
-
-    /// The same for time or memory.
-    ///
-    /// # Errors
-    ///
-    /// As [`Conversion::new`].
-    pub fn new_for(name: &str, onnx: &[u8], favour: Favour) -> Result<Self, ReadError> {
-        let imported = import(onnx)?;
-        let checked = reading::check(&imported)?;
-        let functions = &imported.ending.functions;
-        let ending = (!functions.is_empty()).then(|| functions.join(" and "));
-        let source = Source { name: SOURCE, bytes: onnx };
-        let statements = vec![RUNTIME.into(), checked];
-        let network = imported.network.clone();
-        let model = ImportedModel::new(name, network, ending, statements, &source, favour);
-        Ok(Self { imported, model })
-    }
+/// Imports the bytes of a quantized `.onnx` file as a model called `name`, and compares it with an
+/// evaluation of the file's own nodes.
+///
+/// # Errors
+///
+/// What is not supported, or computed in floats by ONNX Runtime, with the node; a network that
+/// computes something else than the file's nodes.
+pub fn convert(name: &str, onnx: &[u8], favour: Favour) -> Result<ImportedModel, ReadError> {
+    let imported = import(onnx)?;
+    let statements = vec![RUNTIME.into(), reading::check(&imported)?];
+    let functions = &imported.ending.functions;
+    let ending = (!functions.is_empty()).then(|| functions.join(" and "));
+    let source = Source { name: SOURCE, bytes: onnx };
+    Ok(ImportedModel::new(name, imported.network, ending, statements, &source, favour))
 }

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::combine::Combination;
-use super::linear::Linear;
+use super::ending::Ending;
+use super::known::{Affine, Constant, Known, Pending, QuantizedConstant, Real, Value};
 use super::plain::write_as_qdq;
-use super::pool::Pooling;
 use super::table::{self, Table};
 use crate::graph::{Shape, ValueId};
 use crate::interpreter::{self, Tensor};
@@ -25,18 +24,6 @@ const SUPPORTED: &str = "Add, AveragePool, Concat, Conv, Flatten, Gemm, GlobalAv
     MaxPool, Mul, Reshape, Softmax, Squeeze, Transpose, Unsqueeze, their QLinear forms, and functions \
     of one value";
 
-/// Why signed integers must stay inside.
-const AT_BORDERS: &str = "has int8 at the border of the network, where ONNX Runtime computes in \
-    floats; let the network take and give floats, or quantize to uint8";
-
-/// Why there are no signed integers in QOperator form.
-const NATIVE: &str = "gives int8 to QLinear operators, for which ONNX Runtime has no exact kernels on \
-    x86-64; quantize to uint8 (activation_type=QuantType.QUInt8)";
-
-/// Why signed integers must not fork.
-const FORKED: &str = "gives int8 that several nodes read, around which ONNX Runtime computes in floats \
-    on x86-64; quantize to uint8 (activation_type=QuantType.QUInt8)";
-
 /// An imported network, and what stood at its end without a layer of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
@@ -44,17 +31,6 @@ pub struct Imported {
     pub ending: Ending,
     /// The file in its plain form, by whose own nodes the reading can be checked.
     pub file: PlainFile,
-}
-
-/// What the file does with the integers that the device returns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ending {
-    /// The names of the integers in the file.
-    pub tensor: String,
-    /// The functions that follow, which change no order: Softmax, Sigmoid.
-    pub functions: Vec<String>,
-    /// The integers are accumulators.
-    pub accumulators: bool,
 }
 
 /// A file with its graph in QDQ form.
@@ -70,99 +46,20 @@ pub struct PlainFile {
     pub view: View,
 }
 
-/// A scale and a zero point: the integer `q` stands for `(q − zero) · scale`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Affine {
-    pub scale: f32,
-    pub zero: i32,
-}
-
-/// Integers of the network, as the file sees them.
-#[derive(Clone, Debug)]
-pub(super) struct Value {
-    pub view: View,
-    pub affine: Affine,
-    pub element: ValueType,
-}
-
-/// Floats that are a function of one integer value.
-#[derive(Clone, Debug)]
-pub(super) struct Real {
-    pub value: Value,
-    pub table: Table,
-    /// They are what DequantizeLinear gives.
-    pub direct: bool,
-}
-
-/// A constant; behind a DequantizeLinear with the integers that it was made of.
-#[derive(Clone, Debug)]
-pub(super) struct Constant {
-    pub tensor: Rc<Tensor>,
-    pub quantized: Option<Rc<QuantizedConstant>>,
-}
-
-/// Integers with a scale for all, or one for each index of an axis.
-#[derive(Debug)]
-pub(super) struct QuantizedConstant {
-    pub integers: Rc<Tensor>,
-    pub scales: Vec<f32>,
-    /// As many as scales.
-    pub zeros: Vec<i64>,
-    pub axis: usize,
-}
-
-/// A result in floats that is never computed: the layer that it becomes takes the QuantizeLinear
-/// behind it in.
-#[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub operation: Operation,
-    /// The name and the operator of its node.
-    pub node: String,
-    pub op: String,
-    pub inputs: Vec<ValueId>,
-    /// Of the inputs, which ONNX Runtime's kernels give the result.
-    pub element: ValueType,
-    pub shape: Shape,
-    /// The value of this view is not there yet.
-    pub view: View,
-    /// Bounds of Relu and Clip behind it.
-    pub bounds: [f32; 2],
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Operation {
-    Linear(Linear),
-    Combination(Combination),
-    Pooling(Pooling),
-    Concat(Vec<Value>),
-}
-
-#[derive(Clone, Debug)]
-enum Known {
-    /// The input's floats.
-    Input(View),
-    Constant(Constant),
-    Integer(Value),
-    Real(Real),
-    Pending(Rc<Pending>),
-    /// Behind the integers that the device returns.
-    End(Value, Vec<String>),
-}
-
 pub(super) struct Import<'a> {
-    graph: &'a pb::GraphProto,
+    pub(super) graph: &'a pb::GraphProto,
     pub opset: i64,
-    known: HashMap<String, Known>,
+    pub(super) known: HashMap<String, Known>,
     pub layers: Vec<QuantizedLayer>,
     pub shape: Shape,
-    format: Option<ValueFormat>,
-    element: DataType,
+    pub(super) format: Option<ValueFormat>,
+    pub(super) element: DataType,
     /// The file is in QOperator form.
-    native: bool,
+    pub(super) native: bool,
     /// Which integers of the file each value is.
-    names: Vec<String>,
-    elements: usize,
-    work: usize,
+    pub(super) names: Vec<String>,
+    pub(super) elements: usize,
+    pub(super) work: usize,
 }
 
 /// Imports the bytes of an `.onnx` file.
@@ -229,12 +126,17 @@ fn set_element(input: &mut pb::ValueInfoProto, element: DataType) {
 }
 
 impl<'a> Import<'a> {
-    fn constant(&mut self, name: &str, tensor: Tensor, quantized: Option<QuantizedConstant>) {
+    pub(super) fn constant(
+        &mut self,
+        name: &str,
+        tensor: Tensor,
+        quantized: Option<QuantizedConstant>,
+    ) {
         let constant = Constant { tensor: Rc::new(tensor), quantized: quantized.map(Rc::new) };
         self.known.insert(name.into(), Known::Constant(constant));
     }
 
-    fn known(&self, node: &Cursor, index: usize) -> Result<&Known, ReadError> {
+    pub(super) fn known(&self, node: &Cursor, index: usize) -> Result<&Known, ReadError> {
         let name = node
             .input_name(index)
             .ok_or_else(|| node.wrong(format!("input {index} is missing")))?;
@@ -280,7 +182,7 @@ impl<'a> Import<'a> {
         }
     }
 
-    fn is_constant(&self, node: &Cursor, index: usize) -> bool {
+    pub(super) fn is_constant(&self, node: &Cursor, index: usize) -> bool {
         matches!(self.known(node, index), Ok(Known::Constant(_)))
     }
 
@@ -324,17 +226,17 @@ impl<'a> Import<'a> {
     }
 
     /// The nodes that read a result.
-    fn consumers(&self, name: &str) -> Vec<&'a pb::NodeProto> {
+    pub(super) fn consumers(&self, name: &str) -> Vec<&'a pb::NodeProto> {
         let graph = self.graph;
         graph.node.iter().filter(|node| node.input.iter().any(|input| input == name)).collect()
     }
 
-    fn is_output(&self, name: &str) -> bool {
+    pub(super) fn is_output(&self, name: &str) -> bool {
         self.graph.output.iter().any(|output| output.name == name)
     }
 
     /// Binds a node's result.
-    fn bind(&mut self, node: &Cursor, known: Known) {
+    pub(super) fn bind(&mut self, node: &Cursor, known: Known) {
         if let Some(output) = node.proto.output.first() {
             self.known.insert(output.clone(), known);
         }
@@ -506,7 +408,6 @@ impl<'a> Import<'a> {
                 let axis = interpreter::axis(node.int("axis", 1), rank).unwrap_or(0);
                 Some(QuantizedConstant { integers: integers.clone(), scales, zeros, axis })
             }
-            ("Identity", _) => None,
             _ => None,
         };
         for (name, tensor) in proto.output.iter().zip(results) {
@@ -524,167 +425,6 @@ impl<'a> Import<'a> {
             constant.quantized = Some(Rc::new(quantized));
         }
         Ok(true)
-    }
-
-    /// The scale, zero point and type of a QuantizeLinear or DequantizeLinear.
-    fn affine(&self, node: &Cursor) -> Result<(Affine, DataType), ReadError> {
-        let constant = |index| -> Result<Option<Rc<Tensor>>, ReadError> {
-            Ok(self.optional(node, index)?.map(|constant| constant.tensor))
-        };
-        let scale = constant(1)?.ok_or_else(|| node.wrong("its scale is missing"))?;
-        let zero = constant(2)?;
-        let scales = scale.as_floats().map_err(|what| node.wrong(what))?;
-        let &[scale] = scales else {
-            return Err(node.wrong(format!(
-                "has {} scales; activations with one scale for all are supported (per_channel only \
-                 for weights)",
-                scales.len()
-            )));
-        };
-        if !(scale.is_normal() && scale > 0.0) {
-            return Err(node.wrong(format!("has the scale {scale:e}; expected a positive number")));
-        }
-        let declared = match node.int("output_dtype", 0) {
-            0 => DataType::Uint8,
-            declared => DataType::try_from(declared as i32).unwrap_or(DataType::Undefined),
-        };
-        let element = zero.as_ref().map_or(declared, |zero| zero.element);
-        let zero = match &zero {
-            None => 0,
-            Some(zero) => match zero.as_ints().map_err(|what| node.wrong(what))? {
-                &[zero] if (-128..=255).contains(&zero) => zero as i32,
-                other => {
-                    return Err(node.wrong(format!("has the zero points {other:?}; expected one")));
-                }
-            },
-        };
-        Ok((Affine { scale, zero }, element))
-    }
-
-    fn quantize(&mut self, node: &Cursor) -> Result<(), ReadError> {
-        let (affine, element) = self.affine(node)?;
-        let element = match element {
-            DataType::Uint8 => ValueType::U8,
-            DataType::Int8 => ValueType::I8,
-            other => {
-                return Err(node.wrong(format!(
-                    "gives {}; int8 and uint8 are supported (activation_type)",
-                    other.as_str_name()
-                )));
-            }
-        };
-        let output = node.proto.output.first().map_or("", String::as_str);
-        if element == ValueType::I8 {
-            if self.native {
-                return Err(node.wrong(NATIVE));
-            }
-            if self.is_output(output) {
-                return Err(node.wrong(AT_BORDERS));
-            }
-            let readers = self.consumers(output).into_iter().flat_map(|dequantize| {
-                let floats = dequantize.output.first().map_or("", String::as_str);
-                self.consumers(floats)
-            });
-            if readers.count() > 1 {
-                return Err(node.wrong(FORKED));
-            }
-        }
-        let value = match self.known(node, 0)?.clone() {
-            Known::Input(view) => {
-                self.set_input(node, affine, element)?;
-                Value { view, affine, element }
-            }
-            Known::Real(real) if real.value.affine == affine && real.value.element == element => {
-                match real.direct {
-                    true => real.value,
-                    false => self.lookup(node, real, affine, element)?,
-                }
-            }
-            Known::Real(Real { direct: true, value, .. })
-                if value.element == element && self.follows_dequantize(node) =>
-            {
-                return Err(node.wrong(format!(
-                    "brings integers from the scale {} to {}, which ONNX Runtime joins with the \
-                     QuantizeLinear before; quantize with one scale there",
-                    value.affine.scale, affine.scale
-                )));
-            }
-            Known::Real(real) => self.lookup(node, real, affine, element)?,
-            Known::Pending(pending) => self.quantized(node, &pending, affine, element)?,
-            Known::End(value, functions) => {
-                self.bind(node, Known::End(value, functions));
-                return Ok(());
-            }
-            Known::Integer(_) | Known::Constant(_) => {
-                return Err(node.wrong("quantizes what is no float"));
-            }
-        };
-        if let (Some(output), Some(name)) =
-            (node.proto.output.first(), self.names.get_mut(value.view.value))
-        {
-            name.clone_from(output);
-        }
-        self.bind(node, Known::Integer(value));
-        Ok(())
-    }
-
-    /// The node reads what a DequantizeLinear gives, with nothing in between.
-    fn follows_dequantize(&self, node: &Cursor) -> bool {
-        let name = node.input_name(0);
-        self.graph.node.iter().any(|other| {
-            other.op_type == "DequantizeLinear" && other.output.first().map(String::as_str) == name
-        })
-    }
-
-    /// The input is quantized so: once and for all.
-    fn set_input(
-        &mut self,
-        node: &Cursor,
-        affine: Affine,
-        element: ValueType,
-    ) -> Result<(), ReadError> {
-        let scale = Scale::Affine { scale: affine.scale, zero: affine.zero };
-        let format = ValueFormat { element, scale };
-        if *self.format.get_or_insert(format) != format {
-            return Err(node.wrong("quantizes the input by a second scale"));
-        }
-        Ok(())
-    }
-
-    fn dequantize(&mut self, node: &Cursor) -> Result<(), ReadError> {
-        let (affine, element) = self.affine(node)?;
-        let value = match self.known(node, 0)?.clone() {
-            Known::Integer(value) => value,
-            // The integers themselves are the input.
-            Known::Input(view) if self.element != DataType::Float => {
-                let kind = match element {
-                    DataType::Int8 => ValueType::I8,
-                    _ => ValueType::U8,
-                };
-                if node.input_name(2).is_some() && element != self.element {
-                    return Err(node.wrong("its zero point is of another type than the input"));
-                }
-                if self.lift(kind) > 0 {
-                    return Err(node.wrong(AT_BORDERS));
-                }
-                self.set_input(node, affine, kind)?;
-                Value { view, affine, element: kind }
-            }
-            Known::End(value, functions) => {
-                self.bind(node, Known::End(value, functions));
-                return Ok(());
-            }
-            _ => return Err(node.wrong("dequantizes what is no integer value")),
-        };
-        if value.affine != affine {
-            return Err(node.wrong(format!(
-                "takes integers of the scale {} for such of {}; not supported",
-                value.affine.scale, affine.scale
-            )));
-        }
-        let table = Table::dequantized(affine, value.element);
-        self.bind(node, Known::Real(Real { value, table, direct: true }));
-        Ok(())
     }
 
     /// What a node reads, if it is a function that keeps the order of the integers.
@@ -718,84 +458,6 @@ impl<'a> Import<'a> {
         let shape = self.stored(id);
         let of = (affine, element, real.value.view);
         self.push(node, QuantizedLookup { entries }, vec![id], shape, of)
-    }
-
-    /// The layer that a result in floats and its QuantizeLinear are.
-    fn quantized(
-        &mut self,
-        node: &Cursor,
-        pending: &Pending,
-        affine: Affine,
-        element: ValueType,
-    ) -> Result<Value, ReadError> {
-        let wrong = |what: String| ReadError::Node {
-            node: pending.node.clone(),
-            op: pending.op.clone(),
-            what,
-        };
-        if element != pending.element {
-            return Err(wrong(format!(
-                "takes {} and gives {}, so ONNX Runtime computes it in floats; quantize all \
-                 activations to one type",
-                pending.element.rust_name(),
-                element.rust_name()
-            )));
-        }
-        // Bounds that cut nothing off are no business of the integers.
-        let (least, greatest) = element.range();
-        let reach = [least, greatest].map(|q| (q - affine.zero) as f32 * affine.scale);
-        let close = 1e-5 * affine.scale;
-        let [low, high] = pending.bounds;
-        if low > reach[0] + close || high < reach[1] - close {
-            return Err(wrong(format!(
-                "is bounded to {low}…{high} before it is quantized to {}…{}, so ONNX Runtime \
-                 computes it in floats; quantize with asymmetric activations \
-                 (ActivationSymmetric=False), whose range ends where the bounds are",
-                reach[0], reach[1]
-            )));
-        }
-        let (shape, inputs) = (pending.shape, pending.inputs.clone());
-        let of = (affine, element, pending.view.clone());
-        match &pending.operation {
-            Operation::Linear(linear) => {
-                let op = linear.quantized(affine).map_err(wrong)?;
-                self.push(node, op, inputs, shape, of)
-            }
-            Operation::Combination(combination) => {
-                let op = combination.quantized(affine).map_err(wrong)?;
-                self.push(node, op, inputs, shape, of)
-            }
-            Operation::Pooling(pooling) => {
-                let op = pooling.quantized(affine).map_err(wrong)?;
-                self.push(node, op, inputs, shape, of)
-            }
-            Operation::Concat(values) => self.joined(node, values, shape, of),
-        }
-    }
-
-    /// A Relu or Clip on a result that is yet to be quantized.
-    fn bound(&mut self, node: &Cursor) -> Result<(), ReadError> {
-        let Known::Pending(pending) = self.known(node, 0)?.clone() else { return Ok(()) };
-        let mut bounds = [f32::NEG_INFINITY, f32::INFINITY];
-        if node.proto.op_type == "Relu" {
-            bounds[0] = 0.0;
-        } else {
-            let names = ["min", "max"];
-            for at in 0..2 {
-                let given = match self.optional(node, at + 1)? {
-                    Some(constant) => match constant.tensor.as_floats() {
-                        Ok(&[bound]) => Some(bound),
-                        _ => return Err(node.wrong(format!("its {} is no number", names[at]))),
-                    },
-                    None => node.attributes().get(names[at]).map(|attribute| attribute.f),
-                };
-                bounds[at] = given.unwrap_or(bounds[at]);
-            }
-        }
-        let mut bounded = (*pending).clone();
-        bounded.bounds =
-            [bounded.bounds[0].max(bounds[0]), bounded.bounds[1].max(bounds[0]).min(bounds[1])];
-        self.pending(node, bounded)
     }
 
     /// Flatten, Reshape, Transpose, Squeeze and Unsqueeze: other views of the same elements.
@@ -850,21 +512,6 @@ impl<'a> Import<'a> {
             _ => Known::Input(view),
         };
         self.bind(node, seen);
-        Ok(())
-    }
-
-    fn softmax(&mut self, node: &Cursor) -> Result<(), ReadError> {
-        let real = self.monotonic(node)?;
-        let view = &real.value.view;
-        let default = if self.opset < 13 { 1 } else { -1 };
-        let axis = interpreter::axis(node.int("axis", default), view.rank());
-        let axis = axis.map_err(|what| node.wrong(what))?;
-        let whole = view.dims()[axis] == view.size() || self.opset < 13 && axis == 1;
-        if !whole || view.batch() == Some(axis) {
-            return Err(node.wrong("only one softmax over all outputs is supported"));
-        }
-        let functions = vec![node.proto.op_type.clone()];
-        self.bind(node, Known::End(real.value, functions));
         Ok(())
     }
 
@@ -928,97 +575,6 @@ impl<'a> Import<'a> {
                 .collect();
             !matches!(ids[..], [(a, x), (b, y)] if a == b && !(x && y))
         }
-    }
-
-    fn finish(mut self) -> Result<(QuantizedNetwork, Ending), ReadError> {
-        let outputs: Vec<&str> = self.graph.output.iter().map(|o| o.name.as_str()).collect();
-        let [output] = outputs[..] else {
-            return Err(ReadError::Graph(format!(
-                "{} outputs ({}); a quantized network with one is imported",
-                outputs.len(),
-                outputs.join(", ")
-            )));
-        };
-        let mut accumulators = false;
-        let (value, functions) = match self.known.get(output).cloned() {
-            Some(Known::Integer(value)) => (value, Vec::new()),
-            Some(Known::Real(real)) if real.direct => (real.value, Vec::new()),
-            Some(Known::Real(real)) if real.table.is_monotonic(real.value.element) => {
-                let last =
-                    self.graph.node.iter().rev().find(|n| n.output.iter().any(|o| o == output));
-                (real.value, last.map(|node| node.op_type.clone()).into_iter().collect())
-            }
-            Some(Known::End(value, functions)) => (value, functions),
-            Some(Known::Pending(pending)) => {
-                accumulators = true;
-                (self.accumulated(&pending)?, Vec::new())
-            }
-            Some(Known::Real(_)) => {
-                return Err(ReadError::Graph(format!(
-                    "output '{output}' is a float function of integers that changes their order; \
-                     quantize it"
-                )));
-            }
-            Some(Known::Constant(_) | Known::Input(_)) => {
-                return Err(ReadError::Graph(format!(
-                    "output '{output}' does not depend on what is computed from the input"
-                )));
-            }
-            None => {
-                return Err(ReadError::Graph(format!("output '{output}' is computed by no node")));
-            }
-        };
-        let id = value.view.value;
-        if self.layers.is_empty() || id != self.layers.len() {
-            return Err(ReadError::Graph(format!(
-                "output '{output}' is not what the last layer computes; a network without unused \
-                 nodes is imported"
-            )));
-        }
-        if value.view.order().iter().enumerate().any(|(at, &place)| at != place) {
-            return Err(ReadError::Graph(format!(
-                "output '{output}' has its elements in another order than the last layer; let the \
-                 network end in a vector"
-            )));
-        }
-        let Some(input_format) = self.format else {
-            return Err(ReadError::Graph("the input is not quantized".into()));
-        };
-        let mut network = QuantizedNetwork { input: self.shape, input_format, layers: self.layers };
-        network.name_layers();
-        let tensor = if accumulators { output.to_string() } else { self.names.remove(id) };
-        Ok((network, Ending { tensor, functions, accumulators }))
-    }
-
-    /// The last layer of a network that ends in floats: its accumulators are what the device returns.
-    fn accumulated(&mut self, pending: &Pending) -> Result<Value, ReadError> {
-        let wrong = |what: &str| ReadError::Node {
-            node: pending.node.clone(),
-            op: pending.op.clone(),
-            what: what.into(),
-        };
-        let Operation::Linear(linear) = &pending.operation else {
-            return Err(wrong("gives the network's output without a QuantizeLinear behind it"));
-        };
-        if pending.bounds != [f32::NEG_INFINITY, f32::INFINITY] {
-            return Err(wrong("has a bounded output that is not quantized; quantize it"));
-        }
-        let (op, scale) = linear.accumulated().map_err(|what| wrong(&what))?;
-        let proto = pb::NodeProto { name: pending.node.clone(), ..Default::default() };
-        let node = Cursor { proto: &proto };
-        let of = (Affine { scale, zero: 0 }, ValueType::I32, pending.view.clone());
-        self.push(&node, op, pending.inputs.clone(), pending.shape, of)
-    }
-}
-
-impl Pending {
-    /// Why a node cannot read this.
-    fn in_floats(&self, node: &Cursor) -> ReadError {
-        node.wrong(format!(
-            "reads the floats of '{}' ({}), which ONNX Runtime computes in floats then; quantize what \
-             it gives",
-            self.node, self.op
-        ))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use firmware_core::Window;
 
-use super::import::{Affine, Constant, Import, Operation, Pending, QuantizedConstant, Value};
+use super::import::Import;
+use super::known::{Affine, Constant, Operation, Pending, QuantizedConstant, Value};
 use crate::graph::Shape;
 use crate::operators::IntegerOp;
 use crate::operators::conv2d::QuantizedConv2d;

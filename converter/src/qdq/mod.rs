@@ -20,16 +20,20 @@
 //! | AveragePool | floats, added row by row, divided by their number and `sy`; `zy` is added before the rounding |
 //! | others of one value | a table of 256 results in `f32` |
 
+mod borders;
 mod combine;
 mod convert;
+mod ending;
 mod functions;
 mod import;
+mod known;
 mod linear;
 mod plain;
 mod pool;
 mod reading;
 mod table;
 
-pub use convert::{Conversion, FILES, SOURCE};
-pub use import::{Ending, Imported, import};
+pub use convert::{FILES, SOURCE, convert};
+pub use ending::Ending;
+pub use import::{Imported, import};
 pub use plain::is_quantized;

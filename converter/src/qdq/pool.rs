@@ -2,7 +2,8 @@
 
 use firmware_core::Window;
 
-use super::import::{Affine, Import, Operation, Pending, Real};
+use super::import::Import;
+use super::known::{Affine, Operation, Pending, Real};
 use crate::graph::Shape;
 use crate::operators::IntegerOp;
 use crate::operators::affine_mean::AffineMean;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::functions;
-use super::import::Affine;
+use super::known::Affine;
 use crate::interpreter::{self, Tensor};
 use crate::pb;
 use crate::quantized::ValueType;

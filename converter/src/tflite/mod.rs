@@ -15,7 +15,7 @@ mod rescale;
 mod tables;
 mod weighted;
 
-pub use convert::{Conversion, FILES, SOURCE};
+pub use convert::{FILES, SOURCE, convert};
 pub use import::{Imported, import};
 
 use flatbuffer::Damaged;

@@ -12,6 +12,8 @@ pub struct Wishes {
     /// Height and width of the images.
     pub size: Option<[usize; 2]>,
     pub layout: Option<Layout>,
+    /// The layout where none is asked for; else the pictures tell.
+    pub usual: Option<Layout>,
     pub polarity: Polarity,
     /// Pictures in colour become grey.
     pub grey: bool,
@@ -51,9 +53,10 @@ pub fn choose(some: &[Picture], wishes: &Wishes) -> Result<(Preparation, String)
             ));
         }
     }
-    let (layout, reason) = match wishes.layout {
-        Some(layout) => (layout, "asked for".to_string()),
-        None => layout(some),
+    let (layout, reason) = match (wishes.layout, wishes.usual) {
+        (Some(layout), _) => (layout, "asked for".to_string()),
+        (None, Some(layout)) => (layout, "unless --layout says otherwise".to_string()),
+        (None, None) => layout(some),
     };
     let in_colour = some.iter().any(Picture::has_colour);
     let keeps_colour = layout == Layout::Whole && !wishes.grey && in_colour;

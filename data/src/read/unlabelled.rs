@@ -12,36 +12,31 @@ use crate::{Dataset, Source};
 /// Endings of pictures' names.
 const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "gif", "webp"];
 
-/// Whether all that lies in a folder or an archive, without other folders, is pictures.
-pub fn are_in(path: &Path) -> bool {
-    let flat = |file: &PathBuf| tree::depth(file) == 1 && is_picture(file);
-    Tree::open(path).is_ok_and(|tree| !tree.files.is_empty() && tree.files.iter().all(flat))
-}
-
 fn is_picture(file: &Path) -> bool {
     let end = file.extension().unwrap_or_default();
     PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known))
 }
 
 /// All pictures of a folder or an archive as one data set in which nothing has a label: each has the
-/// label 0, and there are no names. Evenly spaced ones where there are more than `most`.
+/// label 0, and there are no names. Evenly spaced ones where there are more than `most`. Nothing where
+/// anything else lies there too, or other folders.
 ///
 /// # Errors
 ///
-/// What cannot be read; a place without pictures.
+/// What cannot be read.
 pub fn open(
     path: &Path,
     options: &Options,
     most: usize,
-) -> Result<(Dataset, Preparation, String), ImportError> {
+) -> Result<Option<(Dataset, Preparation, String)>, ImportError> {
     let tree = Tree::open(path)?;
-    let all: Vec<usize> =
-        (0..tree.files.len()).filter(|&index| is_picture(&tree.files[index])).collect();
-    if all.is_empty() {
-        return Err(malformed(path, "holds no pictures".into()));
+    let all = tree.files.len();
+    let flat = |file: &PathBuf| tree::depth(file) == 1 && is_picture(file);
+    if all == 0 || !tree.files.iter().all(flat) {
+        return Ok(None);
     }
-    let count = all.len().min(most);
-    let files: Vec<usize> = (0..count).map(|index| all[index * all.len() / count]).collect();
+    let count = all.min(most);
+    let files: Vec<usize> = (0..count).map(|index| index * all / count).collect();
     let decoded = parallel::map(count, |index| {
         tree.read(files[index]).and_then(|bytes| picture::decode(&bytes))
     });
@@ -69,5 +64,5 @@ pub fn open(
     }
     let labels = vec![0; sources.len()];
     let dataset = Dataset::new(preparation.shape(), samples, labels, Vec::new());
-    Ok((dataset.with_sources(sources), preparation, reason))
+    Ok(Some((dataset.with_sources(sources), preparation, reason)))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use converter::inspect::BOARDS;
 use converter::inspect::costs::{CoreCosts, FEATURES, Factors, kind, to_json, work};
 use converter::quantized::QuantizedNetwork;
-use converter::{Converter, tflite};
+use converter::{Converter, Favour, tflite};
 
 use super::Toolchain;
 use super::cores::{CORES, Core};
@@ -71,9 +71,9 @@ fn measure(toolchain: &Toolchain, core: &Core) -> Result<CoreCosts, String> {
     }
     for name in MODELS {
         let tflite = std::fs::read(committed(name)).map_err(|error| error.to_string())?;
-        let conversion = tflite::Conversion::new(name, &tflite).map_err(|e| e.to_string())?;
-        conversion.model.write(&scratch).map_err(|error| error.to_string())?;
-        let network = &conversion.imported.network;
+        let model = tflite::convert(name, &tflite, Favour::Time).map_err(|e| e.to_string())?;
+        model.write(&scratch).map_err(|error| error.to_string())?;
+        let network = &model.network;
         let mut rng = fastrand::Rng::with_seed(5);
         let inputs: Vec<u8> = (0..4 * network.input.size()).map(|_| rng.u8(..)).collect();
         count(name, &scratch, network, &inputs)?;

@@ -132,6 +132,7 @@ impl ImportArgs {
                 Wishes {
                     size: self.size.or(Some([height, width])),
                     layout: told.then_some(trained.layout),
+                    usual: None,
                     polarity: trained.polarity,
                     grey: self.grey || channels == 1,
                 }
@@ -139,6 +140,7 @@ impl ImportArgs {
             _ => Wishes {
                 size: self.size,
                 layout: self.picture.layout,
+                usual: None,
                 polarity: self.picture.ink.unwrap_or_default(),
                 grey: self.grey,
             },

@@ -70,11 +70,11 @@ impl fmt::Display for Pretrained {
         let plain = PixelScale::default();
         write!(f, "{}", self.path.display())?;
         for (option, value, default) in [
-            ("--freeze", (self.rates.frozen as f32).into(), 0.0.into()),
-            ("--layer-decay", self.rates.decay.into(), 1.0.into()),
-            ("--pixel-divisor", self.pixels.divisor.into(), plain.divisor.into()),
-            ("--mean", self.pixels.mean.clone(), plain.mean),
-            ("--deviation", self.pixels.deviation.clone(), plain.deviation),
+            ("--freeze", self.rates.frozen.to_string(), 0.to_string()),
+            ("--layer-decay", self.rates.decay.to_string(), 1.to_string()),
+            ("--pixel-divisor", self.pixels.divisor.to_string(), plain.divisor.to_string()),
+            ("--mean", self.pixels.mean.to_string(), plain.mean.to_string()),
+            ("--deviation", self.pixels.deviation.to_string(), plain.deviation.to_string()),
         ] {
             if value != default {
                 write!(f, " {option} {value}")?;
