@@ -83,7 +83,7 @@ impl ImportedModel {
             source: file.into(),
             source_sha256: Sha256::digest(source.bytes).into(),
             command: format!(
-                "cargo run -p converter -- {file} --name {name}{} --out .",
+                "cargo run --bin converter -- {file} --name {name}{} --out .",
                 favour.option()
             ),
             labels: Vec::new(),

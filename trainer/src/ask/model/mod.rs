@@ -311,7 +311,7 @@ pub enum ModelError {
     Unusable { path: PathBuf, what: String },
     #[error(
         "{0}: has no record of the model ({file}), as an older Inkling left it; make it anew: cargo \
-         run -p converter -- {1} --calibration DATA --out {2}",
+         run --bin converter -- {1} --calibration DATA --out {2}",
         folder.display(),
         shell::word(&folder.join("float.onnx").display().to_string()),
         shell::word(&folder.display().to_string()),
@@ -320,7 +320,7 @@ pub enum ModelError {
     NoRecord { folder: PathBuf },
     #[error(
         "{}: is a file, and --model needs the folder of a finished model; this makes one: cargo run \
-         -p converter -- {} --calibration DATA --out DIR",
+         --bin converter -- {} --calibration DATA --out DIR",
         path.display(), shell::word(&path.display().to_string())
     )]
     File { path: PathBuf },
