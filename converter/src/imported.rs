@@ -45,6 +45,11 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
 }
 
+/// Whether a model whose folder has `file` as its source was imported and not converted.
+pub fn is_source(file: &str) -> bool {
+    [tflite::SOURCE, qdq::SOURCE].contains(&file)
+}
+
 /// The network of a model's folder whose source is called `file`; nothing where such a source is not
 /// imported but converted.
 ///
