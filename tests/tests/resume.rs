@@ -238,8 +238,12 @@ fn interrupted_runs_say_how_to_go_on() {
     let folder = scratch("resume-interrupted");
     let (data, program) = (data(&folder), program("trainer"));
     let out = folder.join("out");
-    let mut command = trainer(&program, &data, &out);
-
+    let recipe = folder.join("recipe.toml");
+    fs::write(&recipe, INTEGERS.replace("epochs = 8", "epochs = 5000")).expect("a test can write");
+    let mut command = Command::new(&program);
+    command.args(["--backend", "tract", "--threads", "1"]).arg("--recipe").arg(recipe);
+    command.arg("--data").arg(data).arg("--out").arg(&out);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the trainer starts");
     let mut lines = BufReader::new(child.stdout.take().expect("the output is piped")).lines();
     lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("epoch    3/5000")));
