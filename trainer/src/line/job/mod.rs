@@ -175,7 +175,8 @@ impl Job {
         };
         let finished = line.train(beginning)?;
         let training = training.elapsed();
-        let Finished { float_onnx, mut conversion, trained, before_integers } = finished;
+        let Finished { float_onnx, mut conversion, trained, integers_from, before_integers } =
+            finished;
 
         let sample = sample(&sets);
         let test = sets.test.open();
@@ -195,6 +196,7 @@ impl Job {
             recipe: &recipe,
             sample_images: sample.len(),
             validation_images: sets.validation.len(),
+            integers_from,
             epoch: trained.epoch,
             epochs: &trained.history,
         };
@@ -217,7 +219,7 @@ impl Job {
             (labels::FILE, labels::text(&sets.images.names)),
             (RECIPE, self.recipe.to_toml()),
             (HISTORY, history.json().context("the learning curves as JSON")?),
-            (CURVES, history.html()),
+            (CURVES, history.html(&report::network(&conversion.network))),
         ];
         let beside = beside.map(|(file, text)| (file, text.into_bytes()));
         conversion.write_with(&self.out, &test, &about(&summary), beside.to_vec())?;
