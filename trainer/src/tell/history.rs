@@ -1,30 +1,40 @@
 //! Learning curves: what every epoch of a run came to, for machines and for people.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::learn::training::EpochRecord;
 use crate::tell::report::{self, Axis, Chart, Page, percent};
 
 /// The course of a finished run.
-#[derive(Serialize)]
-pub struct History<'h> {
-    pub model: &'h str,
-    pub recipe: &'h str,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct History {
+    pub model: String,
+    pub recipe: String,
     /// Images behind `sample_correct` and `validation_correct` of every epoch.
     pub sample_images: usize,
     pub validation_images: usize,
     /// The first epoch that computed with integers, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integers_from: Option<usize>,
     /// The epoch whose parameters were taken, counted from 1.
     pub epoch: usize,
-    pub epochs: &'h [EpochRecord],
+    pub epochs: Vec<EpochRecord>,
 }
 
-impl History<'_> {
+impl History {
     /// As JSON; losses are mean cross-entropies in nats.
     pub fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// The validation accuracy of the parameters that were taken, 0 to 1.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.epochs.get(self.epoch.checked_sub(1)?).map(|record| self.validation(record))
+    }
+
+    /// Shares of wrong answers among the validation images, epoch by epoch.
+    pub fn validation_errors(&self) -> Vec<f64> {
+        self.epochs.iter().map(|record| 1.0 - self.validation(record)).collect()
     }
 
     fn sample(&self, record: &EpochRecord) -> f64 {
@@ -61,7 +71,7 @@ impl History<'_> {
         let ticks = report::epochs(self.epochs.len());
         let wrong: [(String, Vec<f64>); 2] = [
             ("training images".into(), series(&|record| 1.0 - self.sample(record))),
-            ("validation images".into(), series(&|record| 1.0 - self.validation(record))),
+            ("validation images".into(), self.validation_errors()),
         ];
         let loss: [(String, Vec<f64>); 3] = [
             ("training images".into(), series(&|record| record.sample_loss)),

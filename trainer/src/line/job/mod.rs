@@ -59,10 +59,10 @@ const FILES: [&str; 13] = [
 ];
 
 /// The recipe that was used, for `--recipe`.
-const RECIPE: &str = "recipe.toml";
+pub(crate) const RECIPE: &str = "recipe.toml";
 
 /// What every epoch came to, and the same as a page with plots.
-const HISTORY: &str = "history.json";
+pub(crate) const HISTORY: &str = "history.json";
 const CURVES: &str = "learning.html";
 
 /// The sheet of pictures and what became of them.
@@ -190,15 +190,14 @@ impl Job {
         let classes = test.classes();
         let validation_correct =
             trained.history.get(trained.epoch - 1).map_or(0, |record| record.validation_correct);
-        let recipe = self.recipe.to_string();
         let history = History {
-            model: &self.name,
-            recipe: &recipe,
+            model: self.name.clone(),
+            recipe: self.recipe.to_string(),
             sample_images: sample.len(),
             validation_images: sets.validation.len(),
             integers_from,
             epoch: trained.epoch,
-            epochs: &trained.history,
+            epochs: trained.history.clone(),
         };
         let summary = Summary {
             gap: history.gap(),

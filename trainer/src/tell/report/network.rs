@@ -66,7 +66,8 @@ fn draw(input: &str, layers: &[Layer]) -> String {
     for (index, layer) in layers.iter().enumerate() {
         let mut costs = layer.shape.clone();
         if layer.bytes > 0 {
-            let _ = write!(costs, " · {} bytes", thousands(layer.bytes));
+            let unit = if layer.bytes == 1 { "byte" } else { "bytes" };
+            let _ = write!(costs, " · {} {unit}", thousands(layer.bytes));
         }
         if layer.macs > 0 {
             let _ = write!(costs, " · {} MACs", thousands(layer.macs));

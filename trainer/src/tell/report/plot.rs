@@ -17,7 +17,7 @@ pub struct Bar {
 
 /// Bars on a common zero line.
 pub fn bars(bars: &[Bar]) -> String {
-    let width = (640.0 / bars.len().max(1) as f64).clamp(2.5, 60.0);
+    let width = (340.0 / bars.len().max(1) as f64).clamp(2.5, 60.0);
     let peak = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
     let total = width * bars.len() as f64;
     let mut svg = format!(
