@@ -1,9 +1,10 @@
-//! Makes two small data sets for the guide: coloured pictures, and recordings of three sensors, a
-//! folder per class in `train` and `test`.
+//! Makes small data sets for the guide: coloured pictures, letters, and recordings of three sensors,
+//! a folder per class in `train` and `test`.
 //!
-//! `cargo run -p trainer --example samples -- pictures|recordings DIR`
+//! `cargo run -p trainer --example samples -- pictures|letters|recordings DIR`
 
 mod chance;
+mod letters;
 mod pictures;
 mod recordings;
 
@@ -16,7 +17,7 @@ use chance::Chance;
 /// Samples of each class.
 const COUNTS: [(&str, usize); 2] = [("train", 60), ("test", 25)];
 
-const USAGE: &str = "usage: samples pictures|recordings DIR";
+const USAGE: &str = "usage: samples pictures|letters|recordings DIR";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
@@ -26,6 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     match kind.to_str() {
         Some("pictures") => write(&folder, pictures::CLASSES, &mut |class, file| {
             Ok(pictures::picture(class, &mut chance).save(file.with_extension("png"))?)
+        }),
+        Some("letters") => write(&folder, letters::CLASSES, &mut |class, file| {
+            Ok(letters::letter(class, &mut chance).save(file.with_extension("png"))?)
         }),
         Some("recordings") => write(&folder, recordings::CLASSES, &mut |class, file| {
             let text = recordings::recording(class, &mut chance);
@@ -38,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Lets `sample` write all files, whose names it gives an ending.
 fn write(
     folder: &Path,
-    classes: [&str; 4],
+    classes: &[&str],
     sample: &mut dyn FnMut(&str, &Path) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     for (part, count) in COUNTS {

@@ -6,7 +6,7 @@ use super::chance::Chance;
 
 const SIDE: u32 = 32;
 
-pub const CLASSES: [&str; 4] = ["cross", "disc", "square", "triangle"];
+pub const CLASSES: &[&str] = &["cross", "disc", "square", "triangle"];
 
 /// Whether a place, relative to the middle and in units of the size, belongs to the shape.
 fn inside(class: &str, x: f64, y: f64) -> bool {

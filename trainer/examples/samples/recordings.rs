@@ -8,7 +8,7 @@ use super::chance::Chance;
 /// Rows of a recording: about a second.
 const ROWS: usize = 64;
 
-pub const CLASSES: [&str; 4] = ["rest", "shake", "turn", "walk"];
+pub const CLASSES: &[&str] = &["rest", "shake", "turn", "walk"];
 
 /// Rows of x, y and z in units of the earth's acceleration.
 pub fn recording(class: &str, chance: &mut Chance) -> String {

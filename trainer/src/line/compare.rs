@@ -73,6 +73,12 @@ impl Comparison {
             row("test accuracy, int8", &accuracy(|a| a.int8)),
             row("test images", &|e| e.accuracy.map(|a| thousands(a.images))),
             row("validation accuracy", &|e| e.history.as_ref()?.accuracy().map(percent)),
+            row("validation loss", &|e| {
+                Some(format!("{:.4}", e.history.as_ref()?.taken()?.validation_loss))
+            }),
+            row("training loss", &|e| {
+                Some(format!("{:.4}", e.history.as_ref()?.taken()?.sample_loss))
+            }),
             row("over-fitting gap", &|e| {
                 e.history.as_ref().map(|h| format!("{:+.2} points", 100.0 * h.gap()))
             }),
@@ -148,6 +154,10 @@ impl Comparison {
         if !differences.is_empty() {
             text.push_str(&table(differences));
         }
+        text.push_str("\nmade by\n");
+        for entry in &self.entries {
+            text.push_str(&format!("  {}: {}\n", entry.name, entry.model.record.command));
+        }
         let doubts = self.doubts();
         if !doubts.is_empty() {
             text.push('\n');
@@ -170,6 +180,10 @@ impl Comparison {
             rows if rows.is_empty() => page.paragraph("Nothing."),
             rows => page.table(&header, &rows),
         }
+        page.heading("Made by");
+        let commands = self.entries.iter();
+        let commands = commands.map(|e| vec![e.name.clone(), e.model.record.command.clone()]);
+        page.table(&["model", "command"], &commands.collect::<Vec<_>>());
         page.heading("Networks");
         let graph = |entry: &Entry| {
             format!(
@@ -263,12 +277,14 @@ impl Entry {
     }
 }
 
-/// The values of a table and of those in it, with the path of their keys.
+/// The values of a table and of those in it, with the path of their keys. What is off is as if it
+/// were left out.
 fn flatten(path: &str, table: &Table, into: &mut BTreeMap<String, String>) {
     for (key, value) in table {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         match value {
             Value::Table(table) => flatten(&path, table, into),
+            Value::Float(0.0) | Value::Integer(0) => {}
             Value::String(text) => drop(into.insert(path, text.clone())),
             other => drop(into.insert(path, other.to_string())),
         }

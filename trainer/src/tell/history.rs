@@ -27,9 +27,14 @@ impl History {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
+    /// The epoch whose parameters were taken.
+    pub fn taken(&self) -> Option<&EpochRecord> {
+        self.epochs.get(self.epoch.checked_sub(1)?)
+    }
+
     /// The validation accuracy of the parameters that were taken, 0 to 1.
     pub fn accuracy(&self) -> Option<f64> {
-        self.epochs.get(self.epoch.checked_sub(1)?).map(|record| self.validation(record))
+        self.taken().map(|record| self.validation(record))
     }
 
     /// Shares of wrong answers among the validation images, epoch by epoch.
