@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use firmware_core::Unknown;
 use firmware_core::blob::Layout;
 use sha2::{Digest, Sha256};
 
@@ -18,7 +19,9 @@ use crate::passes::{self, PassError, PixelScale};
 use crate::quantize::{Exponents, QuantizeError, misfit, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
-use crate::record::{self, InputRecord, ModelRecord, RecordError, describe};
+use crate::record::{
+    self, InputRecord, ModelRecord, RecordError, SourceRecord, UNKNOWN, UnknownRecord, describe,
+};
 use inkling_data::Dataset;
 use inkling_data::prepare::InputForm;
 use inkling_data::random::{Purpose, Random};
@@ -221,6 +224,7 @@ impl<'a> Converter<'a> {
                 false => record.command.clone(),
             },
             labels: record.labels.clone(),
+            unknown: unknown(&record, &network)?,
         };
         Ok(Conversion { float, network, arena, report, origin, record, source, pixels, notes })
     }
@@ -277,6 +281,23 @@ pub(crate) fn restored(
     Ok((float, network))
 }
 
+/// How the network says "none of these", if its record says so.
+///
+/// # Errors
+///
+/// A rule that does not fit the network: only accumulators are comparable with it.
+pub(crate) fn unknown(
+    record: &ModelRecord,
+    network: &QuantizedNetwork,
+) -> Result<Option<Unknown>, RecordError> {
+    if record.unknown.is_some() && !network.ends_in_accumulators() {
+        let what = "\"unknown\": the network's outputs are no logits of 32 bits";
+        return Err(RecordError::Malformed(what.into()));
+    }
+    let exponent = network.format(network.layers.len()).exponent();
+    record.unknown_for(network.classes(), exponent)
+}
+
 /// A few images of noise.
 fn noise(network: &Network) -> Dataset {
     const IMAGES: usize = 4;
@@ -325,6 +346,33 @@ pub struct Conversion {
 }
 
 impl Conversion {
+    /// The same with a rule for "none of these" and its threshold in units of the logits. The record
+    /// of `float.onnx` has them too, and with it the file another hash.
+    ///
+    /// # Errors
+    ///
+    /// A rule that does not fit the network; a record of `float.onnx` that cannot be read.
+    pub fn with_unknown(
+        mut self,
+        rule: UnknownRecord,
+        threshold: i32,
+    ) -> Result<Self, RecordError> {
+        let exponent = self.network.format(self.network.layers.len()).exponent();
+        let real = f64::from(threshold) * 2_f64.powi(-exponent);
+        let mut of_float =
+            ModelRecord::of_onnx(&self.source)?.unwrap_or_else(|| self.record.clone());
+        for record in [&mut of_float, &mut self.record] {
+            record.unknown = Some(rule.clone());
+            record.thresholds.insert(UNKNOWN.into(), real);
+        }
+        self.source = record::attach(&self.source, &of_float);
+        self.origin.source_sha256 = Sha256::digest(&self.source).into();
+        self.origin.unknown = unknown(&self.record, &self.network)?;
+        let sha256 = self.origin.sha256_hex();
+        self.record.source = Some(SourceRecord { file: self.origin.source.clone(), sha256 });
+        Ok(self)
+    }
+
     /// The Rust module: statics and `infer`.
     pub fn model_rs(&self) -> String {
         rust::emit(&self.network, &self.arena, &self.origin)
@@ -387,6 +435,9 @@ impl Conversion {
         if !self.record.warnings.is_empty() {
             let items = self.record.warnings.iter().map(|text| format!("- {}\n", escape(text)));
             card.push_str(&format!("## Warnings\n\n{}\n", items.collect::<String>()));
+        }
+        if let (Some(rule), Some(unknown)) = (&self.record.unknown, &self.origin.unknown) {
+            card.push_str(&format!("{}\n\n", rule.sentence(unknown.threshold)));
         }
         card.push_str(&format!("{about}\n## Cost and exactness\n\n{}", self.report_markdown()));
         let mut files = beside;

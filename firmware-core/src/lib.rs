@@ -66,6 +66,7 @@ mod requantize;
 mod rows;
 #[cfg(kernels)]
 mod tile;
+mod unknown;
 mod window;
 
 pub use activation::Activation;
@@ -96,4 +97,5 @@ pub use observer::Observer;
 pub use product::Product;
 pub use requantize::{Clip, Requantize, Shift};
 pub use rows::{InputRows, OutputRows, Rows};
+pub use unknown::{Score, Unknown};
 pub use window::{Axis, Span, Window, WindowError};

@@ -31,6 +31,7 @@ fn train(backend: &Backend, network: &Network, images: &Arc<Dataset>) -> Vec<f32
         batch: BATCH,
         workers: WORKERS,
         noise: network.noise(),
+        strangers: None,
     };
     let rule = UpdateRule {
         optimizer: Box::new(Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 }),

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use inkling_data::random::{Purpose, Random};
+use inkling_data::strange::Strange;
 use inkling_data::{Augmentation, Border, Dataset, planar_order};
 
 /// Batches that may wait ahead of the step.
@@ -45,12 +46,23 @@ pub struct Feed {
     pub workers: usize,
     /// Random numbers per image, as the network asks for.
     pub noise: usize,
+    /// What is none of the classes, if the last class stands for it.
+    pub strangers: Option<Strangers>,
+}
+
+/// Samples of none of the classes, made anew for every epoch; their label is the last class.
+#[derive(Clone)]
+pub struct Strangers {
+    pub strange: Arc<Strange>,
+    /// So many in an epoch.
+    pub count: usize,
 }
 
 impl Feed {
     /// Steps per epoch.
     pub fn steps(&self) -> usize {
-        self.indices.len().div_ceil(self.batch)
+        let strangers = self.strangers.as_ref().map_or(0, |strangers| strangers.count);
+        (self.indices.len() + strangers).div_ceil(self.batch)
     }
 
     /// Images per part: the workers share a batch evenly, rounded up.
@@ -74,6 +86,7 @@ impl Feed {
             part_size: self.part_size(),
             workers: self.workers,
             noise: self.noise,
+            strangers: self.strangers.clone(),
         };
         thread::spawn(move || preparation.run(&sender));
         receiver
@@ -93,11 +106,19 @@ struct Preparation {
     part_size: usize,
     workers: usize,
     noise: usize,
+    strangers: Option<Strangers>,
 }
+
+/// How often a sample of none of the classes is augmented like an image: what comes from a camera is
+/// not, and noise that was warped is no longer noise.
+const STRANGERS_AUGMENTED: f32 = 0.5;
 
 impl Preparation {
     fn run(mut self, sender: &SyncSender<Batch>) {
         let mut order = std::mem::take(&mut self.order);
+        // Places behind the images stand for what is made.
+        let strangers = self.strangers.as_ref().map_or(0, |strangers| strangers.count);
+        order.extend(self.dataset.len()..self.dataset.len() + strangers);
         Random::new(self.seed, Purpose::Order, self.epoch as u64).shuffle(&mut order);
         for indices in order.chunks(self.batch) {
             // What all images of a batch count together is 1.
@@ -128,7 +149,7 @@ impl Preparation {
                 let share = weight * self.label_smoothing / dataset.classes() as f32;
                 targets[column..].iter_mut().step_by(size).for_each(|target| *target = share);
             }
-            let label = usize::from(dataset.labels[index]);
+            let label = self.label(index);
             targets[label * size + column] += weight * (1.0 - self.label_smoothing);
             let mut random = Random::new(self.seed, Purpose::Dropout, self.place(index));
             noise.iter_mut().skip(column).step_by(size).for_each(|value| *value = random.unit());
@@ -138,8 +159,13 @@ impl Preparation {
 
     /// How much an image counts beside others.
     fn counts(&self, index: usize) -> f32 {
-        let label = usize::from(self.dataset.labels[index]);
-        self.class_weights.get(label).copied().unwrap_or(1.0)
+        self.class_weights.get(self.label(index)).copied().unwrap_or(1.0)
+    }
+
+    /// The class of an image; the last one for what is made.
+    fn label(&self, index: usize) -> usize {
+        let label = self.dataset.labels.get(index);
+        label.map_or(self.dataset.classes() - 1, |&label| usize::from(label))
     }
 
     /// Where an image stands in the run, for random numbers of its own.
@@ -149,15 +175,27 @@ impl Preparation {
 
     fn prepare(&self, index: usize, out: &mut [f32]) {
         let dataset = &*self.dataset;
+        let place = self.place(index);
+        let made = self.stranger(index);
+        let (image, augmented) = match &made {
+            Some((image, augmented)) => (&image[..], *augmented),
+            None => (dataset.image(index), true),
+        };
         match &self.augmentation {
-            Some(augmentation) => {
-                let place = self.place(index);
+            Some(augmentation) if augmented => {
                 let mut random = Random::new(self.seed, Purpose::Augmentation, place);
-                let (image, shape) = (dataset.image(index), dataset.shape);
-                augmentation.apply(&mut random, image, shape, self.border, out);
+                augmentation.apply(&mut random, image, dataset.shape, self.border, out);
             }
-            None => pixels(dataset.image(index), out),
+            _ => pixels(image, out),
         }
+    }
+
+    /// What is made for a place behind the images, and whether it is augmented.
+    fn stranger(&self, index: usize) -> Option<(Vec<u8>, bool)> {
+        let strangers = self.strangers.as_ref().filter(|_| index >= self.dataset.len())?;
+        let mut random = Random::new(self.seed, Purpose::Strange, self.place(index));
+        let sample = strangers.strange.sample(&mut random);
+        Some((sample, random.unit() < STRANGERS_AUGMENTED))
     }
 }
 
