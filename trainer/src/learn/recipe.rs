@@ -10,15 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::learn::optimizer::OptimizerChoice;
 use crate::learn::schedule::Schedule;
+use crate::learn::unknown::UnknownWish;
 use inkling_data::Augmentation;
 
 /// The built-in recipes, the default first.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("default", include_str!("../../recipes/default.toml")),
     ("article", include_str!("../../recipes/article.toml")),
     ("best", include_str!("../../recipes/best.toml")),
     ("fashion", include_str!("../../recipes/fashion.toml")),
     ("finetune", include_str!("../../recipes/finetune.toml")),
+    ("unknown", include_str!("../../recipes/unknown.toml")),
 ];
 
 /// How to train.
@@ -62,6 +64,9 @@ pub struct Recipe {
     /// Epochs with integers, after the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization: Option<Quantization>,
+    /// An answer for what is none of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<UnknownWish>,
 }
 
 /// Quantization-aware training: more epochs in which the network computes with the integers that
@@ -216,6 +221,9 @@ impl Recipe {
             within("quantization.epochs", quantization.epochs as f64, 1.0, 10_000.0)?;
             within("quantization.rate", quantization.rate, 0.0, 100.0)?;
         }
+        if let Some(unknown) = &self.unknown {
+            unknown.check()?;
+        }
         self.schedule.check()?;
         self.optimizer.check()?;
         self.augmentation.as_ref().map_or(Ok(()), Augmentation::check)
@@ -251,10 +259,11 @@ impl fmt::Display for Recipe {
             Some(augmentation) => write!(f, ", {augmentation}")?,
             None => write!(f, ", no augmentation")?,
         }
-        match &self.quantization {
-            Some(Quantization { epochs, rate }) => {
-                write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")
-            }
+        if let Some(Quantization { epochs, rate }) = &self.quantization {
+            write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")?;
+        }
+        match &self.unknown {
+            Some(unknown) => write!(f, ", {unknown}"),
             None => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::ask::metrics::Refusal;
 use crate::learn::training::EpochRecord;
 use crate::tell::report::{self, Page, percent};
 
@@ -16,6 +17,10 @@ pub struct History<'h> {
     /// The epoch whose parameters were taken, counted from 1.
     pub epoch: usize,
     pub epochs: &'h [EpochRecord],
+    /// How well the rule for "none of these" tells validation images from something else, with its
+    /// threshold.
+    #[serde(skip)]
+    pub refusal: Option<(&'h Refusal, i32)>,
 }
 
 impl History<'_> {
@@ -64,6 +69,15 @@ impl History<'_> {
             ("augmented, while learning".into(), series(&|record| record.training_loss)),
         ];
         page.raw(&report::lines(&ticks, &loss, report::bounds(&loss), |loss| format!("{loss:.3}")));
+        if let Some((refusal, threshold)) = self.refusal {
+            page.heading("None of these");
+            report::refusal(
+                &mut page,
+                "validation images",
+                &[("something else".into(), refusal)],
+                threshold,
+            );
+        }
         let rows: Vec<Vec<String>> = self
             .epochs
             .iter()

@@ -218,6 +218,7 @@ impl Model {
             source_sha256: [0; 32],
             command: String::new(),
             labels: self.names.clone(),
+            unknown: None,
         };
         blob::emit(&self.int8, &arena::plan(&self.int8), &origin, Layout::PORTABLE)
     }

@@ -6,6 +6,7 @@ use converter::{Conversion, Converter};
 use inkling_data::Dataset;
 use inkling_support::console;
 
+use super::unknown::Outside;
 use super::{CHECKPOINTS, Job, Rates};
 use crate::learn::backend::Backend;
 use crate::learn::batches::Feed;
@@ -45,6 +46,8 @@ pub(super) struct Line<'j> {
     /// How much an image of each class counts; empty for all alike.
     pub class_weights: &'j [f32],
     pub threads: usize,
+    /// What is none of the classes, if an answer for it is asked for.
+    pub outside: Option<&'j Outside>,
 }
 
 /// One of the runs that a job consists of.
@@ -130,9 +133,10 @@ impl Line<'_> {
             batch: stage.recipe.batch,
             workers: threads,
             noise: network.noise(),
+            strangers: self.outside.and_then(|outside| outside.strangers.clone()),
         };
         let identity = Identity {
-            network: job.identify(beginning) + stage.kind,
+            network: job.identify(beginning, self.outside) + stage.kind,
             recipe: job.recipe.to_string(),
             seed: job.seed,
             dataset: sets.fingerprint.clone(),

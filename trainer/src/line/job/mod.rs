@@ -4,6 +4,7 @@ mod describe;
 mod line;
 mod pretrained;
 mod rehearsal;
+mod unknown;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use crate::learn::batches::class_weights;
 use crate::learn::network::{self, Description};
 use crate::learn::recipe::Recipe;
 use crate::learn::training::{Checkpoint, Identity, exported_predictions};
-use crate::line::summary::{Summary, about};
+use crate::line::summary::{Refused, Summary, about};
 use crate::tell::history::History;
 use crate::tell::report;
 use describe::Training;
@@ -32,6 +33,7 @@ use inkling_data::Sets;
 use inkling_data::read::{self, labels};
 use inkling_support::files;
 use line::{Beginning, Finished, Line, sample};
+use unknown::Outside;
 
 pub use pretrained::{Pretrained, Rates};
 
@@ -98,6 +100,8 @@ pub struct Job {
     pub import: read::Options,
     /// Train on at most so many images of each class.
     pub per_class: Option<usize>,
+    /// Pictures of something else, which the recipe's unknown answer is learned from and measured on.
+    pub unknown: Vec<PathBuf>,
     /// Name of the network in what is written.
     pub name: String,
     pub source: Source,
@@ -128,6 +132,7 @@ impl Job {
         if let Some(count) = self.per_class {
             sets.keep_per_class(count);
         }
+        let outside = Outside::new(&self, &mut sets)?;
         if let Source::Usual { name_given, out_given } = self.source {
             let usual = network::usual(&sets.images)?;
             if !name_given {
@@ -170,13 +175,20 @@ impl Job {
             backend: &backend,
             sets: &sets,
             record: &self.record(&sets, &command),
-            class_weights: &class_weights(&facts.per_class, self.recipe.balance),
+            class_weights: &self.class_weights(&facts, outside.as_ref()),
             threads,
+            outside: outside.as_ref(),
         };
         let finished = line.train(beginning)?;
         let training = training.elapsed();
         let Finished { float_onnx, mut conversion, trained, before_integers } = finished;
 
+        let mut chosen = None;
+        if let Some(outside) = &outside {
+            let (with_rule, rule) = outside.choose(&self, &sets, conversion)?;
+            conversion = with_rule;
+            chosen = Some(rule);
+        }
         let sample = sample(&sets);
         let test = sets.test.open();
         let proof = Proof::of(&conversion, &sample, &test)?;
@@ -197,6 +209,7 @@ impl Job {
             validation_images: sets.validation.len(),
             epoch: trained.epoch,
             epochs: &trained.history,
+            refusal: chosen.as_ref().map(|chosen| (&chosen.refusal, chosen.unknown.threshold)),
         };
         let summary = Summary {
             gap: history.gap(),
@@ -212,6 +225,10 @@ impl Job {
             epochs: trained.history.len(),
             recipe: &self.recipe,
             backend: backend.identity(),
+            refused: chosen.as_ref().map(|chosen| {
+                let (refused, right) = chosen.count(&proof.integers.ours, &answers.labels);
+                Refused { rule: chosen.rule, refused, right, kinds: &chosen.kinds }
+            }),
         };
         let beside = [
             (labels::FILE, labels::text(&sets.images.names)),
@@ -246,6 +263,18 @@ impl Job {
             }
         }
         Ok(Sets::load(&self.data, &self.import, self.seed)?)
+    }
+
+    /// How much an image of each class counts; samples of none of the classes count like images where
+    /// all count alike.
+    fn class_weights(&self, facts: &Training, outside: Option<&Outside>) -> Vec<f32> {
+        let mut weights = class_weights(&facts.per_class, self.recipe.balance);
+        if outside.is_some_and(|outside| outside.strangers.is_some())
+            && let Some(last) = weights.last_mut()
+        {
+            *last = 1.0;
+        }
+        weights
     }
 
     /// Says what was chosen while reading the data, and shows what became of pictures.
@@ -287,7 +316,7 @@ impl Job {
     }
 
     /// What tells this network and its start from others, beside the seed.
-    fn identify(&self, beginning: &Beginning) -> String {
+    fn identify(&self, beginning: &Beginning, outside: Option<&Outside>) -> String {
         let mut text = beginning.network.to_string();
         if let Source::Model(_) = self.source {
             let bytes: Vec<u8> =
@@ -299,6 +328,9 @@ impl Job {
         }
         if let Some(count) = self.per_class {
             text.push_str(&format!(", {count} images per class"));
+        }
+        if let Some(pictures) = outside.and_then(|outside| outside.pictures.as_ref()) {
+            text.push_str(&format!(", none of the classes: pictures with sha256 {pictures}"));
         }
         text
     }

@@ -3,6 +3,7 @@
 
 mod page;
 mod plot;
+mod refusal;
 
 use std::io::Cursor;
 
@@ -12,6 +13,7 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 
 pub use page::{Page, escape};
 pub use plot::{Bar, Point, bars, bounds, heat_table, lines, reliability, scatter};
+pub use refusal::refusal;
 
 /// From no ink to full ink.
 const SHADES: &[u8] = b" .:-=+*#%@";
