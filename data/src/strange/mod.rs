@@ -10,6 +10,7 @@ mod surfaces;
 use std::fmt;
 use std::sync::Arc;
 
+use inkling_support::parallel;
 use serde::{Deserialize, Serialize};
 
 use crate::corrupt::Canvas;
@@ -197,13 +198,21 @@ impl Strange {
     /// same seed.
     pub fn samples(&self, count: usize, seed: u64, place: u64) -> (Dataset, Vec<Kind>) {
         let kinds: Vec<Kind> = self.kinds.iter().copied().cycle().take(count).collect();
-        let bytes = inkling_support::parallel::map(count, |index| {
+        (self.made(&kinds, seed, place), kinds)
+    }
+
+    /// `count` samples of one kind.
+    pub fn samples_of(&self, kind: Kind, count: usize, seed: u64, place: u64) -> Dataset {
+        self.made(&vec![kind; count], seed, place)
+    }
+
+    fn made(&self, kinds: &[Kind], seed: u64, place: u64) -> Dataset {
+        let bytes = parallel::map(kinds.len(), |index| {
             let place = place << 32 | index as u64;
             self.sample_of(kinds[index], &mut Random::new(seed, Purpose::Strange, place))
         });
         let names = self.images.names.clone();
-        let samples = Dataset::new(self.images.shape, bytes.concat(), vec![0; count], names);
-        (samples, kinds)
+        Dataset::new(self.images.shape, bytes.concat(), vec![0; kinds.len()], names)
     }
 
     /// A random image and its label.

@@ -3,9 +3,8 @@
 use std::fmt::Write;
 
 use inkling_data::Dataset;
-use inkling_support::order::first_largest;
 
-use crate::ask::model::{LayerTrace, Model, ModelError, Trace};
+use crate::ask::model::{Answer, LayerTrace, Model, ModelError, NONE_OF_THESE, Trace};
 use crate::tell::report::{self, Page};
 use inkling_data::prepare::{Plane, Prepared};
 use inkling_data::read::{Tile, sheet};
@@ -43,7 +42,7 @@ impl<'m> Explanation<'m> {
         };
         let trace = model.trace(image)?;
         let probabilities = model.probabilities(&trace.logits);
-        let class = first_largest(&probabilities);
+        let class = model.answer(&trace.logits).class;
         let patch = (PATCH * model.height.min(model.width) / 28).max(2);
         let (rows, columns) = (model.height - patch + 1, model.width - patch + 1);
         let corners: Vec<[usize; 2]> =
@@ -80,8 +79,10 @@ impl<'m> Explanation<'m> {
     }
 
     fn answer(&self) -> String {
-        let class = first_largest(&self.probabilities);
-        format!("{} ({:.1} %)", self.model.names[class], 100.0 * self.probabilities[class])
+        let Answer { class, refused } = self.model.answer(&self.trace.logits);
+        let named =
+            format!("{} ({:.1} %)", self.model.names[class], 100.0 * self.probabilities[class]);
+        if refused { format!("{NONE_OF_THESE}; nearest is {named}") } else { named }
     }
 
     /// A line per layer.

@@ -21,6 +21,7 @@ use converter::quantized::{QuantizedNetwork, Scale};
 use converter::record::{self, ModelRecord, RecordFileError};
 use converter::{evaluate, imported, qdq, reference, tflite};
 use firmware_core::blob::Layout;
+use firmware_core::{Unknown, argmax};
 use inkling_data::read::labels;
 use inkling_data::{Dataset, shape_text};
 use inkling_support::digest::sha256;
@@ -42,12 +43,26 @@ pub struct Model {
     pub width: usize,
     pub channels: usize,
     pub record: ModelRecord,
+    /// How it says "none of these", if it can.
+    pub unknown: Option<Unknown>,
     /// Nothing where the model came as integers.
     float: Option<lower::Network>,
     int8: QuantizedNetwork,
     /// What a pixel becomes in each channel of the input; nothing where it is taken as it is.
     pixels: Option<Vec<[u8; 256]>>,
 }
+
+/// What a model answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The class with the largest logit, that for everything else left out.
+    pub class: usize,
+    /// The image is none of the classes.
+    pub refused: bool,
+}
+
+/// What is said instead of a class.
+pub const NONE_OF_THESE: &str = "none of these";
 
 /// The probabilities of all classes for every image of a data set.
 pub type Probabilities = Vec<Vec<f32>>;
@@ -128,10 +143,24 @@ impl Model {
                 Some(record::pixels::tables(&scale, int8.input_format, int8.input.channels))
             }
         };
+        let unknown = converter::unknown(&record, &int8)
+            .map_err(|error| unusable(record::FILE, error.to_string()))?;
         let name =
             folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
         let converter::graph::Shape { height, width, channels } = int8.input;
-        Ok(Self { folder, name, names, height, width, channels, record, float, int8, pixels })
+        Ok(Self {
+            folder,
+            name,
+            names,
+            height,
+            width,
+            channels,
+            record,
+            unknown,
+            float,
+            int8,
+            pixels,
+        })
     }
 
     /// Height, width and channels of the images that it takes.
@@ -146,6 +175,17 @@ impl Model {
     /// The probability below which an answer is called unsure.
     pub fn unsure(&self) -> f32 {
         self.record.thresholds.get(record::UNSURE).copied().unwrap_or(UNSURE) as f32
+    }
+
+    /// The answer to an image by its logits.
+    pub fn answer(&self, logits: &[i32]) -> Answer {
+        match &self.unknown {
+            None => Answer { class: argmax(logits), refused: false },
+            Some(unknown) => Answer {
+                class: unknown.best(logits).0.unwrap_or_default(),
+                refused: unknown.classify(logits).is_none(),
+            },
+        }
     }
 
     /// The integers' logits for every image.
