@@ -19,6 +19,7 @@ use crate::passes::{self, PassError, PixelScale};
 use crate::quantize::{Exponents, QuantizeError, misfit, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
+use crate::record::unknown::decimal;
 use crate::record::{
     self, InputRecord, ModelRecord, RecordError, SourceRecord, UNKNOWN, UnknownRecord, describe,
 };
@@ -361,7 +362,13 @@ impl Conversion {
         threshold: i32,
     ) -> Result<Self, RecordError> {
         let exponent = self.network.format(self.network.layers.len()).exponent();
-        let real = f64::from(threshold) * 2_f64.powi(-exponent);
+        let real = decimal(f64::from(threshold) * 2_f64.powi(-exponent));
+        let rule = UnknownRecord {
+            refused: rule.refused.map(decimal),
+            strange_refused: rule.strange_refused.map(decimal),
+            area: rule.area.map(decimal),
+            ..rule
+        };
         let mut of_float =
             ModelRecord::of_onnx(&self.source)?.unwrap_or_else(|| self.record.clone());
         for record in [&mut of_float, &mut self.record] {

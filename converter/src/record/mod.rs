@@ -7,7 +7,7 @@
 mod attach;
 pub(crate) mod describe;
 pub mod pixels;
-mod unknown;
+pub(crate) mod unknown;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

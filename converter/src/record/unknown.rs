@@ -10,6 +10,14 @@ use super::{ModelRecord, RecordError};
 /// The name of the least score of an answer among the record's thresholds, in real logits.
 pub const UNKNOWN: &str = "unknown";
 
+/// How far from an integer a threshold of this grid may be for the digits in which it is written.
+const DIGITS_LEAVE: f64 = 1e-3;
+
+/// A number with thirteen significant digits, which every reader of JSON takes for the same number.
+pub(crate) fn decimal(value: f64) -> f64 {
+    format!("{value:.12e}").parse().unwrap_or(value)
+}
+
 /// The rule and what it came to on the validation samples that chose its threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UnknownRecord {
@@ -100,8 +108,10 @@ impl ModelRecord {
         let Some(&real) = self.thresholds.get(UNKNOWN) else {
             return wrong(format!("the thresholds have no {UNKNOWN:?}"));
         };
-        // The least integer that stands for no less.
-        let threshold = (real * 2_f64.powi(exponent)).ceil();
+        // The least integer that stands for no less, but for what decimal digits leave.
+        let exact = real * 2_f64.powi(exponent);
+        let near = exact.round();
+        let threshold = if (exact - near).abs() < DIGITS_LEAVE { near } else { exact.ceil() };
         let bits = f64::from(i32::MIN)..=f64::from(i32::MAX);
         if !bits.contains(&threshold) {
             return wrong(format!("the threshold {real} is beyond 32 bits"));

@@ -80,6 +80,12 @@ impl Kind {
         }
     }
 
+    /// Whether the samples keep the grain of what they are made of, so that an image of a class that is
+    /// not resampled as they are could be told by its grain alone.
+    pub fn has_grain_of_images(self) -> bool {
+        !matches!(self, Kind::Blurred | Kind::Noise | Kind::Inverted | Kind::Blank)
+    }
+
     /// What the kinds are unless somebody says them: what can be in no class of any data set.
     pub fn usual() -> Vec<Kind> {
         let special = [Kind::Turned, Kind::Strokes, Kind::Pictures];
@@ -155,9 +161,9 @@ impl Strange {
     }
 
     /// A sample of a random kind, `[height][width][channels]`.
-    pub fn sample(&self, random: &mut Random) -> Vec<u8> {
+    pub fn sample(&self, random: &mut Random) -> (Kind, Vec<u8>) {
         let kind = self.kinds[random.below(self.kinds.len() as u32) as usize];
-        self.sample_of(kind, random)
+        (kind, self.sample_of(kind, random))
     }
 
     /// A sample of one kind.

@@ -109,8 +109,9 @@ struct Preparation {
     strangers: Option<Strangers>,
 }
 
-/// How often a sample of none of the classes is augmented like an image: what comes from a camera is
-/// not, and noise that was warped is no longer noise.
+/// How often samples of none of the classes are augmented that cannot be told from images by whether they
+/// are: what comes from a camera is not, and noise that was warped is no longer noise. All others are
+/// augmented like the images, or a network would learn to tell resampled pixels from others.
 const STRANGERS_AUGMENTED: f32 = 0.5;
 
 impl Preparation {
@@ -194,8 +195,8 @@ impl Preparation {
     fn stranger(&self, index: usize) -> Option<(Vec<u8>, bool)> {
         let strangers = self.strangers.as_ref().filter(|_| index >= self.dataset.len())?;
         let mut random = Random::new(self.seed, Purpose::Strange, self.place(index));
-        let sample = strangers.strange.sample(&mut random);
-        Some((sample, random.unit() < STRANGERS_AUGMENTED))
+        let (kind, sample) = strangers.strange.sample(&mut random);
+        Some((sample, kind.has_grain_of_images() || random.unit() < STRANGERS_AUGMENTED))
     }
 }
 
