@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use converter::record::{ModelRecord, Rule, UNKNOWN};
+use firmware_core::Unknown;
 use image::{GrayImage, Luma};
 use inkling_data::Dataset;
 use inkling_data::prepare::{Layout, Wishes};
@@ -349,4 +350,43 @@ fn what_cannot_be_is_said_in_one_line() {
     refused(&run("trainer", &["sweep", "--list", path(&sweep)]), "leave [unknown] out");
     assert!(!out.exists(), "nothing is written");
     let _ = fs::remove_dir_all(folder);
+}
+
+/// The page of `trainer play` has the rule in its own words.
+#[test]
+fn the_page_of_play_answers_alike() {
+    if Command::new("node").arg("--version").output().is_err() {
+        let what = "none of these on the page of play";
+        return tests::skip(
+            what,
+            "there is no node",
+            "apt install nodejs",
+            "INKLING_REQUIRE_SYSTEMS",
+        );
+    }
+    let script = fs::read_to_string(root().join("play/page/play.js")).expect("is there");
+    let begin = script.find("function classify(").expect("the page has it");
+    let end = begin + script[begin..].find("\n}\n").expect("it ends") + 3;
+    let mut rng = fastrand::Rng::with_seed(3);
+    let (mut code, mut expected) = (script[begin..end].to_string(), String::new());
+    for _ in 0..3000 {
+        let logits: Vec<i32> = (0..rng.usize(2..6)).map(|_| rng.i32(-9..10)).collect();
+        let class = rng.bool().then(|| rng.usize(0..logits.len()));
+        let rules = &Rule::ALL[usize::from(class.is_none())..];
+        let rule = rules[rng.usize(0..rules.len())];
+        let unknown = Unknown { score: rule.score(), class, threshold: rng.i32(-9..10) };
+        let name = serde_json::to_value(rule).expect("a name");
+        let threshold = unknown.threshold;
+        let as_json = serde_json::json!({ "rule": name, "class": class, "threshold": threshold });
+        let _ = write!(
+            code,
+            "{{ const {{ best, refused }} = classify({logits:?}, {as_json}); console.log(refused ? -1 : best); }}\n"
+        );
+        let answer = unknown.classify(&logits).map_or(-1, |class| class as i64);
+        let _ = writeln!(expected, "{answer}");
+    }
+    let file = scratch("unknown-node").join("run.js");
+    fs::write(&file, code).expect("written");
+    let said = succeed(&Command::new("node").arg(&file).output().expect("it runs"));
+    assert!(said == expected, "the page answers otherwise than the device");
 }

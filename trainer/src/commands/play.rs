@@ -74,6 +74,10 @@ pub fn run(args: &PlayCommand) -> Result<()> {
 fn model(folder: &Path, options: PictureArgs) -> Result<serde_json::Value> {
     let model = Model::open(folder)?;
     let preparation = preparation(&model, options)?;
+    let rule = model.record.unknown.as_ref().map(|unknown| unknown.rule);
+    let unknown = model.unknown.zip(rule).map(
+        |(unknown, rule)| json!({ "rule": rule, "class": unknown.class, "threshold": unknown.threshold }),
+    );
     let blob = model.blob().with_context(|| folder.display().to_string())?;
     Ok(json!({
         "name": model.name,
@@ -85,6 +89,7 @@ fn model(folder: &Path, options: PictureArgs) -> Result<serde_json::Value> {
             Polarity::Dark => 2,
         },
         "unsure": model.unsure(),
+        "unknown": unknown,
     }))
 }
 
