@@ -25,6 +25,8 @@ pub enum Purpose {
     Sweep = 7,
     /// Samples of what is none of the classes.
     Strange = 8,
+    /// Which two images are mixed, and how.
+    Mix = 9,
 }
 
 /// A stream of random numbers.

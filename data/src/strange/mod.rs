@@ -112,7 +112,8 @@ pub struct Strange {
 }
 
 impl Strange {
-    /// Makes samples of `sources`, at least one, of `images`. Kinds that these images or an absence of
+    /// Makes samples of `sources`, at least one, of `images`; a kind that is named twice is made twice as
+    /// often. Kinds that these images or an absence of
     /// `pictures` rule out are left out; pictures that are given are always a kind.
     ///
     /// # Errors
@@ -143,16 +144,15 @@ impl Strange {
             Kind::Half | Kind::Joined | Kind::Scrambled => height > 1 || width > 1,
             _ => true,
         });
-        kinds.dedup();
         if kinds.is_empty() || sources.is_empty() {
             return Err("there is nothing to make samples of none of the classes of".into());
         }
         Ok(Self { images, sources, pictures, kinds, canvas })
     }
 
-    /// The kinds that are made.
-    pub fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    /// The kinds that are made, each once.
+    pub fn kinds(&self) -> Vec<Kind> {
+        Kind::ALL.into_iter().filter(|kind| self.kinds.contains(kind)).collect()
     }
 
     /// Height, width and channels of the samples.
@@ -203,7 +203,7 @@ impl Strange {
     /// `count` samples, the kinds by turns, each with its kind; `place` tells them from others of the
     /// same seed.
     pub fn samples(&self, count: usize, seed: u64, place: u64) -> (Dataset, Vec<Kind>) {
-        let kinds: Vec<Kind> = self.kinds.iter().copied().cycle().take(count).collect();
+        let kinds: Vec<Kind> = self.kinds().into_iter().cycle().take(count).collect();
         (self.made(&kinds, seed, place), kinds)
     }
 

@@ -128,7 +128,12 @@ fn images(args: &EvaluateCommand, model: &Model) -> Result<Dataset> {
         Part::All => collection.train.joined(&collection.test),
     };
     model.relabel(&mut images)?;
-    Ok(images.spaced(args.limit.map_or(usize::MAX, |limit| limit as usize)))
+    Ok(images.spaced(limit(args)))
+}
+
+/// The most images of a data set that are used.
+fn limit(args: &EvaluateCommand) -> usize {
+    args.limit.map_or(usize::MAX, |limit| limit as usize)
 }
 
 /// Makes sure that test images which were set aside just now are those that the model's training
@@ -183,7 +188,7 @@ fn strange(
         .map_err(|what| anyhow!("{}: {what}", args.data.display()))?;
     let seed = args.seed.unwrap_or(0);
     let mut all = Vec::new();
-    for &kind in made.kinds() {
+    for kind in made.kinds() {
         let samples = made.samples_of(kind, images.len().min(MADE), seed, EVALUATION);
         all.push((kind.name().to_string(), samples));
     }
@@ -192,7 +197,7 @@ fn strange(
     for path in &args.unknown {
         let samples = outside::open(path, &form, model.shape(), &options)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        all.push((name.into_owned(), samples));
+        all.push((name.into_owned(), samples.spaced(limit(args))));
     }
     Ok(all)
 }

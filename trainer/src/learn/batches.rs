@@ -87,6 +87,7 @@ impl Feed {
             workers: self.workers,
             noise: self.noise,
             strangers: self.strangers.clone(),
+            indices: self.indices.clone(),
         };
         thread::spawn(move || preparation.run(&sender));
         receiver
@@ -107,6 +108,8 @@ struct Preparation {
     workers: usize,
     noise: usize,
     strangers: Option<Strangers>,
+    /// What images may be mixed with.
+    indices: Vec<usize>,
 }
 
 /// How often samples of none of the classes are augmented that cannot be told from images by whether they
@@ -143,6 +146,7 @@ impl Preparation {
         for (column, &index) in indices.iter().enumerate() {
             let weight = weight * self.counts(index);
             self.prepare(index, &mut image);
+            let (share, other) = self.mix(index, &mut image);
             for (row, place) in planar_order(dataset.shape).enumerate() {
                 images[row * size + column] = image[place];
             }
@@ -150,12 +154,29 @@ impl Preparation {
                 let share = weight * self.label_smoothing / dataset.classes() as f32;
                 targets[column..].iter_mut().step_by(size).for_each(|target| *target = share);
             }
-            let label = self.label(index);
-            targets[label * size + column] += weight * (1.0 - self.label_smoothing);
+            for (label, share) in [(self.label(index), share), (other, 1.0 - share)] {
+                targets[label * size + column] += share * weight * (1.0 - self.label_smoothing);
+            }
             let mut random = Random::new(self.seed, Purpose::Dropout, self.place(index));
             noise.iter_mut().skip(column).step_by(size).for_each(|value| *value = random.unit());
         }
         Part { images, targets, noise }
+    }
+
+    /// Mixes another image into `image`, where the augmentation says so; the share of the first, and the
+    /// class of the other. What is none of the classes is never mixed.
+    fn mix(&self, index: usize, image: &mut [f32]) -> (f32, usize) {
+        let alone = (1.0, self.label(index));
+        let Some(augmentation) = &self.augmentation else { return alone };
+        if index >= self.dataset.len() || self.indices.is_empty() {
+            return alone;
+        }
+        let mut random = Random::new(self.seed, Purpose::Mix, self.place(index));
+        let Some(mix) = augmentation.draw_mix(&mut random) else { return alone };
+        let other = self.indices[random.below(self.indices.len() as u32) as usize];
+        let mut of_other = vec![0.0; image.len()];
+        self.prepare(other, &mut of_other);
+        (mix.apply(&mut random, self.dataset.shape, image, &of_other), self.label(other))
     }
 
     /// How much an image counts beside others.

@@ -17,7 +17,7 @@ pub struct UnknownWish {
     pub refuse: f64,
     /// Samples of something else in an epoch for each training image.
     pub share: f32,
-    /// What they are made of.
+    /// What they are made of; one that is named twice is made twice as often.
     pub kinds: Vec<Kind>,
 }
 

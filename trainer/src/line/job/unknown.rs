@@ -138,7 +138,7 @@ impl Outside {
             let none = |(logits, _): &(&Vec<i32>, &Kind)| unknown.classify(logits).is_none();
             of_kind().filter(none).count() as f64 / of_kind().count().max(1) as f64
         };
-        let kinds = self.validation.kinds().iter().map(|&kind| (kind, refused(kind))).collect();
+        let kinds = self.validation.kinds().into_iter().map(|kind| (kind, refused(kind))).collect();
         let record = UnknownRecord {
             rule,
             class,
