@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tests::generated::{self, Program};
 use tests::{program, root, scratch};
 use trainer::ask::model::Model;
+use trainer::learn::batches::{Feed, Strangers};
 
 const SIDE: u32 = 16;
 
@@ -389,4 +390,58 @@ fn the_page_of_play_answers_alike() {
     fs::write(&file, code).expect("written");
     let said = succeed(&Command::new("node").arg(&file).output().expect("it runs"));
     assert!(said == expected, "the page answers otherwise than the device");
+}
+
+/// Every epoch has samples of its own, all of the last class, beside all images.
+#[test]
+fn every_epoch_has_samples_of_something_else() {
+    let images = tests::random_images(4, 40, 12, 12, 3);
+    let kinds = [Kind::Half, Kind::Noise];
+    let images = Arc::new(images);
+    let strange = Strange::new(images.clone(), (0..40).collect(), &kinds, None).expect("kinds");
+    let feed = Feed {
+        dataset: images.clone(),
+        indices: (0..40).collect(),
+        augmentation: None,
+        label_smoothing: 0.0,
+        class_weights: Vec::new(),
+        seed: 5,
+        batch: 15,
+        workers: 1,
+        noise: 0,
+        strangers: Some(Strangers { strange: Arc::new(strange), count: 20 }),
+    };
+    assert_eq!(feed.steps(), 4);
+    let epoch = |number| {
+        let (mut known, mut others) = (Vec::new(), Vec::new());
+        for part in feed.epoch(number).into_iter().flatten() {
+            for column in 0..15 {
+                let of = |values: &[f32]| -> Vec<u32> {
+                    values.iter().skip(column).step_by(15).map(|value| value.to_bits()).collect()
+                };
+                match of(&part.targets).iter().position(|&bits| bits != 0) {
+                    Some(2)
+                        if !images.images().any(|image| {
+                            image
+                                .iter()
+                                .map(|&v| (f32::from(v) / 255.0).to_bits())
+                                .eq(of(&part.images))
+                        }) =>
+                    {
+                        others.push(of(&part.images))
+                    }
+                    Some(_) => known.push(of(&part.images)),
+                    None => {}
+                }
+            }
+        }
+        known.sort();
+        others.sort();
+        (known, others)
+    };
+    let (first, again, second) = (epoch(0), epoch(0), epoch(1));
+    assert_eq!((first.0.len(), first.1.len()), (40, 20));
+    assert_eq!(first, again);
+    assert_eq!(first.0, second.0);
+    assert_ne!(first.1, second.1, "drawn anew");
 }
