@@ -116,12 +116,14 @@ impl ModelRecord {
         if !bits.contains(&threshold) {
             return wrong(format!("the threshold {real} is beyond 32 bits"));
         }
+        if classes < 2 {
+            return wrong("a single output has no rule".into());
+        }
         match (unknown.rule, unknown.class) {
             (Rule::Class, None) => wrong("the rule \"class\" needs a class".into()),
             (_, Some(class)) if class >= classes => {
                 wrong(format!("class {class} is none of the {classes} outputs"))
             }
-            (_, Some(_)) if classes < 2 => wrong("no other class is there".into()),
             (rule, class) => {
                 Ok(Some(Unknown { score: rule.score(), class, threshold: threshold as i32 }))
             }
@@ -177,6 +179,8 @@ mod tests {
             let record = record(rule, class, threshold);
             assert!(record.unknown_for(3, 8).is_err(), "{rule:?} {class:?} {threshold:?}");
         }
-        assert!(record(Rule::Class, Some(0), Some(0.0)).unknown_for(1, 8).is_err());
+        for (rule, class) in [(Rule::Class, Some(0)), (Rule::Level, None)] {
+            assert!(record(rule, class, Some(0.0)).unknown_for(1, 8).is_err(), "{rule:?}");
+        }
     }
 }
