@@ -17,6 +17,7 @@ use converter::emit::blob::{self, BlobEmitError};
 use converter::inspect::{Fit, Inspection};
 use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
+use converter::quantize::Bits;
 use converter::quantized::QuantizedNetwork;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
@@ -90,6 +91,10 @@ struct ConvertArgs {
     /// [default: the record's, or 1]
     #[arg(long, value_name = "X[,X…]")]
     deviation: Option<PerChannel>,
+    /// Bits of weights: 4 for all layers with weights but the first and the last one, or some layers by
+    /// the name that they have in the file [default: the record's, or 8]
+    #[arg(long, value_name = "BITS|LAYER=BITS[,…]")]
+    bits: Option<Bits>,
     /// The board that it is for: one without room for it is a warning before anything else
     #[arg(long, value_name = "NAME", value_parser = inspect::board)]
     board: Option<String>,
@@ -170,6 +175,9 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         let mut converter = Converter::new(&name, &onnx);
         if let Some(pixels) = &pixels {
             converter = converter.pixel_scale(pixels.clone());
+        }
+        if let Some(bits) = &args.bits {
+            converter = converter.bits(bits.clone());
         }
         match record {
             Some(record) => converter.record(record),
@@ -265,6 +273,11 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
     ensure!(
         args.calibration.is_none(),
         "{}: it is quantized already; leave out --calibration",
+        args.model.display()
+    );
+    ensure!(
+        args.bits.is_none(),
+        "{}: it is quantized already; leave out --bits",
         args.model.display()
     );
     let bytes = fs::read(&args.model).with_context(at_file)?;

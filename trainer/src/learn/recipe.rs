@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use converter::quantize::USUAL_BITS;
 use serde::{Deserialize, Serialize};
 
 use crate::learn::optimizer::OptimizerChoice;
@@ -72,6 +73,17 @@ pub struct Quantization {
     pub epochs: usize,
     /// The highest learning rate; it falls to zero along half a cosine.
     pub rate: f64,
+    /// Of the weights of all layers but the first and the last one: 8, or 4.
+    #[serde(default = "usual_bits", skip_serializing_if = "is_usual")]
+    pub bits: u8,
+}
+
+fn usual_bits() -> u8 {
+    USUAL_BITS
+}
+
+fn is_usual(bits: &u8) -> bool {
+    *bits == USUAL_BITS
 }
 
 /// The smallest batch that small data lead to: fewer images make steps of chance.
@@ -215,6 +227,12 @@ impl Recipe {
         if let Some(quantization) = &self.quantization {
             within("quantization.epochs", quantization.epochs as f64, 1.0, 10_000.0)?;
             within("quantization.rate", quantization.rate, 0.0, 100.0)?;
+            if ![4, USUAL_BITS].contains(&quantization.bits) {
+                return Err(format!(
+                    "quantization.bits is {}, but must be 4 or 8",
+                    quantization.bits
+                ));
+            }
         }
         self.schedule.check()?;
         self.optimizer.check()?;
@@ -252,8 +270,12 @@ impl fmt::Display for Recipe {
             None => write!(f, ", no augmentation")?,
         }
         match &self.quantization {
-            Some(Quantization { epochs, rate }) => {
-                write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")
+            Some(Quantization { epochs, rate, bits }) => {
+                write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")?;
+                match *bits {
+                    USUAL_BITS => Ok(()),
+                    bits => write!(f, ", weights of {bits} bits"),
+                }
             }
             None => Ok(()),
         }

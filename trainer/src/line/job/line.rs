@@ -1,6 +1,7 @@
 //! The runs that a job consists of: epochs in floating point, then epochs with integers.
 
 use anyhow::{Context, Result};
+use converter::quantize::{Bits, USUAL_BITS};
 use converter::record::ModelRecord;
 use converter::{Conversion, Converter};
 use inkling_data::Dataset;
@@ -113,6 +114,10 @@ impl Line<'_> {
         let mut converter = Converter::new(&self.job.name, float_onnx).record(self.record.clone());
         if let Some(plan) = plan {
             converter = converter.exponents(plan.exponents().clone());
+            converter = converter.bits(Bits::Layers(plan.bits().clone()));
+        } else {
+            let asked = self.job.recipe.quantization.as_ref();
+            converter = converter.bits(Bits::Inner(asked.map_or(USUAL_BITS, |asked| asked.bits)));
         }
         Ok(converter.convert(&calibration)?)
     }
