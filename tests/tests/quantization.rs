@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use converter::quantize::{Bits, Exponents};
 use converter::{Conversion, Converter, reference};
 use inkling_data::{Dataset, Split};
 use tests::structures::{ALL, CLASSES, SIDE, network};
@@ -63,43 +62,6 @@ fn check_all(backend: &Backend) {
     }
     let simple = std::fs::read(root().join("models/simple/float.onnx")).expect("it is committed");
     check(backend, "models/simple", &simple, &test).expect("it is one of ours");
-    four_bits(backend, &simple, &test);
-}
-
-/// Layers whose weights have four bits: the graph knows their grid, and the exported file says it.
-fn four_bits(backend: &Backend, onnx: &[u8], images: &Dataset) {
-    let converter = Converter::new("net", onnx).bits(Bits::Inner(4)).exponents(Exponents::new());
-    let conversion = converter.convert(images).expect("it has integers");
-    let bits = |conversion: &Conversion| -> Vec<u8> {
-        conversion
-            .network
-            .layers
-            .iter()
-            .filter_map(|layer| Some(layer.parameters()?.bits))
-            .collect()
-    };
-    assert_eq!(bits(&conversion), [8, 4, 4, 8]);
-    let largest = |conversion: &Conversion| -> Vec<u8> {
-        let weights = conversion.network.layers.iter().filter_map(|layer| layer.parameters());
-        weights.filter_map(|p| p.weights.iter().map(|w| w.unsigned_abs()).max()).collect()
-    };
-    assert!(matches!(largest(&conversion)[..], [8.., 4..=7, 4..=7, 8..]), "they fill their ranges");
-    let readout = read("net", &conversion.float).expect("it is one of ours");
-    let plan = Plan::new(&readout, &conversion.network);
-    assert_eq!(plan.bits(), &conversion.record.bits);
-    let mut rng = fastrand::Rng::with_seed(7);
-    let moved: Vec<f32> = readout.parameters.iter().map(|&p| p * (0.9 + 0.1 * rng.f32())).collect();
-    let ours = graph_logits(backend, &readout, &plan, &moved, images);
-    let rounded = plan.round(&readout.network, &moved);
-    let trained = convert(
-        "four bits, exported",
-        &export::float_onnx(&readout.network, &rounded, Some(&plan)),
-        images,
-    );
-    assert_eq!(bits(&trained), [8, 4, 4, 8], "the record says it");
-    assert_same("four bits, exported", &ours, &integer_logits(&trained, images));
-    let restored = converter::restore(&trained.source, &trained.record, &trained.int8_onnx());
-    assert_eq!(restored.map(|(_, network)| network).ok(), Some(trained.network));
 }
 
 fn convert(name: &str, onnx: &[u8], images: &Dataset) -> Conversion {
