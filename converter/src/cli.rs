@@ -27,7 +27,6 @@ use inkling_data::prepare::{Layout, Polarity};
 use inkling_support::{console, files, names, shell};
 
 use crate::library::{self, LibraryArgs};
-
 use written::{Accuracy, Written};
 
 /// Turns a float ONNX classifier into the integers that firmware-core runs.
@@ -49,10 +48,10 @@ struct Cli {
 enum Command {
     /// Sends a test set to a device and compares every logit with the host's
     Verify(VerifyArgs),
-    /// Lists a model's layers, what they cost, and the boards it fits on; converts nothing
-    Inspect(inspect::InspectArgs),
     /// Builds models that were converted with --emit c as a static library for C and C++
     Library(LibraryArgs),
+    /// Lists a model's layers, what they cost, and the boards it fits on; converts nothing
+    Inspect(inspect::InspectArgs),
 }
 
 /// The main job: a model to model.rs, golden.rs, a model card and, from float ONNX, int8.onnx.
@@ -95,12 +94,6 @@ struct ConvertArgs {
     /// the name that they have in the file [default: the record's, or 8]
     #[arg(long, value_name = "BITS|LAYER=BITS[,…]")]
     bits: Option<Bits>,
-    /// The board that it is for: one without room for it is a warning before anything else
-    #[arg(long, value_name = "NAME", value_parser = inspect::board)]
-    board: Option<String>,
-    /// Print JSON: what was written, accuracy, layers, cost, boards and warnings
-    #[arg(long)]
-    json: bool,
     /// Writes the model in other forms beside model.rs: `blob` is data that firmware_core::blob loads,
     /// to replace a model in the field or to show it in a browser; `c` are headers, of which and
     /// model.rs `converter library` makes a static library
@@ -111,9 +104,26 @@ struct ConvertArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "portable",
           value_parser = PossibleValuesParser::new(LAYOUTS.map(|(name, _)| name)))]
     kernels: Vec<String>,
+    /// The board that it is for: one without room for it is a warning before anything else
+    #[arg(long, value_name = "NAME", value_parser = inspect::board)]
+    board: Option<String>,
+    /// Print JSON: what was written, accuracy, layers, cost, boards and warnings
+    #[arg(long)]
+    json: bool,
+    /// Which samples golden.rs has: `none` leaves out test images whose licence asks for more than
+    /// yours, as MNIST's does (CC BY-SA)
+    #[arg(long, value_name = "WHICH", value_enum, default_value = "images")]
+    golden: Golden,
     /// Convert even if nothing can check that the file is read as what it says
     #[arg(long)]
     unchecked: bool,
+}
+
+/// The samples in golden.rs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Golden {
+    Images,
+    None,
 }
 
 /// A form of a model beside model.rs.
@@ -136,8 +146,8 @@ pub fn run() -> Result<()> {
     match (cli.command, cli.convert) {
         (Some(command), _) => match command {
             Command::Verify(args) => verify(&args),
-            Command::Inspect(args) => inspect::run(&args),
             Command::Library(args) => library::run(&args),
+            Command::Inspect(args) => inspect::run(&args),
         },
         (None, Some(args)) => convert(&args),
         (None, None) => bail!("no model given; see --help"),
@@ -229,12 +239,16 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     for note in &conversion.notes {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
-    let headers = conversion.c_headers(&test);
+    let golden = match args.golden {
+        Golden::Images => test.clone(),
+        Golden::None => test.subset(&[]),
+    };
+    let headers = conversion.c_headers(&golden);
     let forms = forms(args, headers, |layout| conversion.blob(layout)).with_context(at_file)?;
     let names = all_files(&FILES, &forms);
     let _folder = files::prepare_folder(&args.out, &names)?;
     let beside = forms.iter().map(|(name, bytes)| (&name[..], bytes.clone())).collect();
-    conversion.write_with(&args.out, &test, &about, beside)?;
+    conversion.write_with(&args.out, &golden, &about, beside)?;
     let written = Written {
         name: &name,
         folder: &args.out,
@@ -278,6 +292,11 @@ fn import(args: &ConvertArgs, name: &str) -> Result<()> {
     ensure!(
         args.bits.is_none(),
         "{}: it is quantized already; leave out --bits",
+        args.model.display()
+    );
+    ensure!(
+        args.golden == Golden::Images,
+        "{}: its golden samples are noise that nobody owns; leave out --golden",
         args.model.display()
     );
     let bytes = fs::read(&args.model).with_context(at_file)?;
@@ -328,6 +347,8 @@ fn forms(
         }
     }
     if args.emit.contains(&Form::C) {
+        let no_golden = args.golden == Golden::None;
+        let headers = headers.into_iter().take(if no_golden { 1 } else { 2 });
         files.extend(headers.map(|(name, text)| (name, text.into_bytes())));
     }
     Ok(files)

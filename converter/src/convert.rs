@@ -285,16 +285,6 @@ pub fn restore(
     Ok((float, network))
 }
 
-/// A few images of noise.
-fn noise(network: &Network) -> Dataset {
-    const IMAGES: usize = 4;
-    let mut random = Random::new(0, Purpose::Calibration, 0);
-    let input = network.input;
-    let samples = (0..IMAGES * input.size()).map(|_| random.below(256) as u8).collect();
-    let names = labels::numbers(network.classes().max(2));
-    Dataset::new([input.height, input.width, input.channels], samples, vec![0; IMAGES], names)
-}
-
 /// What a float file and the record beside it give.
 pub(crate) fn restored(
     float_onnx: &[u8],
@@ -309,6 +299,16 @@ pub(crate) fn restored(
     set_bits(&mut float, &record.bits);
     let network = quantize(&float, &blank(&float), &record.exponents)?;
     Ok((float, network))
+}
+
+/// A few images of noise.
+fn noise(network: &Network) -> Dataset {
+    const IMAGES: usize = 4;
+    let mut random = Random::new(0, Purpose::Calibration, 0);
+    let input = network.input;
+    let samples = (0..IMAGES * input.size()).map(|_| random.below(256) as u8).collect();
+    let names = labels::numbers(network.classes().max(2));
+    Dataset::new([input.height, input.width, input.channels], samples, vec![0; IMAGES], names)
 }
 
 /// One image without ink: where all exponents are given, calibration decides nothing.

@@ -2,6 +2,8 @@
 
 use bytemuck::Pod;
 
+use crate::arch::{Chosen, Target};
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for u8 {}
@@ -34,7 +36,7 @@ impl Activation for u8 {
 
     #[inline(always)]
     fn saturate(value: i32) -> Self {
-        value.clamp(0, 255) as u8
+        Chosen::unsigned(value)
     }
 }
 
@@ -49,6 +51,6 @@ impl Activation for i8 {
 
     #[inline(always)]
     fn saturate(value: i32) -> Self {
-        value.clamp(-128, 127) as i8
+        Chosen::signed(value)
     }
 }

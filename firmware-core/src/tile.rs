@@ -88,13 +88,13 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
     #[inline(always)]
     fn sums<const STAGED: bool>(
         &self,
-        patch: &mut Patch,
+        (patch, staged): (&mut Patch, &mut [[X; Patch::TAPS]]),
         pixels: [Pixel; 4],
         sums: &mut [[i32; 4]],
     ) {
         let inside = |pixel: &Pixel| self.interior.contains(pixel.row, pixel.column);
         if STAGED && (self.shape.window.dilation[1] != 1 || !pixels.iter().all(inside)) {
-            return self.staged_sums(patch, &pixels, sums);
+            return self.staged_sums(patch, staged, &pixels, sums);
         }
         self.inside_sums(patch, pixels.map(|pixel| pixel.start), sums);
     }
@@ -118,18 +118,31 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
 
     /// The same over copies of what the windows cover.
     #[inline(never)]
-    fn staged_sums(&self, patch: &mut Patch, pixels: &[Pixel; 4], sums: &mut [[i32; 4]]) {
-        let mut staged: Staged<X> = [[X::MIN; Patch::TAPS]; 4];
+    fn staged_sums(
+        &self,
+        patch: &mut Patch,
+        staged: &mut [[X; Patch::TAPS]],
+        pixels: &[Pixel; 4],
+        sums: &mut [[i32; 4]],
+    ) {
         let row = self.row();
         let taps = self.shape.window.kernel[0] * row;
         clear(sums);
+        // Whole rows at a time where the patch has no use for the rest.
+        let mut most = row;
+        while row % 4 == 0 && most + row <= Patch::TAPS {
+            most += row;
+        }
+        if row % 4 != 0 || row > Patch::TAPS {
+            most = Patch::TAPS;
+        }
         let (mut done, mut kernel_row, mut first) = (0, 0, 0);
         while done < taps {
-            let chunk = (taps - done).min(Patch::TAPS);
+            let chunk = (taps - done).min(most);
             let mut at = 0;
             while at < chunk {
                 let len = (row - first).min(chunk - at);
-                for (pixel, staged) in pixels.iter().zip(&mut staged) {
+                for (pixel, staged) in pixels.iter().zip(&mut *staged) {
                     let staged = staged.get_mut(at..at + len).unwrap_or_default();
                     self.stage(pixel, kernel_row, first, staged);
                 }
@@ -160,12 +173,17 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
         }
         let line = self.x.get(iy * width * depth..).unwrap_or_default();
         let line = line.get(..width * depth).unwrap_or_default();
+        let mut begin = (pixel.column * stride[1]).wrapping_sub(left).wrapping_mul(depth);
+        // Most lie on it where some other pixel's do not.
+        let inside = line.get(begin.wrapping_add(first)..);
+        if let (1, Some(x)) = (dilation[1], inside.and_then(|x| x.get(..staged.len()))) {
+            return staged.iter_mut().zip(x).for_each(|(staged, x)| *staged = *x);
+        }
         // Whole kernel rows where pixels lie side by side, else one pixel after the other.
         let (run, gap) = match dilation[1] {
             1 => (self.row(), 0),
             dilation => (depth, (dilation - 1) * depth),
         };
-        let mut begin = (pixel.column * stride[1]).wrapping_sub(left).wrapping_mul(depth);
         while first >= run {
             first -= run;
             begin = begin.wrapping_add(run + gap);
@@ -209,12 +227,13 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
     ) {
         let [height, width, depth] = self.shape.output;
         let mut patch = Patch::new();
+        let staged: &mut [_] = if STAGED { &mut [[X::MIN; Patch::TAPS]; 4] } else { &mut [] };
         let mut walk = self.walk();
         let (mut done, pixels) = (0, height * width);
         loop {
             let mut following = walk;
             let tile = [(); 4].map(|()| self.step(&mut following));
-            self.sums::<STAGED>(&mut patch, tile, sums);
+            self.sums::<STAGED>((&mut patch, &mut *staged), tile, sums);
             self.store(sums, finish, y.get_mut(done * depth..).unwrap_or_default());
             if done + 4 >= pixels {
                 return;
@@ -261,7 +280,8 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
             }
             pixel
         });
-        self.sums::<true>(&mut Patch::new(), tile, sums);
+        let mut staged: Staged<X> = [[X::MIN; Patch::TAPS]; 4];
+        self.sums::<true>((&mut Patch::new(), &mut staged), tile, sums);
         for (n, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
             let channels =
                 sums.iter().zip(self.bias).zip(self.weights.sums.iter().zip(self.requantize));
@@ -319,6 +339,7 @@ impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
     ) {
         let [_, width, depth] = pool.output;
         let mut patch = Patch::new();
+        let staged: &mut [_] = if STAGED { &mut [[X::MIN; Patch::TAPS]; 4] } else { &mut [] };
         let Window { kernel, stride, .. } = pool.window;
         for (py, y) in y.chunks_exact_mut((width * depth).max(1)).enumerate() {
             for (px, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
@@ -326,7 +347,7 @@ impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
                     let [top, left] = [py * stride[0], px * stride[1]];
                     let rows = [top, top + kernel[0] - 1];
                     let columns = [left, left + kernel[1] - 1];
-                    self.sums::<STAGED>(&mut patch, self.tile(rows, columns), sums);
+                    self.sums::<STAGED>((&mut patch, &mut *staged), self.tile(rows, columns), sums);
                     self.largest::<Y, false>(sums, y);
                     continue;
                 }
@@ -341,7 +362,11 @@ impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
                         let right = (left + 1).min(columns.len - 1);
                         let rows = [top, bottom].map(|row| rows.input + row * down);
                         let columns = [left, right].map(|column| columns.input + column * across);
-                        self.sums::<STAGED>(&mut patch, self.tile(rows, columns), sums);
+                        self.sums::<STAGED>(
+                            (&mut patch, &mut *staged),
+                            self.tile(rows, columns),
+                            sums,
+                        );
                         self.largest::<Y, true>(sums, y);
                     }
                 }

@@ -212,6 +212,11 @@ fn on(core: &str, kernels: &str) {
     let cost = cost.unwrap_or_else(|error| panic!("{}: {error}", core.name));
     let theirs = reference::all_logits(network, &images).concat();
     assert!(cost.logits() == theirs, "{}: other logits than the host's", core.name);
+    let _ = std::fs::remove_dir_all(folder);
+    // Another build of the firmware: once is enough.
+    if kernels != "armv7em" {
+        return;
+    }
     let model = tests::root().join("models/simple");
     let model = model.canonicalize().expect("it is committed");
     let code = core.cost(&toolchain, &model, &inputs, size).expect("it runs");
@@ -230,7 +235,6 @@ fn on(core: &str, kernels: &str) {
         code.stack
     );
     assert!(cost.instructions < code.instructions * 5 / 4, "{}: a quarter more", core.name);
-    let _ = std::fs::remove_dir_all(folder);
 }
 
 #[test]

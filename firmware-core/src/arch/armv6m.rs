@@ -40,6 +40,20 @@ impl Target for Chosen {
         divide::divide(value, bits)
     }
 
+    // Without an instruction that saturates, one comparison for the most, which fit.
+    #[cfg(kernels = "armv6m")]
+    #[inline(always)]
+    fn unsigned(value: i32) -> u8 {
+        if value as u32 <= 255 { value as u8 } else { !(value >> 31) as u8 }
+    }
+
+    #[cfg(kernels = "armv6m")]
+    #[inline(always)]
+    fn signed(value: i32) -> i8 {
+        let fits = (value.wrapping_add(128) as u32) <= 255;
+        if fits { value as i8 } else { ((value >> 31) ^ 127) as i8 }
+    }
+
     #[inline(always)]
     fn conv2d<X: Activation, R: Copy, Y>(
         convolution: &Convolution<X, R>,

@@ -124,6 +124,18 @@ pub(crate) trait Target {
         requantize::divide(value, bits)
     }
 
+    /// The nearest value from 0 to 255.
+    #[inline(always)]
+    fn unsigned(value: i32) -> u8 {
+        value.clamp(0, 255) as u8
+    }
+
+    /// The nearest value from -128 to 127.
+    #[inline(always)]
+    fn signed(value: i32) -> i8 {
+        value.clamp(-128, 127) as i8
+    }
+
     /// Convolution; `finish` makes an output of an accumulator and its channel's requantization.
     /// `staged` says whether some window may reach beyond the input or have gaps between its
     /// pixels; `sums` is scratch, one element per output channel.

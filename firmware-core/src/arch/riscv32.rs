@@ -65,6 +65,18 @@ impl Target for Chosen {
     const TAIL: usize = BLOCK;
     const WEIGHT_SUMS: bool = true;
 
+    // Without an instruction that saturates, one comparison for the most, which fit.
+    #[inline(always)]
+    fn unsigned(value: i32) -> u8 {
+        if value as u32 <= 255 { value as u8 } else { !(value >> 31) as u8 }
+    }
+
+    #[inline(always)]
+    fn signed(value: i32) -> i8 {
+        let fits = (value.wrapping_add(128) as u32) <= 255;
+        if fits { value as i8 } else { ((value >> 31) ^ 127) as i8 }
+    }
+
     #[inline(always)]
     fn conv2d<X: Activation, R: Copy, Y>(
         convolution: &Convolution<X, R>,
@@ -144,13 +156,21 @@ pub(super) fn accumulate(
 ) {
     let pairs = taps.div_ceil(2).min(TAPS / 2);
     let (blocks, rest) = sums.split_at_mut(sums.len() / BLOCK * BLOCK);
-    let job = Job { x: patch.as_ptr(), pairs };
-    for (block, sums) in blocks.chunks_exact_mut(BLOCK).enumerate() {
-        let at = (block * total + first) * BLOCK;
-        let Some(weights) = weights.get(at..at + pairs * 2 * BLOCK) else { return };
-        // SAFETY: the routine reads `pairs * 2` pairs of words of the patch, which holds that
-        // many; all of `weights`; and it reads and writes the four elements of `sums`. It keeps to the procedure call standard.
-        unsafe { accumulate4(&job, weights.as_ptr(), sums.as_mut_ptr()) };
+    let job = Job {
+        x: patch.as_ptr(),
+        pairs,
+        step: (total * BLOCK).wrapping_sub(pairs * 2 * BLOCK),
+        end: blocks.as_ptr_range().end,
+    };
+    if let Some(last) = (blocks.len() / BLOCK).checked_sub(1) {
+        let Some(weights) = weights.get(first * BLOCK..) else { return };
+        if weights.len() < (last * total + pairs * 2) * BLOCK {
+            return;
+        }
+        // SAFETY: the routine reads `pairs * 2` pairs of words of the patch, which holds that many; as
+        // many weights of every block, the last of which was just seen to be there; and it reads and
+        // writes the elements of `blocks`, a multiple of four. It keeps to the procedure call standard.
+        unsafe { accumulate4(&job, weights.as_ptr(), blocks.as_mut_ptr()) };
     }
     for (channel, sums) in rest.iter_mut().enumerate() {
         let at = (blocks.len() + channel) * total + first;
@@ -165,6 +185,10 @@ pub(super) fn accumulate(
 struct Job {
     x: *const [u32; 2],
     pairs: usize,
+    /// Bytes from where one block's weights end to where the next one's begin.
+    step: usize,
+    /// Where the last block's sums end.
+    end: *const [i32; 4],
 }
 
 unsafe extern "C" {
@@ -361,10 +385,12 @@ routine!(
     "sw s9, 40(sp)",
     "sw s10, 44(sp)",
     "sw s11, 48(sp)",
-    "sw a2, 52(sp)",
+    "sw a0, 52(sp)",
+    "lui t5, 8",
+    "2:", // a block
+    "sw a2, 56(sp)",
     "lw t0, 4(a0)", // pairs
     "lw a0, 0(a0)", // x
-    "lui t5, 8",
     "lw s4, 0(a2)",
     "lw s5, 4(a2)",
     "lw s6, 8(a2)",
@@ -396,7 +422,7 @@ routine!(
     "addi t0, t0, -2",
     "bnez t0, 3b",
     "4:",
-    "lw t1, 52(sp)",
+    "lw t1, 56(sp)",
     "sw s4, 0(t1)",
     "sw s5, 4(t1)",
     "sw s6, 8(t1)",
@@ -413,6 +439,12 @@ routine!(
     "sw a7, 52(t1)",
     "sw t6, 56(t1)",
     "sw ra, 60(t1)",
+    "lw a0, 52(sp)",
+    "lw t2, 8(a0)",  // step
+    "lw t3, 12(a0)", // end
+    "addi a2, t1, 64",
+    "add a1, a1, t2",
+    "bne a2, t3, 2b",
     "lw ra, 0(sp)",
     "lw s0, 4(sp)",
     "lw s1, 8(sp)",

@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::Cursor;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
+use converter::emit::blob::Aligned;
 use converter::prove::{Proof, ProofError, ReadingError};
 use converter::record::ModelRecord;
 use converter::{Converter, read};
 use fastrand::Rng;
+use firmware_core::blob::{Layout, Model as BlobModel, crc32};
 use inkling_data::read::{Options, idx, open, read_picture};
 use inkling_protocol::{
     FrameReader, Packed, Reply, Request, decode, encode, encoded_len, packed_len, request_len,
@@ -21,7 +24,7 @@ use trainer::line::sweep::Plan;
 
 use super::{Target, mutate};
 use crate::kinds::{self, CLASSES, SIDE};
-use crate::{random_images, scratch};
+use crate::{random_images, scratch, structures};
 
 /// One of each.
 pub fn all() -> Vec<Box<dyn Target>> {
@@ -35,7 +38,55 @@ pub fn all() -> Vec<Box<dyn Target>> {
         Box::new(Checkpoints::new()),
         Box::new(Folder::new()),
         Box::new(Frames),
+        Box::new(Blobs),
     ]
+}
+
+/// A blob of every structure.
+static BLOBS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let images = random_images(6, 4, SIDE, SIDE, CLASSES);
+    let of = |structure| {
+        let onnx = structures::network(structure, 1, 17);
+        let conversion = Converter::new("net", &onnx).convert(&images).expect("it converts");
+        conversion.blob(Layout::PORTABLE).expect("it has a blob")
+    };
+    structures::ALL.into_iter().map(of).collect()
+});
+
+/// Blobs with a right checksum: they are refused, or run within what is theirs.
+struct Blobs;
+
+impl Target for Blobs {
+    fn name(&self) -> &'static str {
+        "blobs"
+    }
+
+    fn corpus(&self) -> Vec<Vec<u8>> {
+        BLOBS.clone()
+    }
+
+    fn run(&mut self, input: &[u8]) -> Result<(), String> {
+        let mut blob = input.to_vec();
+        // As it is, and with length and checksum that fit: else little would be reached.
+        for _ in 0..2 {
+            let aligned = Aligned::new(&blob);
+            if let Ok(model) = BlobModel::load(aligned.bytes())
+                && model.macs() < 1 << 22
+                && model.arena_words() < 1 << 20
+            {
+                let mut arena = vec![0; model.arena_words()];
+                let input = vec![7; model.input().len()];
+                model.infer(&input, &mut arena, &mut ()).map_err(|error| error.to_string())?;
+            }
+            blob.truncate(blob.len() / 4 * 4);
+            let Some(end) = blob.len().checked_sub(4).filter(|end| *end >= 20) else { break };
+            let length = (blob.len() as u32).to_le_bytes();
+            blob[16..20].copy_from_slice(&length);
+            let crc = crc32(&blob[..end]).to_le_bytes();
+            blob[end..].copy_from_slice(&crc);
+        }
+        Ok(())
+    }
 }
 
 fn small_kinds() -> Vec<Vec<u8>> {
