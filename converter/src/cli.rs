@@ -19,6 +19,7 @@ use converter::imported::ImportedModel;
 use converter::inspect::{Fit, Inspection};
 use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
+use converter::quantize::Bits;
 use converter::quantized::QuantizedNetwork;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
@@ -95,6 +96,10 @@ struct ConvertArgs {
     /// few rows of them
     #[arg(long, value_name = "time|memory", default_value = "time")]
     favour: FavourArg,
+    /// Bits of weights: 4 for all layers with weights but the first and the last one, other bits for
+    /// layers by the name that they have in the file [default: the record's, or 8]
+    #[arg(long, value_name = "4|LAYER=4[,…]")]
+    bits: Option<Bits>,
     /// Writes the model in other forms beside model.rs: `blob` is data that firmware_core::blob loads,
     /// to replace a model in the field or to show it in a browser; `c` are headers, of which and
     /// model.rs `converter library` makes a static library
@@ -222,6 +227,9 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         if let Some(pixels) = &pixels {
             converter = converter.pixel_scale(pixels.clone());
         }
+        if let Some(bits) = &args.bits {
+            converter = converter.bits(bits.clone());
+        }
         match record {
             Some(record) => converter.record(record),
             None => converter,
@@ -326,6 +334,11 @@ fn import(
     ensure!(
         args.calibration.is_none(),
         "{}: it is quantized already; leave out --calibration",
+        args.model.display()
+    );
+    ensure!(
+        args.bits.is_none(),
+        "{}: it is quantized already; leave out --bits",
         args.model.display()
     );
     ensure!(

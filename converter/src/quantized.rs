@@ -207,6 +207,8 @@ pub struct Parameters {
     pub weights: Vec<i8>,
     /// In units of the accumulator.
     pub bias: Vec<i32>,
+    /// Of each weight: 8, or 4 for weights from −7 to 7.
+    pub bits: u8,
     /// Exponent of each output channel's weights; empty where others quantized them.
     pub weight_exponents: Vec<i32>,
     pub requantization: Requantization,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use converter::quantize::{Bits, LayerBits, USUAL_BITS};
 use converter::{Conversion, Converter, reference};
 use inkling_data::{Dataset, Split};
 use tests::structures::{ALL, CLASSES, SIDE, network};
@@ -64,16 +65,29 @@ fn check_all(backend: &Backend) {
     check(backend, "models/simple", &simple, &test).expect("it is one of ours");
 }
 
-fn convert(name: &str, onnx: &[u8], images: &Dataset) -> Conversion {
-    Converter::new("net", onnx).convert(images).unwrap_or_else(|error| panic!("{name}: {error}"))
+fn convert(name: &str, converter: Converter, images: &Dataset) -> Conversion {
+    converter.convert(images).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn check(backend: &Backend, name: &str, onnx: &[u8], images: &Dataset) -> Result<(), ReadoutError> {
-    let conversion = convert(name, onnx, images);
+    for inner in [USUAL_BITS, 4] {
+        let bits = Bits::new(inner, LayerBits::new());
+        let conversion = convert(name, Converter::new("net", onnx).bits(bits), images);
+        check_conversion(backend, &format!("{name}, {inner} bits"), &conversion, images)?;
+    }
+    Ok(())
+}
+
+fn check_conversion(
+    backend: &Backend,
+    name: &str,
+    conversion: &Conversion,
+    images: &Dataset,
+) -> Result<(), ReadoutError> {
     let readout = read("net", &conversion.float)?;
     let plan = Plan::new(&readout, &conversion.network);
     let ours = graph_logits(backend, &readout, &plan, &readout.parameters, images);
-    assert_same(name, &ours, &integer_logits(&conversion, images));
+    assert_same(name, &ours, &integer_logits(conversion, images));
 
     // Parameters that are on no grid, as after some training; none larger, so that the accumulators
     // of these untrained networks stay within their bound.
@@ -84,7 +98,9 @@ fn check(backend: &Backend, name: &str, onnx: &[u8], images: &Dataset) -> Result
     let again = graph_logits(backend, &readout, &plan, &rounded, images);
     assert_same(&format!("{name}, rounded"), &again, &ours);
     let exported = export::float_onnx(&readout.network, &rounded, Some(&plan));
-    let trained = convert(name, &exported, images);
+    // The record in the file says the exponents and the bits.
+    let trained = convert(name, Converter::new("net", &exported), images);
+    assert_eq!(trained.record.bits, conversion.record.bits, "{name}");
     assert_same(&format!("{name}, exported"), &ours, &integer_logits(&trained, images));
     Ok(())
 }

@@ -279,7 +279,14 @@ impl Job {
                 let parameters = network.initial_parameters(self.seed);
                 Beginning { network, parameters, rates: None }
             }
-            Source::Model(pretrained) => pretrained.beginning(&sets.images, self.seed)?,
+            Source::Model(pretrained) => {
+                let mut beginning = pretrained.beginning(&sets.images, self.seed)?;
+                // What the recipe says counts more than what the model was trained for before.
+                if self.recipe.quantization.as_ref().is_some_and(|asked| asked.bits.is_some()) {
+                    beginning.network.bits.clear();
+                }
+                beginning
+            }
             Source::Usual { .. } => bail!("the network is chosen once the data are read"),
         };
         beginning.network.name.clone_from(&self.name);
