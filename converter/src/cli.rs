@@ -20,7 +20,7 @@ use converter::inspect::{Fit, Inspection};
 use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
 use converter::quantize::Bits;
-use converter::quantized::QuantizedNetwork;
+use converter::quantized::{QuantizedLayer, QuantizedNetwork};
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, Favour, qdq, read, tflite};
@@ -143,6 +143,16 @@ impl ConvertArgs {
         match self.favour {
             FavourArg::Time => Favour::Time,
             FavourArg::Memory => Favour::Memory,
+        }
+    }
+
+    /// Says so if a blob has no packed weights.
+    fn note_bits(&self, network: &QuantizedNetwork) {
+        let packed = |layer: &QuantizedLayer| layer.parameters().is_some_and(|it| it.bits == 4);
+        if self.emit.contains(&Form::Blob) && network.layers.iter().any(packed) {
+            console::note(format_args!(
+                "weights of 4 bits take a byte each in a blob; they are packed in model.rs"
+            ));
         }
     }
 
@@ -281,6 +291,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
     args.note_favour(&conversion.arena);
+    args.note_bits(&conversion.network);
     let golden = match args.golden {
         Golden::Images => test.clone(),
         Golden::None => test.subset(&[]),

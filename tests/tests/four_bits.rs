@@ -95,7 +95,7 @@ fn layers_are_chosen_by_name() {
     let (others, expected): (Vec<_>, Vec<_>) = (names(&others), names(&all[1..]));
     assert_eq!(others, expected);
 
-    let error = of("nowhere=4").expect_err("there is no such layer").to_string();
+    let error = of("nowhere=4").err().expect("there is no such layer").to_string();
     assert!(
         error.contains("'nowhere'") && error.contains(name) && !error.contains('\n'),
         "{error}"
@@ -123,6 +123,6 @@ fn grouped_convolutions_keep_eight_bits() {
     let (structure, seed, name) = found.expect("some structure has one");
     let bits = format!("{name}=4").parse::<Bits>().expect("it is a choice");
     let error = Converter::new("net", &network(structure, seed, 17)).bits(bits).convert(&images);
-    let error = error.expect_err("it is refused").to_string();
+    let error = error.err().expect("it is refused").to_string();
     assert!(error.contains(&name) && error.contains("grouped convolution"), "{error}");
 }

@@ -144,8 +144,8 @@ impl Core {
     pub fn check(&self, toolchain: &Toolchain, seed: &str) -> Result<(), String> {
         let scratch = crate::scratch(&format!("check-{}", self.slug()));
         let release = self.build(toolchain, self.check, &[("COUNTS_SEED", Path::new(seed))])?;
-        // Two programs, because all shapes in one do not fit into the smallest flash.
-        for program in ["check-known", "check-random"] {
+        // Several programs, because all shapes in one do not fit into the smallest flash.
+        for program in ["check-known", "check-random", "check-four-bits"] {
             let said = self.check.run(&release.join(program), &scratch, &[])?;
             if said.trim() != "checked" {
                 return Err(format!("{}: {program}: {}", self.name, said.trim()));

@@ -1,0 +1,96 @@
+//! Whole networks with weights of four bits, packed: exact in the generated code on the host and on
+//! emulated cores, half as large, and not slower than the same networks with eight.
+
+use converter::quantize::{Bits, LayerBits};
+use converter::{Conversion, Favour, reference};
+use inkling_data::Dataset;
+use tests::generated::{self, Program};
+use tests::mcu::{CORES, Toolchain};
+use tests::networks::{REFERENCES, Reference};
+use tests::scratch;
+use tests::structures::{ALL, CLASSES, SIDE, network};
+
+fn bits(inner: u8) -> Bits {
+    Bits::new(inner, LayerBits::new())
+}
+
+fn reference(name: &str) -> &'static Reference {
+    REFERENCES.iter().find(|network| network.name == name).expect("a network of the list")
+}
+
+/// Three inputs: zeros, ones everywhere, and random ones.
+fn inputs(network: &Reference) -> Dataset {
+    network.samples(2).subset(&[0, 1, 2])
+}
+
+/// Compares a network's logits on a core, whole and row by row, and its instructions, in percent of those
+/// with eight bits.
+fn on_core(core: &str, name: &str, most_percent: u64) {
+    let what = format!("weights of four bits on {core}");
+    let Some(toolchain) = Toolchain::or_skip(&what) else { return };
+    let core = CORES.iter().find(|known| known.name == core).expect("a core of the list");
+    let network = reference(name);
+    let inputs = inputs(network);
+    let bytes = inputs.batch(0..inputs.len());
+    let cost = |inner: u8, favour: Favour| {
+        let folder = scratch(&format!("four-bits-{}-{name}-{inner}", core.name));
+        let conversion = network.convert_with(favour, bits(inner));
+        conversion.write(&folder, &inputs, "").expect("the scratch folder takes it");
+        let cost = core
+            .cost(&toolchain, &folder, &bytes, inputs.image_size())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let expected = reference::all_logits(&conversion.network, &inputs).concat();
+        assert!(cost.logits() == expected, "{name}, {inner} bits, {favour:?}");
+        // What the report counts is what lies in flash, but for sums of weights and the like.
+        let said = conversion.network.parameter_bytes() as u64;
+        assert!((said..said + said / 4).contains(&cost.weights), "{said} of {}", cost.weights);
+        let _ = std::fs::remove_dir_all(&folder);
+        cost
+    };
+    let (eight, four) = (cost(8, Favour::Time), cost(4, Favour::Time));
+    let percent = four.instructions * 1000 / eight.instructions;
+    println!(
+        "{name} on {}: {} -> {} instructions ({}.{} %), weights {} -> {} bytes, kernels {} -> {}, \
+         stack {} -> {}",
+        core.name,
+        eight.instructions,
+        four.instructions,
+        percent / 10,
+        percent % 10,
+        eight.weights,
+        four.weights,
+        eight.kernels,
+        four.kernels,
+        eight.stack,
+        four.stack
+    );
+    for (index, (eight, four)) in eight.layers.iter().zip(&four.layers).enumerate() {
+        println!("  layer {index}: {eight} -> {four}");
+    }
+    assert!(percent <= most_percent * 10, "{name} on {}: {percent} per mille", core.name);
+    assert!(four.weights * 100 < eight.weights * 70, "{} of {}", four.weights, eight.weights);
+    cost(4, Favour::Memory);
+}
+
+#[test]
+fn cortex_m0() {
+    on_core("Cortex-M0", "mnist5", 100);
+    on_core("Cortex-M0", "kws", 100);
+}
+
+#[test]
+fn cortex_m3() {
+    on_core("Cortex-M3", "mnist5", 100);
+}
+
+#[test]
+fn cortex_m4() {
+    on_core("Cortex-M4F", "mnist5", 110);
+    on_core("Cortex-M4F", "kws", 110);
+}
+
+#[test]
+fn rv32imc() {
+    on_core("RV32IMC", "mnist5", 100);
+    on_core("RV32IMC", "kws", 100);
+}
