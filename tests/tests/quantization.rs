@@ -34,9 +34,10 @@ fn check_all(backend: &Backend) {
     let images = random_images(2, 40, SIDE, SIDE, CLASSES);
     let mut refused = BTreeSet::new();
     for structure in ALL {
-        for seed in 0..4 {
+        for (seed, bits) in [(0, 8), (1, 8), (2, 8), (3, 8), (0, 4)] {
             let onnx = network(structure, seed, 17);
-            if let Err(error) = check(backend, &format!("{structure:?}, {seed}"), &onnx, &images) {
+            let name = format!("{structure:?}, {seed}, {bits} bits");
+            if let Err(error) = check(backend, &name, (&onnx, bits), &images) {
                 refused.insert(format!("{structure:?}: {error}"));
             }
         }
@@ -59,35 +60,31 @@ fn check_all(backend: &Backend) {
         let preset = Description::named(name).and_then(|preset| preset.build([1, 28, 28], 10));
         let preset = preset.unwrap_or_else(|error| panic!("{name}: {error}"));
         let onnx = export::float_onnx(&preset, &preset.initial_parameters(3), None);
-        check(backend, name, &onnx, &test).unwrap_or_else(|error| panic!("{name}: {error}"));
+        check(backend, name, (&onnx, USUAL_BITS), &test)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let simple = std::fs::read(root().join("models/simple/float.onnx")).expect("it is committed");
-    check(backend, "models/simple", &simple, &test).expect("it is one of ours");
+    for bits in [USUAL_BITS, 4] {
+        check(backend, "models/simple", (&simple, bits), &test).expect("it is one of ours");
+    }
 }
 
 fn convert(name: &str, converter: Converter, images: &Dataset) -> Conversion {
     converter.convert(images).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn check(backend: &Backend, name: &str, onnx: &[u8], images: &Dataset) -> Result<(), ReadoutError> {
-    for inner in [USUAL_BITS, 4] {
-        let bits = Bits::new(inner, LayerBits::new());
-        let conversion = convert(name, Converter::new("net", onnx).bits(bits), images);
-        check_conversion(backend, &format!("{name}, {inner} bits"), &conversion, images)?;
-    }
-    Ok(())
-}
-
-fn check_conversion(
+fn check(
     backend: &Backend,
     name: &str,
-    conversion: &Conversion,
+    (onnx, inner): (&[u8], u8),
     images: &Dataset,
 ) -> Result<(), ReadoutError> {
+    let bits = Bits::new(inner, LayerBits::new());
+    let conversion = convert(name, Converter::new("net", onnx).bits(bits), images);
     let readout = read("net", &conversion.float)?;
     let plan = Plan::new(&readout, &conversion.network);
     let ours = graph_logits(backend, &readout, &plan, &readout.parameters, images);
-    assert_same(name, &ours, &integer_logits(conversion, images));
+    assert_same(name, &ours, &integer_logits(&conversion, images));
 
     // Parameters that are on no grid, as after some training; none larger, so that the accumulators
     // of these untrained networks stay within their bound.

@@ -133,10 +133,10 @@ pub(crate) trait Target {
     /// How weights of four bits lie in a filter.
     #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
     const NIBBLES: Arrangement = Arrangement::NATURAL;
-    /// Outputs of a fully connected layer with weights of four bits whose weights lie side by side: 0
+    /// Outputs of a fully connected layer with weights of four bits whose weights lie side by side: 1
     /// is the natural order, 2 two bytes of each in turn, 4 four bytes.
     #[cfg_attr(kernels = "x86_64", allow(dead_code))]
-    const NIBBLE_ROWS: usize = 0;
+    const NIBBLE_ROWS: usize = 1;
 
     /// Division by 2^`bits`, 0 to 31 of them, rounding half to even.
     #[inline(always)]

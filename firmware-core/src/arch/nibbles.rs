@@ -5,7 +5,9 @@ use super::weights::{WeightSum, Weights, sums};
 use super::{Chosen, Target};
 #[cfg(kernels)]
 use super::{Cursor, Patch};
-use crate::kernels::{self, Filters, requantized};
+#[cfg(kernels)]
+use crate::kernels;
+use crate::kernels::{Filters, requantized};
 use crate::nibbles::{Arrangement, Nibbles, filter_bytes, unpack};
 use crate::{Activation, Requantize};
 
@@ -21,6 +23,7 @@ pub struct PackedConvolution<const OC: usize, const BYTES: usize> {
 }
 
 impl<const OC: usize, const BYTES: usize> PackedConvolution<OC, BYTES> {
+    #[allow(clippy::modulo_one)]
     pub(crate) const fn new<const KH: usize, const KW: usize, const IC: usize>(
         weights: [[[[i8; IC]; KW]; KH]; OC],
     ) -> Self {
@@ -116,13 +119,15 @@ impl ConvolutionFilters for Packed<'_> {
 pub struct PackedConnected<const BYTES: usize>(Words<BYTES>);
 
 impl<const BYTES: usize> PackedConnected<BYTES> {
+    // Where it is 1, nothing is left over.
+    #[allow(clippy::modulo_one)]
     pub(crate) const fn new<const OUT: usize, const IN: usize>(weights: [[i8; IN]; OUT]) -> Self {
         const ROWS: usize = Chosen::NIBBLE_ROWS;
         // Bytes of a row that lie together.
         const RUN: usize = if ROWS == 2 { 2 } else { 4 };
         const ORDER: Arrangement = Chosen::NIBBLES;
         let len = filter_bytes(IN);
-        let blocked = if ROWS == 0 { 0 } else { OUT / ROWS * ROWS };
+        let blocked = OUT / ROWS * ROWS;
         let mut bytes = [0; BYTES];
         let mut i = 0;
         // Whole groups, so that what is behind the last weight of a row is a zero too.
