@@ -448,7 +448,8 @@ fn pixel_scale(args: &ConvertArgs, record: Option<&ModelRecord>) -> Result<Optio
 
 /// The command that makes the model again, from what was typed.
 fn command(name: &str) -> String {
-    let mut words: Vec<String> = ["cargo", "run", "-p", "converter", "--"].map(String::from).into();
+    let mut words: Vec<String> =
+        ["cargo", "run", "--bin", "converter", "--"].map(String::from).into();
     // The name follows from the folder, which may be another next time.
     let typed = shell::typed(std::env::args().skip(1), &["--name"], &[]);
     words.extend(typed);

@@ -256,7 +256,7 @@ impl<'a> Converter<'a> {
         let name = &self.name;
         let favour = self.favour.option();
         format!(
-            "cargo run -p converter -- float.onnx --name {name}{favour} --calibration DATA --out ."
+            "cargo run --bin converter -- float.onnx --name {name}{favour} --calibration DATA --out ."
         )
     }
 }

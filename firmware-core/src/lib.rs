@@ -85,7 +85,7 @@ pub use flatten::flatten;
 pub use float_add::FloatAdd;
 pub use float_mean::FloatMean;
 pub use float_scale::FloatScale;
-pub use info::{LayerInfo, LayerKind, ModelInfo};
+pub use info::{LayerInfo, LayerKind, MODEL_SCHEMA, ModelInfo};
 pub use kernels::{argmax, softmax};
 pub use layers::{
     Add, AveragePool2d, AveragePool2dInside, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise,

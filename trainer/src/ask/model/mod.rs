@@ -7,7 +7,6 @@
 
 mod trace;
 
-use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use converter::emit::Origin;
 use converter::emit::blob::{self, BlobEmitError};
 use converter::lower;
 use converter::quantized::{QuantizedNetwork, Scale};
+use converter::record::pixels::{PixelInput, UNKNOWN_PIXELS};
 use converter::record::{self, ModelRecord, RecordFileError};
 use converter::{evaluate, imported, qdq, reference, tflite};
 use firmware_core::blob::Layout;
@@ -45,8 +45,7 @@ pub struct Model {
     /// Nothing where the model came as integers.
     float: Option<lower::Network>,
     int8: QuantizedNetwork,
-    /// What a pixel becomes in each channel of the input; nothing where it is taken as it is.
-    pixels: Option<Vec<[u8; 256]>>,
+    pixels: PixelInput,
 }
 
 /// The probabilities of all classes for every image of a data set.
@@ -120,14 +119,8 @@ impl Model {
                 return Err(unusable(record::FILE, what));
             }
         };
-        let pixels = match int8.input_format.scale {
-            Scale::PowerOfTwo(_) => None,
-            Scale::Affine { .. } => {
-                let scale = record.inputs.first().and_then(|input| input.preparation.pixel_scale());
-                let scale = scale.ok_or_else(|| unusable(source_file, UNKNOWN_PIXELS.into()))?;
-                Some(record::pixels::tables(&scale, int8.input_format, int8.input.channels))
-            }
-        };
+        let pixels = PixelInput::of(&record, &int8)
+            .ok_or_else(|| unusable(source_file, UNKNOWN_PIXELS.into()))?;
         let name =
             folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
         let converter::graph::Shape { height, width, channels } = int8.input;
@@ -159,15 +152,7 @@ impl Model {
     }
 
     fn logits(&self, pixels: &[u8]) -> Vec<i32> {
-        reference::logits(&self.int8, &self.input(pixels))
-    }
-
-    /// The bytes of the input for an image.
-    fn input<'p>(&self, pixels: &'p [u8]) -> Cow<'p, [u8]> {
-        let Some(tables) = &self.pixels else { return pixels.into() };
-        let byte =
-            |(index, &pixel): (usize, &u8)| tables[index % self.channels][usize::from(pixel)];
-        pixels.iter().enumerate().map(byte).collect()
+        reference::logits(&self.int8, &self.pixels.bytes(pixels))
     }
 
     /// What the integers' logits for one image mean: the softmax of the values they stand for. A zero
@@ -232,7 +217,7 @@ impl Model {
         if image.len() != expected.iter().product::<usize>() {
             return Err(ModelError::Size { folder, found: [1, image.len(), 1], expected });
         }
-        Ok(trace::run(&self.int8, &self.input(image)))
+        Ok(trace::run(&self.int8, &self.pixels.bytes(image)))
     }
 
     /// Brings a data set's classes into the order of the model's, by their names.
@@ -290,10 +275,6 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     powers.into_iter().map(|power| power / sum).collect()
 }
 
-const UNKNOWN_PIXELS: &str = "does not say how pixels become its input, whose range is none of the usual; \
-                              convert it again with --pixel-divisor, --mean and --deviation as in its \
-                              training";
-
 const OTHER_FILE: &str = "is not the file that the record of the model is about; it was changed, or \
                           the writing of the folder was interrupted: make the model anew";
 
@@ -311,7 +292,7 @@ pub enum ModelError {
     Unusable { path: PathBuf, what: String },
     #[error(
         "{0}: has no record of the model ({file}), as an older Inkling left it; make it anew: cargo \
-         run -p converter -- {1} --calibration DATA --out {2}",
+         run --bin converter -- {1} --calibration DATA --out {2}",
         folder.display(),
         shell::word(&folder.join("float.onnx").display().to_string()),
         shell::word(&folder.display().to_string()),
@@ -320,7 +301,7 @@ pub enum ModelError {
     NoRecord { folder: PathBuf },
     #[error(
         "{}: is a file, and --model needs the folder of a finished model; this makes one: cargo run \
-         -p converter -- {} --calibration DATA --out DIR",
+         --bin converter -- {} --calibration DATA --out DIR",
         path.display(), shell::word(&path.display().to_string())
     )]
     File { path: PathBuf },
