@@ -67,8 +67,7 @@ impl Line<'_> {
         let rates = beginning.rates;
         let trained = self.stage(&float, &beginning)?;
         let float_onnx = export::float_onnx(&beginning.network, &trained.parameters, None);
-        let asked = recipe.quantization.as_ref().and_then(|asked| asked.bits);
-        let bits = Bits::new(asked.unwrap_or(USUAL_BITS), beginning.network.bits.clone());
+        let bits = self.job.bits(&beginning.network);
         let conversion = self.convert(&float_onnx, bits, None)?;
         let Some(recipe) = recipe.with_integers() else {
             return Ok(Finished { float_onnx, conversion, trained, before_integers: None });

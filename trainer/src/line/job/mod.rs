@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use converter::doubts::Answers;
 use converter::prove::Proof;
+use converter::quantize::{Bits, USUAL_BITS};
 use converter::record::{self, SplitRecord};
 use firmware_core::argmax;
 use inkling_support::console;
@@ -21,7 +22,7 @@ use inkling_support::files::write_atomically;
 use crate::ask::metrics::Confusion;
 use crate::learn::backend::{Backend, Choice};
 use crate::learn::batches::class_weights;
-use crate::learn::network::{self, Description};
+use crate::learn::network::{self, Description, Network};
 use crate::learn::recipe::Recipe;
 use crate::learn::training::{Checkpoint, Identity, exported_predictions};
 use crate::line::summary::{Summary, about};
@@ -308,6 +309,12 @@ impl Job {
             text.push_str(&format!(", {count} images per class"));
         }
         text
+    }
+
+    /// The bits of weights that `network` is trained for.
+    fn bits(&self, network: &Network) -> Bits {
+        let asked = self.recipe.quantization.as_ref().and_then(|asked| asked.bits);
+        Bits::new(asked.unwrap_or(USUAL_BITS), network.bits.clone())
     }
 
     /// The checkpoint to go on from, if there is one and it is wanted.
