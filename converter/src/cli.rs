@@ -26,7 +26,7 @@ use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, Favour, qdq, read, tflite};
 use inkling_data::Dataset;
 use inkling_data::prepare::{Layout, Polarity};
-use inkling_support::{console, files, names, shell};
+use inkling_support::{console, files, names, shell, stage};
 
 use crate::library::{self, LibraryArgs};
 use written::{Accuracy, Written};
@@ -247,6 +247,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     };
     let outputs = converter(None).lower().with_context(at_file)?;
     let misfit = misfit(args, || Ok(converter(None).sketch()?)).with_context(at_file)?;
+    stage::show(format_args!("reading {}", folder.display()));
     let images = calibration::load(folder, &outputs, own.as_ref(), (args.layout, args.ink))?;
     let calibration::Images { calibration, test, test_name, labelled, form, notes } = images;
     for note in notes {
@@ -261,9 +262,11 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     if let Some(form) = form {
         converter = converter.form(form);
     }
+    stage::show(format_args!("choosing exponents on {} samples", calibration.len()));
     let mut conversion = converter.convert(&calibration).with_context(at_file)?;
     check_classes(&conversion, &calibration, args, folder)?;
     let prove = if args.unchecked { Proof::of_unchecked } else { Proof::of };
+    stage::show(format_args!("proving the reading and the logits of {} samples", test.len()));
     let proof = prove(&conversion, &calibration, &test).with_context(at_file)?;
     let answers = Answers::new(&conversion.float, &proof.integers.ours, &test);
     let mut warnings: Vec<String> = misfit.into_iter().collect();
