@@ -40,8 +40,8 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         let Convolution { shape, x, bias, requantize, .. } = convolution;
-        if let (Some(weights), true) =
-            (convolution.weights.eight_bits(), lines::fit::<Plane>(shape))
+        if let (true, Some(weights)) =
+            (lines::fit::<Plane>(shape), convolution.weights.eight_bits())
         {
             let (inputs, channels) = ((*x, weights.bytes), (*bias, *requantize));
             return lines::conv2d::<Plane, _, _, _>(shape, inputs, channels, finish, y);
@@ -57,12 +57,12 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        if let (Some(weights), true) =
-            (convolution.weights.eight_bits(), rows::fit(convolution.shape, pool))
-        {
-            let Convolution { shape, x, bias, requantize, .. } = convolution;
-            let shapes = (*shape, pool);
-            return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
+        let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        if rows::fit(shape, pool) {
+            if let Some(weights) = weights.eight_bits() {
+                let shapes = (*shape, pool);
+                return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
+            }
         }
         convolution.max_pool2d(staged, pool, sums, y);
     }

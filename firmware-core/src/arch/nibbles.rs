@@ -79,7 +79,7 @@ impl ConvolutionFilters for Packed<'_> {
     }
 
     #[inline(always)]
-    fn eight_bits(&self) -> Option<&Weights<'_>> {
+    fn eight_bits(&self) -> Option<Weights<'_>> {
         None
     }
 
@@ -155,15 +155,18 @@ impl<const BYTES: usize> ConnectedStorage for PackedConnected<BYTES> {
     fn forward<X: Activation, R: Requantize, Y: Activation>(
         &self,
         x: &[X],
-        (bias, requantize): (&[i32], &[R]),
+        bias: &[i32],
+        requantize: &[R],
         y: &mut [Y],
     ) {
         Chosen::connect_nibbles(x, &self.0.0, (bias, requantize), requantized, y);
     }
 
     #[inline(always)]
-    fn logits<X: Activation>(&self, x: &[X], bias: &[i32], logits: &mut [i32]) {
-        Chosen::connect_nibbles(x, &self.0.0, (bias, bias), |_, sum| sum, logits);
+    fn logits<X: Activation, const OUT: usize>(&self, x: &[X], bias: &[i32; OUT]) -> [i32; OUT] {
+        let mut logits = [0; OUT];
+        Chosen::connect_nibbles(x, &self.0.0, (bias, bias), |_, sum| sum, &mut logits);
+        logits
     }
 }
 

@@ -92,8 +92,8 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         let Convolution { shape, x, bias, requantize, .. } = convolution;
-        if let (Some(weights), true) =
-            (convolution.weights.eight_bits(), lines::fit::<Plane>(shape))
+        if let (true, Some(weights)) =
+            (lines::fit::<Plane>(shape), convolution.weights.eight_bits())
         {
             let (inputs, channels) = ((*x, weights.bytes), (*bias, *requantize));
             return lines::conv2d::<Plane, _, _, _>(shape, inputs, channels, finish, y);

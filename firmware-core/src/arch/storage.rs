@@ -82,7 +82,7 @@ pub trait ConvolutionFilters: Copy {
 
     /// The weights, if each has a byte.
     #[cfg_attr(not(kernels), allow(dead_code))]
-    fn eight_bits(&self) -> Option<&Weights<'_>>;
+    fn eight_bits(&self) -> Option<Weights<'_>>;
 
     /// One element per output channel.
     #[cfg(kernels)]
@@ -112,12 +112,13 @@ pub trait ConnectedStorage {
     fn forward<X: Activation, R: Requantize, Y: Activation>(
         &self,
         x: &[X],
-        channels: (&[i32], &[R]),
+        bias: &[i32],
+        requantize: &[R],
         y: &mut [Y],
     );
 
     /// The accumulators.
-    fn logits<X: Activation>(&self, x: &[X], bias: &[i32], logits: &mut [i32]);
+    fn logits<X: Activation, const OUT: usize>(&self, x: &[X], bias: &[i32; OUT]) -> [i32; OUT];
 }
 
 /// The weights of a depthwise convolution in flash.

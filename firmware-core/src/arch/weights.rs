@@ -92,8 +92,8 @@ impl ConvolutionFilters for Weights<'_> {
     }
 
     #[inline(always)]
-    fn eight_bits(&self) -> Option<&Weights<'_>> {
-        Some(self)
+    fn eight_bits(&self) -> Option<Weights<'_>> {
+        Some(*self)
     }
 
     #[cfg(kernels)]
@@ -229,15 +229,18 @@ impl<const OUT: usize, const IN: usize> ConnectedStorage for ConnectedWeights<OU
     fn forward<X: Activation, R: Requantize, Y: Activation>(
         &self,
         x: &[X],
-        (bias, requantize): (&[i32], &[R]),
+        bias: &[i32],
+        requantize: &[R],
         y: &mut [Y],
     ) {
         Chosen::fully_connected(x, self.0.as_flattened(), bias, requantize, y);
     }
 
     #[inline(always)]
-    fn logits<X: Activation>(&self, x: &[X], bias: &[i32], logits: &mut [i32]) {
-        Chosen::fully_connected_logits(x, self.0.as_flattened(), bias, logits);
+    fn logits<X: Activation, const N: usize>(&self, x: &[X], bias: &[i32; N]) -> [i32; N] {
+        let mut logits = [0; N];
+        Chosen::fully_connected_logits(x, self.0.as_flattened(), bias, &mut logits);
+        logits
     }
 }
 

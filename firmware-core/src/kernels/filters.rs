@@ -18,6 +18,12 @@ pub trait Filter: Copy {
     /// The sum of products of `x` and the weights from number `first` on, as far as there are any.
     fn dot<X: Activation>(self, first: usize, x: &[X]) -> i32;
 
+    /// The same from the first one on.
+    #[inline(always)]
+    fn dot_all<X: Activation>(self, x: &[X]) -> i32 {
+        self.dot(0, x)
+    }
+
     /// The sum of `count` weights from number `first` on.
     fn sum(self, first: usize, count: usize) -> i32;
 }
@@ -35,6 +41,11 @@ impl Filter for &[i8] {
     #[inline(always)]
     fn dot<X: Activation>(self, first: usize, x: &[X]) -> i32 {
         dot(x, self.get(first..).unwrap_or_default())
+    }
+
+    #[inline(always)]
+    fn dot_all<X: Activation>(self, x: &[X]) -> i32 {
+        dot(x, self)
     }
 
     #[inline(always)]

@@ -39,6 +39,6 @@ pub(crate) fn connect<X: Activation, R: Copy, Y>(
 ) {
     let outputs = weights.filters(x.len()).zip(bias).zip(requantize);
     for (y, ((filter, bias), requantize)) in y.iter_mut().zip(outputs) {
-        *y = finish(*requantize, bias.wrapping_add(filter.dot(0, x)));
+        *y = finish(*requantize, bias.wrapping_add(filter.dot_all(x)));
     }
 }

@@ -101,15 +101,13 @@ impl<const OUT: usize, const IN: usize, R: Copy, const BYTES: usize>
 impl<const OUT: usize, const IN: usize, R: Copy, S: Storage> FullyConnected<OUT, IN, R, S> {
     /// The accumulators.
     pub fn logits<X: Activation>(&self, x: &[X; IN]) -> [i32; OUT] {
-        let mut logits = [0; OUT];
-        self.weights.logits(x, &self.bias, &mut logits);
-        logits
+        self.weights.logits(x, &self.bias)
     }
 }
 
 impl<const OUT: usize, const IN: usize, R: Requantize, S: Storage> FullyConnected<OUT, IN, R, S> {
     /// The accumulators, requantized and saturated.
     pub fn forward<X: Activation, Y: Activation>(&self, x: &[X; IN], y: &mut [Y; OUT]) {
-        self.weights.forward(x, (&self.bias, &self.requantize), y);
+        self.weights.forward(x, &self.bias, &self.requantize, y);
     }
 }
