@@ -255,7 +255,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     }
     let mut record =
         own.unwrap_or_else(|| ModelRecord { command: command(&name), ..ModelRecord::new(&name) });
-    if labelled && record.labels.is_empty() && calibration.names.len() == outputs.classes() {
+    if labelled && record.labels.is_empty() && calibration.names.len() == outputs.answers() {
         record.labels.clone_from(&calibration.names);
     }
     let mut converter = converter(Some(record));
@@ -487,10 +487,10 @@ fn check_classes(
     args: &ConvertArgs,
     folder: &Path,
 ) -> Result<()> {
-    let logits = conversion.network.classes();
+    let answers = conversion.network.answers();
     ensure!(
-        images.classes() <= logits,
-        "{}: the labels go up to {}, but {} has {logits} outputs",
+        images.classes() <= answers,
+        "{}: the labels go up to {}, but {} tells {answers} classes apart",
         folder.display(),
         images.classes() - 1,
         args.model.display()

@@ -236,7 +236,7 @@ impl<'a> Converter<'a> {
         let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan_for(&network, self.favour);
         let report = Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
-        let record = describe::model(of_float, &network, &source);
+        let record = describe::model(of_float, &network, float.head, &source);
         let origin = Origin {
             name: self.name.clone(),
             source: "float.onnx".into(),

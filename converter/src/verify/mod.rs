@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use firmware_core::argmax;
+use firmware_core::class_of;
 use inkling_data::DatasetError;
 
 use emulator::{BoardFolder, Emulator, EmulatorError};
@@ -84,8 +84,7 @@ pub enum VerifyError {
     #[error("neither --port nor --qemu says where the device is")]
     NoDevice,
     #[error(
-        "the device answers image {image} with class {class}, but the largest of its logits is that of \
-         class {largest}; its firmware does not do what this project's does"
+        "the device answers image {image} with class {class}, but its logits say class {largest}; its firmware does not do what this project's does"
     )]
     Class { image: usize, class: u16, largest: usize },
     #[error(
@@ -169,7 +168,7 @@ impl<'a> Job<'a> {
             if logits != model.classes {
                 return Err(VerifyError::Logits { image, logits, classes: model.classes });
             }
-            let largest = argmax(&answer.logits);
+            let largest = class_of(&answer.logits);
             if usize::from(answer.class) != largest {
                 return Err(VerifyError::Class { image, class: answer.class, largest });
             }

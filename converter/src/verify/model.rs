@@ -179,7 +179,7 @@ impl Model {
     /// [`ModelError::OtherImages`].
     fn must_take(&self, images: &Dataset, folder: &Path) -> Result<(), ModelError> {
         let (images, labels) = (images.shape, images.classes());
-        if self.input == images && labels <= self.classes {
+        if self.input == images && labels <= self.classes.max(2) {
             return Ok(());
         }
         let (input, classes) = (self.input, self.classes);

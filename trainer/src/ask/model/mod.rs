@@ -18,7 +18,7 @@ use converter::emit::blob::{self, BlobEmitError};
 use converter::lower;
 use converter::quantized::{QuantizedNetwork, Scale};
 use converter::record::pixels::{PixelInput, UNKNOWN_PIXELS};
-use converter::record::{self, ModelRecord, RecordFileError};
+use converter::record::{self, Meaning, ModelRecord, RecordFileError};
 use converter::{evaluate, imported, qdq, reference, tflite};
 use firmware_core::blob::Layout;
 use inkling_data::read::labels;
@@ -103,7 +103,11 @@ impl Model {
                 (record, Some(float), int8)
             }
         };
-        let classes = int8.classes();
+        let estimates = record.outputs.iter().any(|output| output.meaning == Meaning::Values);
+        if estimates && int8.classes() == 1 {
+            return Err(unusable(source_file, NO_CLASSES.into()));
+        }
+        let classes = int8.answers();
         let names = match &record.labels {
             names if names.len() == classes => names.clone(),
             names if names.is_empty() => match labels::read(&folder).map_err(ModelError::Labels)? {
@@ -152,7 +156,17 @@ impl Model {
     }
 
     fn logits(&self, pixels: &[u8]) -> Vec<i32> {
-        reference::logits(&self.int8, &self.pixels.bytes(pixels))
+        self.of_classes(reference::logits(&self.int8, &self.pixels.bytes(pixels)))
+    }
+
+    /// One logit for each class: where a single one tells two apart, it is that of the second, and the
+    /// first has what stands for zero.
+    fn of_classes(&self, logits: Vec<i32>) -> Vec<i32> {
+        let [logit] = logits[..] else { return logits };
+        match self.int8.format(self.int8.layers.len()).scale {
+            Scale::PowerOfTwo(_) => vec![0, logit],
+            Scale::Affine { zero, .. } => vec![zero, logit],
+        }
     }
 
     /// What the integers' logits for one image mean: the softmax of the values they stand for. A zero
@@ -187,7 +201,10 @@ impl Model {
     ) -> Result<Option<Probabilities>, ModelError> {
         self.check_size(images)?;
         let Some(float) = &self.float else { return Ok(None) };
-        let answer = |index| softmax(&evaluate::logits(float, images.image(index)));
+        let answer = |index| match evaluate::logits(float, images.image(index))[..] {
+            [logit] => softmax(&[0.0, logit]),
+            ref logits => softmax(logits),
+        };
         Ok(Some(parallel::map(images.len(), answer)))
     }
 
@@ -217,7 +234,8 @@ impl Model {
         if image.len() != expected.iter().product::<usize>() {
             return Err(ModelError::Size { folder, found: [1, image.len(), 1], expected });
         }
-        Ok(trace::run(&self.int8, &self.pixels.bytes(image)))
+        let trace = trace::run(&self.int8, &self.pixels.bytes(image));
+        Ok(Trace { logits: self.of_classes(trace.logits), ..trace })
     }
 
     /// Brings a data set's classes into the order of the model's, by their names.
@@ -274,6 +292,10 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let sum: f32 = powers.iter().sum();
     powers.into_iter().map(|power| power / sum).collect()
 }
+
+const NO_CLASSES: &str = "returns one value and tells no classes apart: neither a sigmoid at its end nor two \
+                          labels of its calibration say so. The value of an input is what infer in its model.rs \
+                          returns";
 
 const OTHER_FILE: &str = "is not the file that the record of the model is about; it was changed, or \
                           the writing of the folder was interrupted: make the model anew";
