@@ -66,9 +66,7 @@ mod target;
 
 #[cfg(not(kernels = "x86_64"))]
 pub(crate) use nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
-pub(crate) use storage::{
-    ConnectedStorage, ConvolutionFilters, ConvolutionStorage, DepthwiseStorage,
-};
+pub(crate) use storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 pub use storage::{EightBits, FourBits, Storage};
 pub use stored::Stored;
 pub(crate) use target::Chosen;

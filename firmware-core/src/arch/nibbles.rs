@@ -1,6 +1,6 @@
 //! Weights of four bits as the target's kernels want them, packed at compile time.
 
-use super::storage::{ConnectedStorage, ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
+use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 use super::weights::{WeightSum, Weights, sums};
 use super::{Chosen, Target};
 #[cfg(kernels)]
@@ -150,9 +150,10 @@ impl<const BYTES: usize> PackedConnected<BYTES> {
     }
 }
 
-impl<const BYTES: usize> ConnectedStorage for PackedConnected<BYTES> {
+impl<const BYTES: usize> PackedConnected<BYTES> {
+    /// The accumulators, requantized and saturated.
     #[inline(always)]
-    fn forward<X: Activation, R: Requantize, Y: Activation>(
+    pub(crate) fn forward<X: Activation, R: Requantize, Y: Activation>(
         &self,
         x: &[X],
         bias: &[i32],
@@ -162,11 +163,10 @@ impl<const BYTES: usize> ConnectedStorage for PackedConnected<BYTES> {
         Chosen::connect_nibbles(x, &self.0.0, (bias, requantize), requantized, y);
     }
 
+    /// The accumulators.
     #[inline(always)]
-    fn logits<X: Activation, const OUT: usize>(&self, x: &[X], bias: &[i32; OUT]) -> [i32; OUT] {
-        let mut logits = [0; OUT];
-        Chosen::connect_nibbles(x, &self.0.0, (bias, bias), |_, sum| sum, &mut logits);
-        logits
+    pub(crate) fn logits<X: Activation>(&self, x: &[X], bias: &[i32], logits: &mut [i32]) {
+        Chosen::connect_nibbles(x, &self.0.0, (bias, bias), |_, sum| sum, logits);
     }
 }
 

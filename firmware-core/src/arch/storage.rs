@@ -8,15 +8,16 @@ use super::weights::WeightSum;
 use super::weights::{ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights};
 #[cfg(kernels)]
 use super::{Cursor, Patch};
+#[cfg(kernels)]
+use crate::Activation;
 use crate::kernels::Filters;
-use crate::{Activation, Requantize};
 
 /// How a layer's weights are stored: [`EightBits`] or [`FourBits`].
 pub trait Storage: Sealed {
     #[doc(hidden)]
     type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize>: ConvolutionStorage;
     #[doc(hidden)]
-    type Connected<const OUT: usize, const IN: usize>: ConnectedStorage;
+    type Connected<const OUT: usize, const IN: usize>;
     #[doc(hidden)]
     type Depthwise<const OC: usize, const KH: usize, const KW: usize>: DepthwiseStorage;
 }
@@ -104,21 +105,6 @@ pub trait ConvolutionFilters: Copy {
     /// What to add to a channel's sums.
     #[cfg(kernels)]
     fn correction<X: Activation>(sum: &WeightSum) -> i32;
-}
-
-/// The weights of a fully connected layer in flash, with the kernels for them.
-pub trait ConnectedStorage {
-    /// The accumulators, requantized and saturated.
-    fn forward<X: Activation, R: Requantize, Y: Activation>(
-        &self,
-        x: &[X],
-        bias: &[i32],
-        requantize: &[R],
-        y: &mut [Y],
-    );
-
-    /// The accumulators.
-    fn logits<X: Activation, const OUT: usize>(&self, x: &[X], bias: &[i32; OUT]) -> [i32; OUT];
 }
 
 /// The weights of a depthwise convolution in flash.

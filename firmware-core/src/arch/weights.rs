@@ -1,6 +1,6 @@
 //! A convolution's weights as the target's kernels want them, made at compile time.
 
-use super::storage::{ConnectedStorage, ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
+use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 use super::{Chosen, Target};
 #[cfg(kernels)]
 use super::{Cursor, Patch};
@@ -224,9 +224,10 @@ impl<const OUT: usize, const IN: usize> ConnectedWeights<OUT, IN> {
     }
 }
 
-impl<const OUT: usize, const IN: usize> ConnectedStorage for ConnectedWeights<OUT, IN> {
+impl<const OUT: usize, const IN: usize> ConnectedWeights<OUT, IN> {
+    /// The accumulators, requantized and saturated.
     #[inline(always)]
-    fn forward<X: Activation, R: Requantize, Y: Activation>(
+    pub(crate) fn forward<X: Activation, R: Requantize, Y: Activation>(
         &self,
         x: &[X],
         bias: &[i32],
@@ -236,11 +237,10 @@ impl<const OUT: usize, const IN: usize> ConnectedStorage for ConnectedWeights<OU
         Chosen::fully_connected(x, self.0.as_flattened(), bias, requantize, y);
     }
 
+    /// The accumulators.
     #[inline(always)]
-    fn logits<X: Activation, const N: usize>(&self, x: &[X], bias: &[i32; N]) -> [i32; N] {
-        let mut logits = [0; N];
-        Chosen::fully_connected_logits(x, self.0.as_flattened(), bias, &mut logits);
-        logits
+    pub(crate) fn logits<X: Activation>(&self, x: &[X], bias: &[i32], logits: &mut [i32]) {
+        Chosen::fully_connected_logits(x, self.0.as_flattened(), bias, logits);
     }
 }
 

@@ -2,7 +2,7 @@
 
 #[cfg(not(kernels = "x86_64"))]
 use crate::arch::PackedConnected;
-use crate::arch::{ConnectedStorage, ConnectedWeights, EightBits, FourBits, Storage};
+use crate::arch::{ConnectedWeights, EightBits, FourBits, Storage};
 #[cfg(kernels = "x86_64")]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
@@ -98,16 +98,31 @@ impl<const OUT: usize, const IN: usize, R: Copy, const BYTES: usize>
     }
 }
 
-impl<const OUT: usize, const IN: usize, R: Copy, S: Storage> FullyConnected<OUT, IN, R, S> {
-    /// The accumulators.
-    pub fn logits<X: Activation>(&self, x: &[X; IN]) -> [i32; OUT] {
-        self.weights.logits(x, &self.bias)
-    }
+/// The kernels of a storage. Each storage has methods of its own, because the compiler makes better code
+/// of calls that it can see through before it knows the sizes.
+macro_rules! kernels {
+    ($storage:ty $(, const $bytes:ident)?) => {
+        impl<const OUT: usize, const IN: usize, R: Copy $(, const $bytes: usize)?>
+            FullyConnected<OUT, IN, R, $storage>
+        {
+            /// The accumulators.
+            pub fn logits<X: Activation>(&self, x: &[X; IN]) -> [i32; OUT] {
+                let mut logits = [0; OUT];
+                self.weights.logits(x, &self.bias, &mut logits);
+                logits
+            }
+        }
+
+        impl<const OUT: usize, const IN: usize, R: Requantize $(, const $bytes: usize)?>
+            FullyConnected<OUT, IN, R, $storage>
+        {
+            /// The accumulators, requantized and saturated.
+            pub fn forward<X: Activation, Y: Activation>(&self, x: &[X; IN], y: &mut [Y; OUT]) {
+                self.weights.forward(x, &self.bias, &self.requantize, y);
+            }
+        }
+    };
 }
 
-impl<const OUT: usize, const IN: usize, R: Requantize, S: Storage> FullyConnected<OUT, IN, R, S> {
-    /// The accumulators, requantized and saturated.
-    pub fn forward<X: Activation, Y: Activation>(&self, x: &[X; IN], y: &mut [Y; OUT]) {
-        self.weights.forward(x, &self.bias, &self.requantize, y);
-    }
-}
+kernels!(EightBits);
+kernels!(FourBits<BYTES>, const BYTES);
