@@ -18,10 +18,12 @@ pub const fn filter_bytes(taps: usize) -> usize {
 
 /// Makes sure of what [`Arrangement::nibble`] does, where weights are not packed.
 #[cfg(kernels = "x86_64")]
-pub(crate) const fn check(weights: &[i8]) {
+pub(crate) const fn check<const A: usize, const B: usize, const C: usize, const D: usize>(
+    weights: &[[[[i8; D]; C]; B]; A],
+) {
     let mut i = 0;
-    while i < weights.len() {
-        Arrangement::NATURAL.nibble(weights[i]);
+    while i < A * B * C * D {
+        Arrangement::NATURAL.nibble(weights[i / D / C / B][i / D / C % B][i / D % C][i % D]);
         i += 1;
     }
 }

@@ -182,12 +182,12 @@ impl<const OC: usize, const KH: usize, const KW: usize, const BYTES: usize>
 {
     pub(crate) const fn new(weights: [[[i8; OC]; KW]; KH]) -> Self {
         const ORDER: Arrangement = Arrangement::NATURAL;
-        let weights = weights.as_flattened().as_flattened();
         let mut bytes = [0; BYTES];
         let mut i = 0;
-        while i < weights.len() {
+        while i < KH * KW * OC {
             let (byte, bits) = ORDER.place(i);
-            bytes[byte] = put(bytes[byte], ORDER.nibble(weights[i]), bits);
+            let weight = weights[i / OC / KW][i / OC % KW][i % OC];
+            bytes[byte] = put(bytes[byte], ORDER.nibble(weight), bits);
             i += 1;
         }
         Self(Words(bytes))

@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn storage_changes_no_integer() {
-        let number = |i: usize| (i * 2_654_435_761 >> 7) % 251;
+        let number = |i: usize| ((i * 2_654_435_761) >> 7) % 251;
         let x: Vec<u8> = (0..7 * 6 * 3).map(|i| number(i) as u8).collect();
         let mut window = Window::new([3, 2]);
         window.padding = [1, 0, 1, 1];

@@ -152,7 +152,7 @@ impl<
             )
         };
         #[cfg(kernels = "x86_64")]
-        check_four_bits(weights.as_flattened().as_flattened().as_flattened());
+        check_four_bits(&weights);
         #[cfg(kernels = "x86_64")]
         let weights = ConvolutionWeights::new(weights);
         #[cfg(not(kernels = "x86_64"))]

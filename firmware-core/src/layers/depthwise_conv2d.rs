@@ -87,7 +87,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Copy, co
             assert!(BYTES == filter_bytes(KH * KW * OC), "weights take whole groups")
         };
         #[cfg(kernels = "x86_64")]
-        check_four_bits(weights.as_flattened().as_flattened());
+        check_four_bits(&[weights]);
         #[cfg(kernels = "x86_64")]
         let weights = DepthwiseWeights(weights);
         #[cfg(not(kernels = "x86_64"))]

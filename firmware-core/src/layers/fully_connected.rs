@@ -89,7 +89,7 @@ impl<const OUT: usize, const IN: usize, R: Copy, const BYTES: usize>
             assert!(BYTES == OUT * filter_bytes(IN), "rows take whole groups of weights")
         };
         #[cfg(kernels = "x86_64")]
-        check_four_bits(weights.as_flattened());
+        check_four_bits(&[[weights]]);
         #[cfg(kernels = "x86_64")]
         let weights = ConnectedWeights::new(weights);
         #[cfg(not(kernels = "x86_64"))]
