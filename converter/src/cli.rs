@@ -19,7 +19,8 @@ use converter::imported::ImportedModel;
 use converter::inspect::{Fit, Inspection};
 use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
-use converter::quantized::QuantizedNetwork;
+use converter::quantize::Bits;
+use converter::quantized::{QuantizedLayer, QuantizedNetwork};
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, Favour, qdq, read, tflite};
@@ -95,6 +96,10 @@ struct ConvertArgs {
     /// few rows of them
     #[arg(long, value_name = "time|memory", default_value = "time")]
     favour: FavourArg,
+    /// Bits of weights: 4 for all layers with weights but the first and the last one, other bits for
+    /// layers by the name that they have in the file [default: the record's, or 8]
+    #[arg(long, value_name = "4|LAYER=4[,…]")]
+    bits: Option<Bits>,
     /// Writes the model in other forms beside model.rs: `blob` is data that firmware_core::blob loads,
     /// to replace a model in the field or to show it in a browser; `c` are headers, of which and
     /// model.rs `converter library` makes a static library
@@ -138,6 +143,16 @@ impl ConvertArgs {
         match self.favour {
             FavourArg::Time => Favour::Time,
             FavourArg::Memory => Favour::Memory,
+        }
+    }
+
+    /// Says so if a blob has no packed weights.
+    fn note_bits(&self, network: &QuantizedNetwork) {
+        let packed = |layer: &QuantizedLayer| layer.parameters().is_some_and(|it| it.bits == 4);
+        if self.emit.contains(&Form::Blob) && network.layers.iter().any(packed) {
+            console::note(format_args!(
+                "weights of 4 bits take a byte each in a blob; they are packed in model.rs"
+            ));
         }
     }
 
@@ -227,6 +242,9 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         if let Some(pixels) = &pixels {
             converter = converter.pixel_scale(pixels.clone());
         }
+        if let Some(bits) = &args.bits {
+            converter = converter.bits(bits.clone());
+        }
         match record {
             Some(record) => converter.record(record),
             None => converter,
@@ -287,6 +305,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
     args.note_favour(&conversion.arena);
+    args.note_bits(&conversion.network);
     let golden = match args.golden {
         Golden::Images => test.clone(),
         Golden::None => test.subset(&[]),
@@ -344,6 +363,11 @@ fn import(
     ensure!(
         args.calibration.is_none(),
         "{}: it is quantized already; leave out --calibration",
+        args.model.display()
+    );
+    ensure!(
+        args.bits.is_none(),
+        "{}: it is quantized already; leave out --bits",
         args.model.display()
     );
     ensure!(

@@ -13,6 +13,7 @@ use crate::operators::conv2d::QuantizedConv2d;
 use crate::operators::fully_connected::QuantizedFullyConnected;
 use crate::operators::max_pool2d::MaxPool2d;
 use crate::operators::mean_pool2d::MeanPool2d;
+use crate::quantize::USUAL_BITS;
 use crate::quantized::{Factor, Parameters, QuantizedLayer, Requantization, Rescale};
 
 /// An accumulator, and what becomes of it when it is shifted left, must fit 32 bits.
@@ -211,6 +212,7 @@ impl Import<'_> {
         Ok(Parameters {
             weights,
             bias: folded,
+            bits: USUAL_BITS,
             weight_exponents: Vec::new(),
             requantization: Requantization::Rescales(rescales),
         })
