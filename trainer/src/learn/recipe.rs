@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use converter::quantize::check_bits;
 use serde::{Deserialize, Serialize};
 
 use crate::learn::optimizer::OptimizerChoice;
@@ -77,6 +78,10 @@ pub struct Quantization {
     pub epochs: usize,
     /// The highest learning rate; it falls to zero along half a cosine.
     pub rate: f64,
+    /// Of the weights of all layers but the first and the last one: 8, or 4. By default as the network
+    /// says, and a layer for which its description has bits keeps these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits: Option<u8>,
 }
 
 /// The smallest batch that small data lead to: fewer images make steps of chance.
@@ -220,6 +225,9 @@ impl Recipe {
         if let Some(quantization) = &self.quantization {
             within("quantization.epochs", quantization.epochs as f64, 1.0, 10_000.0)?;
             within("quantization.rate", quantization.rate, 0.0, 100.0)?;
+            if let Some(bits) = quantization.bits {
+                check_bits(bits).map_err(|what| format!("quantization.bits: {what}"))?;
+            }
         }
         if let Some(unknown) = &self.unknown {
             unknown.check()?;
@@ -259,8 +267,11 @@ impl fmt::Display for Recipe {
             Some(augmentation) => write!(f, ", {augmentation}")?,
             None => write!(f, ", no augmentation")?,
         }
-        if let Some(Quantization { epochs, rate }) = &self.quantization {
+        if let Some(Quantization { epochs, rate, bits }) = &self.quantization {
             write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")?;
+            if let Some(bits) = bits {
+                write!(f, ", weights of {bits} bits")?;
+            }
         }
         match &self.unknown {
             Some(unknown) => write!(f, ", {unknown}"),

@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use converter::doubts::Answers;
 use converter::prove::Proof;
+use converter::quantize::{Bits, USUAL_BITS};
 use converter::record::{self, SplitRecord};
 use firmware_core::class_of;
 use inkling_support::console;
@@ -22,7 +23,7 @@ use inkling_support::files::write_atomically;
 use crate::ask::metrics::Confusion;
 use crate::learn::backend::{Backend, Choice};
 use crate::learn::batches::class_weights;
-use crate::learn::network::{self, Description};
+use crate::learn::network::{self, Description, Network};
 use crate::learn::recipe::Recipe;
 use crate::learn::training::{Checkpoint, Identity, exported_predictions};
 use crate::line::summary::{Refused, Summary, about};
@@ -308,7 +309,14 @@ impl Job {
                 let parameters = network.initial_parameters(self.seed);
                 Beginning { network, parameters, rates: None }
             }
-            Source::Model(pretrained) => pretrained.beginning(&sets.images, self.seed)?,
+            Source::Model(pretrained) => {
+                let mut beginning = pretrained.beginning(&sets.images, self.seed)?;
+                // What the recipe says counts more than what the model was trained for before.
+                if self.recipe.quantization.as_ref().is_some_and(|asked| asked.bits.is_some()) {
+                    beginning.network.bits.clear();
+                }
+                beginning
+            }
             Source::Usual { .. } => bail!("the network is chosen once the data are read"),
         };
         beginning.network.name.clone_from(&self.name);
@@ -333,6 +341,12 @@ impl Job {
             text.push_str(&format!(", none of the classes: pictures with sha256 {pictures}"));
         }
         text
+    }
+
+    /// The bits of weights that `network` is trained for.
+    fn bits(&self, network: &Network) -> Bits {
+        let asked = self.recipe.quantization.as_ref().and_then(|asked| asked.bits);
+        Bits::new(asked.unwrap_or(USUAL_BITS), network.bits.clone())
     }
 
     /// The checkpoint to go on from, if there is one and it is wanted.
