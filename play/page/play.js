@@ -130,7 +130,9 @@ function classify(logits, unknown) {
 
 function verdict(slot) {
   const model = models[slot], last = model.layers.at(-1);
-  const logits = [...inkling.values(slot, model.layers.length, size(last.shape))];
+  const values = [...inkling.values(slot, model.layers.length, size(last.shape))];
+  // A single logit is that of the second of two classes; the first one's is 0.
+  const logits = values.length === 1 ? [0, values[0]] : values;
   const { best, refused } = classify(logits, model.options.unknown);
   const powers = logits.map(logit => Math.exp((logit - logits[best]) * last.scale));
   const share = powers[best] / powers.reduce((sum, power) => sum + power, 0);
