@@ -23,6 +23,8 @@ pub enum Purpose {
     Dropout = 6,
     /// The values of a trial of a sweep.
     Sweep = 7,
+    /// What a camera sees: see [`crate::frames`].
+    Frames = 8,
 }
 
 /// A stream of random numbers.

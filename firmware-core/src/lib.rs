@@ -61,6 +61,7 @@ pub mod kernels;
 pub mod layers;
 mod multiplier;
 mod observer;
+pub mod prepare;
 mod product;
 mod requantize;
 mod rows;
