@@ -120,12 +120,12 @@ impl Scene {
         CameraFrame { pixels, shadowed }
     }
 
-    /// Frames of the first `count` images of a data set, from the first one again where it has fewer;
-    /// frame `index` shows image `index`.
-    pub fn frames(&self, images: &Dataset, count: usize, seed: u64) -> Vec<CameraFrame> {
+    /// `count` frames of images that are spread evenly over a data set, each with its label.
+    pub fn frames(&self, images: &Dataset, count: usize, seed: u64) -> Vec<(CameraFrame, u16)> {
         let shape = [images.height(), images.width()];
         inkling_support::parallel::map(count, |index| {
-            self.frame(images.image(index % images.len()), shape, seed, index)
+            let image = index * images.len() / count.max(1);
+            (self.frame(images.image(image), shape, seed, index), images.labels[image])
         })
     }
 }

@@ -1,153 +1,156 @@
-//! A frame as few cells: the means of 2 × 2, 4 × 4 or 8 × 8 pixels.
+//! A frame as few cells, squares of pixels.
 
 use super::Rows;
 
-/// A cell is at most so many pixels high and wide, as a power of two.
-const LARGEST: usize = 3;
-
 /// The most cells along the longer side of a frame.
-pub const MOST: usize = 96;
+const MOST: usize = 48;
 
-/// The side of a cell in pixels, as a power of two, for a frame whose longer side is `longer`.
-pub const fn shift(longer: usize) -> usize {
-    let mut shift = 0;
-    while shift < LARGEST && longer >> shift > MOST {
-        shift += 1;
+/// Sides of cells in pixels: from one of the last on, a cell is whole words of grey pixels wide.
+const SIDES: [usize; 6] = [1, 2, 3, 4, 8, 12];
+
+/// The side of a cell in pixels, for a frame whose longer side is `longer`.
+pub const fn side(longer: usize) -> usize {
+    let mut at = 0;
+    while at + 1 < SIDES.len() && longer > MOST * SIDES[at] {
+        at += 1;
     }
-    shift
+    SIDES[at]
 }
 
-/// Words for two rows of a frame, and the sums of a row of cells.
+/// Words for a row of a frame, and the sums of a row of cells.
 pub const fn words(width: usize) -> usize {
-    2 * width.div_ceil(4) + width.div_ceil(2)
-}
-
-/// The sums of two blocks of 2 × 2 bytes that lie side by side in two words, each in 16 bits.
-#[inline(always)]
-pub fn blocks(above: u32, below: u32) -> u32 {
-    const EVEN: u32 = 0x00ff_00ff;
-    (above & EVEN) + (above >> 8 & EVEN) + (below & EVEN) + (below >> 8 & EVEN)
+    width.div_ceil(4) + width
 }
 
 /// The part of a frame that becomes cells.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
-    /// The first cell's row and column, in cells.
+    /// The first pixel's row and column.
     pub corner: [usize; 2],
     /// Rows and columns of cells.
     pub size: [usize; 2],
-    /// The side of a cell in pixels, as a power of two.
-    pub shift: usize,
+    /// The side of a cell in pixels, 1 to 12.
+    pub side: usize,
     /// Light and dark are exchanged.
     pub inverted: bool,
 }
 
-/// Writes the cells of a part of a frame to `cells`, `[height][width]`; means are rounded half up.
+/// Writes the cells of a part of a frame to `cells`, `[height][width]`: the means of their pixels,
+/// rounded half up.
 pub fn reduce(rows: &impl Rows, part: Part, cells: &mut [u8], scratch: &mut [u32]) {
-    let Part { corner: [top, left], size: [height, width], shift, inverted } = part;
-    let side = 1 << shift;
-    let pixels = width << shift;
-    let line_words = pixels.div_ceil(4);
-    let (first, rest) = scratch.split_at_mut(line_words.min(scratch.len()));
-    let (second, sums) = rest.split_at_mut(line_words.min(rest.len()));
+    let Part { corner: [top, left], size: [height, width], side, inverted } = part;
+    let pixels = width * side;
+    let (line, sums) = scratch.split_at_mut(pixels.div_ceil(4).min(scratch.len()));
+    let line = bytemuck::must_cast_slice_mut::<u32, u8>(line);
+    let line = line.get_mut(..pixels).unwrap_or_default();
+    let sums = sums.get_mut(..width).unwrap_or_default();
     let flip = if inverted { 0xff } else { 0 };
+    // The sum over the pixels of a cell, as a mean: the factor is rounded up, and too large by less than
+    // what a sum of at most 12 · 12 · 255 would show.
+    let area = side * side;
+    let factor = ((1 << 20) / area.max(1) + usize::from(!area.is_power_of_two())) as u32;
+    let half = (area / 2) as u32;
     for (row, out) in cells.chunks_exact_mut(width.max(1)).take(height).enumerate() {
-        let y = (top + row) << shift;
-        if side == 2 {
-            let above = row_of(rows, y, left << shift, bytes(first, pixels));
-            let below = row_of(rows, y + 1, left << shift, bytes(second, pixels));
-            halve(above, below, out, flip);
-            continue;
-        }
-        let sums = bytemuck::must_cast_slice_mut::<u32, u16>(&mut *sums);
-        let sums = sums.get_mut(..width).unwrap_or_default();
         sums.fill(0);
-        for y in y..y + side {
-            let line = row_of(rows, y, left << shift, bytes(first, pixels));
-            for (sum, block) in sums.iter_mut().zip(line.chunks_exact(side)) {
-                *sum += block.iter().map(|&level| u16::from(level)).sum::<u16>();
+        for y in 0..side {
+            let y = top + row * side + y;
+            let lying = rows.lying(y, left).and_then(|line| line.get(..pixels));
+            if lying.is_none() {
+                rows.grey(y, left, line);
             }
+            add(lying.unwrap_or(line), side, sums);
         }
-        let half = (1 << (2 * shift)) >> 1;
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = ((*sum + half) >> (2 * shift)) as u8 ^ flip;
+        for (out, sum) in out.iter_mut().zip(sums.iter()) {
+            let mean = ((sum + half) * factor) >> 20;
+            *out = mean as u8 ^ flip;
         }
     }
 }
 
-/// As many pixels of a row as `buffer` is long: where they lie, or written there.
+/// Adds each `side` pixels of a line to the sum of their cell; by words where they lie at words.
 #[inline(always)]
-fn row_of<'a>(rows: &'a impl Rows, row: usize, left: usize, buffer: &'a mut [u8]) -> &'a [u8] {
-    match rows.lying(row, left).and_then(|line| line.get(..buffer.len())) {
-        Some(line) => line,
-        None => {
-            rows.grey(row, left, buffer);
-            buffer
-        }
-    }
-}
-
-fn bytes(words: &mut [u32], length: usize) -> &mut [u8] {
-    bytemuck::must_cast_slice_mut::<u32, u8>(words).get_mut(..length).unwrap_or_default()
-}
-
-/// The means of blocks of 2 × 2 pixels of two rows, by words where they lie at words.
-fn halve(above: &[u8], below: &[u8], out: &mut [u8], flip: u8) {
-    let words = bytemuck::try_cast_slice::<u8, u32>;
-    if let (Ok(above), Ok(below)) = (words(above), words(below)) {
-        for ((out, above), below) in out.chunks_exact_mut(2).zip(above).zip(below) {
-            let means = (blocks(*above, *below) + 0x0002_0002) >> 2;
-            if let [low, high] = out {
-                *low = means as u8 ^ flip;
-                *high = (means >> 16) as u8 ^ flip;
+fn add(line: &[u8], side: usize, sums: &mut [u32]) {
+    /// Every second byte of a word.
+    const EVEN: u32 = 0x00ff_00ff;
+    let words = bytemuck::try_cast_slice::<u8, u32>(line).ok();
+    match (side, words) {
+        (4, Some(words)) => {
+            for (sum, word) in sums.iter_mut().zip(words) {
+                let pairs = (word & EVEN) + (word >> 8 & EVEN);
+                *sum += (pairs & 0xffff) + (pairs >> 16);
             }
         }
-        return;
-    }
-    let pairs = above.chunks_exact(2).zip(below.chunks_exact(2));
-    for (out, (above, below)) in out.iter_mut().zip(pairs) {
-        let sum: u16 = above.iter().chain(below).map(|&level| u16::from(level)).sum();
-        *out = ((sum + 2) >> 2) as u8 ^ flip;
+        (2, Some(words)) => {
+            for (sums, word) in sums.chunks_exact_mut(2).zip(words) {
+                let pairs = (word & EVEN) + (word >> 8 & EVEN);
+                if let [first, second] = sums {
+                    *first += pairs & 0xffff;
+                    *second += pairs >> 16;
+                }
+            }
+        }
+        (8 | 12, Some(words)) => {
+            for (sum, words) in sums.iter_mut().zip(words.chunks_exact(side / 4)) {
+                for word in words {
+                    let pairs = (word & EVEN) + (word >> 8 & EVEN);
+                    *sum += (pairs & 0xffff) + (pairs >> 16);
+                }
+            }
+        }
+        (1, _) => sums.iter_mut().zip(line).for_each(|(sum, level)| *sum += u32::from(*level)),
+        (3, _) => {
+            for (sum, block) in sums.iter_mut().zip(line.chunks_exact(3)) {
+                *sum += block.iter().map(|&level| u32::from(level)).sum::<u32>();
+            }
+        }
+        _ => {
+            for (sum, block) in sums.iter_mut().zip(line.chunks_exact(side.max(1))) {
+                *sum += block.iter().map(|&level| u32::from(level)).sum::<u32>();
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{Format, Frame};
-    use super::{Part, reduce, shift, words};
+    use super::{Part, reduce, side, words};
 
     #[test]
     fn cells_are_means_wherever_rows_lie() {
         let pixels: [u8; 1025] = core::array::from_fn(|at| (at * 89 % 251) as u8);
-        for (start, width, shift, inverted) in [
-            (0, 32, 1, false),
-            (1, 32, 1, true),
-            (0, 32, 2, false),
-            (0, 32, 3, true),
-            (0, 32, 0, true),
-        ] {
-            let frame =
-                Frame::new(Format::Grey, 32, width, &pixels[start..start + 1024]).expect("fits");
-            let size = [8 >> shift.min(2), 16 >> shift];
-            let part = Part { corner: [1, 1], size, shift, inverted };
-            let (mut cells, mut scratch) = ([0; 256], [0; words(32)]);
-            reduce(&frame, part, &mut cells, &mut scratch);
-            let side = 1 << shift;
-            for row in 0..size[0] {
-                for column in 0..size[1].min((32 >> shift) - 1) {
-                    let sum: usize = (0..side * side)
-                        .map(|at| {
-                            let (y, x) =
-                                (side + row * side + at / side, side + column * side + at % side);
-                            usize::from(pixels[start + y * width + x])
-                        })
-                        .sum();
+        for start in [0, 1] {
+            let bytes = &pixels[start..start + 1024];
+            let frame = Frame::new(Format::Grey, 32, 32, bytes).expect("fits");
+            for side in 1..=12 {
+                let size = [28 / side, 24 / side];
+                let part = Part { corner: [3, 4], size, side, inverted: side % 2 == 1 };
+                let (mut cells, mut scratch) = ([0; 28 * 24], [0; words(32)]);
+                reduce(&frame, part, &mut cells, &mut scratch);
+                for at in 0..size[0] * size[1] {
+                    let (row, column) = (at / size[1], at % size[1]);
+                    let place =
+                        |n: usize| (3 + row * side + n / side) * 32 + 4 + column * side + n % side;
+                    let sum: usize = (0..side * side).map(|n| usize::from(bytes[place(n)])).sum();
                     let mean = ((sum + side * side / 2) / (side * side)) as u8;
-                    let expected = if inverted { 255 - mean } else { mean };
-                    assert_eq!(cells[row * size[1] + column], expected, "{shift} {row} {column}");
+                    let expected = if part.inverted { 255 - mean } else { mean };
+                    assert_eq!(cells[at], expected, "{start} {side} {row} {column}");
                 }
             }
         }
-        assert_eq!([28, 96, 97, 160, 320, 512].map(shift), [0, 0, 1, 1, 2, 3]);
+        assert_eq!([28, 48, 49, 97, 160, 320, 512].map(side), [1, 1, 2, 3, 4, 8, 12]);
+    }
+
+    /// The product in place of the division, for every sum that there can be.
+    #[test]
+    fn means_are_rounded_right() {
+        for side in 1..=12_usize {
+            let area = side * side;
+            let factor = (1 << 20) / area + usize::from(!area.is_power_of_two());
+            for sum in 0..=area * 255 {
+                let rounded = ((sum + area / 2) * factor) >> 20;
+                assert_eq!(rounded, (sum + area / 2) / area, "{side} {sum}");
+            }
+        }
     }
 }

@@ -4,12 +4,12 @@
 //! the longer side has 20 pixels, grey from anti-aliasing, put into a field of 28 × 28 with the
 //! centre of mass at its centre. Light ink, dark ground. Other field sizes keep the proportion.
 //!
-//! A frame is first reduced to cells, of which at most [`cells::MOST`] lie along its longer side. There
-//! the ground is found, and the ink as the part of the ground's light that is missing: that is the
-//! same on both sides of a shadow's edge. Where the character turns out to be small, its surroundings are
-//! taken from the frame again, in smaller cells.
+//! A frame is looked at twice. First as a whole, in at most 48 cells along its longer side: where is ink?
+//! Then at the surroundings of the ink alone, in cells of which the character has about as many as it
+//! will have pixels. Each time the ground is found, and the ink as the part of the ground's light that is
+//! missing: that is the same on both sides of a shadow's edge.
 
-use super::cells::{self, Part, blocks, reduce};
+use super::cells::{self, Part, reduce};
 use super::ground::{self, Ground};
 use super::levels::{self, Levels};
 use super::resample::{self, resample};
@@ -47,45 +47,71 @@ const CLEAN: u8 = 2;
 const CLEAN_CORE: u32 = 253;
 const GRAINY_CORE: u32 = 205;
 
-/// Cells around the box of the strokes that may belong to them.
-const MARGIN: usize = 2;
-
-/// The longer side of a small picture, whose pixels may be those of the image itself: nothing on it is
-/// dirt, and the faintest ink counts.
+/// A picture is small if it is less than so many times as large as the image: its pixels may be those
+/// of the image itself, nothing on it is dirt, and the faintest ink counts.
 const SMALL: usize = 2;
 
-/// What is known of a frame's size.
-#[derive(Clone, Copy)]
-struct Sizes {
-    /// The side of a cell in pixels, as a power of two.
-    shift: usize,
-    /// Rows and columns of cells.
-    cells: [usize; 2],
-    /// Rows and columns of the ground: a quarter as many.
-    ground: [usize; 2],
+/// Cells of the first look around the ink that the second one sees too.
+const MARGIN: usize = 1;
+
+/// So many cells more than pixels a character has in the second look, at least; and so many at most,
+/// where it has as many pixels in the frame.
+const SPARE: usize = 2;
+
+const fn most_cells(side: usize) -> usize {
+    2 * (side + SPARE) + 2 * MARGIN + 2
 }
 
-const fn sizes([height, width]: [usize; 2]) -> Sizes {
-    let shift = cells::shift(if height > width { height } else { width });
-    let cells = [height >> shift, width >> shift];
-    let ground = [cells[0].div_ceil(2), cells[1].div_ceil(2)];
-    Sizes { shift, cells, ground }
+/// Rows and columns of cells of the first look.
+const fn first_size([height, width]: [usize; 2]) -> (usize, [usize; 2]) {
+    let side = cells::side(if height > width { height } else { width });
+    (side, [height / side, width / side])
+}
+
+/// The most cells that are looked at, and the words of their ground.
+const fn room(frame: [usize; 2], side: usize) -> (usize, usize) {
+    let (_, [rows, columns]) = first_size(frame);
+    let most = most_cells(side);
+    let (cells, words) = (most * most, ground::words(most, most));
+    let (first, first_words) = (rows * columns, ground::words(rows, columns));
+    (
+        if cells > first { cells } else { first },
+        if words > first_words { words } else { first_words },
+    )
 }
 
 /// Words of scratch.
 pub const fn words(frame: [usize; 2], preparation: &Preparation) -> usize {
-    let sizes = sizes(frame);
-    let count = sizes.cells[0] * sizes.cells[1];
     let side = preparation.box_side();
-    count.div_ceil(4)
-        + ground::words(sizes.ground[0], sizes.ground[1])
+    let (cells, ground) = room(frame, side);
+    cells.div_ceil(4)
+        + ground
         + levels::WORDS
         + cells::words(frame[1])
-        + runs::words(count)
+        + runs::words(cells)
         + resample::scratch_words(side)
         + (side * side).div_ceil(4)
-        + frame[0].div_ceil(4)
-        + 4
+        + cells.div_ceil(4)
+}
+
+/// The parts of the scratch that each look uses.
+struct Room<'s> {
+    picture: &'s mut [u8],
+    ground: &'s mut [u32],
+    counts: &'s mut [u16; 256],
+    lines: &'s mut [u32],
+}
+
+/// What a look at a part of a frame tells.
+#[derive(Clone, Copy)]
+struct Look {
+    part: Part,
+    noise: u8,
+    threshold: u8,
+    /// The ground is that of a drawing.
+    clean: bool,
+    peak: u8,
+    separation: u8,
 }
 
 /// Prepares a frame whose sizes have been checked.
@@ -97,123 +123,83 @@ pub fn prepare(
     watch: &mut impl Watch,
 ) -> Result<Found, Error> {
     let [height, width] = [frame.height(), frame.width()];
-    let sizes = sizes([height, width]);
-    let [rows, columns] = sizes.cells;
-    if rows == 0 || columns == 0 {
-        return Err(Error::FrameSize);
-    }
-    let mut scratch = Scratch(scratch);
-    let picture = scratch.bytes(rows * columns);
-    let mut ground = Ground::new(
-        sizes.ground[0],
-        sizes.ground[1],
-        scratch.words(ground::words(sizes.ground[0], sizes.ground[1])),
-    );
-    let counts = bytemuck::must_cast_slice_mut::<u32, u16>(scratch.words(levels::WORDS));
-    let lines = scratch.words(cells::words(width));
-    let mut strokes = Strokes::new(scratch.words(runs::words(rows * columns)));
     let side = preparation.box_side();
+    let (most, ground) = room([height, width], side);
+    let mut scratch = Scratch(scratch);
+    let mut room = Room {
+        picture: scratch.bytes(most),
+        ground: scratch.words(ground),
+        counts: bytemuck::must_cast_slice_mut::<u32, u16>(scratch.words(levels::WORDS))
+            .try_into()
+            .map_err(|_| Error::Scratch)?,
+        lines: scratch.words(cells::words(width)),
+    };
+    let mut strokes = Strokes::new(scratch.words(runs::words(most)));
     let resampling = scratch.words(resample::scratch_words(side));
     let boxed = scratch.bytes(side * side);
-    let profile = scratch.bytes(height);
+    let profile = scratch.bytes(most);
 
-    let mut whole = Part { corner: [0, 0], size: sizes.cells, shift: sizes.shift, inverted: false };
-    whole.inverted = preparation.polarity == Polarity::Light;
-    reduce(frame, whole, picture, lines);
+    let (cell, size) = first_size([height, width]);
+    let mut part = Part { corner: [0, 0], size, side: cell, inverted: false };
+    part.inverted = preparation.polarity == Polarity::Light;
+    reduce(frame, part, room.picture, room.lines);
     if preparation.polarity == Polarity::Auto {
-        let light = extent(picture, columns, &mut ground, true);
-        let dark = extent(picture, columns, &mut ground, false);
-        if light.surrounds(&dark) {
-            whole.inverted = true;
-            picture.iter_mut().for_each(|level| *level = !*level);
-            close(picture, columns, &mut ground, false);
+        let picture = room.picture.get(..size[0] * size[1]).unwrap_or_default();
+        let light = extent(picture, size, room.ground, true);
+        let dark = extent(picture, size, room.ground, false);
+        if light.is_ink_beside(&dark) {
+            part.inverted = true;
+            room.cells(&part).iter_mut().for_each(|level| *level = !*level);
         }
-    } else {
-        close(picture, columns, &mut ground, false);
     }
-    let counts: &mut [u16; 256] = counts.try_into().map_err(|_| Error::Scratch)?;
-    counts.fill(0);
-    for (row, line) in picture.chunks_exact_mut(columns).enumerate() {
-        ink(line, 0, 1, ground.row(row / 2), |level| {
-            let count = &mut counts[usize::from(level)];
-            *count = count.saturating_add(1);
-        });
-    }
-    watch.step(Step::Ground, sizes.cells, &mut picture.iter().copied());
+    let mut look = room.look(part);
+    watch.step(Step::Ground, size, &mut room.cells(&part).iter().copied());
+    let fine = height.min(width) >= SMALL * preparation.size[0].min(preparation.size[1]);
+    let mut bounds = find(&mut strokes, &mut room, &look, fine)?;
 
-    let levels = Levels(counts);
-    let noise = levels.quantile(0, 128);
-    let threshold = levels.threshold();
-    let clean = noise <= CLEAN;
-    let core = if clean { CLEAN_CORE } else { GRAINY_CORE };
-    let peak = levels.quantile(usize::from(threshold), core);
+    let longer = cell * bounds.height().max(bounds.width());
+    let closer = (longer / (side + SPARE)).clamp(1, cell);
+    if closer < cell {
+        part = around(bounds, part, closer, [height, width], most);
+        reduce(frame, part, room.picture, room.lines);
+        look = room.look(part);
+        bounds = find(&mut strokes, &mut room, &look, fine)?;
+    }
+    let Look { noise, threshold, clean, peak, separation, .. } = look;
     if peak < FAINTEST.max(noise.saturating_mul(SIGNAL)) {
         return Err(Error::Blank { contrast: peak, noise });
     }
-    let floor = if clean { noise } else { (2 * noise.min(127)).max(threshold / 2) };
-    let fine = height.min(width) >= SMALL * preparation.size[0].min(preparation.size[1]);
-    if !strokes.find(picture, columns, threshold) {
-        return Err(Error::Texture);
-    }
-    let removed = if fine { strokes.mark_dirt(rows, columns) } else { 0 };
-    let Some(bounds) = strokes.bounds() else { return Err(Error::Blank { contrast: peak, noise }) };
     if fine {
         match strokes.characters() {
             0 | 1 => {}
             several => return Err(Error::Several(several)),
         }
     }
-    let inked = (strokes.cells() * 255 / (rows * columns)).min(255) as u8;
-
-    // The part of the picture around the ink, in smaller cells where the ink is small.
-    let around = Bounds {
-        top: bounds.top.saturating_sub(MARGIN),
-        bottom: (bounds.bottom + MARGIN).min(rows),
-        left: bounds.left.saturating_sub(MARGIN),
-        right: (bounds.right + MARGIN).min(columns),
-    };
-    let longer = bounds.height().max(bounds.width());
-    let mut finer = 0;
-    while finer < sizes.shift
-        && (longer << finer) * 2 < 3 * side
-        && (around.height() * around.width()) << (2 * finer + 2) <= picture.len()
-    {
-        finer += 1;
-    }
-    let mut window = Window { stride: columns, around, finer: 0 };
-    if finer > 0 {
-        window = Window { stride: around.width() << finer, around: around.times(finer), finer };
-        let part = Part {
-            corner: [window.around.top, window.around.left],
-            size: [window.around.height(), window.around.width()],
-            shift: sizes.shift - finer,
-            inverted: whole.inverted,
-        };
-        reduce(frame, part, picture, lines);
-        for (row, line) in picture.chunks_exact_mut(window.stride).take(part.size[0]).enumerate() {
-            let row = (window.around.top + row) >> (finer + 1);
-            ink(line, window.around.left, finer + 1, ground.row(row), |_| ());
-        }
-    }
-    window.clean(picture, strokes.dirt());
-
+    let picture = room.cells(&part);
+    let removed = strokes.removed();
+    clear(picture, part.size[1], strokes.dirt());
+    let floor = if clean { noise } else { (2 * noise.min(127)).max(threshold / 2) };
     let gain = (255 << 8) / u32::from(peak.saturating_sub(floor).max(1));
     let stretch = move |level: u8| {
         ((u32::from(level.saturating_sub(floor)) * gain + 128) >> 8).min(255) as u8
     };
-    let least = match (fine, clean) {
-        (false, true) => floor + 1,
-        (true, true) => floor + (peak - floor) / 10,
-        (_, false) => floor + (peak - floor) / 4,
-    };
-    let line = bytemuck::must_cast_slice_mut::<u32, u8>(lines);
-    let exact = window.refined(picture, bounds.times(finer), least, profile, line);
+    let over = peak.saturating_sub(floor);
+    let least = floor.saturating_add(match (fine, clean) {
+        (false, true) => 1,
+        (true, true) => over / 10,
+        (_, false) => over / 4,
+    });
+    let line = bytemuck::must_cast_slice_mut::<u32, u8>(room.lines);
+    let picture = room.picture.get(..part.size[0] * part.size[1]).unwrap_or_default();
+    let exact = refined(picture, part.size, bounds, least, profile);
+    let rows = || picture.chunks_exact(part.size[1].max(1)).skip(exact.top).take(exact.height());
     let [high, wide] = [exact.height(), exact.width()];
+    let columns = exact.left..exact.right;
     watch.step(
         Step::Ink,
         [high, wide],
-        &mut (exact.top..exact.bottom)
-            .flat_map(|row| window.line(picture, row, exact.left, exact.right))
+        &mut rows()
+            .flat_map(|row| row.get(columns.clone()).unwrap_or_default())
             .map(|&level| stretch(level)),
     );
 
@@ -224,220 +210,200 @@ pub fn prepare(
         scaled,
         1,
         |row, out| {
-            let line = window.line(picture, exact.top + row, exact.left, exact.right);
+            let start = (exact.top + row) * part.size[1] + exact.left;
+            let line = picture.get(start..).unwrap_or_default();
             out.iter_mut().zip(line).for_each(|(out, level)| *out = stretch(*level));
         },
         line,
         resampling,
         |row, levels| {
-            let place = boxed.get_mut(row * scaled[1]..).unwrap_or_default();
+            let place = boxed.get_mut(row * scaled[1]..(row + 1) * scaled[1]).unwrap_or_default();
             place.iter_mut().zip(levels).for_each(|(out, level)| *out = level);
         },
     );
     let boxed = boxed.get(..scaled[0] * scaled[1]).unwrap_or_default();
     watch.step(Step::Box, scaled, &mut boxed.iter().copied());
     let corner = centred(boxed, scaled, preparation, image);
-    let pixels = sizes.shift - finer;
+    let pixels = strokes.cells() * part.side * part.side;
     Ok(Found {
-        dark_ink: !whole.inverted,
+        dark_ink: !part.inverted,
         noise,
         threshold,
         floor,
         peak,
-        separation: levels.separation(threshold),
-        inked,
+        separation,
+        inked: (pixels * 255 / (height * width).max(1)).min(255) as u8,
         removed: removed.min(255) as u8,
-        bounds: exact.times(pixels),
+        bounds: exact.in_pixels(part.corner, part.side),
         scaled,
         corner,
     })
 }
 
-/// Finds the ground of a picture of cells, whose rows are `columns` long; `inverted` if light and dark
-/// are exchanged.
-fn close(picture: &[u8], columns: usize, ground: &mut Ground, inverted: bool) {
-    coarse(picture, columns, inverted, |row, cells| {
-        ground.row(row).iter_mut().zip(cells).for_each(|(out, cell)| *out = cell);
-    });
-    ground.close();
+impl Room<'_> {
+    /// The cells of a part.
+    fn cells(&mut self, part: &Part) -> &mut [u8] {
+        self.picture.get_mut(..part.size[0] * part.size[1]).unwrap_or_default()
+    }
+
+    /// Replaces the levels of a part's cells by how much of the ground's light is missing.
+    fn look(&mut self, part: Part) -> Look {
+        let columns = part.size[1];
+        let picture = self.picture.get_mut(..part.size[0] * columns).unwrap_or_default();
+        let ground = close(picture, part.size, self.ground, false);
+        self.counts.fill(0);
+        for (row, line) in picture.chunks_exact_mut(columns.max(1)).enumerate() {
+            for (place, &cell) in line.iter_mut().zip(ground.row(row)) {
+                let missing = u32::from((2 * cell + 1).saturating_sub(*place));
+                let factor = RECIPROCALS.get(usize::from(cell)).copied().unwrap_or(0);
+                let ink = ((missing * u32::from(factor)) >> 8) as u8;
+                *place = ink;
+                self.counts[usize::from(ink)] += 1;
+            }
+        }
+        let levels = Levels(self.counts);
+        let threshold = levels.threshold();
+        let noise = levels.quantile(0..usize::from(threshold), 128);
+        let clean = noise <= CLEAN;
+        let core = if clean { CLEAN_CORE } else { GRAINY_CORE };
+        let peak = levels.quantile(usize::from(threshold)..256, core);
+        Look { part, noise, threshold, clean, peak, separation: levels.separation(threshold) }
+    }
 }
 
-/// Calls for each row of the means of 2 × 2 cells, in 7 bits, rounded down.
-fn coarse(
-    picture: &[u8],
-    columns: usize,
-    inverted: bool,
-    mut each: impl FnMut(usize, &mut dyn Iterator<Item = u8>),
-) {
-    let flip = if inverted { 0x7f } else { 0 };
-    for (row, pair) in picture.chunks(2 * columns).enumerate() {
-        let (above, below) = pair.split_at(columns.min(pair.len()));
-        // An odd last row or column stands for two.
-        let below = if below.is_empty() { above } else { below };
-        let pairs = above.chunks(2).zip(below.chunks(2));
-        let mut cells = pairs.map(|(above, below)| {
-            let sum = |pair: &[u8]| match *pair {
-                [a, b] => u16::from(a) + u16::from(b),
-                [a] => 2 * u16::from(a),
-                _ => 0,
-            };
-            ((sum(above) + sum(below)) >> 3) as u8 ^ flip
-        });
-        each(row, &mut cells);
+/// The box of what is ink without dirt. Nothing is dirt where pictures are not `fine`.
+fn find(strokes: &mut Strokes, room: &mut Room, look: &Look, fine: bool) -> Result<Bounds, Error> {
+    let [rows, columns] = look.part.size;
+    if !strokes.find(room.cells(&look.part), columns, look.threshold) {
+        return Err(Error::Texture);
     }
-    let _ = blocks;
+    if fine {
+        strokes.mark_dirt(rows, columns);
+    }
+    let blank = Error::Blank { contrast: look.peak, noise: look.noise };
+    strokes.bounds().ok_or(blank)
+}
+
+/// The surroundings of a box of a part, in cells of another side.
+fn around(bounds: Bounds, part: Part, mut side: usize, frame: [usize; 2], most: usize) -> Part {
+    let start = |first: usize| first.saturating_sub(MARGIN) * part.side;
+    let corner = [start(bounds.top), start(bounds.left)];
+    let end = |end: usize, frame: usize| ((end + MARGIN) * part.side).min(frame);
+    let pixels = [
+        end(bounds.bottom, frame[0]).saturating_sub(corner[0]),
+        end(bounds.right, frame[1]).saturating_sub(corner[1]),
+    ];
+    let limit = |side: usize| pixels.map(|pixels| pixels / side.max(1));
+    while limit(side)[0] * limit(side)[1] > most {
+        side += 1;
+    }
+    Part { corner, size: limit(side), side, ..part }
+}
+
+/// Clears runs of cells, and what is faint around them.
+fn clear(picture: &mut [u8], columns: usize, runs: impl Iterator<Item = [usize; 3]>) {
+    for [row, start, end] in runs {
+        let lines = picture.chunks_exact_mut(columns.max(1)).skip(row.saturating_sub(1));
+        for line in lines.take(if row == 0 { 2 } else { 3 }) {
+            let end = (end + 1).min(columns);
+            line.get_mut(start.saturating_sub(1)..end).unwrap_or_default().fill(0);
+        }
+    }
+}
+
+/// The box of the strokes as far as what is at least `least` reaches.
+fn refined(
+    picture: &[u8],
+    [height, width]: [usize; 2],
+    bounds: Bounds,
+    least: u8,
+    profile: &mut [u8],
+) -> Bounds {
+    let (rows, columns) = profile.split_at_mut(height.min(profile.len()));
+    let columns = columns.get_mut(..width).unwrap_or_default();
+    columns.fill(0);
+    for (strongest, line) in rows.iter_mut().zip(picture.chunks_exact(width.max(1))) {
+        let mut most = 0;
+        for (column, &level) in columns.iter_mut().zip(line) {
+            most = most.max(level);
+            *column = level.max(*column);
+        }
+        *strongest = most;
+    }
+    let [top, bottom] = reach(rows, [bounds.top, bounds.bottom], least);
+    let [left, right] = reach(columns, [bounds.left, bounds.right], least);
+    Bounds { top, bottom, left, right }
+}
+
+/// Finds the ground of cells; `inverted` if light and dark are exchanged.
+fn close<'s>(
+    picture: &[u8],
+    size: [usize; 2],
+    scratch: &'s mut [u32],
+    inverted: bool,
+) -> Ground<'s> {
+    let flip = if inverted { 0xff } else { 0 };
+    let mut rows = picture.chunks_exact(size[1].max(1));
+    Ground::of(size, scratch, |_, out| {
+        let line = rows.next().unwrap_or_default();
+        out.iter_mut().zip(line).for_each(|(out, level)| *out = (level ^ flip) >> 1);
+    })
 }
 
 /// How far and how strongly something stands out from the ground.
 #[derive(Clone, Copy)]
 struct Extent {
     strongest: u8,
+    /// Cells of at least half the strength, and the box around them.
+    cells: usize,
     bounds: Bounds,
+    /// They reach the picture's border.
+    cut: bool,
 }
 
 impl Extent {
-    /// Whether this is the ink, and the other is what lies between its strokes: the ink reaches further.
-    fn surrounds(&self, other: &Extent) -> bool {
-        let area = |extent: &Extent| extent.bounds.height() * extent.bounds.width();
+    /// Whether this is the ink, and the other is what lies between its strokes or around them: ink
+    /// stands free, and reaches further than the holes in it.
+    fn is_ink_beside(&self, other: &Extent) -> bool {
         if self.strongest / 2 > other.strongest {
             return true;
         }
         if other.strongest / 2 > self.strongest {
             return false;
         }
-        (area(self), self.strongest) > (area(other), other.strongest)
+        let area = |extent: &Extent| extent.bounds.height() * extent.bounds.width();
+        match (self.cut, other.cut) {
+            (false, true) => true,
+            (true, false) => false,
+            (false, false) => area(self) > area(other),
+            (true, true) => self.cells < other.cells,
+        }
     }
 }
 
-/// What stands out if ink is light (`inverted`) or dark; leaves that ground.
-fn extent(picture: &[u8], columns: usize, ground: &mut Ground, inverted: bool) -> Extent {
-    close(picture, columns, ground, inverted);
-    let mut extent = Extent { strongest: 0, bounds: Bounds::default() };
-    coarse(picture, columns, inverted, |row, cells| {
-        for (cell, ground) in cells.zip(ground.row(row).iter()) {
-            extent.strongest = extent.strongest.max(ground.saturating_sub(cell));
-        }
-    });
+/// What stands out if ink is light (`inverted`) or dark.
+fn extent(picture: &[u8], size: [usize; 2], scratch: &mut [u32], inverted: bool) -> Extent {
+    let ground = close(picture, size, scratch, inverted);
+    let flip = if inverted { 0xff } else { 0 };
+    let rows = || picture.chunks_exact(size[1].max(1)).enumerate();
+    let missing = |(ground, level): (&u8, &u8)| ground.saturating_sub((level ^ flip) >> 1);
+    let line = |row: usize, line| ground.row(row).iter().zip(line).map(missing);
+    let mut extent = Extent { strongest: 0, cells: 0, bounds: Bounds::default(), cut: false };
+    for (row, levels) in rows() {
+        extent.strongest = line(row, levels).fold(extent.strongest, u8::max);
+    }
     let least = (extent.strongest / 2).max(1);
-    coarse(picture, columns, inverted, |row, cells| {
-        for (column, (cell, ground)) in cells.zip(ground.row(row).iter()).enumerate() {
-            if ground.saturating_sub(cell) >= least {
+    for (row, levels) in rows() {
+        for (column, missing) in line(row, levels).enumerate() {
+            if missing >= least {
                 extent.bounds.include(row, column);
+                extent.cells += 1;
             }
         }
-    });
+    }
+    let Bounds { top, bottom, left, right } = extent.bounds;
+    extent.cut = top == 0 || left == 0 || bottom >= size[0] || right >= size[1];
     extent
-}
-
-/// Replaces levels by how much of the ground's light is missing. The line begins at column `left`, and
-/// `1 << shift` of its places share a cell of the ground.
-#[inline(always)]
-fn ink(line: &mut [u8], left: usize, shift: usize, ground: &[u8], mut each: impl FnMut(u8)) {
-    let side = 1 << shift;
-    // The first cell of the ground may be shared with places in front of the line.
-    let lead = (side - left % side) % side;
-    let mut ground = ground.iter().skip(left >> shift);
-    let (first, rest) = line.split_at_mut(lead.min(line.len()));
-    for places in
-        core::iter::once(first).filter(|first| !first.is_empty()).chain(rest.chunks_mut(side))
-    {
-        let Some(&cell) = ground.next() else { return };
-        let level = 2 * cell + 1;
-        let factor = RECIPROCALS.get(usize::from(cell)).copied().unwrap_or(0);
-        for place in places {
-            let missing = u32::from(level.saturating_sub(*place));
-            let ink = ((missing * u32::from(factor)) >> 8) as u8;
-            *place = ink;
-            each(ink);
-        }
-    }
-}
-
-/// The part of a picture that is looked at: its rows are `stride` bytes apart.
-#[derive(Clone, Copy)]
-struct Window {
-    stride: usize,
-    /// Where it lies; if it was taken from the frame again, the picture holds nothing else.
-    around: Bounds,
-    /// How much smaller its cells are, as a power of two.
-    finer: usize,
-}
-
-impl Window {
-    /// Where in the picture a place lies.
-    fn at(&self, row: usize, column: usize) -> usize {
-        match self.finer {
-            0 => row * self.stride + column,
-            _ => {
-                (row - self.around.top.min(row)) * self.stride + column
-                    - self.around.left.min(column)
-            }
-        }
-    }
-
-    fn line<'p>(&self, picture: &'p [u8], row: usize, left: usize, right: usize) -> &'p [u8] {
-        let start = self.at(row, left);
-        picture.get(start..start + right.saturating_sub(left)).unwrap_or_default()
-    }
-
-    /// Clears runs of cells, and what is faint around them.
-    fn clean(&self, picture: &mut [u8], runs: impl Iterator<Item = [usize; 3]>) {
-        let Bounds { top, bottom, left, right } = self.around;
-        for [row, start, end] in runs {
-            let rows = (row.saturating_sub(1) << self.finer)..((row + 2) << self.finer);
-            let start = (start.saturating_sub(1) << self.finer).max(left);
-            let end = ((end + 1) << self.finer).min(right);
-            for row in rows.start.max(top)..rows.end.min(bottom) {
-                if start < end {
-                    let place = self.at(row, start);
-                    let places = picture.get_mut(place..place + end - start);
-                    places.unwrap_or_default().fill(0);
-                }
-            }
-        }
-    }
-
-    /// The box of the strokes as far as what is at least `least` reaches.
-    fn refined(
-        &self,
-        picture: &[u8],
-        bounds: Bounds,
-        least: u8,
-        rows: &mut [u8],
-        columns: &mut [u8],
-    ) -> Bounds {
-        let Bounds { top, left, right, .. } = self.around;
-        let [height, width] = [self.around.height(), self.around.width()];
-        let rows = rows.get_mut(..height).unwrap_or_default();
-        let columns = columns.get_mut(..width).unwrap_or_default();
-        columns.fill(0);
-        for (row, strongest) in rows.iter_mut().enumerate() {
-            let mut most = 0;
-            for (column, &level) in
-                columns.iter_mut().zip(self.line(picture, top + row, left, right))
-            {
-                most = most.max(level);
-                *column = level.max(*column);
-            }
-            *strongest = most;
-        }
-        let [first_row, last_row] = reach(
-            rows,
-            [bounds.top - top.min(bounds.top), bounds.bottom - top.min(bounds.bottom)],
-            least,
-        );
-        let [first_column, last_column] = reach(
-            columns,
-            [bounds.left - left.min(bounds.left), bounds.right - left.min(bounds.right)],
-            least,
-        );
-        Bounds {
-            top: top + first_row,
-            bottom: top + last_row,
-            left: left + first_column,
-            right: left + last_column,
-        }
-    }
 }
 
 /// Moves both ends of a range to where levels fall below `least`, outwards or inwards.

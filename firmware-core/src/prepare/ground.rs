@@ -1,155 +1,130 @@
 //! What lies behind the ink: how bright each place would be without it.
 //!
-//! The ground is the *closing* of a small picture of the frame: first every cell becomes the lightest
-//! one of the window around it, which no dark stroke narrower than the window survives, then the
-//! darkest one of a window around it, which brings every edge of light back to its place. A slope of
-//! light and the edge of a hard shadow look the same behind as before, wherever they lie.
+//! The ground is the *closing* of a picture: a window of 13 × 13 cells is as light as the lightest cell in
+//! it, and a cell of the ground as the darkest window that holds it. A dark stroke narrower than the
+//! window leaves no trace; a slope of light or the edge of a hard shadow stays where it is, because
+//! windows fit on either side of it.
 //!
 //! Four cells of seven bits share a word, so that one comparison serves four.
 
 use core::cell::Cell;
 
-/// The window's reach in cells to either side, for the lightest and for the darkest one. The second is
-/// larger by one, because cells across which an edge runs belong to neither of its sides.
-const LIGHTEST: usize = 4;
-const DARKEST: usize = LIGHTEST + 1;
+/// The window's side less one, in cells: strokes of up to twelve cells disappear.
+const REACH: usize = 12;
+
+/// Distances that make a window of `REACH + 1` places: each place becomes the larger of itself and the
+/// one so far behind it, in turn.
+const STEPS: [usize; 4] = [1, 2, 4, 5];
 
 /// Cells in a word.
 const LANES: usize = 4;
 
+/// Words in front of a row: windows begin up to so far before it.
+const BEFORE: usize = REACH / LANES;
+
+/// Words behind the last row that are read as part of it.
+const BEHIND: usize = 2;
+
 /// The upper bit of each lane.
 const HIGH: u32 = 0x8080_8080;
-
-/// Words in front of a row and behind it, while windows slide over it.
-const BEFORE: usize = 2;
-const BEHIND: usize = 4;
 
 /// The larger of each of four values of seven bits.
 #[inline(always)]
 fn larger(a: u32, b: u32) -> u32 {
     let not_less = ((a | HIGH) - b) & HIGH;
-    let lanes = (not_less >> 7) * 255;
+    // The seven lower bits of each lane in which that bit is set.
+    let lanes = not_less - (not_less >> 7);
     b ^ ((a ^ b) & lanes)
 }
 
-/// Four lanes from lane `from` on (1 to 3) of two words.
-#[inline(always)]
-fn lanes(low: u32, high: u32, from: usize) -> u32 {
-    low >> (8 * from) | high << (32 - 8 * from)
+/// Words of a row, with the room in front of it.
+const fn stride(width: usize) -> usize {
+    BEFORE + width.div_ceil(LANES)
 }
 
 /// Words that the ground of `height × width` cells takes.
 pub const fn words(height: usize, width: usize) -> usize {
-    let row = width.div_ceil(LANES);
-    (height + DARKEST) * row + BEFORE + row + BEHIND
+    (REACH + height) * stride(width) + BEHIND
 }
 
 /// The ground of a picture.
 pub struct Ground<'s> {
     height: usize,
     width: usize,
-    /// Rows of whole words, and room for [`DARKEST`] more.
+    /// Room for [`REACH`] rows, then the picture's, each behind room of [`BEFORE`] words. The ground
+    /// takes the place of the room.
     cells: &'s mut [u32],
-    line: &'s mut [u32],
 }
 
 impl<'s> Ground<'s> {
-    /// In `scratch`, which has [`words`] words.
-    pub fn new(height: usize, width: usize, scratch: &'s mut [u32]) -> Self {
-        let size = (height + DARKEST) * width.div_ceil(LANES);
-        let (cells, line) = scratch.split_at_mut(size.min(scratch.len()));
-        Self { height, width, cells, line }
+    /// Of a picture whose rows are written by `fill`, as levels from 0 to 127; in `scratch`, which has
+    /// [`words`] words.
+    pub fn of(
+        [height, width]: [usize; 2],
+        scratch: &'s mut [u32],
+        mut fill: impl FnMut(usize, &mut [u8]),
+    ) -> Self {
+        let cells = scratch.get_mut(..words(height, width)).unwrap_or_default();
+        cells.fill(0);
+        let rows = cells.chunks_exact_mut(stride(width)).skip(REACH);
+        for (row, words) in rows.enumerate() {
+            let bytes = bytemuck::must_cast_slice_mut::<u32, u8>(words);
+            let place = bytes.get_mut(REACH..REACH + width).unwrap_or_default();
+            fill(row, place);
+        }
+        let mut ground = Self { height, width, cells };
+        // Every place becomes the lightest one of the window that ends there, in which nothing lies
+        // beyond the picture; then the darkest window around each cell counts.
+        ground.across(REACH);
+        ground.down();
+        ground.cells.iter_mut().for_each(|word| *word ^= !HIGH);
+        ground.down();
+        ground.across(0);
+        ground.cells.iter_mut().for_each(|word| *word ^= !HIGH);
+        ground
     }
 
-    /// Words of a row.
-    fn stride(&self) -> usize {
-        self.width.div_ceil(LANES)
-    }
-
-    /// The bytes of a row, for the picture's cells in 0 to 127 to be written to, or for the ground to be
-    /// read from.
+    /// A row of the ground.
     #[inline(always)]
-    pub fn row(&mut self, row: usize) -> &mut [u8] {
-        let (stride, width) = (self.stride(), self.width);
-        let words = self.cells.get_mut(row * stride..(row + 1) * stride).unwrap_or_default();
-        bytemuck::must_cast_slice_mut::<u32, u8>(words).get_mut(..width).unwrap_or_default()
+    pub fn row(&self, row: usize) -> &[u8] {
+        let stride = stride(self.width);
+        let words = self.cells.get(row * stride..(row + 1) * stride).unwrap_or_default();
+        bytemuck::must_cast_slice::<u32, u8>(words).get(..self.width).unwrap_or_default()
     }
 
-    /// Replaces the picture by its ground.
-    pub fn close(&mut self) {
-        self.dilate(LIGHTEST);
-        self.invert();
-        self.dilate(DARKEST);
-        self.invert();
-    }
-
-    /// 127 less each cell, also in the lanes behind a row.
-    fn invert(&mut self) {
-        self.cells.iter_mut().for_each(|word| *word ^= !HIGH);
-    }
-
-    /// Every cell becomes the largest one within `reach` rows and columns.
-    fn dilate(&mut self, reach: usize) {
-        let stride = self.stride();
-        // What lies behind a row counts as 0, which is never the largest.
-        let lost = (stride * LANES - self.width) * 8;
-        let mask = u32::MAX >> lost;
-        let (line, cells) = (&mut *self.line, &mut *self.cells);
-        // Rows move down by `reach` on the way, from the last one on, to have zeros above them.
-        for row in (0..self.height).rev() {
-            let Some(place) = cells.get_mut(row * stride..(row + 1) * stride) else { return };
-            if let Some(last) = place.last_mut() {
-                *last &= mask;
-            }
-            line.fill(0);
-            let inside = line.iter_mut().skip(BEFORE);
-            inside.zip(place.iter()).for_each(|(out, word)| *out = *word);
-            across(line, reach);
-            let to = (row + reach) * stride;
-            let Some(place) = cells.get_mut(to..to + stride) else { return };
-            let before = line.iter().skip(BEFORE - reach.div_ceil(LANES));
-            let from = (LANES - reach % LANES) % LANES;
-            match from {
-                0 => place.iter_mut().zip(before).for_each(|(out, word)| *out = *word),
-                _ => {
-                    let next = line.iter().skip(BEFORE - reach.div_ceil(LANES) + 1);
-                    let both = before.zip(next);
-                    let words = place.iter_mut().zip(both);
-                    words.for_each(|(out, (low, high))| *out = lanes(*low, *high, from));
+    /// Every cell becomes the largest of itself and the [`REACH`] ones to its right, in as many rows from
+    /// row `first` on as the picture has.
+    fn across(&mut self, first: usize) {
+        let stride = stride(self.width);
+        for row in first..first + self.height {
+            // What lies behind a row is the room of the next one, which is still empty the first time,
+            // and reaches no cell of the ground the second time.
+            let line = self.cells.get_mut(row * stride..(row + 1) * stride + BEHIND);
+            let line = Cell::from_mut(line.unwrap_or_default()).as_slice_of_cells();
+            for step in STEPS {
+                let low = line.get(step / LANES..).unwrap_or_default();
+                let high = line.get(step / LANES + 1..).unwrap_or_default();
+                let bits = 8 * (step % LANES) as u32;
+                for ((word, low), high) in line.iter().zip(low).zip(high) {
+                    let behind = match bits {
+                        0 => low.get(),
+                        _ => low.get() >> bits | high.get() << (32 - bits),
+                    };
+                    word.set(larger(word.get(), behind));
                 }
             }
         }
-        cells.iter_mut().take(reach * stride).for_each(|word| *word = 0);
-        // Behind the last row lies what an earlier dilation left.
-        cells.iter_mut().skip((self.height + reach) * stride).for_each(|word| *word = 0);
-        let cells = Cell::from_mut(cells).as_slice_of_cells();
-        for rows in steps(reach) {
-            let below = cells.get(rows * stride..).unwrap_or_default();
-            for (cell, other) in cells.iter().zip(below) {
-                cell.set(larger(cell.get(), other.get()));
-            }
-        }
     }
-}
 
-/// Distances that make a window of `2 · reach + 1` places, 9 to 16: each place becomes the largest of
-/// itself and the one so far behind it, in turn.
-fn steps(reach: usize) -> [usize; 4] {
-    [1, 2, 4, 2 * reach + 1 - 8]
-}
-
-/// Every cell of a row becomes the largest of itself and the `2 · reach` cells behind it.
-fn across(line: &mut [u32], reach: usize) {
-    let line = Cell::from_mut(line).as_slice_of_cells();
-    for step in steps(reach) {
-        let next = line.get(1..).unwrap_or_default();
-        if step == LANES {
-            for (word, next) in line.iter().zip(next) {
-                word.set(larger(word.get(), next.get()));
-            }
-        } else {
-            for (word, next) in line.iter().zip(next) {
-                word.set(larger(word.get(), lanes(word.get(), next.get(), step)));
+    /// Every cell becomes the largest of itself and the [`REACH`] ones below it.
+    fn down(&mut self) {
+        let stride = stride(self.width);
+        let cells = self.cells.get_mut(..(REACH + self.height) * stride).unwrap_or_default();
+        let cells = Cell::from_mut(cells).as_slice_of_cells();
+        for step in STEPS {
+            let below = cells.get(step * stride..).unwrap_or_default();
+            for (cell, below) in cells.iter().zip(below) {
+                cell.set(larger(cell.get(), below.get()));
             }
         }
     }
@@ -157,23 +132,26 @@ fn across(line: &mut [u32], reach: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{DARKEST, Ground, LIGHTEST, larger, words};
+    use super::{Ground, REACH, larger, words};
     use std::vec;
     use std::vec::Vec;
 
-    /// The closing, cell by cell.
+    /// The darkest of all windows around a cell, each as light as the lightest of its cells that are in
+    /// the picture.
     fn naive(cells: &[u8], height: usize, width: usize) -> Vec<u8> {
-        let within = |cells: &[u8], reach: usize, best: fn(u8, u8) -> u8| -> Vec<u8> {
-            let near =
-                |at: usize, side: usize| at.saturating_sub(reach)..(at + reach + 1).min(side);
-            let place = |at: usize| {
-                let rows = near(at / width, height);
-                let all = rows.flat_map(|y| near(at % width, width).map(move |x| y * width + x));
-                all.map(|at| cells[at]).reduce(best).expect("itself at least")
-            };
-            (0..cells.len()).map(place).collect()
+        let span = |start: usize, side: usize| start.saturating_sub(REACH)..(start + 1).min(side);
+        let lightest = |bottom: usize, right: usize| {
+            let rows = span(bottom, height);
+            let all = rows.flat_map(|y| span(right, width).map(move |x| y * width + x));
+            all.map(|at| cells[at]).max().expect("the window reaches into the picture")
         };
-        within(&within(cells, LIGHTEST, u8::max), DARKEST, u8::min)
+        let place = |at: usize| {
+            let bottoms = at / width..at / width + REACH + 1;
+            let ends =
+                bottoms.flat_map(|y| (at % width..at % width + REACH + 1).map(move |x| [y, x]));
+            ends.map(|[y, x]| lightest(y, x)).min().expect("some")
+        };
+        (0..cells.len()).map(place).collect()
     }
 
     #[test]
@@ -192,13 +170,37 @@ mod tests {
                 })
                 .collect();
             let mut scratch = vec![u32::MAX; words(height, width)];
-            let mut ground = Ground::new(height, width, &mut scratch);
-            for (row, from) in cells.chunks(width).enumerate() {
-                ground.row(row).copy_from_slice(from);
-            }
-            ground.close();
+            let ground = Ground::of([height, width], &mut scratch, |row, out| {
+                out.copy_from_slice(&cells[row * width..][..width]);
+            });
             let found: Vec<u8> = (0..height).flat_map(|row| ground.row(row).to_vec()).collect();
             assert_eq!(found, naive(&cells, height, width), "{height}×{width}");
+        }
+    }
+
+    /// Dark strokes disappear; the edge of a shadow stays where it is, in any direction. Only where a
+    /// stroke meets an edge, a window may fit into both together.
+    #[test]
+    fn strokes_are_no_ground_and_shadows_are() {
+        for [down, right] in [[0, 1], [1, 0], [1, 1], [3, 1], [-2, 1], [-1, -3]] {
+            let lit =
+                |y: i32, x: i32| if down * (y - 20) + right * (x - 17) > 0 { 100 } else { 50 };
+            let stroke = |y: usize, x: usize| (10..30).contains(&y) && (12..20).contains(&x);
+            let mut scratch = vec![0; words(40, 36)];
+            let ground = Ground::of([40, 36], &mut scratch, |y, out| {
+                for (x, cell) in out.iter_mut().enumerate() {
+                    *cell = if stroke(y, x) { 9 } else { lit(y as i32, x as i32) };
+                }
+            });
+            for y in 0..40 {
+                for x in 0..36 {
+                    let off = ground.row(y)[x].abs_diff(lit(y as i32, x as i32));
+                    let away = (down * (y as i32 - 20) + right * (x as i32 - 17)).abs();
+                    let steepness = down.abs() + right.abs();
+                    let reach = if stroke(y, x) { 13 * steepness } else { steepness };
+                    assert!(off == 0 || away <= reach, "{down} {right}: {y} {x}");
+                }
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How strong the ink is, from how often each strength occurs.
 
+use core::ops::Range;
+
 /// Cells by their distance from the ground, 0 to 255.
 pub struct Levels<'s>(pub &'s mut [u16]);
 
@@ -14,15 +16,16 @@ impl Levels<'_> {
         self.0.iter().map(|&count| u32::from(count)).sum()
     }
 
-    /// The least strength that at least `part` of 256 of the cells from strength `from` on do not exceed.
-    pub fn quantile(&self, from: usize, part: u32) -> u8 {
-        let above = || self.0.iter().enumerate().skip(from);
-        let all: u32 = above().map(|(_, &count)| u32::from(count)).sum();
+    /// The strength below which `part` of 256 of the cells of some strengths lie.
+    pub fn quantile(&self, strengths: Range<usize>, part: u32) -> u8 {
+        let first = strengths.start;
+        let counts = self.0.get(strengths).unwrap_or_default();
+        let all: u32 = counts.iter().map(|&count| u32::from(count)).sum();
         let mut left = (all * part) >> 8;
-        for (level, &count) in above() {
+        for (at, &count) in counts.iter().enumerate() {
             match left.checked_sub(u32::from(count)) {
                 Some(rest) => left = rest,
-                None => return level as u8,
+                None => return (first + at) as u8,
             }
         }
         0

@@ -50,14 +50,14 @@ impl Bounds {
         self.right.saturating_sub(self.left)
     }
 
-    /// The same box in places a power of two smaller.
-    pub(super) const fn times(&self, shift: usize) -> Self {
+    /// The box of cells of `side` pixels whose first one begins at `corner`, in pixels.
+    pub(super) const fn in_pixels(&self, [row, column]: [usize; 2], side: usize) -> Self {
         let Self { top, bottom, left, right } = *self;
         Self {
-            top: top << shift,
-            bottom: bottom << shift,
-            left: left << shift,
-            right: right << shift,
+            top: row + top * side,
+            bottom: row + bottom * side,
+            left: column + left * side,
+            right: column + right * side,
         }
     }
 
@@ -259,8 +259,8 @@ impl<'s> Strokes<'s> {
     }
 
     /// Marks specks as dirt, and strokes that touch the border where another one stands free: the edge
-    /// of the paper, a finger. Returns how many there are.
-    pub fn mark_dirt(&mut self, height: usize, width: usize) -> usize {
+    /// of the paper, a finger.
+    pub fn mark_dirt(&mut self, height: usize, width: usize) {
         let touches = |stroke: &Stroke| {
             stroke.top == 0
                 || stroke.left == 0
@@ -277,15 +277,17 @@ impl<'s> Strokes<'s> {
         };
         let free = self.all().any(|stroke| stands(&stroke));
         let largest = largest_of(&mut self.all().filter(|stroke| !free || !touches(stroke)));
-        let mut count = 0;
         for place in self.strokes.iter_mut().take(self.found) {
             let stroke = Stroke::from(*place);
             if (free && touches(&stroke)) || u32::from(stroke.cells) * SPECK < largest {
-                count += 1;
                 *place = Stroke { dirt: 1, ..stroke }.into();
             }
         }
-        count
+    }
+
+    /// How many strokes are dirt.
+    pub fn removed(&self) -> usize {
+        self.all().filter(|stroke| stroke.dirt == 1).count()
     }
 
     /// The cells that are ink, without dirt.
