@@ -38,6 +38,9 @@ const FAINTEST: u8 = 16;
 /// Ink must stand out from the ground's noise by this factor.
 const SIGNAL: u8 = 3;
 
+/// Ink is at least one in so many of the strongest ink.
+const FAINT: u8 = 3;
+
 /// A ground whose median distance from its surface is no more than this is clean, as that of a drawing
 /// or a screenshot.
 const CLEAN: u8 = 2;
@@ -107,6 +110,7 @@ struct Room<'s> {
 struct Look {
     part: Part,
     noise: u8,
+    strongest: u8,
     threshold: u8,
     /// The ground is that of a drawing.
     clean: bool,
@@ -155,7 +159,7 @@ pub fn prepare(
     let mut look = room.look(part);
     watch.step(Step::Ground, size, &mut room.cells(&part).iter().copied());
     let fine = height.min(width) >= SMALL * preparation.size[0].min(preparation.size[1]);
-    let mut bounds = find(&mut strokes, &mut room, &look, fine)?;
+    let mut bounds = find(&mut strokes, &mut room, &look, [height, width], fine)?;
 
     let longer = cell * bounds.height().max(bounds.width());
     let closer = (longer / (side + SPARE)).clamp(1, cell);
@@ -163,7 +167,7 @@ pub fn prepare(
         part = around(bounds, part, closer, [height, width], most);
         reduce(frame, part, room.picture, room.lines);
         look = room.look(part);
-        bounds = find(&mut strokes, &mut room, &look, fine)?;
+        bounds = find(&mut strokes, &mut room, &look, [height, width], fine)?;
     }
     let Look { noise, threshold, clean, peak, separation, .. } = look;
     if peak < FAINTEST.max(noise.saturating_mul(SIGNAL)) {
@@ -178,7 +182,7 @@ pub fn prepare(
     let picture = room.cells(&part);
     let removed = strokes.removed();
     clear(picture, part.size[1], strokes.dirt());
-    let floor = if clean { noise } else { (2 * noise.min(127)).max(threshold / 2) };
+    let floor = if clean { noise } else { (2 * noise.min(127)).max(threshold / 4) };
     let gain = (255 << 8) / u32::from(peak.saturating_sub(floor).max(1));
     let stretch = move |level: u8| {
         ((u32::from(level.saturating_sub(floor)) * gain + 128) >> 8).min(255) as u8
@@ -262,23 +266,51 @@ impl Room<'_> {
             }
         }
         let levels = Levels(self.counts);
-        let threshold = levels.threshold();
+        let strongest = levels.strongest();
+        let threshold = levels.threshold().max(strongest / FAINT);
         let noise = levels.quantile(0..usize::from(threshold), 128);
         let clean = noise <= CLEAN;
         let core = if clean { CLEAN_CORE } else { GRAINY_CORE };
         let peak = levels.quantile(usize::from(threshold)..256, core);
-        Look { part, noise, threshold, clean, peak, separation: levels.separation(threshold) }
+        Look {
+            part,
+            noise,
+            strongest,
+            threshold,
+            clean,
+            peak,
+            separation: levels.separation(threshold),
+        }
     }
 }
 
 /// The box of what is ink without dirt. Nothing is dirt where pictures are not `fine`.
-fn find(strokes: &mut Strokes, room: &mut Room, look: &Look, fine: bool) -> Result<Bounds, Error> {
+fn find(
+    strokes: &mut Strokes,
+    room: &mut Room,
+    look: &Look,
+    frame: [usize; 2],
+    fine: bool,
+) -> Result<Bounds, Error> {
     let [rows, columns] = look.part.size;
     if !strokes.find(room.cells(&look.part), columns, look.threshold) {
         return Err(Error::Texture);
     }
     if fine {
-        strokes.mark_dirt(rows, columns);
+        // A row or column of cells at the border of the part counts if nothing of the frame lies beyond.
+        let Part { corner, side, .. } = look.part;
+        let first = |axis: usize| usize::from(corner[axis] < side);
+        let last = |axis: usize, cells: usize| {
+            let beyond = frame[axis].saturating_sub(corner[axis] + cells * side);
+            if beyond < side { cells.saturating_sub(1) } else { cells }
+        };
+        let inside = Bounds {
+            top: first(0),
+            bottom: last(0, rows),
+            left: first(1),
+            right: last(1, columns),
+        };
+        strokes.mark_dirt(inside, [frame[0] / side, frame[1] / side]);
     }
     let blank = Error::Blank { contrast: look.peak, noise: look.noise };
     strokes.bounds().ok_or(blank)

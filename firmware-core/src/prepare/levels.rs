@@ -8,6 +8,9 @@ pub struct Levels<'s>(pub &'s mut [u16]);
 /// Words of the counts.
 pub const WORDS: usize = 128;
 
+/// So many cells may be stronger than the strongest ink.
+const FEW: u32 = 4;
+
 /// Strengths that are looked at as one while the threshold is searched.
 const STEP: usize = 4;
 
@@ -26,6 +29,18 @@ impl Levels<'_> {
             match left.checked_sub(u32::from(count)) {
                 Some(rest) => left = rest,
                 None => return (first + at) as u8,
+            }
+        }
+        0
+    }
+
+    /// The strongest ink that more than a few cells have.
+    pub fn strongest(&self) -> u8 {
+        let mut left = FEW;
+        for (level, &count) in self.0.iter().enumerate().rev() {
+            match left.checked_sub(u32::from(count)) {
+                Some(rest) => left = rest,
+                None => return level as u8,
             }
         }
         0

@@ -258,14 +258,15 @@ impl<'s> Strokes<'s> {
         self.strokes.iter().take(self.found).map(|&stroke| stroke.into())
     }
 
-    /// Marks specks as dirt, and strokes that touch the border where another one stands free: the edge
-    /// of the paper, a finger.
-    pub fn mark_dirt(&mut self, height: usize, width: usize) {
+    /// Marks specks as dirt, and strokes that touch the frame's border where another one stands free: the
+    /// edge of the paper, a finger. `inside` are the cells that do not lie at the border of the frame,
+    /// which has room for `frame` cells (height, width).
+    pub fn mark_dirt(&mut self, inside: Bounds, [height, width]: [usize; 2]) {
         let touches = |stroke: &Stroke| {
-            stroke.top == 0
-                || stroke.left == 0
-                || usize::from(stroke.bottom) >= height
-                || usize::from(stroke.right) >= width
+            usize::from(stroke.top) < inside.top
+                || usize::from(stroke.left) < inside.left
+                || usize::from(stroke.bottom) > inside.bottom
+                || usize::from(stroke.right) > inside.right
         };
         let largest_of = |strokes: &mut dyn Iterator<Item = Stroke>| {
             strokes.map(|stroke| u32::from(stroke.cells)).max().unwrap_or(0)
