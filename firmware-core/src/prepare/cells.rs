@@ -51,6 +51,27 @@ pub fn reduce(rows: &impl Rows, part: Part, cells: &mut [u8], scratch: &mut [u32
     let factor = ((1 << 20) / area.max(1) + usize::from(!area.is_power_of_two())) as u32;
     let half = (area / 2) as u32;
     for (row, out) in cells.chunks_exact_mut(width.max(1)).take(height).enumerate() {
+        let words = |y: usize| {
+            let line = rows.lying(top + row * side + y, left)?.get(..pixels)?;
+            bytemuck::try_cast_slice::<u8, u32>(line).ok()
+        };
+        match side {
+            2 => {
+                if let (Some(above), Some(below)) = (words(0), words(1)) {
+                    by_two(above, below, out, flip);
+                    continue;
+                }
+            }
+            4 => {
+                if let (Some(a), Some(b), Some(c), Some(d)) =
+                    (words(0), words(1), words(2), words(3))
+                {
+                    by_four([a, b, c, d], out, flip);
+                    continue;
+                }
+            }
+            _ => {}
+        }
         sums.fill(0);
         for y in 0..side {
             let y = top + row * side + y;
@@ -67,42 +88,51 @@ pub fn reduce(rows: &impl Rows, part: Part, cells: &mut [u8], scratch: &mut [u32
     }
 }
 
+/// The sums of neighbouring bytes of a word: of the first two in the lower half, of the others in the
+/// upper one.
+#[inline(always)]
+const fn pairs(word: u32) -> u32 {
+    /// Every second byte of a word.
+    const EVEN: u32 = 0x00ff_00ff;
+    (word & EVEN) + (word >> 8 & EVEN)
+}
+
+/// Cells of 2 × 2 pixels of two rows of words.
+fn by_two(above: &[u32], below: &[u32], out: &mut [u8], flip: u8) {
+    for ((out, above), below) in out.chunks_exact_mut(2).zip(above).zip(below) {
+        let means = (pairs(*above) + pairs(*below) + 0x0002_0002) >> 2;
+        if let [first, second] = out {
+            *first = means as u8 ^ flip;
+            *second = (means >> 16) as u8 ^ flip;
+        }
+    }
+}
+
+/// Cells of 4 × 4 pixels of four rows of words.
+fn by_four([a, b, c, d]: [&[u32]; 4], out: &mut [u8], flip: u8) {
+    for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        let sums = pairs(*a) + pairs(*b) + pairs(*c) + pairs(*d);
+        *out = (((sums & 0xffff) + (sums >> 16) + 8) >> 4) as u8 ^ flip;
+    }
+}
+
 /// Adds each `side` pixels of a line to the sum of their cell; by words where they lie at words.
 #[inline(always)]
 fn add(line: &[u8], side: usize, sums: &mut [u32]) {
-    /// Every second byte of a word.
-    const EVEN: u32 = 0x00ff_00ff;
     let words = bytemuck::try_cast_slice::<u8, u32>(line).ok();
     match (side, words) {
-        (4, Some(words)) => {
-            for (sum, word) in sums.iter_mut().zip(words) {
-                let pairs = (word & EVEN) + (word >> 8 & EVEN);
-                *sum += (pairs & 0xffff) + (pairs >> 16);
-            }
-        }
-        (2, Some(words)) => {
-            for (sums, word) in sums.chunks_exact_mut(2).zip(words) {
-                let pairs = (word & EVEN) + (word >> 8 & EVEN);
-                if let [first, second] = sums {
-                    *first += pairs & 0xffff;
-                    *second += pairs >> 16;
-                }
-            }
-        }
-        (8 | 12, Some(words)) => {
+        (4 | 8 | 12, Some(words)) => {
             for (sum, words) in sums.iter_mut().zip(words.chunks_exact(side / 4)) {
-                for word in words {
-                    let pairs = (word & EVEN) + (word >> 8 & EVEN);
-                    *sum += (pairs & 0xffff) + (pairs >> 16);
-                }
+                let halves = words.iter().fold(0, |sum, &word| sum + pairs(word));
+                *sum += (halves & 0xffff) + (halves >> 16);
             }
         }
-        (1, _) => sums.iter_mut().zip(line).for_each(|(sum, level)| *sum += u32::from(*level)),
         (3, _) => {
             for (sum, block) in sums.iter_mut().zip(line.chunks_exact(3)) {
                 *sum += block.iter().map(|&level| u32::from(level)).sum::<u32>();
             }
         }
+        (1, _) => sums.iter_mut().zip(line).for_each(|(sum, level)| *sum += u32::from(*level)),
         _ => {
             for (sum, block) in sums.iter_mut().zip(line.chunks_exact(side.max(1))) {
                 *sum += block.iter().map(|&level| u32::from(level)).sum::<u32>();

@@ -12,25 +12,10 @@
 use super::cells::{self, Part, reduce};
 use super::ground::{self, Ground};
 use super::levels::{self, Levels};
+use super::polarity;
 use super::resample::{self, resample};
 use super::runs::{self, Bounds, Strokes};
 use super::{Error, Found, Polarity, Preparation, Rows, Scratch, Step, Watch};
-
-/// A ground darker than this tells no shades: ink is measured as if it had this level.
-const DARKEST_GROUND: u16 = 32;
-
-/// 255 · 256 over the ground's level, for grounds of seven bits.
-const RECIPROCALS: [u16; 128] = {
-    let mut table = [0; 128];
-    let mut at = 0;
-    while at < 128 {
-        let level = 2 * at as u16 + 1;
-        let level = if level < DARKEST_GROUND { DARKEST_GROUND } else { level };
-        table[at] = (65_280 + level / 2) / level;
-        at += 1;
-    }
-    table
-};
 
 /// Ink weaker than this is a blank page.
 const FAINTEST: u8 = 16;
@@ -110,12 +95,10 @@ struct Room<'s> {
 struct Look {
     part: Part,
     noise: u8,
-    strongest: u8,
     threshold: u8,
     /// The ground is that of a drawing.
     clean: bool,
     peak: u8,
-    separation: u8,
 }
 
 /// Prepares a frame whose sizes have been checked.
@@ -149,9 +132,7 @@ pub fn prepare(
     reduce(frame, part, room.picture, room.lines);
     if preparation.polarity == Polarity::Auto {
         let picture = room.picture.get(..size[0] * size[1]).unwrap_or_default();
-        let light = extent(picture, size, room.ground, true);
-        let dark = extent(picture, size, room.ground, false);
-        if light.is_ink_beside(&dark) {
+        if polarity::is_light(picture, size, room.ground) {
             part.inverted = true;
             room.cells(&part).iter_mut().for_each(|level| *level = !*level);
         }
@@ -169,7 +150,7 @@ pub fn prepare(
         look = room.look(part);
         bounds = find(&mut strokes, &mut room, &look, [height, width], fine)?;
     }
-    let Look { noise, threshold, clean, peak, separation, .. } = look;
+    let Look { noise, threshold, clean, peak, .. } = look;
     if peak < FAINTEST.max(noise.saturating_mul(SIGNAL)) {
         return Err(Error::Blank { contrast: peak, noise });
     }
@@ -235,7 +216,7 @@ pub fn prepare(
         threshold,
         floor,
         peak,
-        separation,
+        separation: Levels(room.counts).separation(threshold),
         inked: (pixels * 255 / (height * width).max(1)).min(255) as u8,
         removed: removed.min(255) as u8,
         bounds: exact.in_pixels(part.corner, part.side),
@@ -254,33 +235,22 @@ impl Room<'_> {
     fn look(&mut self, part: Part) -> Look {
         let columns = part.size[1];
         let picture = self.picture.get_mut(..part.size[0] * columns).unwrap_or_default();
-        let ground = close(picture, part.size, self.ground, false);
+        let ground = Ground::of_cells(picture, part.size, self.ground, false);
         self.counts.fill(0);
         for (row, line) in picture.chunks_exact_mut(columns.max(1)).enumerate() {
             for (place, &cell) in line.iter_mut().zip(ground.row(row)) {
-                let missing = u32::from((2 * cell + 1).saturating_sub(*place));
-                let factor = RECIPROCALS.get(usize::from(cell)).copied().unwrap_or(0);
-                let ink = ((missing * u32::from(factor)) >> 8) as u8;
+                let ink = ground::missing(cell, (2 * cell + 1).saturating_sub(*place));
                 *place = ink;
                 self.counts[usize::from(ink)] += 1;
             }
         }
         let levels = Levels(self.counts);
-        let strongest = levels.strongest();
-        let threshold = levels.threshold().max(strongest / FAINT);
+        let threshold = levels.threshold().max(levels.strongest() / FAINT);
         let noise = levels.quantile(0..usize::from(threshold), 128);
         let clean = noise <= CLEAN;
         let core = if clean { CLEAN_CORE } else { GRAINY_CORE };
         let peak = levels.quantile(usize::from(threshold)..256, core);
-        Look {
-            part,
-            noise,
-            strongest,
-            threshold,
-            clean,
-            peak,
-            separation: levels.separation(threshold),
-        }
+        Look { part, noise, threshold, clean, peak }
     }
 }
 
@@ -367,77 +337,6 @@ fn refined(
     Bounds { top, bottom, left, right }
 }
 
-/// Finds the ground of cells; `inverted` if light and dark are exchanged.
-fn close<'s>(
-    picture: &[u8],
-    size: [usize; 2],
-    scratch: &'s mut [u32],
-    inverted: bool,
-) -> Ground<'s> {
-    let flip = if inverted { 0xff } else { 0 };
-    let mut rows = picture.chunks_exact(size[1].max(1));
-    Ground::of(size, scratch, |_, out| {
-        let line = rows.next().unwrap_or_default();
-        out.iter_mut().zip(line).for_each(|(out, level)| *out = (level ^ flip) >> 1);
-    })
-}
-
-/// How far and how strongly something stands out from the ground.
-#[derive(Clone, Copy)]
-struct Extent {
-    strongest: u8,
-    /// Cells of at least half the strength, and the box around them.
-    cells: usize,
-    bounds: Bounds,
-    /// They reach the picture's border.
-    cut: bool,
-}
-
-impl Extent {
-    /// Whether this is the ink, and the other is what lies between its strokes or around them: ink
-    /// stands free, and reaches further than the holes in it.
-    fn is_ink_beside(&self, other: &Extent) -> bool {
-        if self.strongest / 2 > other.strongest {
-            return true;
-        }
-        if other.strongest / 2 > self.strongest {
-            return false;
-        }
-        let area = |extent: &Extent| extent.bounds.height() * extent.bounds.width();
-        match (self.cut, other.cut) {
-            (false, true) => true,
-            (true, false) => false,
-            (false, false) => area(self) > area(other),
-            (true, true) => self.cells < other.cells,
-        }
-    }
-}
-
-/// What stands out if ink is light (`inverted`) or dark.
-fn extent(picture: &[u8], size: [usize; 2], scratch: &mut [u32], inverted: bool) -> Extent {
-    let ground = close(picture, size, scratch, inverted);
-    let flip = if inverted { 0xff } else { 0 };
-    let rows = || picture.chunks_exact(size[1].max(1)).enumerate();
-    let missing = |(ground, level): (&u8, &u8)| ground.saturating_sub((level ^ flip) >> 1);
-    let line = |row: usize, line| ground.row(row).iter().zip(line).map(missing);
-    let mut extent = Extent { strongest: 0, cells: 0, bounds: Bounds::default(), cut: false };
-    for (row, levels) in rows() {
-        extent.strongest = line(row, levels).fold(extent.strongest, u8::max);
-    }
-    let least = (extent.strongest / 2).max(1);
-    for (row, levels) in rows() {
-        for (column, missing) in line(row, levels).enumerate() {
-            if missing >= least {
-                extent.bounds.include(row, column);
-                extent.cells += 1;
-            }
-        }
-    }
-    let Bounds { top, bottom, left, right } = extent.bounds;
-    extent.cut = top == 0 || left == 0 || bottom >= size[0] || right >= size[1];
-    extent
-}
-
 /// Moves both ends of a range to where levels fall below `least`, outwards or inwards.
 fn reach(levels: &[u8], [mut first, mut end]: [usize; 2], least: u8) -> [usize; 2] {
     let strong = |at: usize| levels.get(at).is_some_and(|&level| level >= least);
@@ -475,27 +374,21 @@ pub fn centred(
         moments[0] += row as u64 * u64::from(sum);
         moments[1] += u64::from(moment);
     }
-    // Both are brought to 31 bits; what is lost is far below a pixel.
+    // Everything is brought to 31 bits; what is lost is far below a pixel.
+    let [rows, columns] = preparation.size;
+    let longer = rows.max(columns) as u64 + 1;
     let mut lost = 0;
-    while moments.iter().any(|moment| moment >> lost > 0x0fff_ffff) {
+    while moments.iter().chain([&(longer * u64::from(mass))]).any(|sum| sum >> lost > 0x3fff_ffff) {
         lost += 1;
     }
     let mass = (mass >> lost).max(1);
-    let start = |axis: usize, side: usize, own: usize| {
-        let moment = moments.get(axis).map_or(0, |moment| (moment >> lost) as u32);
-        // The centre in 256ths, its distance to the middle rounded half up.
-        let (whole, part) = (moment / mass, moment % mass);
-        let mut rest = part;
-        let mut bits = mass;
-        while bits > 0x00ff_ffff {
-            (bits, rest) = (bits >> 1, rest >> 1);
-        }
-        let centre = (whole << 8) + (rest << 8) / bits.max(1);
-        let middle = (side as u32) << 7;
-        ((middle + 128).saturating_sub(centre) >> 8).min(side.saturating_sub(own) as u32) as usize
+    // The middle less the centre of mass, rounded half up.
+    let start = |side: usize, moment: u64, own: usize| {
+        let twice = (side as u32 + 1) * mass;
+        let start = twice.saturating_sub(2 * (moment >> lost) as u32) / (2 * mass);
+        (start as usize).min(side.saturating_sub(own))
     };
-    let [rows, columns] = preparation.size;
-    let corner = [start(0, rows, height), start(1, columns, width)];
+    let corner = [start(rows, moments[0], height), start(columns, moments[1], width)];
     image.fill(0);
     let channels = preparation.channels.max(1);
     let lines = image.chunks_exact_mut((columns * channels).max(1)).skip(corner[0]);

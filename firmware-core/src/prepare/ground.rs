@@ -14,7 +14,7 @@ const REACH: usize = 12;
 
 /// Distances that make a window of `REACH + 1` places: each place becomes the larger of itself and the
 /// one so far behind it, in turn.
-const STEPS: [usize; 4] = [1, 2, 4, 5];
+const STEPS: [usize; 4] = [1, 2, 4, REACH - 1 - 2 - 4];
 
 /// Cells in a word.
 const LANES: usize = 4;
@@ -31,10 +31,12 @@ const HIGH: u32 = 0x8080_8080;
 /// The larger of each of four values of seven bits.
 #[inline(always)]
 fn larger(a: u32, b: u32) -> u32 {
-    let not_less = ((a | HIGH) - b) & HIGH;
-    // The seven lower bits of each lane in which that bit is set.
+    // 128 + a - b in each lane.
+    let above = (a | HIGH) - b;
+    let not_less = above & HIGH;
+    // The seven lower bits of each lane in which a is not less.
     let lanes = not_less - (not_less >> 7);
-    b ^ ((a ^ b) & lanes)
+    b + (above & lanes)
 }
 
 /// Words of a row, with the room in front of it.
@@ -45,6 +47,30 @@ const fn stride(width: usize) -> usize {
 /// Words that the ground of `height × width` cells takes.
 pub const fn words(height: usize, width: usize) -> usize {
     (REACH + height) * stride(width) + BEHIND
+}
+
+/// A ground darker than this tells no shades: levels below it are measured as if it had this one.
+const DARKEST_GROUND: u16 = 32;
+
+/// 255 · 256 over the ground's level, for grounds of seven bits.
+const RECIPROCALS: [u16; 128] = {
+    let mut table = [0; 128];
+    let mut at = 0;
+    while at < 128 {
+        let level = 2 * at as u16 + 1;
+        let level = if level < DARKEST_GROUND { DARKEST_GROUND } else { level };
+        table[at] = (65_280 + level / 2) / level;
+        at += 1;
+    }
+    table
+};
+
+/// What part of a light of seven bits is missing where a level lies `below` it, in 255ths; `below` has
+/// eight bits and is no more than the light.
+#[inline(always)]
+pub fn missing(light: u8, below: u8) -> u8 {
+    let factor = RECIPROCALS.get(usize::from(light)).copied().unwrap_or(0);
+    ((u32::from(below) * u32::from(factor)) >> 8) as u8
 }
 
 /// The ground of a picture.
@@ -84,6 +110,21 @@ impl<'s> Ground<'s> {
         ground
     }
 
+    /// Of cells, `[height][width]`; `inverted` if light and dark are exchanged.
+    pub fn of_cells(
+        cells: &[u8],
+        size: [usize; 2],
+        scratch: &'s mut [u32],
+        inverted: bool,
+    ) -> Self {
+        let flip = if inverted { 0xff } else { 0 };
+        let mut rows = cells.chunks_exact(size[1].max(1));
+        Self::of(size, scratch, |_, out| {
+            let line = rows.next().unwrap_or_default();
+            out.iter_mut().zip(line).for_each(|(out, level)| *out = (level ^ flip) >> 1);
+        })
+    }
+
     /// A row of the ground.
     #[inline(always)]
     pub fn row(&self, row: usize) -> &[u8] {
@@ -101,18 +142,10 @@ impl<'s> Ground<'s> {
             // and reaches no cell of the ground the second time.
             let line = self.cells.get_mut(row * stride..(row + 1) * stride + BEHIND);
             let line = Cell::from_mut(line.unwrap_or_default()).as_slice_of_cells();
-            for step in STEPS {
-                let low = line.get(step / LANES..).unwrap_or_default();
-                let high = line.get(step / LANES + 1..).unwrap_or_default();
-                let bits = 8 * (step % LANES) as u32;
-                for ((word, low), high) in line.iter().zip(low).zip(high) {
-                    let behind = match bits {
-                        0 => low.get(),
-                        _ => low.get() >> bits | high.get() << (32 - bits),
-                    };
-                    word.set(larger(word.get(), behind));
-                }
-            }
+            slide::<{ STEPS[0] }>(line);
+            slide::<{ STEPS[1] }>(line);
+            slide::<{ STEPS[2] }>(line);
+            slide::<{ STEPS[3] }>(line);
         }
     }
 
@@ -127,6 +160,23 @@ impl<'s> Ground<'s> {
                 cell.set(larger(cell.get(), below.get()));
             }
         }
+    }
+}
+
+/// Every cell of a line becomes the larger of itself and the one `STEP` places behind it.
+#[inline(always)]
+fn slide<const STEP: usize>(line: &[Cell<u32>]) {
+    let behind = line.get(STEP / LANES..).unwrap_or_default();
+    let Some((first, next)) = behind.split_first() else { return };
+    let mut low = first.get();
+    for (word, next) in line.iter().zip(next) {
+        let high = next.get();
+        let behind = match 8 * (STEP % LANES) as u32 {
+            0 => low,
+            bits => low >> bits | high << (32 - bits),
+        };
+        word.set(larger(word.get(), behind));
+        low = high;
     }
 }
 

@@ -30,6 +30,7 @@ mod digit;
 mod frame;
 mod ground;
 mod levels;
+mod polarity;
 mod resample;
 mod runs;
 mod touch;

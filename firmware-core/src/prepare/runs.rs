@@ -50,6 +50,11 @@ impl Bounds {
         self.right.saturating_sub(self.left)
     }
 
+    /// Whether a place lies in it.
+    pub(super) fn holds(&self, row: usize, column: usize) -> bool {
+        (self.top..self.bottom).contains(&row) && (self.left..self.right).contains(&column)
+    }
+
     /// The box of cells of `side` pixels whose first one begins at `corner`, in pixels.
     pub(super) const fn in_pixels(&self, [row, column]: [usize; 2], side: usize) -> Self {
         let Self { top, bottom, left, right } = *self;

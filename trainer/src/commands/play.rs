@@ -78,7 +78,7 @@ fn model(folder: &Path, options: PictureArgs) -> Result<serde_json::Value> {
     Ok(json!({
         "name": model.name,
         "blob": STANDARD.encode(blob),
-        "layout": u8::from(preparation.layout == Layout::Whole),
+        "layout": preparation.layout as u8,
         "polarity": match preparation.polarity {
             Polarity::Auto => 0,
             Polarity::Light => 1,
