@@ -14,7 +14,7 @@ pub const fn side(longer: usize) -> usize {
     while at + 1 < SIDES.len() && longer > MOST * SIDES[at] {
         at += 1;
     }
-    SIDES[at]
+    if SIDES[at] > 0 { SIDES[at] } else { 1 }
 }
 
 /// Words for a row of a frame, and the sums of a row of cells.

@@ -46,6 +46,9 @@ const MARGIN: usize = 1;
 /// where it has as many pixels in the frame.
 const SPARE: usize = 2;
 
+/// Cells of so many pixels are divided once more for the final size: a large frame has more to show.
+const LARGE: usize = 4;
+
 const fn most_cells(side: usize) -> usize {
     2 * (side + SPARE) + 2 * MARGIN + 2
 }
@@ -68,18 +71,24 @@ const fn room(frame: [usize; 2], side: usize) -> (usize, usize) {
     )
 }
 
+/// The most cells of a part from which the final size is made.
+const fn finest_cells(most: usize, side: usize) -> usize {
+    let finest = 3 * (side + SPARE);
+    if finest * finest > most { finest * finest } else { most }
+}
+
 /// Words of scratch.
 pub const fn words(frame: [usize; 2], preparation: &Preparation) -> usize {
     let side = preparation.box_side();
     let (cells, ground) = room(frame, side);
-    cells.div_ceil(4)
+    finest_cells(cells, side).div_ceil(4)
         + ground
         + levels::WORDS
         + cells::words(frame[1])
         + runs::words(cells)
         + resample::scratch_words(side)
         + (side * side).div_ceil(4)
-        + cells.div_ceil(4)
+        + (frame[0] + frame[1]).div_ceil(4)
 }
 
 /// The parts of the scratch that each look uses.
@@ -112,9 +121,10 @@ pub fn prepare(
     let [height, width] = [frame.height(), frame.width()];
     let side = preparation.box_side();
     let (most, ground) = room([height, width], side);
+    let finest = finest_cells(most, side);
     let mut scratch = Scratch(scratch);
     let mut room = Room {
-        picture: scratch.bytes(most),
+        picture: scratch.bytes(finest),
         ground: scratch.words(ground),
         counts: bytemuck::must_cast_slice_mut::<u32, u16>(scratch.words(levels::WORDS))
             .try_into()
@@ -124,7 +134,7 @@ pub fn prepare(
     let mut strokes = Strokes::new(scratch.words(runs::words(most)));
     let resampling = scratch.words(resample::scratch_words(side));
     let boxed = scratch.bytes(side * side);
-    let profile = scratch.bytes(most);
+    let profile = scratch.bytes(height + width);
 
     let (cell, size) = first_size([height, width]);
     let mut part = Part { corner: [0, 0], size, side: cell, inverted: false };
@@ -160,9 +170,9 @@ pub fn prepare(
             several => return Err(Error::Several(several)),
         }
     }
-    let picture = room.cells(&part);
+    let pixels = strokes.cells() * part.side * part.side;
     let removed = strokes.removed();
-    clear(picture, part.size[1], strokes.dirt());
+    clear(room.cells(&part), part.size[1], strokes.dirt());
     let floor = if clean { noise } else { (2 * noise.min(127)).max(threshold / 4) };
     let gain = (255 << 8) / u32::from(peak.saturating_sub(floor).max(1));
     let stretch = move |level: u8| {
@@ -174,6 +184,11 @@ pub fn prepare(
         (true, true) => over / 10,
         (_, false) => over / 4,
     });
+    if part.side >= LARGE {
+        let closer = around(bounds, part, part.side / 3, [height, width], finest);
+        bounds = room.closer(frame, part, closer, bounds, least);
+        part = closer;
+    }
     let line = bytemuck::must_cast_slice_mut::<u32, u8>(room.lines);
     let picture = room.picture.get(..part.size[0] * part.size[1]).unwrap_or_default();
     let exact = refined(picture, part.size, bounds, least, profile);
@@ -209,7 +224,6 @@ pub fn prepare(
     let boxed = boxed.get(..scaled[0] * scaled[1]).unwrap_or_default();
     watch.step(Step::Box, scaled, &mut boxed.iter().copied());
     let corner = centred(boxed, scaled, preparation, image);
-    let pixels = strokes.cells() * part.side * part.side;
     Ok(Found {
         dark_ink: !part.inverted,
         noise,
@@ -254,6 +268,64 @@ impl Room<'_> {
     }
 }
 
+impl Room<'_> {
+    /// Takes a part's surroundings from the frame once more, in the smaller cells of `closer`, where the
+    /// part shows ink of at least `least` nearby; its ground is that of the part. Returns the box there.
+    fn closer(
+        &mut self,
+        frame: &impl Rows,
+        part: Part,
+        closer: Part,
+        bounds: Bounds,
+        least: u8,
+    ) -> Bounds {
+        let [rows, columns] = part.size;
+        let picture = self.picture.get(..rows * columns).unwrap_or_default();
+        let mut ground = Ground::left_in(part.size, self.ground);
+        for row in 0..rows {
+            let near = |at: usize, count: usize| at.saturating_sub(1)..(at + 2).min(count);
+            for (column, cell) in ground.row_mut(row).iter_mut().enumerate() {
+                let inked = near(row, rows).any(|row| {
+                    let beside = near(column, columns);
+                    let line =
+                        picture.get(row * columns + beside.start..row * columns + beside.end);
+                    line.unwrap_or_default().iter().any(|&level| level >= least)
+                });
+                // No light, nothing that could be missing.
+                if !inked {
+                    *cell = 0;
+                }
+            }
+        }
+        reduce(frame, closer, self.picture, self.lines);
+        // The cell of the part in which a cell of the closer look has its middle.
+        let place = |axis: usize, at: usize| {
+            let middle = closer.corner[axis] + at * closer.side + closer.side / 2;
+            middle.saturating_sub(part.corner[axis]) / part.side.max(1)
+        };
+        let lines = self.picture.chunks_exact_mut(closer.size[1].max(1)).take(closer.size[0]);
+        for (row, line) in lines.enumerate() {
+            let ground = ground.row(place(0, row));
+            for (column, level) in line.iter_mut().enumerate() {
+                let cell = ground.get(place(1, column)).copied().unwrap_or(0);
+                let light = if cell == 0 { 0 } else { 2 * cell + 1 };
+                *level = ground::missing(cell, light.saturating_sub(*level));
+            }
+        }
+        let scaled = |axis: usize, at: usize| {
+            let pixel = part.corner[axis] + at * part.side;
+            let cell = pixel.saturating_sub(closer.corner[axis]) / closer.side.max(1);
+            cell.min(closer.size[axis])
+        };
+        Bounds {
+            top: scaled(0, bounds.top),
+            bottom: scaled(0, bounds.bottom),
+            left: scaled(1, bounds.left),
+            right: scaled(1, bounds.right),
+        }
+    }
+}
+
 /// The box of what is ink without dirt. Nothing is dirt where pictures are not `fine`.
 fn find(
     strokes: &mut Strokes,
@@ -280,7 +352,7 @@ fn find(
             left: first(1),
             right: last(1, columns),
         };
-        strokes.mark_dirt(inside, [frame[0] / side, frame[1] / side]);
+        strokes.mark_dirt(inside, frame.map(|pixels| pixels / side.max(1)));
     }
     let blank = Error::Blank { contrast: look.peak, noise: look.noise };
     strokes.bounds().ok_or(blank)
@@ -288,12 +360,14 @@ fn find(
 
 /// The surroundings of a box of a part, in cells of another side.
 fn around(bounds: Bounds, part: Part, mut side: usize, frame: [usize; 2], most: usize) -> Part {
-    let start = |first: usize| first.saturating_sub(MARGIN) * part.side;
-    let corner = [start(bounds.top), start(bounds.left)];
-    let end = |end: usize, frame: usize| ((end + MARGIN) * part.side).min(frame);
+    let start =
+        |axis: usize, first: usize| part.corner[axis] + first.saturating_sub(MARGIN) * part.side;
+    let corner = [start(0, bounds.top), start(1, bounds.left)];
+    let end =
+        |axis: usize, end: usize| (part.corner[axis] + (end + MARGIN) * part.side).min(frame[axis]);
     let pixels = [
-        end(bounds.bottom, frame[0]).saturating_sub(corner[0]),
-        end(bounds.right, frame[1]).saturating_sub(corner[1]),
+        end(0, bounds.bottom).saturating_sub(corner[0]),
+        end(1, bounds.right).saturating_sub(corner[1]),
     ];
     let limit = |side: usize| pixels.map(|pixels| pixels / side.max(1));
     while limit(side)[0] * limit(side)[1] > most {
@@ -385,7 +459,7 @@ pub fn centred(
     // The middle less the centre of mass, rounded half up.
     let start = |side: usize, moment: u64, own: usize| {
         let twice = (side as u32 + 1) * mass;
-        let start = twice.saturating_sub(2 * (moment >> lost) as u32) / (2 * mass);
+        let start = twice.saturating_sub(2 * (moment >> lost) as u32) / (2 * mass).max(1);
         (start as usize).min(side.saturating_sub(own))
     };
     let corner = [start(rows, moments[0], height), start(columns, moments[1], width)];

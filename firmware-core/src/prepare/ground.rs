@@ -125,6 +125,20 @@ impl<'s> Ground<'s> {
         })
     }
 
+    /// The one that was found last in `scratch`, of as many cells.
+    pub fn left_in([height, width]: [usize; 2], scratch: &'s mut [u32]) -> Self {
+        let cells = scratch.get_mut(..words(height, width)).unwrap_or_default();
+        Self { height, width, cells }
+    }
+
+    /// A row of the ground, to be changed.
+    pub fn row_mut(&mut self, row: usize) -> &mut [u8] {
+        let stride = stride(self.width);
+        let words = self.cells.get_mut(row * stride..(row + 1) * stride).unwrap_or_default();
+        let bytes = bytemuck::must_cast_slice_mut::<u32, u8>(words);
+        bytes.get_mut(..self.width).unwrap_or_default()
+    }
+
     /// A row of the ground.
     #[inline(always)]
     pub fn row(&self, row: usize) -> &[u8] {

@@ -19,7 +19,7 @@ fn taps(source: usize, target: usize, place: usize) -> impl Iterator<Item = (usi
         // middle of a source place.
         let middle = ((2 * place + 1) * source).saturating_sub(target);
         let middle = middle.min(2 * target * source.saturating_sub(1));
-        (middle / (2 * target.max(1)), middle, middle + 1)
+        (middle / (2 * target).max(1), middle, middle + 1)
     };
     (first..source).map_while(move |at| {
         if shrinks {

@@ -133,7 +133,33 @@ pub struct Prepared {
     pub code: u64,
     /// Bytes of stack.
     pub stack: u64,
+    /// Routines of checked indices and divisions, which the preparation must not need.
+    pub panics: Vec<String>,
 }
+
+impl Prepared {
+    /// Instructions of a frame in the mean.
+    pub fn mean(&self) -> u64 {
+        self.instructions.iter().sum::<u64>() / self.instructions.len().max(1) as u64
+    }
+}
+
+impl std::fmt::Display for Prepared {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let worst = self.instructions.iter().max().copied().unwrap_or(0);
+        write!(
+            out,
+            "{} instructions in the mean, {worst} at most, {} bytes of code, {} bytes of stack",
+            self.mean(),
+            self.code,
+            self.stack
+        )
+    }
+}
+
+/// What the names of routines that panic have in them, but for those that a program calls itself.
+const PANICS: [&str; 5] =
+    ["panic_bounds_check", "panic_const", "_index_fail", "unwrap_failed", "len_mismatch_fail"];
 
 impl Cost {
     /// The outputs of a model that ends in accumulators.
@@ -291,7 +317,14 @@ impl Core {
         Ok(Prepared {
             instructions: counts.regions,
             images,
-            code: elf.size_of(|name| name.contains("7prepare")),
+            code: elf
+                .size_of(|name| name.contains("7prepare") || name.contains("__cortex_m_rt_main")),
+            panics: elf
+                .symbols
+                .iter()
+                .filter(|symbol| PANICS.iter().any(|part| symbol.name.contains(part)))
+                .map(|symbol| symbol.name.clone())
+                .collect(),
             stack: counts.stack.unwrap_or(0),
         })
     }

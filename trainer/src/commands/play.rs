@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use inkling_data::prepare::{Layout, Polarity};
+use inkling_data::prepare::Polarity;
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use serde_json::json;
