@@ -20,10 +20,14 @@ usage: ./ci.sh [VERB…]
   aarch64     firmware-core's tests, built for aarch64 Linux and run by qemu-aarch64
   wasm        firmware-core builds for wasm32-unknown-unknown
   windows     trainer and converter build for Windows (x86_64-pc-windows-gnu)
+  miri        the layers of firmware-core under Miri, which sees undefined behaviour (needs a nightly
+              compiler with it)
+  package     firmware-core, the protocol, data and converter as the packages that are published, each
+              built from its own files alone
   fuzz        an hour of fuzzing for each kind of input (INKLING_FUZZ_SECONDS), from a seed that is
               said and may be given (INKLING_FUZZ_SEED); `test` runs a few thousand mutants
   mcu-report  flash, RAM and instructions of every network on every core, as the README shows them
-  all         format lint lint-firmware test benches minimum aarch64 wasm windows (the default)
+  all         format lint lint-firmware test benches miri package minimum aarch64 wasm windows (the default)
 
 What lacks a tool says SKIPPED and passes, and is listed at the end; after `setup` nothing should be.
 With INKLING_REQUIRE_ORT, INKLING_REQUIRE_ONNX, INKLING_REQUIRE_TFLITE_MICRO, INKLING_REQUIRE_MCU or
@@ -113,7 +117,7 @@ format() {
 lint() {
     cargo clippy --quiet --workspace --all-targets -- -D warnings
     # What a build.rs takes of the converter: no tract, no command line.
-    cargo clippy --quiet --package converter --lib --no-default-features -- -D warnings
+    cargo clippy --quiet --package inkling-converter --lib --no-default-features -- -D warnings
 }
 
 lint_firmware() {
@@ -134,6 +138,22 @@ test() { cargo test --quiet --workspace; }
 imported() { INKLING_ALL_INPUTS=1 cargo test --quiet --package tests --test tflite --test tflite_cores; }
 
 benches() { cargo test --quiet --package benches --benches; }
+
+miri() {
+    local toolchain=nightly
+    if ! cargo +$toolchain miri --version >/dev/null 2>&1; then
+        skip "firmware-core under Miri" "there is no 'cargo +$toolchain miri' (rustup +$toolchain component add miri rust-src)"
+        return
+    fi
+    cargo +$toolchain miri test --quiet --locked --package firmware-core --test layers --target-dir target/miri
+}
+
+package() {
+    # Without tract and the command line, whose packages the other verbs build.
+    cargo package --quiet --locked --package firmware-core --package inkling-protocol --package inkling-support \
+        --package inkling-data --package inkling-converter --no-default-features --features inkling-data/files \
+        ${INKLING_PACKAGE_DIRTY:+--allow-dirty}
+}
 
 minimum() {
     local host firmware
@@ -175,7 +195,7 @@ windows() {
     command -v x86_64-w64-mingw32-gcc >/dev/null || { skip "the Windows build" "there is no x86_64-w64-mingw32-gcc"; return; }
     has_target $target || { skip "the Windows build" "rustup has no library for $target"; return; }
     # Nothing of it runs here, so nothing of it is optimized.
-    CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo build --quiet --locked --package trainer --package converter --target $target
+    CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo build --quiet --locked --package trainer --package inkling-converter --target $target
 }
 
 fuzz() {
@@ -186,7 +206,7 @@ fuzz() {
 
 mcu_report() { tools/mcu-report; }
 
-all() { for verb in format lint lint-firmware test benches minimum aarch64 wasm windows; do step "$verb"; done; }
+all() { for verb in format lint lint-firmware test benches miri package minimum aarch64 wasm windows; do step "$verb"; done; }
 
 step() {
     echo "== $1"
@@ -199,7 +219,7 @@ rm -f "$skipped"
 trap list_skipped EXIT
 for verb in "$@"; do
     case $verb in
-        setup | format | lint | lint-firmware | test | imported | benches | minimum | aarch64 | wasm | windows | fuzz | mcu-report) step "$verb" ;;
+        setup | format | lint | lint-firmware | test | imported | benches | miri | package | minimum | aarch64 | wasm | windows | fuzz | mcu-report) step "$verb" ;;
         all) all ;;
         -h | --help | help) usage ;;
         *) usage >&2; echo "error: no verb '$verb'" >&2; exit 2 ;;

@@ -25,7 +25,7 @@ use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, Favour, qdq, read, tflite};
 use inkling_data::Dataset;
 use inkling_data::prepare::{Layout, Polarity};
-use inkling_support::{console, files, names, shell};
+use inkling_support::{console, files, names, shell, stage};
 
 use crate::library::{self, LibraryArgs};
 use written::{Accuracy, Written};
@@ -229,6 +229,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     };
     let outputs = converter(None).lower().with_context(at_file)?;
     let misfit = misfit(args, || Ok(converter(None).sketch()?)).with_context(at_file)?;
+    stage::show(format_args!("reading {}", folder.display()));
     let images = calibration::load(folder, &outputs, own.as_ref(), (args.layout, args.ink))?;
     let calibration::Images { calibration, test, test_name, labelled, form, notes } = images;
     for note in notes {
@@ -236,16 +237,18 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     }
     let mut record =
         own.unwrap_or_else(|| ModelRecord { command: command(&name), ..ModelRecord::new(&name) });
-    if labelled && record.labels.is_empty() && calibration.names.len() == outputs.classes() {
+    if labelled && record.labels.is_empty() && calibration.names.len() == outputs.answers() {
         record.labels.clone_from(&calibration.names);
     }
     let mut converter = converter(Some(record));
     if let Some(form) = form {
         converter = converter.form(form);
     }
+    stage::show(format_args!("choosing exponents on {} samples", calibration.len()));
     let mut conversion = converter.convert(&calibration).with_context(at_file)?;
     check_classes(&conversion, &calibration, args, folder)?;
     let prove = if args.unchecked { Proof::of_unchecked } else { Proof::of };
+    stage::show(format_args!("proving the reading and the logits of {} samples", test.len()));
     let proof = prove(&conversion, &calibration, &test).with_context(at_file)?;
     let answers = Answers::new(&conversion.float, &proof.integers.ours, &test);
     let mut warnings: Vec<String> = misfit.into_iter().collect();
@@ -424,7 +427,8 @@ fn pixel_scale(args: &ConvertArgs, record: Option<&ModelRecord>) -> Result<Optio
 
 /// The command that makes the model again, from what was typed.
 fn command(name: &str) -> String {
-    let mut words: Vec<String> = ["cargo", "run", "-p", "converter", "--"].map(String::from).into();
+    let mut words: Vec<String> =
+        ["cargo", "run", "--bin", "converter", "--"].map(String::from).into();
     // The name follows from the folder, which may be another next time.
     let typed = shell::typed(std::env::args().skip(1), &["--name"], &[]);
     words.extend(typed);
@@ -459,10 +463,10 @@ fn check_classes(
     args: &ConvertArgs,
     folder: &Path,
 ) -> Result<()> {
-    let logits = conversion.network.classes();
+    let answers = conversion.network.answers();
     ensure!(
-        images.classes() <= logits,
-        "{}: the labels go up to {}, but {} has {logits} outputs",
+        images.classes() <= answers,
+        "{}: the labels go up to {}, but {} tells {answers} classes apart",
         folder.display(),
         images.classes() - 1,
         args.model.display()

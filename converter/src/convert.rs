@@ -211,7 +211,7 @@ impl<'a> Converter<'a> {
         let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan_for(&network, self.favour);
         let report = Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
-        let record = describe::model(of_float, &network, &source);
+        let record = describe::model(of_float, &network, float.head, &source);
         let origin = Origin {
             name: self.name.clone(),
             source: "float.onnx".into(),
@@ -231,7 +231,7 @@ impl<'a> Converter<'a> {
         let name = &self.name;
         let favour = self.favour.option();
         format!(
-            "cargo run -p converter -- float.onnx --name {name}{favour} --calibration DATA --out ."
+            "cargo run --bin converter -- float.onnx --name {name}{favour} --calibration DATA --out ."
         )
     }
 }

@@ -1,9 +1,8 @@
 //! What makes a model doubtful, in sentences for a person: they are printed, and go into the card
 //! and the record of the model.
 
-use firmware_core::argmax;
+use firmware_core::class_of;
 use inkling_data::Dataset;
-use inkling_support::order::first_largest;
 use inkling_support::parallel;
 
 use crate::emit::report::Report;
@@ -33,11 +32,11 @@ pub struct Answers {
 impl Answers {
     /// The answers of `float`, and those of the integers by their logits.
     pub fn new(float: &Network, int8_logits: &[Vec<i32>], images: &Dataset) -> Self {
-        let answer = |index| first_largest(&evaluate::logits(float, images.image(index)));
+        let answer = |index| evaluate::class_of(&evaluate::logits(float, images.image(index)));
         Self {
             labels: images.labels.iter().map(|&label| usize::from(label)).collect(),
             float: parallel::map(images.len(), answer),
-            int8: int8_logits.iter().map(|logits| argmax(logits)).collect(),
+            int8: int8_logits.iter().map(|logits| class_of(logits)).collect(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Runs the float layers: the yardstick for the integers.
 
 use firmware_core::{Axis, Window};
+use inkling_support::order::first_largest;
 
 use crate::graph::Shape;
 use crate::lower::{Layer, Network};
@@ -84,4 +85,11 @@ pub(crate) fn pool(
         }
     }
     y
+}
+/// The class that logits of the float network say, as `firmware_core::class_of` does of integers.
+pub fn class_of(logits: &[f32]) -> usize {
+    match logits {
+        [logit] => usize::from(*logit > 0.0),
+        _ => first_largest(logits),
+    }
 }

@@ -45,6 +45,11 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
 }
 
+/// Whether a model whose folder has `file` as its source was imported and not converted.
+pub fn is_source(file: &str) -> bool {
+    [tflite::SOURCE, qdq::SOURCE].contains(&file)
+}
+
 /// The network of a model's folder whose source is called `file`; nothing where such a source is not
 /// imported but converted.
 ///
@@ -83,7 +88,7 @@ impl ImportedModel {
             source: file.into(),
             source_sha256: Sha256::digest(source.bytes).into(),
             command: format!(
-                "cargo run -p converter -- {file} --name {name}{} --out .",
+                "cargo run --bin converter -- {file} --name {name}{} --out .",
                 favour.option()
             ),
             labels: Vec::new(),

@@ -47,6 +47,14 @@ impl Network {
     pub fn classes(&self) -> usize {
         self.layers.last().map_or(0, |layer| layer.output.size())
     }
+
+    /// The number of classes that the logits tell apart: two by a single one.
+    pub fn answers(&self) -> usize {
+        match self.classes() {
+            1 => 2,
+            several => several,
+        }
+    }
 }
 
 /// Fuses nodes into layers.

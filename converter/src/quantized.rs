@@ -324,6 +324,14 @@ impl QuantizedNetwork {
         self.layers.last().map_or(0, |layer| layer.output.size())
     }
 
+    /// The number of classes that the logits tell apart: two by a single one.
+    pub fn answers(&self) -> usize {
+        match self.classes() {
+            1 => 2,
+            several => several,
+        }
+    }
+
     pub fn macs(&self) -> usize {
         self.layers.iter().map(QuantizedLayer::macs).sum()
     }

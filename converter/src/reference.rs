@@ -2,7 +2,7 @@
 //! code that defines what a device computes, with shapes known at run time.
 
 use firmware_core::kernels::Pool2dShape;
-use firmware_core::{Activation, FloatScale, Multiplier, Requantize, Shift, Window, argmax};
+use firmware_core::{Activation, FloatScale, Multiplier, Requantize, Shift, Window, class_of};
 
 use crate::graph::Shape;
 use crate::quantized::{
@@ -93,12 +93,12 @@ pub fn all_logits(network: &QuantizedNetwork, images: &Dataset) -> Vec<Vec<i32>>
     parallel::map(images.len(), |index| logits(network, images.image(index)))
 }
 
-/// How many images of a data set have their label's logit as the first largest.
+/// How many images of a data set are answered with their label.
 pub fn correct(logits: &[Vec<i32>], labels: &[u16]) -> usize {
     logits
         .iter()
         .zip(labels)
-        .filter(|(logits, label)| argmax(logits) == usize::from(**label))
+        .filter(|(logits, label)| class_of(logits) == usize::from(**label))
         .count()
 }
 

@@ -1,6 +1,14 @@
 //! What a model says about itself.
 
+/// The layout of generated models that this crate understands. It changes when a model that was
+/// generated before would not compile, or would compute something else; each model compares it with
+/// its own while it is compiled.
+pub const MODEL_SCHEMA: u32 = 2;
+
 /// A model's identity, shapes and cost. A generated model carries one as its `INFO`.
+///
+/// Fields may be added: who makes one himself ends it with `..ModelInfo::DEFAULT`, as generated
+/// models do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelInfo {
     /// The network's name.
@@ -23,7 +31,22 @@ pub struct ModelInfo {
     pub layers: &'static [LayerInfo],
 }
 
-/// One layer of a [`ModelInfo`].
+impl ModelInfo {
+    /// A model without a name or layers.
+    pub const DEFAULT: Self = Self {
+        name: "",
+        source_sha256: [0; 32],
+        input: [0; 3],
+        classes: 0,
+        arena_bytes: 0,
+        weight_bytes: 0,
+        macs: 0,
+        logit_exponent: 0,
+        layers: &[],
+    };
+}
+
+/// One layer of a [`ModelInfo`]. Fields may be added, as there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerInfo {
     /// The layer's name in the model, such as `conv1`.
@@ -43,8 +66,22 @@ pub struct LayerInfo {
     pub output_exponent: i32,
 }
 
+impl LayerInfo {
+    /// A layer without a name or values.
+    pub const DEFAULT: Self = Self {
+        name: "",
+        kind: LayerKind::Conv2d,
+        output: [0; 3],
+        macs: 0,
+        weight_bytes: 0,
+        input_exponent: 0,
+        output_exponent: 0,
+    };
+}
+
 /// The kernel a layer runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LayerKind {
     /// [`kernels::conv2d`](crate::kernels::conv2d)
     Conv2d,

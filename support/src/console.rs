@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
+use crate::stage;
+
 /// The first error of standard output, for [`exit_code`].
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
@@ -12,6 +14,7 @@ static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 /// was asked for has been done, and nobody is left to be told. Any other error, such as that of a
 /// full disk, is kept for [`exit_code`].
 pub fn print(text: &str) {
+    stage::clear();
     let mut out = io::stdout().lock();
     if let Err(error) = out.write_all(harmless(text).as_bytes()).and_then(|()| out.flush())
         && error.kind() != io::ErrorKind::BrokenPipe
@@ -23,12 +26,14 @@ pub fn print(text: &str) {
 
 /// Writes a line to standard error.
 pub fn note(text: impl Display) {
+    stage::clear();
     // Nobody is left who could be told of an error here.
     let _ = writeln!(io::stderr().lock(), "{}", harmless(&text.to_string()));
 }
 
 /// What a program ends with: an error is told in one line, and so is output that was lost.
 pub fn exit_code<E: Display>(result: Result<(), E>) -> ExitCode {
+    stage::clear();
     let lost = FAILED.lock().ok().and_then(|mut failed| failed.take());
     match (result, lost) {
         (Ok(()), None) => return ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 //! [`files`] writes what is whole or not there, [`console`] tells a person or a pipe, [`parallel`]
 //! splits work over the cores, [`digest`] names bytes by their SHA-256, [`names`] says what a model
 //! may be called, [`order`] finds the largest of numbers,
-//! [`shell`] writes commands as people type them, [`table`] sets columns and numbers.
+//! [`shell`] writes commands as people type them, [`stage`] says what long work is at, [`table`] sets columns and numbers.
 
 pub mod caught;
 pub mod console;
@@ -14,4 +14,5 @@ pub mod names;
 pub mod order;
 pub mod parallel;
 pub mod shell;
+pub mod stage;
 pub mod table;

@@ -74,17 +74,17 @@ pub fn scratch(name: &str) -> PathBuf {
 }
 
 /// The path of a program of this workspace, built by cargo if it is not.
-pub fn program(package: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let built = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", package])
+        .args(["build", "--quiet", "--bin", name])
         .current_dir(root())
         .status()
         .expect("cargo runs");
-    assert!(built.success(), "{package} does not build");
+    assert!(built.success(), "{name} does not build");
     // Tests lie in <target>/<profile>/deps.
     let test = std::env::current_exe().expect("a test knows its own path");
     let profile = test.parent().and_then(Path::parent).expect("tests lie in the profile's folder");
-    profile.join(format!("{package}{}", std::env::consts::EXE_SUFFIX))
+    profile.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// Says which test a process of its own is for.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use converter::arena::Favour;
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter};
 use inkling_data::read::idx;
@@ -37,7 +38,7 @@ fn every_logit_of_other_layers(board: &Board) {
         let arguments = VerifyArgs {
             port: None,
             qemu: None,
-            data: folder.clone(),
+            data: Some(folder.clone()),
             model: folder.clone(),
             images: None,
             baud: 115_200,
@@ -68,6 +69,47 @@ fn cortex_m4f_computes_other_layers() {
 #[test]
 fn rv32_computes_other_layers() {
     every_logit_of_other_layers(&HIFIVE1);
+}
+
+/// Models that others quantized have no `int8.onnx`; their folder is enough. Noise is sent where nobody
+/// names images.
+#[test]
+fn imported_models_are_verified() {
+    let Some(toolchain) = Toolchain::or_skip("an imported model on a Cortex-M4F") else { return };
+    let models = tests::root().join("tests/models");
+    let folder = scratch("imported-on-a-board");
+    for file in ["convnet.tflite", "residual_qdq.onnx"] {
+        let bytes = std::fs::read(models.join(file)).expect("the model is committed");
+        let model = match file.ends_with(".tflite") {
+            true => {
+                converter::tflite::convert("imported", &bytes, Favour::Time).expect("it converts")
+            }
+            false => {
+                converter::qdq::convert("imported", &bytes, Favour::Time).expect("it converts")
+            }
+        };
+        model.write(&folder).expect("the scratch folder takes it");
+        let elf = STM32F405
+            .try_build(&toolchain, Program::Demo, Some(("imported-model", &folder)))
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let emulator = STM32F405.start(&elf, &[]);
+        let arguments = VerifyArgs {
+            port: None,
+            qemu: None,
+            data: None,
+            model: folder.clone(),
+            images: Some(30),
+            baud: 115_200,
+            timeout: 60.0,
+        };
+        let result =
+            verify::run_on(&emulator, &arguments).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert_eq!((result.images, result.correct, result.mismatches), (30, None, 0), "{file}");
+        let other = VerifyArgs { data: Some(tests::mnist()), ..arguments };
+        let error = verify::run_on(&emulator, &other).expect_err("takes other images");
+        assert!(error.to_string().contains("name the model's own images"), "{error}");
+    }
+    let _ = std::fs::remove_dir_all(&folder);
 }
 
 /// The tests above are for every board, and for every kind of layer that `models/simple` lacks.

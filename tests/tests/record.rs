@@ -316,6 +316,6 @@ fn another_version_and_no_record_are_refused() {
         fs::write(folder.join(file), model.encode_to_vec()).expect("written");
     }
     let error = refused(&predict());
-    assert!(error.contains("no record") && error.contains("-p converter --"), "{error}");
+    assert!(error.contains("no record") && error.contains("--bin converter --"), "{error}");
     let _ = fs::remove_dir_all(folder);
 }

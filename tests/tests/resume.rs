@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use inkling_data::Split;
 use inkling_data::read::idx;
@@ -71,31 +70,32 @@ fn killed_and_resumed_runs_give_the_same_bytes() {
         ]
     );
 
-    let mut rng = fastrand::Rng::new();
-    let seed = rng.get_seed();
-    let mut interrupted = 0;
-    for round in 0..6 {
+    use Moment::{Epoch, Writing};
+    for (round, moments) in [
+        [Epoch(0), Epoch(4)],
+        [Epoch(1), Epoch(EPOCHS - 1)],
+        [Epoch(3), Writing],
+        [Epoch(EPOCHS - 1), Writing],
+        [Writing, Writing],
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let out = folder.join(format!("killed{round}"));
-        // Killed early, killed late, then left alone.
-        for epoch in [rng.usize(..EPOCHS / 2), rng.usize(EPOCHS / 2..=EPOCHS)] {
+        for moment in moments {
             let mut command = trainer(&program, &data, &out);
             let mut child = command.arg("--resume").spawn().expect("the trainer starts");
-            wait_for_epoch(&mut child, epoch);
-            // Into the epochs' work and the writing of checkpoints, or of results after the last.
-            let most = if epoch == EPOCHS { 1000 } else { 100 };
-            std::thread::sleep(Duration::from_millis(rng.u64(..most)));
-            interrupted += u32::from(child.try_wait().expect("a child can be asked").is_none());
+            moment.wait(&mut child, &out);
             // SIGKILL: the program has no chance to tidy up.
             let _ = child.kill();
             child.wait().expect("a child can be waited for");
             if out.exists() {
-                no_final_file_is_partial(&files(&out), &expected, seed);
+                no_final_file_is_partial(&files(&out), &expected);
             }
         }
         succeed(trainer(&program, &data, &out).arg("--resume"));
-        assert!(files(&out) == expected, "other bytes after two kills (seed {seed})");
+        assert!(files(&out) == expected, "other bytes after kills at {moments:?}");
     }
-    assert!(interrupted >= 6, "only {interrupted} kills hit a running trainer (seed {seed})");
     let _ = fs::remove_dir_all(folder);
 }
 
@@ -198,6 +198,66 @@ kind = "flatten"
 kind = "fully_connected"
 "#;
 
+/// When a run is killed.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// As soon as it has said that so many epochs are done; 0 is its first word.
+    Epoch(usize),
+    /// As soon as there is a file of its results, whole or hidden, or else it has ended.
+    Writing,
+}
+
+impl Moment {
+    fn wait(self, child: &mut Child, out: &Path) {
+        match self {
+            Self::Epoch(epoch) => wait_for_epoch(child, epoch),
+            Self::Writing => {
+                wait_for_epoch(child, EPOCHS);
+                let result =
+                    |name: &String| !name.contains("checkpoint") && name != ".inkling-lock";
+                while child.try_wait().expect("a child can be asked").is_none()
+                    && !names(out).iter().any(result)
+                {
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
+}
+
+/// The names of the files in a folder at this moment.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Ctrl-C says how to go on, and what was finished is kept.
+#[cfg(unix)]
+#[test]
+fn interrupted_runs_say_how_to_go_on() {
+    let folder = scratch("resume-interrupted");
+    let (data, program) = (data(&folder), program("trainer"));
+    let out = folder.join("out");
+    let recipe = folder.join("recipe.toml");
+    fs::write(&recipe, INTEGERS.replace("epochs = 8", "epochs = 5000")).expect("a test can write");
+    let mut command = Command::new(&program);
+    command.args(["--backend", "tract", "--threads", "1"]).arg("--recipe").arg(recipe);
+    command.arg("--data").arg(data).arg("--out").arg(&out);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the trainer starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("the output is piped")).lines();
+    lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("epoch    3/5000")));
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupt.expect("kill starts").success());
+    // Until it has ended: a full pipe would stop it.
+    lines.for_each(drop);
+    let output = child.wait_with_output().expect("a child can be waited for");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("with --resume goes on"), "{error}");
+    assert!(out.join("checkpoint.bin").exists());
+    let _ = fs::remove_dir_all(folder);
+}
+
 /// Reads what the trainer prints until it is through with `epoch` (counted from 1) or ends.
 fn wait_for_epoch(child: &mut Child, epoch: usize) {
     let stdout = child.stdout.take().expect("the output is piped");
@@ -209,11 +269,10 @@ fn wait_for_epoch(child: &mut Child, epoch: usize) {
 fn no_final_file_is_partial(
     found: &BTreeMap<String, Vec<u8>>,
     expected: &BTreeMap<String, Vec<u8>>,
-    seed: u64,
 ) {
     for (name, bytes) in found {
         match expected.get(name) {
-            Some(whole) => assert!(bytes == whole, "{name} is not whole (seed {seed})"),
+            Some(whole) => assert!(bytes == whole, "{name} is not whole"),
             // What is being written has a hidden name; the checkpoint is checked by resuming.
             None => assert!(name.starts_with('.') || name == "checkpoint.bin", "{name} is new"),
         }
@@ -224,10 +283,7 @@ fn no_final_file_is_partial(
 fn stopped(program: &Path, data: &Path, out: &Path) -> PathBuf {
     let mut child = trainer(program, data, out).spawn().expect("the trainer starts");
     let checkpoint = out.join("checkpoint.bin");
-    let begun = Instant::now();
-    while !checkpoint.exists() && begun.elapsed() < Duration::from_secs(120) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_for_epoch(&mut child, 1);
     let _ = child.kill();
     child.wait().expect("a child can be waited for");
     assert!(checkpoint.exists(), "no checkpoint was left");

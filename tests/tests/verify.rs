@@ -102,7 +102,7 @@ fn arguments(port: String, images: u64) -> VerifyArgs {
     VerifyArgs {
         port: Some(port),
         qemu: None,
-        data: tests::mnist(),
+        data: Some(tests::mnist()),
         model: tests::root().join("models/simple"),
         images: Some(images),
         baud: 115_200,
@@ -212,7 +212,7 @@ fn a_good_device_passes() {
         .count();
     assert_eq!(
         (result.images, result.correct, result.mismatches, result.repeats),
-        (300, right, 0, 0)
+        (300, Some(right), 0, 0)
     );
     assert_eq!(result.cycles, vec![7; 300]);
     assert!(result.report().contains("mismatches  0 of 3000 logits"), "{}", result.report());

@@ -23,13 +23,15 @@ pub type Exponents = BTreeMap<String, i32>;
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum QuantizeError {
     #[error(
-        "calibration images are {found}, the model takes {expected} (height×width×channels); give images of that size"
+        "the samples are {found}, the model takes {expected} (height×width×channels): give samples of that \
+         shape, or a folder of pictures, which are scaled to it"
     )]
     ImageSize { expected: String, found: String },
     #[error("no calibration image; give at least one")]
     NoImages,
     #[error(
-        "layer '{layer}', output channel {channel}: weights and bias are so large that the accumulator could reach {bound}, beyond 2^24 where every runtime is exact, at any 8-bit exponent"
+        "layer '{layer}', output channel {channel}: weights and bias are so large that the accumulator could reach {bound}, beyond 2^24 where every runtime is exact, at any 8-bit exponent; train with weight decay, or with batch norm \
+         before the activation"
     )]
     Accumulator { layer: String, channel: usize, bound: String },
     #[error("layer '{layer}': {what}")]

@@ -6,7 +6,7 @@ use serde_json::Map;
 use super::{
     Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
 };
-use crate::graph::Shape;
+use crate::graph::{Head, Shape};
 use crate::passes::PixelScale;
 use crate::quantized::QuantizedNetwork;
 
@@ -40,16 +40,19 @@ pub(crate) fn float_model(base: ModelRecord, input: Shape, pixels: &PixelScale) 
 pub(crate) fn model(
     of_float: ModelRecord,
     network: &QuantizedNetwork,
+    head: Head,
     float_onnx: &[u8],
 ) -> ModelRecord {
     let last = network.layers.len();
+    // A single output tells two classes apart where the file or the labels say so.
+    let estimates = network.classes() == 1 && head == Head::Logits && of_float.labels.len() != 2;
     let logits = OutputRecord {
         name: "logits".into(),
         shape: vec![network.classes()],
         element: Element::I32,
         scale: 2f64.powi(-network.format(last).exponent()),
         offset: 0.0,
-        meaning: Meaning::Logits,
+        meaning: if estimates { Meaning::Values } else { Meaning::Logits },
         other: Map::new(),
     };
     // The last layer's exponent follows from those before it and from its weights.

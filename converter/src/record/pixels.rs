@@ -1,7 +1,15 @@
 //! How pixels become the input of a model that was quantized elsewhere.
 
+use std::borrow::Cow;
+
+use super::ModelRecord;
 use crate::passes::PixelScale;
-use crate::quantized::{Scale, ValueFormat, ValueType};
+use crate::quantized::{QuantizedNetwork, Scale, ValueFormat, ValueType};
+
+/// What is said of a model whose [`PixelInput`] is not known.
+pub const UNKNOWN_PIXELS: &str = "does not say how pixels become its input, whose range is none of the \
+                                  usual; convert it again with --pixel-divisor, --mean and --deviation \
+                                  as in its training";
 
 /// How far the ends of an input's range may lie from those of a usual one, as a share of its width.
 const NEAR: f64 = 0.02;
@@ -37,9 +45,33 @@ pub fn by_range(format: ValueFormat) -> Option<PixelScale> {
     usual().into_iter().find(|(wanted, _)| near(wanted)).map(|(_, pixels)| pixels)
 }
 
+/// How pixels become the bytes of a model's input: as they are where the model was made here, by a
+/// table for each channel where others quantized it.
+pub struct PixelInput(Option<Vec<[u8; 256]>>);
+
+impl PixelInput {
+    /// For `network`, whose record is `record`; nothing where that does not say how others scaled
+    /// pixels.
+    pub fn of(record: &ModelRecord, network: &QuantizedNetwork) -> Option<Self> {
+        let format = network.input_format;
+        if let Scale::PowerOfTwo(_) = format.scale {
+            return Some(Self(None));
+        }
+        let scale = record.inputs.first().and_then(|input| input.preparation.pixel_scale())?;
+        Some(Self(Some(tables(&scale, format, network.input.channels))))
+    }
+
+    /// The bytes of the input for the pixels of a sample, `[height][width][channel]`.
+    pub fn bytes<'p>(&self, pixels: &'p [u8]) -> Cow<'p, [u8]> {
+        let Some(tables) = &self.0 else { return pixels.into() };
+        let channels = tables.iter().cycle();
+        pixels.iter().zip(channels).map(|(&pixel, table)| table[usize::from(pixel)]).collect()
+    }
+}
+
 /// What each pixel from 0 to 255 becomes in each of `channels` channels: the bits of the input's
 /// element, rounded half away from zero and saturated as the runtimes do it.
-pub fn tables(pixels: &PixelScale, format: ValueFormat, channels: usize) -> Vec<[u8; 256]> {
+fn tables(pixels: &PixelScale, format: ValueFormat, channels: usize) -> Vec<[u8; 256]> {
     let (scale, zero) = affine(format);
     let (low, high) = format.element.range();
     let table = |channel: usize| {

@@ -1,13 +1,15 @@
 //! Verifies a device: streams a test set to it and compares every logit with the host's.
 //!
 //! The host's logits are those of the model's `int8.onnx` in tract, so that what the device computes
-//! is held against an implementation that shares no code with it. What the device says of itself is
-//! held against the model before the first image is sent.
+//! is held against an implementation that shares no code with it. A model that others quantized has no
+//! such file: there they are the scalar kernels' on the host, which the tests hold against the model's
+//! own runtime. What the device says of itself is held against the model before the first image is sent.
 
 pub mod emulator;
 mod model;
 mod port;
 mod report;
+mod samples;
 mod session;
 
 use std::io;
@@ -15,13 +17,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use firmware_core::argmax;
-use inkling_data::{Dataset, DatasetError, Split};
+use firmware_core::class_of;
+use inkling_data::DatasetError;
 
-use crate::prove;
 use emulator::{BoardFolder, Emulator, EmulatorError};
 use model::Model;
 use report::Progress;
+use samples::Samples;
 
 pub use model::ModelError;
 pub use port::{Port, PortError};
@@ -37,13 +39,14 @@ pub struct VerifyArgs {
     /// Build the firmware of this board, such as microbit, with the model, and verify it in QEMU
     #[arg(long, value_name = "BOARD")]
     pub qemu: Option<String>,
-    /// Folder with the IDX files whose test images are sent
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
-    pub data: PathBuf,
-    /// Folder of the model that the device should carry, with float.onnx and int8.onnx
+    /// Folder with the IDX files whose test images are sent [default: data/mnist for a model that takes
+    /// such images, else noise]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Folder of the model that the device should carry, as the trainer or the converter wrote it
     #[arg(long, value_name = "DIR", default_value = "models/simple")]
     pub model: PathBuf,
-    /// Send only the first N test images
+    /// Send only the first N test images, or N samples of noise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub images: Option<u64>,
     /// Baud rate of a serial port
@@ -81,8 +84,7 @@ pub enum VerifyError {
     #[error("neither --port nor --qemu says where the device is")]
     NoDevice,
     #[error(
-        "the device answers image {image} with class {class}, but the largest of its logits is that of \
-         class {largest}; its firmware does not do what this project's does"
+        "the device answers image {image} with class {class}, but its logits say class {largest}; its firmware does not do what this project's does"
     )]
     Class { image: usize, class: u16, largest: usize },
     #[error(
@@ -137,19 +139,14 @@ pub fn run_on(
 struct Job<'a> {
     args: &'a VerifyArgs,
     model: Model,
-    images: Dataset,
+    samples: Samples,
 }
 
 impl<'a> Job<'a> {
     fn load(args: &'a VerifyArgs) -> std::result::Result<Self, VerifyError> {
-        let mut images = Dataset::load(&args.data, Split::Test)?;
-        if let Some(count) = args.images {
-            let count = images.len().min(usize::try_from(count).unwrap_or(usize::MAX));
-            images = images.subset(&(0..count).collect::<Vec<_>>());
-        }
         let model = Model::load(&args.model)?;
-        model.must_take(&images, &args.data)?;
-        Ok(Self { args, model, images })
+        let samples = Samples::load(args.data.as_deref(), args.images, &model)?;
+        Ok(Self { args, model, samples })
     }
 
     fn verify(
@@ -157,28 +154,25 @@ impl<'a> Job<'a> {
         port: Box<dyn Port>,
         emulated: bool,
     ) -> std::result::Result<Verification, VerifyError> {
-        let Self { args, model, images } = self;
+        let Self { args, model, samples: Samples { inputs, labelled } } = self;
         let mut session = Session::open(port, Duration::from_secs_f64(args.timeout))?;
         model.must_be_on(session.device())?;
-        let expected = prove::int8_logits(&model.int8, model.classes, images).map_err(|error| {
-            let path = args.model.join("int8.onnx").display().to_string();
-            VerifyError::Reference { path, error: format!("{error:#}") }
-        })?;
+        let expected = model.logits(inputs)?;
 
-        let progress = Progress::new(images.len());
+        let progress = Progress::new(inputs.len());
         let (mut correct, mut mismatches) = (0, 0);
-        let mut cycles = Vec::with_capacity(images.len());
+        let mut cycles = Vec::with_capacity(inputs.len());
         for (index, expected) in expected.iter().enumerate() {
-            let answer = session.infer(images.image(index))?;
+            let answer = session.infer(inputs.image(index))?;
             let (image, logits) = (index + 1, answer.logits.len());
             if logits != model.classes {
                 return Err(VerifyError::Logits { image, logits, classes: model.classes });
             }
-            let largest = argmax(&answer.logits);
+            let largest = class_of(&answer.logits);
             if usize::from(answer.class) != largest {
                 return Err(VerifyError::Class { image, class: answer.class, largest });
             }
-            correct += usize::from(largest == usize::from(images.labels[index]));
+            correct += usize::from(largest == usize::from(inputs.labels[index]));
             mismatches += expected.iter().zip(&answer.logits).filter(|(a, b)| a != b).count();
             cycles.extend(answer.cycles);
             progress.step(image, mismatches);
@@ -188,8 +182,8 @@ impl<'a> Job<'a> {
         Ok(Verification {
             device: session.device().clone(),
             emulated,
-            images: images.len(),
-            correct,
+            images: inputs.len(),
+            correct: labelled.then_some(correct),
             mismatches,
             repeats: session.repeats(),
             cycles,

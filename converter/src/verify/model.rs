@@ -4,36 +4,52 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::pb;
-use crate::pb::tensor_shape_proto::dimension::Value;
 use inkling_data::Dataset;
 use inkling_support::digest::hex;
+use inkling_support::parallel;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use super::VerifyError;
 use super::session::Device;
+use crate::pb::tensor_shape_proto::dimension::Value;
+use crate::quantized::QuantizedNetwork;
+use crate::record::pixels::{PixelInput, UNKNOWN_PIXELS};
+use crate::record::{ModelRecord, RecordFileError};
+use crate::{imported, pb, prove, reference};
 
 /// A model folder as far as a verification needs it.
 pub struct Model {
-    /// The integer network, for tract.
-    pub int8: Vec<u8>,
+    integers: Integers,
     /// Height, width and channels of the image.
     pub input: [usize; 3],
     /// Number of logits.
     pub classes: usize,
-    /// SHA-256 of float.onnx.
+    /// SHA-256 of the file that it was made from.
     source_sha256: [u8; 32],
-    /// Path of float.onnx, for messages.
+    /// Path of that file, for messages.
     source: String,
+}
+
+/// What computes the logits that a device is held against.
+enum Integers {
+    /// An `int8.onnx`, for tract.
+    Onnx { file: Vec<u8>, path: String },
+    /// A network that others quantized, for the scalar kernels.
+    Imported { network: Box<QuantizedNetwork>, pixels: Option<PixelInput> },
 }
 
 /// Why the model, the images and the device do not go together.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     #[error(
-        "{path}: cannot be read ({error}); --model needs a folder with float.onnx and int8.onnx"
+        "{path}: cannot be read ({error}); --model needs a folder that the trainer or the converter wrote"
     )]
     Read { path: String, error: io::Error },
+    #[error(transparent)]
+    Record(#[from] RecordFileError),
+    #[error("{path}: {problem}")]
+    Imported { path: String, problem: String },
     #[error(
         "{path}: is no int8.onnx of this project's converter: {problem}; convert the model again"
     )]
@@ -74,21 +90,86 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Read`] and [`ModelError::Shape`].
+    /// What cannot be read or is none of this project's; names the file.
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let read = |file: &str| {
             let path = folder.join(file);
             fs::read(&path)
                 .map_err(|error| ModelError::Read { path: path.display().to_string(), error })
         };
-        let (float, int8) = (read("float.onnx")?, read("int8.onnx")?);
-        let (input, classes) = shape(&int8).map_err(|problem| ModelError::Shape {
-            path: folder.join("int8.onnx").display().to_string(),
-            problem,
-        })?;
-        let source_sha256 = Sha256::digest(&float).into();
-        let source = folder.join("float.onnx").display().to_string();
-        Ok(Self { int8, input, classes, source_sha256, source })
+        // A float model may have been made before there were records.
+        let record = ModelRecord::of_folder(folder)?;
+        let foreign = record.as_ref().and_then(|record| record.source.as_ref());
+        let foreign =
+            foreign.map(|source| &source.file[..]).filter(|file| imported::is_source(file));
+        let file = foreign.unwrap_or("float.onnx");
+        let bytes = read(file)?;
+        let source = folder.join(file).display().to_string();
+        let source_sha256 = Sha256::digest(&bytes).into();
+        let network = imported::network_of(file, &bytes)
+            .map_err(|problem| ModelError::Imported { path: source.clone(), problem })?;
+        let (integers, input, classes) = match network {
+            Some(network) => {
+                let pixels = record.and_then(|record| PixelInput::of(&record, &network));
+                let (input, classes) = (network.input.hwc(), network.classes());
+                (Integers::Imported { network: Box::new(network), pixels }, input, classes)
+            }
+            None => {
+                let file = read("int8.onnx")?;
+                let path = folder.join("int8.onnx").display().to_string();
+                let (input, classes) = shape(&file)
+                    .map_err(|problem| ModelError::Shape { path: path.clone(), problem })?;
+                (Integers::Onnx { file, path }, input, classes)
+            }
+        };
+        Ok(Self { integers, input, classes, source_sha256, source })
+    }
+
+    /// Whether MNIST's images can be sent where nobody names others.
+    pub fn takes_digits(&self) -> bool {
+        self.input == [28, 28, 1]
+            && self.classes == 10
+            && !matches!(self.integers, Integers::Imported { pixels: None, .. })
+    }
+
+    /// The bytes of the input for `images`, of `folder`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::OtherImages`]; a model of which nobody knows how pixels become its input.
+    pub fn inputs(&self, images: Dataset, folder: &Path) -> Result<Dataset, ModelError> {
+        self.must_take(&images, folder)?;
+        match &self.integers {
+            Integers::Onnx { .. } => Ok(images),
+            Integers::Imported { pixels: Some(pixels), .. } => {
+                let bytes =
+                    (0..images.len()).flat_map(|n| pixels.bytes(images.image(n)).into_owned());
+                Ok(images.with_samples(images.shape, bytes.collect()))
+            }
+            Integers::Imported { pixels: None, .. } => Err(ModelError::Imported {
+                path: self.source.clone(),
+                problem: UNKNOWN_PIXELS.into(),
+            }),
+        }
+    }
+
+    /// The logits of every sample.
+    ///
+    /// # Errors
+    ///
+    /// An `int8.onnx` that tract does not run.
+    pub fn logits(&self, inputs: &Dataset) -> Result<Vec<Vec<i32>>, VerifyError> {
+        match &self.integers {
+            Integers::Onnx { file, path } => {
+                prove::int8_logits(file, self.classes, inputs).map_err(|error| {
+                    VerifyError::Reference { path: path.clone(), error: format!("{error:#}") }
+                })
+            }
+            Integers::Imported { network, .. } => {
+                let logits = |index| reference::logits(network, inputs.image(index));
+                Ok(parallel::map(inputs.len(), logits))
+            }
+        }
     }
 
     /// Whether `images`, of `folder`, fit the model.
@@ -96,9 +177,9 @@ impl Model {
     /// # Errors
     ///
     /// [`ModelError::OtherImages`].
-    pub fn must_take(&self, images: &Dataset, folder: &Path) -> Result<(), ModelError> {
+    fn must_take(&self, images: &Dataset, folder: &Path) -> Result<(), ModelError> {
         let (images, labels) = (images.shape, images.classes());
-        if self.input == images && labels <= self.classes {
+        if self.input == images && labels <= self.classes.max(2) {
             return Ok(());
         }
         let (input, classes) = (self.input, self.classes);

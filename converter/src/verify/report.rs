@@ -14,8 +14,8 @@ pub struct Verification {
     pub emulated: bool,
     /// Images sent, and answered.
     pub images: usize,
-    /// Images whose class was their label.
-    pub correct: usize,
+    /// Images whose class was their label; nothing where noise was sent.
+    pub correct: Option<usize>,
     /// Logits, over all images, that differ from the host's. Anything but 0 is a failure.
     pub mismatches: usize,
     /// Requests that had to be sent again, because they or their answers were damaged on the line.
@@ -28,12 +28,15 @@ impl Verification {
     /// The result for a person.
     pub fn report(&self) -> String {
         let Device { board, model, arena_bytes, flash_bytes, clock_hz, .. } = &self.device;
-        let accuracy = 100.0 * self.correct as f64 / self.images as f64;
+        let accuracy = match self.correct {
+            Some(correct) => format!("{:.2} %", 100.0 * correct as f64 / self.images as f64),
+            None => "unknown: noise was sent, --data names images".into(),
+        };
         let mut text = format!(
             "board       {board}\n\
              model       {model}: {flash_bytes} bytes of flash, {arena_bytes} bytes of arena\n\
              images      {}\n\
-             accuracy    {accuracy:.2} %\n\
+             accuracy    {accuracy}\n\
              mismatches  {} of {} logits\n",
             self.images,
             self.mismatches,

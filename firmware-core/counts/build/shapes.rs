@@ -54,16 +54,16 @@ impl Placed {
         // Square windows of odd size are most of what there is; the others break what assumes them.
         let side = random.one_of(&[1, 2, 3, 3, 3, 4, 5]);
         let kernel = match random.below(3) {
-            0 => [random.from_to(1, 5), random.from_to(1, 5)],
+            0 => [random.between(1, 5), random.between(1, 5)],
             _ => [side; 2],
         };
         let step = random.one_of(&[1, 1, 1, 2, 2, 3]);
         let stride = match random.below(4) {
-            0 => [random.from_to(1, 3), random.from_to(1, 3)],
+            0 => [random.between(1, 3), random.between(1, 3)],
             _ => [step; 2],
         };
         let dilation = match random.below(6) {
-            0 => [random.from_to(1, 3), random.from_to(1, 3)],
+            0 => [random.between(1, 3), random.between(1, 3)],
             _ => [1; 2],
         };
         let extent = [0, 1].map(|axis| (kernel[axis] - 1) * dilation[axis] + 1);
@@ -171,8 +171,8 @@ fn depthwise_conv2d(random: &mut Random) -> Option<String> {
 
 fn grouped_conv2d(random: &mut Random) -> Option<String> {
     let ([x, y], requantize) = (random.types(), random.requantization());
-    let (groups, gc) = (random.from_to(1, 4), random.from_to(1, 6));
-    let (ic, oc) = (groups * gc, groups * random.from_to(1, 4));
+    let (groups, gc) = (random.between(1, 4), random.between(1, 6));
+    let (ic, oc) = (groups * gc, groups * random.between(1, 4));
     let size = random.size();
     let window = Placed::on(random, size)?;
     let [kh, kw] = window.kernel;
@@ -185,7 +185,7 @@ fn grouped_conv2d(random: &mut Random) -> Option<String> {
 
 fn fully_connected(random: &mut Random) -> Option<String> {
     let ([x, y], requantize) = (random.types(), random.requantization());
-    let (outputs, inputs) = (random.from_to(1, 13), random.from_to(1, MOST_TERMS));
+    let (outputs, inputs) = (random.between(1, 13), random.between(1, MOST_TERMS));
     fits(&[outputs * inputs / 4])?;
     Some(format!("fully_connected::<{x}, {y}, {requantize}, {outputs}, {inputs}>"))
 }
@@ -235,7 +235,7 @@ fn concat(random: &mut Random) -> Option<String> {
 
 fn leaky_relu(random: &mut Random) -> Option<String> {
     let [x, _] = random.types();
-    let bits = random.from_to(1, 16);
+    let bits = random.between(1, 16);
     let slope = random.below(1 << bits);
     let (channels, [height, width]) = (random.channels(), random.size());
     fits(&[channels * height * width])?;
@@ -253,7 +253,7 @@ impl Random {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound.max(1)
     }
 
-    fn from_to(&mut self, least: usize, most: usize) -> usize {
+    fn between(&mut self, least: usize, most: usize) -> usize {
         least + self.below(most - least + 1)
     }
 
@@ -265,12 +265,12 @@ impl Random {
     fn channels(&mut self) -> usize {
         match self.below(2) {
             0 => self.one_of(&[1, 2, 3, 4, 8, 12, 16, 24, 32]),
-            _ => self.from_to(1, 17),
+            _ => self.between(1, 17),
         }
     }
 
     fn size(&mut self) -> [usize; 2] {
-        [self.from_to(1, 11), self.from_to(1, 11)]
+        [self.between(1, 11), self.between(1, 11)]
     }
 
     /// Input and output activation.

@@ -25,7 +25,8 @@ pub(crate) fn interleave<Y, F: FnOnce() -> Y>(
     if y.len() < 4 * depth {
         return;
     }
-    let [mut a, mut c] = [0, 2].map(|pixel| y.as_mut_ptr().wrapping_add(pixel * depth));
+    let mut a = y.as_mut_ptr();
+    let mut c = a.wrapping_add(2 * depth);
     for [first, second, third, fourth] in channels.take(depth) {
         // SAFETY: as many channels as a pixel has, of four pixels that were just seen to be in `y`.
         unsafe {

@@ -15,9 +15,24 @@ pub fn argmax(logits: &[i32]) -> usize {
     best
 }
 
+/// The class that logits say: [`argmax`] of several; a single one is that of class 1 against class 0,
+/// whose probability is its sigmoid, so class 1 if it is above 0.
+pub fn class_of(logits: &[i32]) -> usize {
+    match logits {
+        [logit] => usize::from(*logit > 0),
+        _ => argmax(logits),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::argmax;
+    use super::{argmax, class_of};
+
+    #[test]
+    fn a_single_logit_has_two_classes() {
+        assert_eq!([-1, 0, 1].map(|logit| class_of(&[logit])), [0, 0, 1]);
+        assert_eq!([class_of(&[]), class_of(&[-3, -1]), class_of(&[4, 4])], [0, 1, 0]);
+    }
 
     #[test]
     fn first_of_equals() {

@@ -37,7 +37,7 @@ mod prelu;
 mod softmax;
 
 pub use add::{add, add_in_place};
-pub use argmax::argmax;
+pub use argmax::{argmax, class_of};
 pub use average_pool2d::average_pool2d;
 pub use average_pool2d_inside::average_pool2d_inside;
 pub use concat::concat;

@@ -8,8 +8,8 @@ use converter::record::SplitRecord;
 use inkling_data::corrupt::Corruption;
 use inkling_data::read::Collection;
 use inkling_data::{Dataset, fingerprint};
-use inkling_support::console;
 use inkling_support::files::write_atomically;
+use inkling_support::{console, stage};
 use trainer::ask::evaluation::{Damage, Evaluation};
 use trainer::ask::metrics::Scores;
 use trainer::ask::model::{Model, Probabilities};
@@ -72,6 +72,7 @@ pub fn run(args: &EvaluateCommand) -> Result<()> {
         scores.name_sources(&images);
         scores
     };
+    stage::show(format_args!("answering {} images", images.len()));
     let float = model.float_probabilities(&images)?.map(scores);
     let int8 = scores(model.int8_probabilities(&images)?);
     let damage = if args.corrupt { damage(args, &model, &images)? } else { Vec::new() };
@@ -157,6 +158,11 @@ fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec
     };
     for kind in Corruption::ALL {
         for strength in kind.strengths(side) {
+            stage::show(format_args!(
+                "answering {} images: {} {strength}",
+                images.len(),
+                kind.name()
+            ));
             let damaged = kind.apply(&images, strength, args.seed.unwrap_or(0));
             rows.push(Damage {
                 kind,

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use inkling_support::console;
 use inkling_support::files::write_atomically;
+use inkling_support::{console, stage};
 use trainer::ask::inspect::Inspection;
 use trainer::ask::model::Model;
 
@@ -47,6 +47,10 @@ pub fn run(args: &InspectCommand) -> Result<()> {
             model.shape() == collection.train.shape && collection.train.names.iter().all(known)
         }),
     };
+    stage::show(format_args!(
+        "looking at {} images",
+        collection.train.len() + collection.test.len()
+    ));
     let inspection = Inspection::new(&collection, model.as_ref())?;
     let answers = model.map(|model| model.names).unwrap_or_default();
     let mut text = inspection.text(&answers);

@@ -13,6 +13,8 @@ pub struct Display {
     epochs: usize,
     /// Images in the validation set.
     validation: usize,
+    /// Of the validation images after the last epoch, in words.
+    accuracy: String,
     bar: Option<ProgressBar>,
 }
 
@@ -28,7 +30,7 @@ impl Display {
             bar.reset_eta();
             bar
         });
-        Self { epochs, validation, bar }
+        Self { epochs, validation, accuracy: String::new(), bar }
     }
 
     fn line(&self, text: &str) {
@@ -40,15 +42,17 @@ impl Display {
 }
 
 impl Progress for Display {
-    fn step(&mut self, epoch: usize, step: usize, steps: usize) {
+    fn step(&mut self, epoch: usize, step: usize, steps: usize, loss: f64) {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}/{}", epoch + 1, self.epochs));
+            let accuracy = &self.accuracy;
+            bar.set_message(format!("{}/{}, loss {loss:.4}{accuracy}", epoch + 1, self.epochs));
             bar.set_position((epoch * steps + step) as u64);
         }
     }
 
     fn epoch(&mut self, epoch: usize, record: &EpochRecord, took: Duration) {
         let accuracy = 100.0 * record.validation_correct as f64 / self.validation as f64;
+        self.accuracy = format!(", validation {accuracy:.2} %");
         self.line(&format!(
             "epoch {:>width$}/{}: training loss {:.4}, validation loss {:.4}, validation accuracy \
              {accuracy:.2} % ({:.1} s)\n",

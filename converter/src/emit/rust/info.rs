@@ -19,6 +19,7 @@ pub(super) fn info(
     let _ = writeln!(
         code,
         "/// What this model is, and what it costs.\n\
+         #[allow(dead_code, clippy::needless_update)]\n\
          pub static INFO: ModelInfo = ModelInfo {{\n    \
          name: {:?},\n    \
          source_sha256: [\n        {},\n        {},\n    ],\n    \
@@ -51,7 +52,8 @@ pub(super) fn info(
              macs: {},\n            \
              weight_bytes: {},\n            \
              input_exponent: {},\n            \
-             output_exponent: {},\n        \
+             output_exponent: {},\n            \
+             ..LayerInfo::DEFAULT\n        \
              }},",
             layer.name,
             layer.kind(),
@@ -66,7 +68,8 @@ pub(super) fn info(
     }
     let _ = writeln!(
         code,
-        "    ],\n}};\n\n\
+        "    ],\n    \
+         ..ModelInfo::DEFAULT\n}};\n\n\
          /// Names of the classes, in the order of the logits; none where nobody has named them.\n\
          #[allow(dead_code)]\n\
          pub static LABELS: [&str; {}] = {:?};\n\n\

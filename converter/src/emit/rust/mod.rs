@@ -8,6 +8,8 @@ mod types;
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 
+use firmware_core::MODEL_SCHEMA;
+
 use super::Origin;
 use crate::arena::ArenaPlan;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork};
@@ -68,7 +70,15 @@ fn imports(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan) {
         names.extend(words.filter(is_type).map(String::from));
     }
     let names: Vec<String> = names.into_iter().collect();
-    let _ = writeln!(code, "use firmware_core::{{{}}};\n", names.join(", "));
+    let _ = writeln!(
+        code,
+        "use firmware_core::{{{}}};\n\n\
+         const _: () = assert!(\n    \
+         firmware_core::MODEL_SCHEMA == {MODEL_SCHEMA},\n    \
+         \"this model was generated for another version of firmware-core; make it again with the command \\\n     \
+         at the top of its file\",\n);\n",
+        names.join(", ")
+    );
 }
 
 /// The `static` of a layer, if its type has data.

@@ -4,7 +4,7 @@ use inkling_protocol::{Device, reply_len, request_len};
 
 use crate::golden::GOLDEN;
 use crate::memory;
-use crate::model::{INFO, Image};
+use crate::model::{INFO, Image, LABELS};
 use crate::outputs::Outputs;
 use crate::service::{Model, Timed};
 use crate::text::Text;
@@ -42,7 +42,11 @@ fn self_test<B: Board>(model: &mut Model<'_, B>) -> bool {
         wrong += u32::from(!right);
         let logits = model.logits;
         let mut text = Text(model.board);
-        text.str("label ").number(*label).str(", class ").number(class).str(", logits");
+        text.str("label ").number(*label).str(", class ").number(class);
+        if let Some(name) = LABELS.get(usize::from(class)) {
+            text.str(" (").str(name).str(")");
+        }
+        text.str(", logits");
         for logit in logits {
             text.str(" ").number(logit);
         }

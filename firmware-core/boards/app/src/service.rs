@@ -1,7 +1,7 @@
 //! The model as the protocol's service.
 
 use bytemuck::{bytes_of, bytes_of_mut};
-use firmware_core::{Arena, argmax};
+use firmware_core::{Arena, class_of};
 use inkling_protocol::{Error, Inference, Info, Logits, Packed, Service};
 
 use crate::memory::Memory;
@@ -42,7 +42,7 @@ impl<B: Board> Model<'_, B> {
         self.logits = infer(self.memory.image, self.memory.arena).widen();
         let cycles = self.board.ticks().wrapping_sub(start);
         Timed {
-            class: argmax(&self.logits) as u16,
+            class: class_of(&self.logits) as u16,
             cycles: (self.board.ticks_hz() != 0).then_some(cycles),
         }
     }

@@ -7,7 +7,6 @@
 
 mod trace;
 
-use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,8 @@ use converter::emit::Origin;
 use converter::emit::blob::{self, BlobEmitError};
 use converter::lower;
 use converter::quantized::{QuantizedNetwork, Scale};
-use converter::record::{self, ModelRecord, RecordFileError};
+use converter::record::pixels::{PixelInput, UNKNOWN_PIXELS};
+use converter::record::{self, Meaning, ModelRecord, RecordFileError};
 use converter::{evaluate, imported, qdq, reference, tflite};
 use firmware_core::blob::Layout;
 use inkling_data::read::labels;
@@ -45,8 +45,7 @@ pub struct Model {
     /// Nothing where the model came as integers.
     float: Option<lower::Network>,
     int8: QuantizedNetwork,
-    /// What a pixel becomes in each channel of the input; nothing where it is taken as it is.
-    pixels: Option<Vec<[u8; 256]>>,
+    pixels: PixelInput,
 }
 
 /// The probabilities of all classes for every image of a data set.
@@ -104,7 +103,11 @@ impl Model {
                 (record, Some(float), int8)
             }
         };
-        let classes = int8.classes();
+        let estimates = record.outputs.iter().any(|output| output.meaning == Meaning::Values);
+        if estimates && int8.classes() == 1 {
+            return Err(unusable(source_file, NO_CLASSES.into()));
+        }
+        let classes = int8.answers();
         let names = match &record.labels {
             names if names.len() == classes => names.clone(),
             names if names.is_empty() => match labels::read(&folder).map_err(ModelError::Labels)? {
@@ -120,14 +123,8 @@ impl Model {
                 return Err(unusable(record::FILE, what));
             }
         };
-        let pixels = match int8.input_format.scale {
-            Scale::PowerOfTwo(_) => None,
-            Scale::Affine { .. } => {
-                let scale = record.inputs.first().and_then(|input| input.preparation.pixel_scale());
-                let scale = scale.ok_or_else(|| unusable(source_file, UNKNOWN_PIXELS.into()))?;
-                Some(record::pixels::tables(&scale, int8.input_format, int8.input.channels))
-            }
-        };
+        let pixels = PixelInput::of(&record, &int8)
+            .ok_or_else(|| unusable(source_file, UNKNOWN_PIXELS.into()))?;
         let name =
             folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
         let converter::graph::Shape { height, width, channels } = int8.input;
@@ -159,15 +156,17 @@ impl Model {
     }
 
     fn logits(&self, pixels: &[u8]) -> Vec<i32> {
-        reference::logits(&self.int8, &self.input(pixels))
+        self.of_classes(reference::logits(&self.int8, &self.pixels.bytes(pixels)))
     }
 
-    /// The bytes of the input for an image.
-    fn input<'p>(&self, pixels: &'p [u8]) -> Cow<'p, [u8]> {
-        let Some(tables) = &self.pixels else { return pixels.into() };
-        let byte =
-            |(index, &pixel): (usize, &u8)| tables[index % self.channels][usize::from(pixel)];
-        pixels.iter().enumerate().map(byte).collect()
+    /// One logit for each class: where a single one tells two apart, it is that of the second, and the
+    /// first has what stands for zero.
+    fn of_classes(&self, logits: Vec<i32>) -> Vec<i32> {
+        let [logit] = logits[..] else { return logits };
+        match self.int8.format(self.int8.layers.len()).scale {
+            Scale::PowerOfTwo(_) => vec![0, logit],
+            Scale::Affine { zero, .. } => vec![zero, logit],
+        }
     }
 
     /// What the integers' logits for one image mean: the softmax of the values they stand for. A zero
@@ -202,7 +201,10 @@ impl Model {
     ) -> Result<Option<Probabilities>, ModelError> {
         self.check_size(images)?;
         let Some(float) = &self.float else { return Ok(None) };
-        let answer = |index| softmax(&evaluate::logits(float, images.image(index)));
+        let answer = |index| match evaluate::logits(float, images.image(index))[..] {
+            [logit] => softmax(&[0.0, logit]),
+            ref logits => softmax(logits),
+        };
         Ok(Some(parallel::map(images.len(), answer)))
     }
 
@@ -232,7 +234,8 @@ impl Model {
         if image.len() != expected.iter().product::<usize>() {
             return Err(ModelError::Size { folder, found: [1, image.len(), 1], expected });
         }
-        Ok(trace::run(&self.int8, &self.input(image)))
+        let trace = trace::run(&self.int8, &self.pixels.bytes(image));
+        Ok(Trace { logits: self.of_classes(trace.logits), ..trace })
     }
 
     /// Brings a data set's classes into the order of the model's, by their names.
@@ -290,9 +293,9 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     powers.into_iter().map(|power| power / sum).collect()
 }
 
-const UNKNOWN_PIXELS: &str = "does not say how pixels become its input, whose range is none of the usual; \
-                              convert it again with --pixel-divisor, --mean and --deviation as in its \
-                              training";
+const NO_CLASSES: &str = "returns one value and tells no classes apart: neither a sigmoid at its end nor two \
+                          labels of its calibration say so. The value of an input is what infer in its model.rs \
+                          returns";
 
 const OTHER_FILE: &str = "is not the file that the record of the model is about; it was changed, or \
                           the writing of the folder was interrupted: make the model anew";
@@ -311,7 +314,7 @@ pub enum ModelError {
     Unusable { path: PathBuf, what: String },
     #[error(
         "{0}: has no record of the model ({file}), as an older Inkling left it; make it anew: cargo \
-         run -p converter -- {1} --calibration DATA --out {2}",
+         run --bin converter -- {1} --calibration DATA --out {2}",
         folder.display(),
         shell::word(&folder.join("float.onnx").display().to_string()),
         shell::word(&folder.display().to_string()),
@@ -320,7 +323,7 @@ pub enum ModelError {
     NoRecord { folder: PathBuf },
     #[error(
         "{}: is a file, and --model needs the folder of a finished model; this makes one: cargo run \
-         -p converter -- {} --calibration DATA --out DIR",
+         --bin converter -- {} --calibration DATA --out DIR",
         path.display(), shell::word(&path.display().to_string())
     )]
     File { path: PathBuf },

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod engine;
 mod evaluate;
+mod interrupt;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -37,8 +38,8 @@ pub struct EpochRecord {
 
 /// What a run tells while it works.
 pub trait Progress {
-    /// A step of the epoch is done.
-    fn step(&mut self, epoch: usize, step: usize, steps: usize);
+    /// A step of the epoch is done; `loss` is the mean over its steps so far.
+    fn step(&mut self, epoch: usize, step: usize, steps: usize, loss: f64);
     /// An epoch is done, its checkpoint written.
     fn epoch(&mut self, epoch: usize, record: &EpochRecord, took: Duration);
 }
@@ -100,6 +101,7 @@ impl Run<'_> {
             checkpoint.state,
         )?;
         let mut evaluator = Evaluator::new(self.backend, self.network, self.plan)?;
+        interrupt::asked();
         for epoch in checkpoint.history.len()..recipe.epochs {
             if self.is_stuck(&checkpoint.history) {
                 break;
@@ -114,7 +116,10 @@ impl Run<'_> {
                     return Err(TrainingError::Diverged { epoch: epoch + 1, step: step + 1 });
                 }
                 loss_sum += loss;
-                progress.step(epoch, step + 1, steps);
+                progress.step(epoch, step + 1, steps, loss_sum / (step + 1) as f64);
+                if interrupt::asked() {
+                    return Err(TrainingError::Interrupted { epoch: epoch + 1, kept: epoch });
+                }
             }
             let sample = evaluator.evaluate(engine.result(), self.sample)?;
             let validation = evaluator.evaluate(engine.result(), self.validation)?;
@@ -186,6 +191,14 @@ pub enum TrainingError {
          the learning rate"
     )]
     Diverged { epoch: usize, step: usize },
+    #[error(
+        "interrupted in epoch {epoch}; {}",
+        match kept {
+            0 => "no epoch was finished, so there is nothing to go on from".to_string(),
+            _ => format!("{kept} are kept: the same command with --resume goes on behind them"),
+        }
+    )]
+    Interrupted { epoch: usize, kept: usize },
     #[error("a worker thread ended early")]
     WorkerLost,
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use converter::doubts::Answers;
 use converter::prove::Proof;
 use converter::record::{self, SplitRecord};
-use firmware_core::argmax;
+use firmware_core::class_of;
 use inkling_support::console;
 use inkling_support::digest::sha256;
 use inkling_support::files::write_atomically;
@@ -183,7 +183,7 @@ impl Job {
         let answers = Answers {
             labels: test.labels.iter().map(|&label| usize::from(label)).collect(),
             float: exported_predictions(&backend, &float_onnx, &test)?,
-            int8: proof.integers.ours.iter().map(|logits| argmax(logits)).collect(),
+            int8: proof.integers.ours.iter().map(|logits| class_of(logits)).collect(),
         };
         conversion.record.warnings = self.doubts(&conversion, &answers, &facts);
         let classes = test.classes();

@@ -145,7 +145,7 @@ impl RunProgress<'_> {
 }
 
 impl Progress for RunProgress<'_> {
-    fn step(&mut self, epoch: usize, step: usize, steps: usize) {
+    fn step(&mut self, epoch: usize, step: usize, steps: usize, _loss: f64) {
         let now = epoch as u64 * PARTS + PARTS * step as u64 / steps.max(1) as u64;
         self.board.advance(now.saturating_sub(self.done));
         self.done = self.done.max(now);
