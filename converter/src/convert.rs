@@ -15,7 +15,7 @@ use crate::emit::{Origin, blob, c, golden, int8_onnx, rust};
 use crate::graph::{Graph, Shape};
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
-use crate::quantize::{Exponents, QuantizeError, misfit, quantize};
+use crate::quantize::{Bits, Exponents, LayerBits, QuantizeError, USUAL_BITS, misfit, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
 use crate::record::{self, InputRecord, ModelRecord, RecordError, describe};
@@ -66,6 +66,7 @@ pub struct Converter<'a> {
     onnx: &'a [u8],
     pixels: Option<PixelScale>,
     exponents: Option<Exponents>,
+    bits: Option<Bits>,
     record: Option<ModelRecord>,
     favour: Favour,
     form: Option<InputForm>,
@@ -79,6 +80,7 @@ impl<'a> Converter<'a> {
             onnx,
             pixels: None,
             exponents: None,
+            bits: None,
             record: None,
             favour: Favour::Time,
             form: None,
@@ -105,6 +107,13 @@ impl<'a> Converter<'a> {
         self
     }
 
+    /// Takes these bits of weights, instead of those in the file's record, which are eight where it
+    /// has none.
+    pub fn bits(mut self, bits: Bits) -> Self {
+        self.bits = Some(bits);
+        self
+    }
+
     /// Exponents of the results of layers, by their names, for which the model was trained. By
     /// default those in the file's metadata, where there are any, are taken.
     pub fn exponents(mut self, exponents: Exponents) -> Self {
@@ -127,7 +136,9 @@ impl<'a> Converter<'a> {
         let base = self.base()?;
         let graph = read::read(self.onnx)?;
         let (pixels, _) = passes::choose_pixel_scale(&graph, self.given_pixels(&base))?;
-        lowered(graph, &pixels)
+        let mut network = lowered(graph, &pixels)?;
+        self.choose_bits(&mut network, &base)?;
+        Ok(network)
     }
 
     /// The integer network, as far as it can be had without images: layers, shapes, types and sizes
@@ -143,7 +154,8 @@ impl<'a> Converter<'a> {
             graph.see_input_as(Shape::new(*height, *width, *channels));
         }
         let (pixels, _) = passes::choose_pixel_scale(&graph, self.given_pixels(&base))?;
-        let float = lowered(graph, &pixels)?;
+        let mut float = lowered(graph, &pixels)?;
+        self.choose_bits(&mut float, &base)?;
         Ok(quantize(&float, &noise(&float), &base.exponents)?)
     }
 
@@ -152,7 +164,7 @@ impl<'a> Converter<'a> {
         let own = ModelRecord::of_onnx(self.onnx)?;
         let mut base = match (self.record.clone(), own) {
             (Some(given), Some(own)) if given.exponents.is_empty() => {
-                ModelRecord { exponents: own.exponents, ..given }
+                ModelRecord { exponents: own.exponents, bits: own.bits, ..given }
             }
             (Some(given), _) => given,
             (None, Some(own)) => own,
@@ -163,6 +175,18 @@ impl<'a> Converter<'a> {
             base.exponents.clone_from(exponents);
         }
         Ok(base)
+    }
+
+    /// Gives the layers the bits that are asked for, or else those of the record; returns them.
+    fn choose_bits(
+        &self,
+        network: &mut Network,
+        base: &ModelRecord,
+    ) -> Result<LayerBits, ConvertError> {
+        let recorded = || Bits::new(USUAL_BITS, base.bits.clone());
+        let bits = self.bits.clone().unwrap_or_else(recorded).of(network)?;
+        set_bits(network, &bits);
+        Ok(bits)
     }
 
     /// The pixel scale that somebody gave, or that a record says.
@@ -187,7 +211,8 @@ impl<'a> Converter<'a> {
         let (pixels, note) = passes::choose_pixel_scale(&graph, given)?;
         let mut notes: Vec<String> = note.into_iter().collect();
         let (input, recorded) = (graph.input, std::mem::take(&mut graph.exponents));
-        let float = lowered(graph, &pixels)?;
+        let mut float = lowered(graph, &pixels)?;
+        base.bits = self.choose_bits(&mut float, &base)?;
         let calibration = images.spaced(CALIBRATION_IMAGES);
         let exponents = match &self.exponents {
             Some(exponents) => exponents.clone(),
@@ -236,6 +261,15 @@ impl<'a> Converter<'a> {
     }
 }
 
+/// Gives the layers of a network the bits of their weights.
+fn set_bits(network: &mut Network, bits: &LayerBits) {
+    for layer in &mut network.layers {
+        if let Some(&bits) = bits.get(&layer.name) {
+            layer.bits = bits;
+        }
+    }
+}
+
 fn lowered(mut graph: Graph, pixels: &PixelScale) -> Result<Network, ConvertError> {
     passes::run(&mut graph, pixels)?;
     Ok(lower(graph)?)
@@ -272,7 +306,8 @@ pub(crate) fn restored(
     if let Some(InputRecord { shape: [height, width, channels], .. }) = record.inputs.first() {
         graph.see_input_as(Shape::new(*height, *width, *channels));
     }
-    let float = lowered(graph, &pixels)?;
+    let mut float = lowered(graph, &pixels)?;
+    set_bits(&mut float, &record.bits);
     let network = quantize(&float, &blank(&float), &record.exponents)?;
     Ok((float, network))
 }

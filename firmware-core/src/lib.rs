@@ -60,6 +60,7 @@ mod info;
 pub mod kernels;
 pub mod layers;
 mod multiplier;
+mod nibbles;
 mod observer;
 pub mod prepare;
 mod product;
@@ -89,7 +90,7 @@ pub use info::{LayerInfo, LayerKind, MODEL_SCHEMA, ModelInfo};
 pub use kernels::{argmax, class_of, softmax};
 pub use layers::{
     Add, AveragePool2d, AveragePool2dInside, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise,
-    FloatMeanPool2d, FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d,
+    FloatMeanPool2d, FourBits, FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d,
     MeanPool2d, PRelu, Pad2d, PaddedWith, Strided, Unit,
 };
 pub use multiplier::{Multiplier, Offset};

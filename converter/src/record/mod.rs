@@ -56,6 +56,9 @@ pub struct ModelRecord {
     /// was for any; beside it those of all layers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exponents: BTreeMap<String, i32>,
+    /// Of the weights of layers that do not have eight bits, under the same names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bits: BTreeMap<String, u8>,
     /// The file that the integers were made of; `float.onnx` itself cannot say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceRecord>,
@@ -209,6 +212,7 @@ impl ModelRecord {
             split: None,
             thresholds: BTreeMap::new(),
             exponents: BTreeMap::new(),
+            bits: BTreeMap::new(),
             source: None,
             command: String::new(),
             warnings: Vec::new(),

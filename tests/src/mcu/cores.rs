@@ -181,9 +181,11 @@ impl Core {
     /// What does not build, what the emulator said instead, or the case that differs.
     pub fn check(&self, toolchain: &Toolchain, seed: &str) -> Result<(), String> {
         let scratch = crate::scratch(&format!("check-{}", self.slug()));
-        let release = self.build(toolchain, self.check, &[("COUNTS_SEED", Path::new(seed))])?;
-        // Two programs, because all shapes in one do not fit into the smallest flash.
-        for program in ["check-known", "check-random"] {
+        // Several programs, because all shapes in one do not fit into the smallest flash.
+        let programs = ["check-known", "check-random", "check-four-bits"];
+        let environment = [("COUNTS_SEED", Path::new(seed))];
+        let release = self.build(toolchain, self.check, &programs, &environment)?;
+        for program in programs {
             let said = self.check.run(&release.join(program), &scratch, &[])?;
             if said.trim() != "checked" {
                 return Err(format!("{}: {program}: {}", self.name, said.trim()));
@@ -205,7 +207,7 @@ impl Core {
         inputs: &[u8],
         input_bytes: usize,
     ) -> Result<Cost, String> {
-        let release = self.build(toolchain, self.count, &[("INKLING_MODEL", model)])?;
+        let release = self.build(toolchain, self.count, &["count"], &[("INKLING_MODEL", model)])?;
         let program = release.join("count");
         let elf = read_elf(&program);
         let scratch = crate::scratch(&format!("count-{}", self.slug()));
@@ -258,7 +260,8 @@ impl Core {
         inputs: &[u8],
         input_bytes: usize,
     ) -> Result<Cost, String> {
-        let release = self.build(toolchain, self.count, &[("INKLING_BLOB", blob)])?;
+        let release =
+            self.build(toolchain, self.count, &["count-blob"], &[("INKLING_BLOB", blob)])?;
         let program = release.join("count-blob");
         let elf = read_elf(&program);
         let scratch = crate::scratch(&format!("count-blob-{}", self.slug()));
@@ -333,6 +336,7 @@ impl Core {
         &self,
         toolchain: &Toolchain,
         machine: Machine,
+        programs: &[&str],
         environment: &[(&str, &Path)],
     ) -> Result<PathBuf, String> {
         let mut environment = environment.to_vec();
@@ -341,6 +345,7 @@ impl Core {
             folder: &crate::root().join("firmware-core/counts"),
             target: self.target,
             features: self.features,
+            programs,
             beside: &format!("{}-{}", self.target, machine.memory),
             environment: &environment,
         })

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use converter::quantize::check_bits;
 use serde::{Deserialize, Serialize};
 
 use crate::learn::optimizer::OptimizerChoice;
@@ -72,6 +73,10 @@ pub struct Quantization {
     pub epochs: usize,
     /// The highest learning rate; it falls to zero along half a cosine.
     pub rate: f64,
+    /// Of the weights of all layers but the first and the last one: 8, or 4. By default as the network
+    /// says, and a layer for which its description has bits keeps these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits: Option<u8>,
 }
 
 /// The smallest batch that small data lead to: fewer images make steps of chance.
@@ -215,6 +220,9 @@ impl Recipe {
         if let Some(quantization) = &self.quantization {
             within("quantization.epochs", quantization.epochs as f64, 1.0, 10_000.0)?;
             within("quantization.rate", quantization.rate, 0.0, 100.0)?;
+            if let Some(bits) = quantization.bits {
+                check_bits(bits).map_err(|what| format!("quantization.bits: {what}"))?;
+            }
         }
         self.schedule.check()?;
         self.optimizer.check()?;
@@ -252,8 +260,12 @@ impl fmt::Display for Recipe {
             None => write!(f, ", no augmentation")?,
         }
         match &self.quantization {
-            Some(Quantization { epochs, rate }) => {
-                write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")
+            Some(Quantization { epochs, rate, bits }) => {
+                write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")?;
+                match bits {
+                    None => Ok(()),
+                    Some(bits) => write!(f, ", weights of {bits} bits"),
+                }
             }
             None => Ok(()),
         }

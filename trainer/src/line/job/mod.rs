@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use converter::doubts::Answers;
 use converter::prove::Proof;
+use converter::quantize::{Bits, USUAL_BITS};
 use converter::record::{self, SplitRecord};
 use firmware_core::class_of;
 use inkling_support::console;
@@ -21,7 +22,7 @@ use inkling_support::files::write_atomically;
 use crate::ask::metrics::Confusion;
 use crate::learn::backend::{Backend, Choice};
 use crate::learn::batches::class_weights;
-use crate::learn::network::{self, Description};
+use crate::learn::network::{self, Description, Network};
 use crate::learn::recipe::Recipe;
 use crate::learn::training::{Checkpoint, Identity, exported_predictions};
 use crate::line::summary::{Summary, about};
@@ -279,7 +280,14 @@ impl Job {
                 let parameters = network.initial_parameters(self.seed);
                 Beginning { network, parameters, rates: None }
             }
-            Source::Model(pretrained) => pretrained.beginning(&sets.images, self.seed)?,
+            Source::Model(pretrained) => {
+                let mut beginning = pretrained.beginning(&sets.images, self.seed)?;
+                // What the recipe says counts more than what the model was trained for before.
+                if self.recipe.quantization.as_ref().is_some_and(|asked| asked.bits.is_some()) {
+                    beginning.network.bits.clear();
+                }
+                beginning
+            }
             Source::Usual { .. } => bail!("the network is chosen once the data are read"),
         };
         beginning.network.name.clone_from(&self.name);
@@ -301,6 +309,12 @@ impl Job {
             text.push_str(&format!(", {count} images per class"));
         }
         text
+    }
+
+    /// The bits of weights that `network` is trained for.
+    fn bits(&self, network: &Network) -> Bits {
+        let asked = self.recipe.quantization.as_ref().and_then(|asked| asked.bits);
+        Bits::new(asked.unwrap_or(USUAL_BITS), network.bits.clone())
     }
 
     /// The checkpoint to go on from, if there is one and it is wanted.
