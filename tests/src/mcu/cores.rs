@@ -296,7 +296,7 @@ impl Core {
     ///
     /// What does not build or does not run, as one text.
     pub fn prepare(&self, toolchain: &Toolchain, frames: &[u8]) -> Result<Prepared, String> {
-        let release = self.build(toolchain, self.count, &[])?;
+        let release = self.build(toolchain, self.count, &["count-prepare"], &[])?;
         let program = release.join("count-prepare");
         let elf = read_elf(&program);
         let scratch = crate::scratch(&format!("count-prepare-{}", self.slug()));
