@@ -12,6 +12,8 @@ pub mod augment;
 pub mod corrupt;
 #[cfg(feature = "files")]
 mod dataset;
+#[cfg(feature = "files")]
+pub mod frames;
 pub mod prepare;
 #[cfg(feature = "files")]
 pub mod random;

@@ -27,6 +27,8 @@ pub enum Purpose {
     Strange = 8,
     /// Which two images are mixed, and how.
     Mix = 9,
+    /// What a camera sees: see [`crate::frames`].
+    Frames = 10,
 }
 
 /// A stream of random numbers.

@@ -62,6 +62,7 @@ pub mod layers;
 mod multiplier;
 mod nibbles;
 mod observer;
+pub mod prepare;
 mod product;
 mod requantize;
 mod rows;

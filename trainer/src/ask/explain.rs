@@ -73,8 +73,7 @@ impl<'m> Explanation<'m> {
     /// The saliency in grey levels: the largest fall is 255.
     fn saliency_plane(&self) -> Plane {
         let peak = self.saliency.iter().copied().fold(1e-6, f32::max);
-        let pixels =
-            self.saliency.iter().map(|fall| (255.0 * fall / peak).clamp(0.0, 255.0)).collect();
+        let pixels = self.saliency.iter().map(|fall| grey_level(255.0 * fall / peak)).collect();
         Plane { height: self.model.height, width: self.model.width, pixels }
     }
 
@@ -116,14 +115,10 @@ impl<'m> Explanation<'m> {
             .collect();
         let _ = writeln!(text, "\nlogits: {}", logits.join("  "));
         text.push_str("\nimage\n");
-        let grey = Plane::from_sample(self.model.shape(), &self.image).bytes();
+        let grey = Plane::from_sample(self.model.shape(), &self.image).pixels;
         text.push_str(&report::text_picture(&grey, self.model.width, "  "));
         text.push_str("\nwhere a black square lowers the answer's probability most\n");
-        text.push_str(&report::text_picture(
-            &self.saliency_plane().bytes(),
-            self.model.width,
-            "  ",
-        ));
+        text.push_str(&report::text_picture(&self.saliency_plane().pixels, self.model.width, "  "));
         text
     }
 
@@ -193,7 +188,7 @@ impl<'m> Explanation<'m> {
                 let size = rows * columns;
                 let picture = |number: usize| {
                     let weights = &filters.weights[number * size..(number + 1) * size];
-                    let grey = |weight: &i8| 127.5 + f32::from(*weight);
+                    let grey = |weight: &i8| grey_level(127.5 + f32::from(*weight));
                     Plane {
                         height: rows,
                         width: columns,
@@ -217,7 +212,7 @@ impl<'m> Explanation<'m> {
         }
         let low = layer.values.iter().copied().min().unwrap_or(0).min(0) as f32;
         let high = layer.values.iter().copied().max().unwrap_or(0).max(1) as f32;
-        let grey = |value: &i32| 255.0 * (*value as f32 - low) / (high - low);
+        let grey = |value: &i32| grey_level(255.0 * (*value as f32 - low) / (high - low));
         let size = height * width;
         if height > 1 {
             let map =
@@ -239,6 +234,10 @@ impl<'m> Explanation<'m> {
             page.pictures(&[(sheet(rows, [1, 1]), format!("{} values", layer.values.len()))], 6);
         }
     }
+}
+
+fn grey_level(level: f32) -> u8 {
+    level.round().clamp(0.0, 255.0) as u8
 }
 
 const HEADER: [&str; 8] =

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use inkling_data::prepare::{Layout, Polarity};
+use inkling_data::prepare::Polarity;
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use serde_json::json;
@@ -82,7 +82,7 @@ fn model(folder: &Path, options: PictureArgs) -> Result<serde_json::Value> {
     Ok(json!({
         "name": model.name,
         "blob": STANDARD.encode(blob),
-        "layout": u8::from(preparation.layout == Layout::Whole),
+        "layout": preparation.layout as u8,
         "polarity": match preparation.polarity {
             Polarity::Auto => 0,
             Polarity::Light => 1,

@@ -167,7 +167,7 @@ fn answer(
         model.names.iter().zip(&logits).map(|(name, logit)| format!("{name}: {logit}")).collect();
     let _ = writeln!(text, "  logits  {}", logits.join("  "));
     text.push_str(&{
-        let grey = Plane::from_sample(model.shape(), &prepared.pixels).bytes();
+        let grey = Plane::from_sample(model.shape(), &prepared.pixels).pixels;
         report::text_picture(&grey, model.width, "          ")
     });
     Ok(text)
