@@ -43,7 +43,8 @@ fn run() -> Result<()> {
     static mut PIXELS: Pixels = Pixels([0; HEIGHT * WIDTH]);
     static mut SCRATCH: [u32; SCRATCH_WORDS] = [0; SCRATCH_WORDS];
     // SAFETY: this runs once, and nothing else knows them.
-    let (pixels, scratch) = unsafe { (&mut (*addr_of_mut!(PIXELS)).0, &mut *addr_of_mut!(SCRATCH)) };
+    let (pixels, scratch) =
+        unsafe { (&mut (*addr_of_mut!(PIXELS)).0, &mut *addr_of_mut!(SCRATCH)) };
     let mut inputs = File::open(c"inputs")?;
     let mut outputs = File::create(c"images")?;
     let count = inputs.metadata()?.len() as usize / pixels.len();
