@@ -48,7 +48,7 @@ pub fn reduce(rows: &impl Rows, part: Part, cells: &mut [u8], scratch: &mut [u32
     // The sum over the pixels of a cell, as a mean: the factor is rounded up, and too large by less than
     // what a sum of at most 12 · 12 · 255 would show.
     let area = side * side;
-    let factor = ((1 << 20) / area.max(1) + usize::from(!area.is_power_of_two())) as u32;
+    let factor = ((1 << 23) / area.max(1) + usize::from(!area.is_power_of_two())) as u32;
     let half = (area / 2) as u32;
     for (row, out) in cells.chunks_exact_mut(width.max(1)).take(height).enumerate() {
         let words = |y: usize| {
@@ -82,7 +82,7 @@ pub fn reduce(rows: &impl Rows, part: Part, cells: &mut [u8], scratch: &mut [u32
             add(lying.unwrap_or(line), side, sums);
         }
         for (out, sum) in out.iter_mut().zip(sums.iter()) {
-            let mean = ((sum + half) * factor) >> 20;
+            let mean = ((sum + half) * factor) >> 23;
             *out = mean as u8 ^ flip;
         }
     }
@@ -176,9 +176,9 @@ mod tests {
     fn means_are_rounded_right() {
         for side in 1..=12_usize {
             let area = side * side;
-            let factor = (1 << 20) / area + usize::from(!area.is_power_of_two());
+            let factor = (1 << 23) / area + usize::from(!area.is_power_of_two());
             for sum in 0..=area * 255 {
-                let rounded = ((sum + area / 2) * factor) >> 20;
+                let rounded = ((sum + area / 2) * factor) >> 23;
                 assert_eq!(rounded, (sum + area / 2) / area, "{side} {sum}");
             }
         }
