@@ -133,7 +133,7 @@ lint_firmware() {
     firmware clippy_firmware
 }
 
-test() { cargo test --quiet --workspace; }
+test() { tools/run-tests; }
 
 imported() { INKLING_ALL_INPUTS=1 cargo test --quiet --package tests --test tflite --test tflite_cores; }
 

@@ -175,6 +175,7 @@ fn worker(backend: &str) {
         batch: BATCH,
         workers: THREADS,
         noise: 0,
+        strangers: None,
     };
     for batch in feed(BATCH).epoch(0) {
         engine.step(batch, 0.01).expect("a step runs");

@@ -21,7 +21,7 @@ use std::{env, fs, io};
 use sha2::{Digest, Sha256};
 
 use crate::arena::{self, Favour};
-use crate::convert::{ConvertError, Converter, restored};
+use crate::convert::{ConvertError, Converter, restored, unknown};
 use crate::emit::{Origin, rust};
 use crate::nodes::{READING_TOLERANCE, off_from_nodes};
 use crate::read;
@@ -160,6 +160,7 @@ impl Model {
                 source_sha256: Sha256::digest(&onnx).into(),
                 command: record.command.clone(),
                 labels: record.labels.clone(),
+                unknown: unknown(record, &network).map_err(|error| convert(error.into()))?,
             };
             let code = rust::emit(&network, &arena::plan(&network), &origin);
             self.check(proof.as_ref(), &onnx, Some(&code))?;

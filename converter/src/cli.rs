@@ -19,7 +19,8 @@ use converter::imported::ImportedModel;
 use converter::inspect::{Fit, Inspection};
 use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
-use converter::quantized::QuantizedNetwork;
+use converter::quantize::Bits;
+use converter::quantized::{QuantizedLayer, QuantizedNetwork};
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, Favour, qdq, read, tflite};
@@ -95,6 +96,10 @@ struct ConvertArgs {
     /// few rows of them
     #[arg(long, value_name = "time|memory", default_value = "time")]
     favour: FavourArg,
+    /// Bits of weights: 4 for all layers with weights but the first and the last one, other bits for
+    /// layers by the name that they have in the file [default: the record's, or 8]
+    #[arg(long, value_name = "4|LAYER=4[,…]")]
+    bits: Option<Bits>,
     /// Writes the model in other forms beside model.rs: `blob` is data that firmware_core::blob loads,
     /// to replace a model in the field or to show it in a browser; `c` are headers, of which and
     /// model.rs `converter library` makes a static library
@@ -138,6 +143,16 @@ impl ConvertArgs {
         match self.favour {
             FavourArg::Time => Favour::Time,
             FavourArg::Memory => Favour::Memory,
+        }
+    }
+
+    /// Says so if a blob has no packed weights.
+    fn note_bits(&self, network: &QuantizedNetwork) {
+        let packed = |layer: &QuantizedLayer| layer.parameters().is_some_and(|it| it.bits == 4);
+        if self.emit.contains(&Form::Blob) && network.layers.iter().any(packed) {
+            console::note(format_args!(
+                "weights of 4 bits take a byte each in a blob; they are packed in model.rs"
+            ));
         }
     }
 
@@ -199,11 +214,16 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let name = network_name(args)?;
     let at_file = || args.model.display().to_string();
     let bytes = fs::read(&args.model).with_context(at_file)?;
-    if tflite::is_tflite(&bytes) {
+    let float_tflite =
+        tflite::is_tflite(&bytes) && tflite::is_float(&bytes).with_context(at_file)?;
+    if tflite::is_tflite(&bytes) && !float_tflite {
         let model = || Ok(tflite::convert(&name, &bytes, args.favour())?);
         return import(args, "int8 .tflite", &tflite::FILES, model);
     }
-    let onnx = read::load(&args.model).with_context(at_file)?;
+    let onnx = match float_tflite {
+        true => tflite::to_onnx(&bytes).with_context(at_file)?,
+        false => read::load(&args.model).with_context(at_file)?,
+    };
     if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
         let model = || Ok(qdq::convert(&name, &onnx, args.favour())?);
         return import(args, "quantized ONNX", &qdq::FILES, model);
@@ -221,6 +241,9 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         let mut converter = Converter::new(&name, &onnx).favour(args.favour());
         if let Some(pixels) = &pixels {
             converter = converter.pixel_scale(pixels.clone());
+        }
+        if let Some(bits) = &args.bits {
+            converter = converter.bits(bits.clone());
         }
         match record {
             Some(record) => converter.record(record),
@@ -271,11 +294,18 @@ fn convert(args: &ConvertArgs) -> Result<()> {
             test.len()
         ),
     };
+    if float_tflite {
+        conversion.notes.push(
+            "float.onnx is the ONNX form of the .tflite file; the reading was checked on that form"
+                .into(),
+        );
+    }
     let mut about = format!("{accuracy}\n\n{}\n", proof.statement());
     for note in &conversion.notes {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
     args.note_favour(&conversion.arena);
+    args.note_bits(&conversion.network);
     let golden = match args.golden {
         Golden::Images => test.clone(),
         Golden::None => test.subset(&[]),
@@ -298,7 +328,11 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         }),
         notes: &conversion.notes,
         warnings: &conversion.record.warnings,
-        model: Inspection::new_for("float ONNX", &conversion.network, args.favour()),
+        model: Inspection::new_for(
+            if float_tflite { "float .tflite" } else { "float ONNX" },
+            &conversion.network,
+            args.favour(),
+        ),
     };
     written.tell(args.json, || format!("{about}\n{}", conversion.report_markdown()));
     Ok(())
@@ -329,6 +363,11 @@ fn import(
     ensure!(
         args.calibration.is_none(),
         "{}: it is quantized already; leave out --calibration",
+        args.model.display()
+    );
+    ensure!(
+        args.bits.is_none(),
+        "{}: it is quantized already; leave out --bits",
         args.model.display()
     );
     ensure!(

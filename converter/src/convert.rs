@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use firmware_core::Unknown;
 use firmware_core::blob::Layout;
 use sha2::{Digest, Sha256};
 
@@ -15,10 +16,13 @@ use crate::emit::{Origin, blob, c, golden, int8_onnx, rust};
 use crate::graph::{Graph, Shape};
 use crate::lower::{Network, lower};
 use crate::passes::{self, PassError, PixelScale};
-use crate::quantize::{Exponents, QuantizeError, misfit, quantize};
+use crate::quantize::{Bits, Exponents, LayerBits, QuantizeError, USUAL_BITS, misfit, quantize};
 use crate::quantized::QuantizedNetwork;
 use crate::read::{self, ReadError};
-use crate::record::{self, InputRecord, ModelRecord, RecordError, describe};
+use crate::record::unknown::decimal;
+use crate::record::{
+    self, InputRecord, ModelRecord, RecordError, SourceRecord, UNKNOWN, UnknownRecord, describe,
+};
 use inkling_data::Dataset;
 use inkling_data::prepare::InputForm;
 use inkling_data::random::{Purpose, Random};
@@ -66,6 +70,7 @@ pub struct Converter<'a> {
     onnx: &'a [u8],
     pixels: Option<PixelScale>,
     exponents: Option<Exponents>,
+    bits: Option<Bits>,
     record: Option<ModelRecord>,
     favour: Favour,
     form: Option<InputForm>,
@@ -79,6 +84,7 @@ impl<'a> Converter<'a> {
             onnx,
             pixels: None,
             exponents: None,
+            bits: None,
             record: None,
             favour: Favour::Time,
             form: None,
@@ -105,6 +111,13 @@ impl<'a> Converter<'a> {
         self
     }
 
+    /// Takes these bits of weights, instead of those in the file's record, which are eight where it
+    /// has none.
+    pub fn bits(mut self, bits: Bits) -> Self {
+        self.bits = Some(bits);
+        self
+    }
+
     /// Exponents of the results of layers, by their names, for which the model was trained. By
     /// default those in the file's metadata, where there are any, are taken.
     pub fn exponents(mut self, exponents: Exponents) -> Self {
@@ -127,7 +140,9 @@ impl<'a> Converter<'a> {
         let base = self.base()?;
         let graph = read::read(self.onnx)?;
         let (pixels, _) = passes::choose_pixel_scale(&graph, self.given_pixels(&base))?;
-        lowered(graph, &pixels)
+        let mut network = lowered(graph, &pixels)?;
+        self.choose_bits(&mut network, &base)?;
+        Ok(network)
     }
 
     /// The integer network, as far as it can be had without images: layers, shapes, types and sizes
@@ -143,7 +158,8 @@ impl<'a> Converter<'a> {
             graph.see_input_as(Shape::new(*height, *width, *channels));
         }
         let (pixels, _) = passes::choose_pixel_scale(&graph, self.given_pixels(&base))?;
-        let float = lowered(graph, &pixels)?;
+        let mut float = lowered(graph, &pixels)?;
+        self.choose_bits(&mut float, &base)?;
         Ok(quantize(&float, &noise(&float), &base.exponents)?)
     }
 
@@ -152,7 +168,7 @@ impl<'a> Converter<'a> {
         let own = ModelRecord::of_onnx(self.onnx)?;
         let mut base = match (self.record.clone(), own) {
             (Some(given), Some(own)) if given.exponents.is_empty() => {
-                ModelRecord { exponents: own.exponents, ..given }
+                ModelRecord { exponents: own.exponents, bits: own.bits, ..given }
             }
             (Some(given), _) => given,
             (None, Some(own)) => own,
@@ -163,6 +179,18 @@ impl<'a> Converter<'a> {
             base.exponents.clone_from(exponents);
         }
         Ok(base)
+    }
+
+    /// Gives the layers the bits that are asked for, or else those of the record; returns them.
+    fn choose_bits(
+        &self,
+        network: &mut Network,
+        base: &ModelRecord,
+    ) -> Result<LayerBits, ConvertError> {
+        let recorded = || Bits::new(USUAL_BITS, base.bits.clone());
+        let bits = self.bits.clone().unwrap_or_else(recorded).of(network)?;
+        set_bits(network, &bits);
+        Ok(bits)
     }
 
     /// The pixel scale that somebody gave, or that a record says.
@@ -187,7 +215,8 @@ impl<'a> Converter<'a> {
         let (pixels, note) = passes::choose_pixel_scale(&graph, given)?;
         let mut notes: Vec<String> = note.into_iter().collect();
         let (input, recorded) = (graph.input, std::mem::take(&mut graph.exponents));
-        let float = lowered(graph, &pixels)?;
+        let mut float = lowered(graph, &pixels)?;
+        base.bits = self.choose_bits(&mut float, &base)?;
         let calibration = images.spaced(CALIBRATION_IMAGES);
         let exponents = match &self.exponents {
             Some(exponents) => exponents.clone(),
@@ -221,6 +250,7 @@ impl<'a> Converter<'a> {
                 false => record.command.clone(),
             },
             labels: record.labels.clone(),
+            unknown: unknown(&record, &network)?,
         };
         Ok(Conversion { float, network, arena, report, origin, record, source, pixels, notes })
     }
@@ -233,6 +263,15 @@ impl<'a> Converter<'a> {
         format!(
             "cargo run --bin converter -- float.onnx --name {name}{favour} --calibration DATA --out ."
         )
+    }
+}
+
+/// Gives the layers of a network the bits of their weights.
+fn set_bits(network: &mut Network, bits: &LayerBits) {
+    for layer in &mut network.layers {
+        if let Some(&bits) = bits.get(&layer.name) {
+            layer.bits = bits;
+        }
     }
 }
 
@@ -272,9 +311,30 @@ pub(crate) fn restored(
     if let Some(InputRecord { shape: [height, width, channels], .. }) = record.inputs.first() {
         graph.see_input_as(Shape::new(*height, *width, *channels));
     }
-    let float = lowered(graph, &pixels)?;
+    let mut float = lowered(graph, &pixels)?;
+    set_bits(&mut float, &record.bits);
     let network = quantize(&float, &blank(&float), &record.exponents)?;
     Ok((float, network))
+}
+
+/// How the network says "none of these", if its record says so.
+///
+/// # Errors
+///
+/// A rule that does not fit the network: only accumulators are comparable with it.
+pub fn unknown(
+    record: &ModelRecord,
+    network: &QuantizedNetwork,
+) -> Result<Option<Unknown>, RecordError> {
+    if record.unknown.is_none() {
+        return Ok(None);
+    }
+    if !network.ends_in_accumulators() {
+        let what = "\"unknown\": the network's outputs are no logits of 32 bits";
+        return Err(RecordError::Malformed(what.into()));
+    }
+    let exponent = network.format(network.layers.len()).exponent();
+    record.unknown_for(network.classes(), exponent)
 }
 
 /// A few images of noise.
@@ -325,6 +385,39 @@ pub struct Conversion {
 }
 
 impl Conversion {
+    /// The same with a rule for "none of these" and its threshold in units of the logits. The record
+    /// of `float.onnx` has them too, and with it the file another hash.
+    ///
+    /// # Errors
+    ///
+    /// A rule that does not fit the network; a record of `float.onnx` that cannot be read.
+    pub fn with_unknown(
+        mut self,
+        rule: UnknownRecord,
+        threshold: i32,
+    ) -> Result<Self, RecordError> {
+        let exponent = self.network.format(self.network.layers.len()).exponent();
+        let real = decimal(f64::from(threshold) * 2_f64.powi(-exponent));
+        let rule = UnknownRecord {
+            refused: rule.refused.map(decimal),
+            strange_refused: rule.strange_refused.map(decimal),
+            area: rule.area.map(decimal),
+            ..rule
+        };
+        let mut of_float =
+            ModelRecord::of_onnx(&self.source)?.unwrap_or_else(|| self.record.clone());
+        for record in [&mut of_float, &mut self.record] {
+            record.unknown = Some(rule.clone());
+            record.thresholds.insert(UNKNOWN.into(), real);
+        }
+        self.source = record::attach(&self.source, &of_float);
+        self.origin.source_sha256 = Sha256::digest(&self.source).into();
+        self.origin.unknown = unknown(&self.record, &self.network)?;
+        let sha256 = self.origin.sha256_hex();
+        self.record.source = Some(SourceRecord { file: self.origin.source.clone(), sha256 });
+        Ok(self)
+    }
+
     /// The Rust module: statics and `infer`.
     pub fn model_rs(&self) -> String {
         rust::emit(&self.network, &self.arena, &self.origin)
@@ -387,6 +480,9 @@ impl Conversion {
         if !self.record.warnings.is_empty() {
             let items = self.record.warnings.iter().map(|text| format!("- {}\n", escape(text)));
             card.push_str(&format!("## Warnings\n\n{}\n", items.collect::<String>()));
+        }
+        if let (Some(rule), Some(unknown)) = (&self.record.unknown, &self.origin.unknown) {
+            card.push_str(&format!("{}\n\n", rule.sentence(unknown.threshold)));
         }
         card.push_str(&format!("{about}\n## Cost and exactness\n\n{}", self.report_markdown()));
         let mut files = beside;

@@ -92,6 +92,7 @@ impl ImportedModel {
                 favour.option()
             ),
             labels: Vec::new(),
+            unknown: None,
         };
         let source = source.bytes.to_vec();
         Self { network, arena, pixels, ending, statements, origin, source }

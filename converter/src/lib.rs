@@ -50,4 +50,6 @@ pub mod stream;
 pub mod verify;
 
 pub use arena::Favour;
-pub use convert::{CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore};
+pub use convert::{
+    CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore, unknown,
+};

@@ -11,6 +11,7 @@ use crate::graph::{self, Graph, Head, Operator, Shape, ValueId};
 use crate::operators::fully_connected::FullyConnected;
 use crate::operators::{self, FloatOp};
 use crate::passes::PassError;
+use crate::quantize::USUAL_BITS;
 
 /// One layer; layer `i` computes value `i + 1`.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Layer {
     pub relu: bool,
     /// The result is never above this, as behind a ReLU6.
     pub ceiling: Option<f32>,
+    /// Of each weight in integers, if the layer has weights.
+    pub bits: u8,
     pub inputs: Vec<ValueId>,
     pub output: Shape,
 }
@@ -218,6 +221,7 @@ impl Lowering {
             op: op.into(),
             relu,
             ceiling,
+            bits: USUAL_BITS,
             inputs: node.inputs.clone(),
             output: node.graph.nodes[end].output,
         });
@@ -232,6 +236,7 @@ impl Lowering {
             op: operators::conv2d::pass_on(shape).into(),
             relu: true,
             ceiling: None,
+            bits: USUAL_BITS,
             inputs: vec![input],
             output: shape,
         });
@@ -274,6 +279,7 @@ impl Lowering {
             op: FullyConnected::identity(classes).into(),
             relu: false,
             ceiling: None,
+            bits: USUAL_BITS,
             inputs: vec![self.layers.len()],
             output: Shape::flat(classes),
         });

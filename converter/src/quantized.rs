@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use firmware_core::layers::filter_bytes;
 use firmware_core::{FloatScale, LayerKind, Multiplier};
 
 use crate::graph::{Shape, ValueId};
@@ -207,6 +208,8 @@ pub struct Parameters {
     pub weights: Vec<i8>,
     /// In units of the accumulator.
     pub bias: Vec<i32>,
+    /// Of each weight: 8, or 4 for weights from −7 to 7.
+    pub bits: u8,
     /// Exponent of each output channel's weights; empty where others quantized them.
     pub weight_exponents: Vec<i32>,
     pub requantization: Requantization,
@@ -229,9 +232,17 @@ impl Parameters {
         (0..taps).flat_map(|tap| (0..channels).map(move |c| self.weights[c * taps + tap])).collect()
     }
 
-    /// Bytes in flash: weights, biases, requantizations.
-    pub fn bytes(&self) -> usize {
-        self.weights.len() + 4 * self.bias.len() + self.requantization.bytes()
+    /// Bytes of the weights in flash, where each of so many equal filters begins anew.
+    pub fn weight_bytes(&self, filters: usize) -> usize {
+        match self.bits {
+            4 => filters * filter_bytes(self.weights.len() / filters.max(1)),
+            _ => self.weights.len(),
+        }
+    }
+
+    /// Bytes in flash: weights in so many filters, biases, requantizations.
+    pub fn bytes(&self, filters: usize) -> usize {
+        self.weight_bytes(filters) + 4 * self.bias.len() + self.requantization.bytes()
     }
 }
 

@@ -2,7 +2,8 @@
 //! on. A sample is a tensor of height, width and channels, its label a name: see [`Dataset`].
 //!
 //! [`read`] opens a data set in any of its forms, [`prepare`] brings pictures to a network's form,
-//! [`Sets`] divides the samples, [`augment`] varies them and [`corrupt`] damages them on purpose.
+//! [`Sets`] divides the samples, [`augment`] varies them, [`corrupt`] damages them on purpose and
+//! [`strange`] makes of them what is none of them.
 //! [`random`] is where all chance comes from: the same seed gives the same bytes on every machine.
 
 #[cfg(feature = "files")]
@@ -11,6 +12,8 @@ pub mod augment;
 pub mod corrupt;
 #[cfg(feature = "files")]
 mod dataset;
+#[cfg(feature = "files")]
+pub mod frames;
 pub mod prepare;
 #[cfg(feature = "files")]
 pub mod random;
@@ -20,6 +23,8 @@ pub mod read;
 mod sets;
 #[cfg(feature = "files")]
 mod source;
+#[cfg(feature = "files")]
+pub mod strange;
 #[cfg(feature = "files")]
 mod warp;
 

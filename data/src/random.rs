@@ -23,6 +23,12 @@ pub enum Purpose {
     Dropout = 6,
     /// The values of a trial of a sweep.
     Sweep = 7,
+    /// Samples of what is none of the classes.
+    Strange = 8,
+    /// Which two images are mixed, and how.
+    Mix = 9,
+    /// What a camera sees: see [`crate::frames`].
+    Frames = 10,
 }
 
 /// A stream of random numbers.

@@ -111,6 +111,12 @@ impl Sets {
         })
     }
 
+    /// Adds a class without images to all sets.
+    pub fn add_class(&mut self, name: &str) {
+        let sets = [Arc::make_mut(&mut self.images), &mut self.validation, &mut self.test.0];
+        sets.into_iter().for_each(|set| set.names.push(name.to_string()));
+    }
+
     /// Leaves at most `count` images of each class to train on, those that come first in the random
     /// order.
     pub fn keep_per_class(&mut self, count: usize) {

@@ -60,12 +60,15 @@ mod info;
 pub mod kernels;
 pub mod layers;
 mod multiplier;
+mod nibbles;
 mod observer;
+pub mod prepare;
 mod product;
 mod requantize;
 mod rows;
 #[cfg(kernels)]
 mod tile;
+mod unknown;
 mod window;
 
 pub use activation::Activation;
@@ -88,7 +91,7 @@ pub use info::{LayerInfo, LayerKind, MODEL_SCHEMA, ModelInfo};
 pub use kernels::{argmax, class_of, softmax};
 pub use layers::{
     Add, AveragePool2d, AveragePool2dInside, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise,
-    FloatMeanPool2d, FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d,
+    FloatMeanPool2d, FourBits, FullyConnected, Gather, GroupedConv2d, LeakyRelu, Lookup, MaxPool2d,
     MeanPool2d, PRelu, Pad2d, PaddedWith, Strided, Unit,
 };
 pub use multiplier::{Multiplier, Offset};
@@ -96,4 +99,5 @@ pub use observer::Observer;
 pub use product::Product;
 pub use requantize::{Clip, Requantize, Shift};
 pub use rows::{InputRows, OutputRows, Rows};
+pub use unknown::{Score, Unknown};
 pub use window::{Axis, Span, Window, WindowError};

@@ -7,7 +7,7 @@
 //! Windows that reach beyond the input are first copied, row by row, with what lies on the
 //! padding. Shapes are known at run time here, so that all layers of a model share this code.
 
-use crate::arch::{Convolution, Cursor, Patch, clear, interleave};
+use crate::arch::{Convolution, ConvolutionFilters, Cursor, Patch, clear, interleave};
 use crate::kernels::Pool2dShape;
 use crate::window::{Axis, Window};
 use crate::{Activation, Requantize};
@@ -32,7 +32,7 @@ struct Walk {
     row_start: usize,
 }
 
-impl<X: Activation, R: Copy> Convolution<'_, X, R> {
+impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
     /// Values from one row of the input to the next.
     fn pitch(&self) -> usize {
         self.shape.input[1] * self.shape.input[2]
@@ -110,8 +110,8 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
         let mut done = 0;
         while done < taps {
             let chunk = (taps - done).min(Patch::TAPS);
-            patch.gather(&mut cursor, chunk);
-            patch.accumulate([done, chunk, taps], self.weights.bytes, sums);
+            W::gather(patch, &mut cursor, chunk);
+            self.weights.accumulate(patch, [done, chunk, taps], sums);
             done += chunk;
         }
     }
@@ -130,10 +130,10 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
         clear(sums);
         // Whole rows at a time where the patch has no use for the rest.
         let mut most = row;
-        while row % 4 == 0 && most + row <= Patch::TAPS {
+        while row % W::GROUP == 0 && most + row <= Patch::TAPS {
             most += row;
         }
-        if row % 4 != 0 || row > Patch::TAPS {
+        if row % W::GROUP != 0 || row > Patch::TAPS {
             most = Patch::TAPS;
         }
         let (mut done, mut kernel_row, mut first) = (0, 0, 0);
@@ -155,8 +155,8 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
             let starts = [0, 1, 2, 3].map(|pixel| pixel * Patch::TAPS);
             let cursor = Cursor::new(staged.as_flattened(), starts, 1, chunk, chunk);
             let Some(mut cursor) = cursor else { return };
-            patch.gather(&mut cursor, chunk);
-            patch.accumulate([done, chunk, taps], self.weights.bytes, sums);
+            W::gather(patch, &mut cursor, chunk);
+            self.weights.accumulate(patch, [done, chunk, taps], sums);
             done += chunk;
         }
     }
@@ -254,11 +254,11 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
     #[inline(always)]
     fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Fn(R, i32) -> Y + Copy, y: &mut [Y]) {
         let channels =
-            sums.iter().zip(self.bias).zip(self.weights.sums.iter().zip(self.requantize));
+            sums.iter().zip(self.bias).zip(self.weights.sums().iter().zip(self.requantize));
         let pixels = channels.map(|((sums, bias), (weights, requantize))| {
             let requantize = *requantize;
-            let bias = bias.wrapping_add(Patch::correction::<X>(weights));
-            Patch::finish(*sums).map(|sum| move || finish(requantize, bias.wrapping_add(sum)))
+            let bias = bias.wrapping_add(W::correction::<X>(weights));
+            W::finish(*sums).map(|sum| move || finish(requantize, bias.wrapping_add(sum)))
         });
         interleave(pixels, self.shape.output[2], y);
     }
@@ -284,10 +284,10 @@ impl<X: Activation, R: Copy> Convolution<'_, X, R> {
         self.sums::<true>((&mut Patch::new(), &mut staged), tile, sums);
         for (n, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
             let channels =
-                sums.iter().zip(self.bias).zip(self.weights.sums.iter().zip(self.requantize));
+                sums.iter().zip(self.bias).zip(self.weights.sums().iter().zip(self.requantize));
             for (y, ((sums, bias), (weights, requantize))) in y.iter_mut().zip(channels) {
-                let bias = bias.wrapping_add(Patch::correction::<X>(weights));
-                let sum = Patch::finish(*sums).get(n).copied().unwrap_or_default();
+                let bias = bias.wrapping_add(W::correction::<X>(weights));
+                let sum = W::finish(*sums).get(n).copied().unwrap_or_default();
                 *y = finish(*requantize, bias.wrapping_add(sum));
             }
         }
@@ -308,7 +308,7 @@ fn copy_row<X: Activation>(line: &[X], begin: usize, padding: X, y: &mut [X]) {
     behind.fill(padding);
 }
 
-impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
+impl<X: Activation, R: Requantize, W: ConvolutionFilters> Convolution<'_, X, R, W> {
     /// Convolution and max pooling into `y`, `[height][width][channel]`. `sums` has one element
     /// per output channel. `staged` as in [`Convolution::conv2d`].
     #[inline(always)]
@@ -378,10 +378,10 @@ impl<X: Activation, R: Requantize> Convolution<'_, X, R> {
     /// `y` already.
     #[inline(never)]
     fn largest<Y: Activation, const MERGE: bool>(&self, sums: &[[i32; 4]], y: &mut [Y]) {
-        let channels = sums.iter().zip(self.bias).zip(self.weights.sums).zip(self.requantize);
+        let channels = sums.iter().zip(self.bias).zip(self.weights.sums()).zip(self.requantize);
         for (y, (((sums, bias), weights), requantize)) in y.iter_mut().zip(channels) {
-            let [a, b, c, d] = Patch::finish(*sums);
-            let largest = a.max(b).max(c.max(d)).wrapping_add(Patch::correction::<X>(weights));
+            let [a, b, c, d] = W::finish(*sums);
+            let largest = a.max(b).max(c.max(d)).wrapping_add(W::correction::<X>(weights));
             let largest = Y::saturate(requantize.apply(bias.wrapping_add(largest)));
             *y = if MERGE { largest.max(*y) } else { largest };
         }

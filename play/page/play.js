@@ -115,17 +115,32 @@ function paint(slot) {
   });
 }
 
+// The known class with the largest logit, and whether the model's rule for "none of these" refuses it.
+function classify(logits, unknown) {
+  const largest = places => places.reduce((best, at) => logits[at] > logits[best] ? at : best);
+  const all = [...logits.keys()], best = largest(all.filter(at => at !== unknown?.class));
+  if (!unknown) return { best, refused: false };
+  const score = {
+    class: () => logits[best] - logits[unknown.class],
+    margin: () => logits[best] - logits[largest(all.filter(at => at !== best))],
+    level: () => logits[best],
+  }[unknown.rule]();
+  return { best, refused: score < unknown.threshold };
+}
+
 function verdict(slot) {
   const model = models[slot], last = model.layers.at(-1);
-  const logits = [...inkling.values(slot, model.layers.length, size(last.shape))];
-  const best = logits.indexOf(Math.max(...logits));
+  const values = [...inkling.values(slot, model.layers.length, size(last.shape))];
+  // A single logit is that of the second of two classes; the first one's is 0.
+  const logits = values.length === 1 ? [0, values[0]] : values;
+  const { best, refused } = classify(logits, model.options.unknown);
   const powers = logits.map(logit => Math.exp((logit - logits[best]) * last.scale));
   const share = powers[best] / powers.reduce((sum, power) => sum + power, 0);
   const unsure = share < model.options.unsure;
-  const label = model.labels[best] ?? String(best);
+  const label = refused ? 'none of these' : model.labels[best] ?? String(best);
   model.answer.replaceChildren();
   make('div', model.answer, { className: `answer${label.length > 3 ? ' long' : ''}${unsure ? ' unsure' : ''}`, textContent: label });
-  make('p', model.answer, { className: 'what', textContent: `${unsure ? 'unsure, ' : ''}${(100 * share).toFixed(1)} %` });
+  make('p', model.answer, { className: 'what', textContent: `${refused ? `nearest ${model.labels[best]}, ` : unsure ? 'unsure, ' : ''}${(100 * share).toFixed(1)} %` });
   model.logits.replaceChildren();
   const low = Math.min(...logits), range = logits[best] - low || 1;
   const order = logits.length <= 12 ? logits.keys() : [...logits.keys()].sort((a, b) => logits[b] - logits[a]).slice(0, 12);

@@ -137,7 +137,7 @@ pub extern "C" fn load(slot: usize, bytes: usize) -> u32 {
 }
 
 /// Prepares the picture in the buffer, `[height][width]` of red, green, blue and opacity, and computes
-/// the answer. `layout`: 0 one character, 1 the whole picture. `polarity`: 0 find out, 1 light ink, 2
+/// the answer. `layout`: 0 one character, 1 the whole picture, 2 its middle. `polarity`: 0 find out, 1 light ink, 2
 /// dark ink. The text tells the steps as JSON.
 #[unsafe(no_mangle)]
 pub extern "C" fn answer(
@@ -169,7 +169,7 @@ fn prepared(
     let preparation = Preparation {
         size: [rows, columns],
         channels,
-        layout: if layout == 0 { Layout::Glyph } else { Layout::Whole },
+        layout: [Layout::Glyph, Layout::Whole, Layout::Crop][layout.min(2) as usize],
         polarity: [Polarity::Auto, Polarity::Light, Polarity::Dark][polarity.min(2) as usize],
     };
     let prepared = preparation.apply(&Picture::from_rgba(height, width, pixels))?;

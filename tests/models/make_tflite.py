@@ -88,6 +88,25 @@ def excite():
     return tf.keras.Model(start, x)
 
 
+def attend():
+    """What only float networks have here: ELU, slopes of their own, and squeeze and excite among them."""
+    x = start = layers.Input((12, 12, 3), batch_size=1)
+    x = layers.Conv2D(8, 3, strides=2, padding="same")(x)
+    x = layers.Activation("hard_swish")(x)
+    y = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    y = layers.Conv2D(4, 1, activation="elu")(y)
+    y = layers.Conv2D(8, 1, activation="sigmoid")(y)
+    x = layers.Multiply()([x, y])
+    a = layers.Conv2D(5, 3, padding="same", activation="tanh")(x)
+    b = layers.PReLU(shared_axes=[1, 2])(layers.Conv2D(6, 1)(x))
+    x = layers.Concatenate()([a, b])
+    x = layers.ZeroPadding2D(1)(x)
+    x = layers.Conv2D(7, 3, activation="relu")(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(6, activation="softmax")(x)
+    return tf.keras.Model(start, x)
+
+
 def series():
     """One-dimensional convolutions over three sensors."""
     x = start = layers.Input((64, 3), batch_size=1)
@@ -133,6 +152,15 @@ def quantized(model, rng, border=tf.int8, per_channel=True):
     return converter.convert()
 
 
+def floats(model, halves=False):
+    """A keras model as it is, or with its weights in half precision."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if halves:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    return converter.convert()
+
+
 def with_four_bits(file):
     """The same network with the weights of every convolution and fully connected layer in 4 bits."""
     model = schema.ModelT.InitFromPackedBuf(file, 0)
@@ -168,11 +196,18 @@ def main():
         model = make()
         randomize(model, rng)
         files[make.__name__] = quantized(model, rng)
+        # A border of its own before a pooling has no integers that every runtime computes.
+        if make is not excite:
+            files[make.__name__ + "_float"] = floats(model)
         if make is convnet:
+            files["convnet_half"] = floats(model, halves=True)
             files["convnet_per_tensor"] = quantized(model, rng, per_channel=False)
             files["convnet_float_borders"] = quantized(model, rng, border=tf.float32)
             files["convnet_u8_borders"] = quantized(model, rng, border=tf.uint8)
             files["convnet_4_bits"] = with_four_bits(files["convnet_per_tensor"])
+    model = attend()
+    randomize(model, rng)
+    files["attend_float"] = floats(model)
     for name, contents in files.items():
         with open(os.path.join(HERE, name + ".tflite"), "wb") as file:
             file.write(contents)

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use converter::quantize::{Bits, LayerBits, USUAL_BITS};
 use converter::{Conversion, Converter, Favour};
 use fastrand::Rng;
 use inkling_data::read::labels;
@@ -57,6 +58,15 @@ impl Reference {
     ///
     /// As [`Reference::convert`].
     pub fn convert_for(&self, favour: Favour) -> Conversion {
+        self.convert_with(favour, Bits::new(USUAL_BITS, LayerBits::new()))
+    }
+
+    /// The same with weights of so many bits.
+    ///
+    /// # Panics
+    ///
+    /// As [`Reference::convert`].
+    pub fn convert_with(&self, favour: Favour, bits: Bits) -> Conversion {
         let path = crate::root().join("trainer/networks/reference").join(self.name);
         let path = path.with_extension("toml");
         let [height, width, channels] = self.shape;
@@ -74,6 +84,7 @@ impl Reference {
         let onnx = float_onnx(&network, &parameters, None);
         Converter::new(self.name, &onnx)
             .favour(favour)
+            .bits(bits)
             .convert(&self.samples(1))
             .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }

@@ -65,7 +65,7 @@ pub fn found(what: &str) -> bool {
 /// # Panics
 ///
 /// If it does not run the model.
-fn run(model: &Path, tensor: usize, inputs: &[u8]) -> Vec<u8> {
+pub fn run(model: &Path, tensor: usize, inputs: &[u8]) -> Vec<u8> {
     let mut child = Command::new("python3")
         .arg(root().join("tests/oracles/run_tflite_micro.py"))
         .arg(model)

@@ -1,10 +1,13 @@
 //! Random changes: repeatable, each at work, none that hides the digit.
 
+use std::sync::Arc;
+
 use inkling_data::random::{Purpose, Random};
 use inkling_data::{Augmentation, Border};
 use inkling_data::{Dataset, Split};
 use tests::{mnist, program, root, scratch};
 use trainer::ask::model::Model;
+use trainer::learn::batches::{Feed, Part};
 
 const SIZE: [usize; 3] = [28, 28, 1];
 
@@ -111,4 +114,45 @@ fn the_command_draws_a_sheet() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let picture = image::open(&sheet).expect("it is a picture");
     assert_eq!((picture.width(), picture.height()), (6 * 58 + 2, 10 * 58 + 2));
+}
+
+/// Mixed images share their labels; nothing else of a batch changes.
+#[test]
+fn mixed_images_share_their_labels() {
+    let dataset = Arc::new(images(60));
+    let batches = |augmentation: Augmentation| {
+        let feed = Feed {
+            dataset: dataset.clone(),
+            indices: (0..60).collect(),
+            augmentation: Some(augmentation),
+            label_smoothing: 0.0,
+            class_weights: Vec::new(),
+            seed: 5,
+            batch: 20,
+            workers: 1,
+            noise: 0,
+            strangers: None,
+        };
+        feed.epoch(0).into_iter().flatten().collect::<Vec<Part>>()
+    };
+    let plain = batches(Augmentation::default());
+    for mixing in [
+        Augmentation { mix_up: 0.5, ..Augmentation::default() },
+        Augmentation { cut_mix: 0.5, ..Augmentation::default() },
+    ] {
+        let (mut mixed, mut shared) = (0, 0);
+        for (part, plain) in batches(mixing).iter().zip(&plain) {
+            for column in 0..20 {
+                let of = |values: &[f32]| -> Vec<f32> {
+                    values.iter().skip(column).step_by(20).copied().collect()
+                };
+                let targets = of(&part.targets);
+                assert!((targets.iter().sum::<f32>() - 0.05).abs() < 1e-6, "{targets:?}");
+                mixed += usize::from(of(&part.images) != of(&plain.images));
+                shared += usize::from(targets.iter().filter(|&&target| target > 0.0).count() == 2);
+            }
+        }
+        // Two of one class share nothing.
+        assert!((15..45).contains(&mixed) && (10..=mixed).contains(&shared), "{mixed} {shared}");
+    }
 }

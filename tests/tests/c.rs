@@ -31,6 +31,7 @@ static MODELS: LazyLock<std::path::PathBuf> = LazyLock::new(|| {
         source_sha256: Sha256::digest(&float).into(),
         command: record.command.clone(),
         labels: record.labels.clone(),
+        unknown: None,
     };
     let samples = golden::samples(&network, &test);
     for (name, text) in c::headers(&network, &arena::plan(&network), &samples, &origin) {

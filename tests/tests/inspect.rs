@@ -104,8 +104,12 @@ fn the_command_writes_a_page_of_its_own() {
         for number in 0..8 {
             let (left, top) = (rng.u32(5..20), rng.u32(5..20));
             let picture = image::GrayImage::from_fn(60, 60, |x, y| {
-                let ink = (left..left + 20).contains(&x) && (top..top + 9 + number).contains(&y);
-                image::Luma([if ink { 20 } else { 240 }])
+                // A hook: an upright and a foot.
+                let upright =
+                    (left..left + 4).contains(&x) && (top..top + 22 + number).contains(&y);
+                let foot = (left..left + 20).contains(&x)
+                    && (top + 18 + number..top + 22 + number).contains(&y);
+                image::Luma([if upright || foot { 20 } else { 240 }])
             });
             picture
                 .save(folder.join("data").join(label).join(format!("{number}.png")))

@@ -31,6 +31,7 @@ fn train(backend: &Backend, network: &Network, images: &Arc<Dataset>) -> Vec<f32
         batch: BATCH,
         workers: WORKERS,
         noise: network.noise(),
+        strangers: None,
     };
     let rule = UpdateRule {
         optimizer: Box::new(Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 }),
@@ -183,6 +184,12 @@ fn a_file_says_all_of_a_network() {
     );
     assert_eq!(network.classes(), 3);
     assert_eq!(network.noise(), 5 * 5 * 5);
+    assert!(network.bits.is_empty());
+    let four = GOOD.replacen("channels = 4", "channels = 4\nbits = 4", 1);
+    let network = Description::parse("mine.toml", &four).expect("it is good");
+    let network = network.build([1, 12, 11], 3).expect("it fits");
+    assert_eq!(network.bits, [("first".to_string(), 4)].into());
+    assert!(network.to_string().contains("without bias with weights of 4 bits"));
 }
 
 #[test]
@@ -217,6 +224,9 @@ fn wrong_files_are_refused_in_one_line() {
     // Attributes.
     refused("channels = 4", "chanels = 4", &["layer first", "chanels", "expected", "channels"]);
     refused("channels = 4", "", &["layer first (conv2d)", "missing field `channels`"]);
+    refused("channels = 4", "channels = 4\nbits = 5", &["layer first", "4 or 8 bits, not 5"]);
+    refused("channels = 4", "channels = 4\nbits = \"4\"", &["layer first", "4 or 8 bits"]);
+    refused("\"batch_norm\"", "\"batch_norm\"\nbits = 4", &["layer batch_norm1", "bits"]);
     // Sizes that no computer could hold, or count.
     for (size, range) in [("67108864", "65536"), ("9223372036854775807", "65536")] {
         refused("channels = 4", &format!("channels = {size}"), &["layer first", size, range]);

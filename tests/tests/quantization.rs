@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use converter::quantize::{Bits, LayerBits, USUAL_BITS};
 use converter::{Conversion, Converter, reference};
 use inkling_data::{Dataset, Split};
 use tests::structures::{ALL, CLASSES, SIDE, network};
@@ -33,9 +34,10 @@ fn check_all(backend: &Backend) {
     let images = random_images(2, 40, SIDE, SIDE, CLASSES);
     let mut refused = BTreeSet::new();
     for structure in ALL {
-        for seed in 0..4 {
+        for (seed, bits) in [(0, 8), (1, 8), (2, 8), (3, 8), (0, 4)] {
             let onnx = network(structure, seed, 17);
-            if let Err(error) = check(backend, &format!("{structure:?}, {seed}"), &onnx, &images) {
+            let name = format!("{structure:?}, {seed}, {bits} bits");
+            if let Err(error) = check(backend, &name, (&onnx, bits), &images) {
                 refused.insert(format!("{structure:?}: {error}"));
             }
         }
@@ -58,18 +60,27 @@ fn check_all(backend: &Backend) {
         let preset = Description::named(name).and_then(|preset| preset.build([1, 28, 28], 10));
         let preset = preset.unwrap_or_else(|error| panic!("{name}: {error}"));
         let onnx = export::float_onnx(&preset, &preset.initial_parameters(3), None);
-        check(backend, name, &onnx, &test).unwrap_or_else(|error| panic!("{name}: {error}"));
+        check(backend, name, (&onnx, USUAL_BITS), &test)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let simple = std::fs::read(root().join("models/simple/float.onnx")).expect("it is committed");
-    check(backend, "models/simple", &simple, &test).expect("it is one of ours");
+    for bits in [USUAL_BITS, 4] {
+        check(backend, "models/simple", (&simple, bits), &test).expect("it is one of ours");
+    }
 }
 
-fn convert(name: &str, onnx: &[u8], images: &Dataset) -> Conversion {
-    Converter::new("net", onnx).convert(images).unwrap_or_else(|error| panic!("{name}: {error}"))
+fn convert(name: &str, converter: Converter, images: &Dataset) -> Conversion {
+    converter.convert(images).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn check(backend: &Backend, name: &str, onnx: &[u8], images: &Dataset) -> Result<(), ReadoutError> {
-    let conversion = convert(name, onnx, images);
+fn check(
+    backend: &Backend,
+    name: &str,
+    (onnx, inner): (&[u8], u8),
+    images: &Dataset,
+) -> Result<(), ReadoutError> {
+    let bits = Bits::new(inner, LayerBits::new());
+    let conversion = convert(name, Converter::new("net", onnx).bits(bits), images);
     let readout = read("net", &conversion.float)?;
     let plan = Plan::new(&readout, &conversion.network);
     let ours = graph_logits(backend, &readout, &plan, &readout.parameters, images);
@@ -84,7 +95,9 @@ fn check(backend: &Backend, name: &str, onnx: &[u8], images: &Dataset) -> Result
     let again = graph_logits(backend, &readout, &plan, &rounded, images);
     assert_same(&format!("{name}, rounded"), &again, &ours);
     let exported = export::float_onnx(&readout.network, &rounded, Some(&plan));
-    let trained = convert(name, &exported, images);
+    // The record in the file says the exponents and the bits.
+    let trained = convert(name, Converter::new("net", &exported), images);
+    assert_eq!(trained.record.bits, conversion.record.bits, "{name}");
     assert_same(&format!("{name}, exported"), &ours, &integer_logits(&trained, images));
     Ok(())
 }

@@ -10,6 +10,7 @@ use inkling_support::{console, names};
 use trainer::learn::backend::Choice;
 use trainer::learn::network::{Description, PRESETS};
 use trainer::learn::recipe::Recipe;
+use trainer::learn::unknown::UnknownWish;
 use trainer::line::job::{Job, Source};
 
 use crate::commands::augment::AugmentCommand;
@@ -81,10 +82,16 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     per_class: Option<u32>,
     /// How to train: "default"; "best", the longest and most exact; "article" for plain SGD with
-    /// rate 0.01 and batch 64; "fashion" for Fashion-MNIST; "finetune" for small steps; or a TOML
+    /// rate 0.01 and batch 64; "fashion" for Fashion-MNIST; "unknown" for characters that other
+    /// things are to be told from; "finetune" for small steps; or a TOML
     /// file [default: "default", and "finetune" for finetune]
     #[arg(long, value_name = "NAME|FILE")]
     recipe: Option<String>,
+    /// Pictures of something else, in a folder or as a data set of any form: the model learns to answer
+    /// "none of these" to them and to samples made of the data, as the section [unknown] of a recipe
+    /// says; may be given several times
+    #[arg(long, value_name = "DATA")]
+    unknown: Vec<PathBuf>,
     /// Passes over the training images [default: the recipe's, and more for few images]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     epochs: Option<u32>,
@@ -175,6 +182,9 @@ impl RunArgs {
             recipe.balance = balance;
             recipe.check().map_err(|what| anyhow!("--balance: {what}"))?;
         }
+        if !self.unknown.is_empty() {
+            recipe.unknown.get_or_insert_with(UnknownWish::default);
+        }
         let job = Job {
             out: self.out.unwrap_or_else(|| PathBuf::from("target/inkling").join(&name)),
             import: self.import.options_for(record, self.seed),
@@ -182,6 +192,7 @@ impl RunArgs {
             typed: typed(std::env::args().skip(1), &["--out", "--ort-lib"], &["--resume"]),
             data: self.data,
             per_class: self.per_class.map(|count| count as usize),
+            unknown: self.unknown,
             name,
             source,
             recipe,

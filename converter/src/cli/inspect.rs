@@ -51,6 +51,11 @@ fn of_file(path: &Path) -> Result<Inspection> {
         bail!("{}: a folder; give the model's file in it", path.display());
     }
     let bytes = fs::read(path).with_context(at_file)?;
+    if tflite::is_tflite(&bytes) && tflite::is_float(&bytes).with_context(at_file)? {
+        let onnx = tflite::to_onnx(&bytes).with_context(at_file)?;
+        let network = Converter::new("model", &onnx).sketch().with_context(at_file)?;
+        return Ok(Inspection::new("float .tflite", &network));
+    }
     if tflite::is_tflite(&bytes) {
         let imported = tflite::import(&bytes).with_context(at_file)?;
         return Ok(Inspection::new("int8 .tflite", &imported.network));

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use firmware_core::{Score, Unknown};
+
 use super::Origin;
 use super::golden::Sample;
 use crate::arena::ArenaPlan;
@@ -68,11 +70,51 @@ fn literal(text: &str) -> String {
     code + "\""
 }
 
+/// The rule for "none of these" as C, nothing without one.
+fn classify(id: &str, outputs: usize, unknown: Option<&Unknown>) -> String {
+    let Some(Unknown { score, class, threshold }) = unknown else { return String::new() };
+    let upper = id.to_uppercase();
+    let class = class.map_or(-1, |class| class as i64);
+    // In 64 bits, where no difference wraps; the Rust saturates, which compares alike.
+    let score = match score {
+        Score::Class => "best - outside",
+        Score::Margin => "best - (second > outside ? second : outside)",
+        Score::Level => "best",
+    };
+    format!(
+        "/* How an output is told that is none of the classes: the output that stands for it, -1 for none,\n   \
+            and the least score of an answer. */\n\
+         #define INKLING_{upper}_UNKNOWN_CLASS ({class})\n\
+         #define INKLING_{upper}_UNKNOWN_THRESHOLD ({threshold})\n\n\
+         /* The class of the outputs, the first of equals, or -1 where they are none of the classes. */\n\
+         static inline int inkling_{id}_classify(const int32_t outputs[{outputs}])\n\
+         {{\n    \
+         int64_t best = INT32_MIN, second = INT32_MIN, outside = INT32_MIN;\n    \
+         int found = -1, at;\n    \
+         for (at = 0; at < {outputs}; at++) {{\n        \
+         if (at == INKLING_{upper}_UNKNOWN_CLASS) {{\n            \
+         outside = outputs[at];\n        \
+         }} else if (found < 0 || outputs[at] > best) {{\n            \
+         second = best;\n            \
+         best = outputs[at];\n            \
+         found = at;\n        \
+         }} else if (outputs[at] > second) {{\n            \
+         second = outputs[at];\n        \
+         }}\n    \
+         }}\n    \
+         (void)second;\n    \
+         (void)outside;\n    \
+         return {score} >= INKLING_{upper}_UNKNOWN_THRESHOLD ? found : -1;\n\
+         }}\n\n"
+    )
+}
+
 /// The header: sizes, class names and the function.
 pub fn header(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> String {
     let (id, input, last) = (identifier(&origin.name), network.input, network.layers.len());
     let upper = id.to_uppercase();
     let (from, to) = (network.input_format, network.format(last));
+    let classify = classify(&id, network.classes(), origin.unknown.as_ref());
     let labels = match origin.labels.is_empty() {
         true => String::new(),
         false => format!(
@@ -109,6 +151,7 @@ pub fn header(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) ->
             not matter. Returns 0, or -1 for a null pointer and -2 for one that is not aligned; nothing was\n   \
             computed then. Keeps no state: it may be interrupted, and run at once with arenas of its own. */\n\
          int inkling_{id}_infer(const void *const inputs[], void *const outputs[], void *arena);\n\n\
+         {classify}\
          #ifdef __cplusplus\n}}\n#endif\n\n\
          #endif\n",
         origin.source,

@@ -1,7 +1,7 @@
 //! What a conversion writes: Rust statics, the same network as standard ONNX, golden images and
 //! the model card.
 
-use firmware_core::MODEL_SCHEMA;
+use firmware_core::{MODEL_SCHEMA, Unknown};
 use inkling_support::digest::hex;
 
 pub mod blob;
@@ -24,6 +24,8 @@ pub struct Origin {
     pub command: String,
     /// Names of the classes; empty where nobody has named them.
     pub labels: Vec<String>,
+    /// How the model says "none of these", if it can.
+    pub unknown: Option<Unknown>,
 }
 
 impl Origin {

@@ -6,7 +6,7 @@ use super::Origin;
 use crate::arena::{self, ArenaPlan};
 use crate::evaluate;
 use crate::lower::Network;
-use crate::quantize::{ACCUMULATOR_BOUND, largest_sum};
+use crate::quantize::{ACCUMULATOR_BOUND, USUAL_BITS, largest_sum};
 use crate::quantized::{QuantizedNetwork, Scale, ValueFormat};
 use crate::reference;
 use inkling_data::Dataset;
@@ -95,9 +95,15 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
         } else {
             ""
         };
+        let bits = match layer.parameters() {
+            Some(parameters) if parameters.bits != USUAL_BITS => {
+                format!(", weights of {} bits", parameters.bits)
+            }
+            _ => String::new(),
+        };
         let _ = writeln!(
             table,
-            "| {}{pooled} | {} {} | {} | {} | {} | {} → {} |{}",
+            "| {}{pooled}{bits} | {} {} | {} | {} | {} | {} → {} |{}",
             layer.name,
             layer.output,
             layer.format.element.rust_name(),

@@ -25,6 +25,7 @@ use crate::pb;
 
 use crate::limits::ALL_ELEMENTS;
 use attributes::Attributes;
+pub(crate) use tensor::half;
 pub use tensor::{Tensor, Values, axis, broadcast, broadcast_strides, places, strides};
 
 /// One node with its inputs.

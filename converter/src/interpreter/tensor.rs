@@ -252,7 +252,7 @@ fn typed(element: DataType, proto: &pb::TensorProto) -> Option<Values> {
 }
 
 /// IEEE half precision: 1 sign, 5 exponent and 10 mantissa bits.
-fn half(bits: u16) -> f32 {
+pub(crate) fn half(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let (exponent, mantissa) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
     sign * match exponent {

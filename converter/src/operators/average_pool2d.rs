@@ -15,7 +15,7 @@ use crate::evaluate::pool;
 use crate::graph::{Operator, Shape};
 use crate::lower::{Fused, Layer, Lowering, Node};
 use crate::passes::PassError;
-use crate::quantize::{QuantizeError, Quantizing};
+use crate::quantize::{QuantizeError, Quantizing, USUAL_BITS};
 use crate::quantized::{Parameters, QuantizedLayer, Requantization, ValueType};
 use crate::reference::{Integers, Run};
 use crate::stream::RowForm;
@@ -112,6 +112,7 @@ impl IntegerOperator for QuantizedAveragePool2d {
         let ones = Parameters {
             weights: vec![1; channels * self.window.area()],
             bias: vec![0; channels],
+            bits: USUAL_BITS,
             weight_exponents: vec![self.bits as i32; channels],
             requantization: Requantization::None,
         };

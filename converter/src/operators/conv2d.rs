@@ -171,6 +171,13 @@ impl IntegerOperator for QuantizedConv2d {
         Some(&mut self.parameters)
     }
 
+    fn filters(&self) -> usize {
+        match self.kind() {
+            LayerKind::DepthwiseConv2d => 1,
+            _ => self.parameters.channels(),
+        }
+    }
+
     fn macs(&self) -> usize {
         self.convolved.height * self.convolved.width * self.parameters.weights.len()
     }

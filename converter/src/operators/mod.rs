@@ -207,7 +207,12 @@ pub trait IntegerOperator {
 
     /// Bytes in flash of what [`rust_static`](Self::rust_static) builds.
     fn parameter_bytes(&self) -> usize {
-        self.parameters().map_or(0, Parameters::bytes)
+        self.parameters().map_or(0, |parameters| parameters.bytes(self.filters()))
+    }
+
+    /// Runs of weights that begin at a byte of their own where two share one: one per output channel.
+    fn filters(&self) -> usize {
+        self.parameters().map_or(0, Parameters::channels)
     }
 
     /// The largest magnitude that any sum can have, given the inputs' element types; `None` for

@@ -8,6 +8,7 @@ use crate::graph::Shape;
 use crate::operators::IntegerOp;
 use crate::operators::conv2d::QuantizedConv2d;
 use crate::operators::fully_connected::QuantizedFullyConnected;
+use crate::quantize::USUAL_BITS;
 use crate::quantized::{FloatRescale, Parameters, Requantization};
 use crate::read::operators::{Cursor, window};
 use crate::read::view::{Layout, View};
@@ -66,6 +67,7 @@ impl Linear {
         let parameters = Parameters {
             weights: self.weights.clone(),
             bias: self.bias.clone(),
+            bits: USUAL_BITS,
             weight_exponents: Vec::new(),
             requantization,
         };

@@ -2,6 +2,7 @@
 //! accumulator leaves the range in which every runtime is exact.
 
 mod activations;
+mod bits;
 mod bound;
 mod fit;
 mod weights;
@@ -12,6 +13,7 @@ use crate::lower::{Layer, Network};
 use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueFormat, ValueType};
 use inkling_data::Dataset;
 
+pub use bits::{Bits, LayerBits, USUAL_BITS, check as check_bits, largest_weight};
 pub use bound::{ACCUMULATOR_BOUND, largest_accumulator, largest_sum};
 pub use fit::misfit;
 
@@ -106,7 +108,7 @@ impl Quantizing<'_> {
         }
         let (name, input) = (&self.layer.name, self.inputs[0]);
         let target = if self.logits { None } else { Some(self.output) };
-        let parameters = weights::quantize(name, weights, bias, input, target)?;
+        let parameters = weights::quantize(name, (weights, bias), self.layer.bits, input, target)?;
         bound::prove(name, &parameters, input.element)?;
         Ok(parameters)
     }

@@ -7,6 +7,7 @@
 mod attach;
 pub(crate) mod describe;
 pub mod pixels;
+pub(crate) mod unknown;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use serde_json::{Map, Value};
 use crate::passes::{PerChannel, PixelScale};
 
 pub use attach::attach;
+pub use unknown::{Rule, UNKNOWN, UnknownRecord};
 
 /// The version that is written, and the newest that is read.
 pub const VERSION: u32 = 1;
@@ -48,7 +50,10 @@ pub struct ModelRecord {
     /// What the model was trained and tested on, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitRecord>,
-    /// Bounds on the outputs by name, such as [`UNSURE`].
+    /// How the model says that what it is shown is none of its classes, if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<UnknownRecord>,
+    /// Bounds on the outputs by name, such as [`UNSURE`] and [`UNKNOWN`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub thresholds: BTreeMap<String, f64>,
     /// Of the results of layers, each under the name of its first node in `float.onnx`: the integer
@@ -56,6 +61,9 @@ pub struct ModelRecord {
     /// was for any; beside it those of all layers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exponents: BTreeMap<String, i32>,
+    /// Of the weights of layers that do not have eight bits, under the same names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bits: BTreeMap<String, u8>,
     /// The file that the integers were made of; `float.onnx` itself cannot say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceRecord>,
@@ -207,8 +215,10 @@ impl ModelRecord {
             outputs: Vec::new(),
             labels: Vec::new(),
             split: None,
+            unknown: None,
             thresholds: BTreeMap::new(),
             exponents: BTreeMap::new(),
+            bits: BTreeMap::new(),
             source: None,
             command: String::new(),
             warnings: Vec::new(),

@@ -12,17 +12,20 @@ impl Builtin {
     pub const CUSTOM: Self = Self(32);
     pub const DEPTHWISE_CONV_2D: Self = Self(4);
     pub const DEQUANTIZE: Self = Self(6);
+    pub const ELU: Self = Self(111);
     pub const EXPAND_DIMS: Self = Self(70);
     pub const FULLY_CONNECTED: Self = Self(9);
     pub const HARD_SWISH: Self = Self(117);
     pub const LEAKY_RELU: Self = Self(98);
     pub const LOGISTIC: Self = Self(14);
+    pub const LOG_SOFTMAX: Self = Self(50);
     pub const MAX_POOL_2D: Self = Self(17);
     pub const MEAN: Self = Self(40);
     pub const MUL: Self = Self(18);
     pub const PACK: Self = Self(83);
     pub const PAD: Self = Self(34);
     pub const PADV2: Self = Self(60);
+    pub const PRELU: Self = Self(54);
     pub const QUANTIZE: Self = Self(114);
     pub const RELU: Self = Self(19);
     pub const RELU6: Self = Self(21);
@@ -32,7 +35,9 @@ impl Builtin {
     pub const SOFTMAX: Self = Self(25);
     pub const SQUEEZE: Self = Self(43);
     pub const STRIDED_SLICE: Self = Self(45);
+    pub const SUB: Self = Self(41);
     pub const TANH: Self = Self(28);
+    pub const TRANSPOSE: Self = Self(39);
 
     /// The name in the schema.
     pub fn name(self) -> String {

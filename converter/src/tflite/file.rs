@@ -4,6 +4,7 @@
 use super::TfliteError;
 use super::builtin::Builtin;
 use super::flatbuffer::{Damaged, Numbers, Table, Tables};
+use crate::interpreter::half;
 
 /// The schema's version, and the identifier of its files.
 const SCHEMA: usize = 3;
@@ -19,6 +20,8 @@ const MAX_ELEMENTS: usize = 1 << 24;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
     F32,
+    /// Half precision.
+    F16,
     I32,
     I64,
     U8,
@@ -33,6 +36,7 @@ impl Element {
     fn new(number: u8) -> Self {
         match number {
             0 => Self::F32,
+            1 => Self::F16,
             2 => Self::I32,
             3 => Self::U8,
             4 => Self::I64,
@@ -65,6 +69,7 @@ impl Element {
         ];
         let number = match self {
             Self::F32 => 0,
+            Self::F16 => 1,
             Self::I32 => 2,
             Self::U8 => 3,
             Self::I64 => 4,
@@ -260,6 +265,21 @@ impl<'a> Tensor<'a> {
                 Ok(halves.take(self.size()).collect())
             }
             other => Err(self.error(format!("int8 or int4 expected, found {}", other.name()))),
+        }
+    }
+
+    /// A constant's floats; those of half precision are widened.
+    pub fn floats(&self) -> Result<Vec<f32>, TfliteError> {
+        match self.element {
+            Element::F32 => {
+                let (words, _) = self.constant(4 * self.size())?.as_chunks();
+                Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
+            }
+            Element::F16 => {
+                let (words, _) = self.constant(2 * self.size())?.as_chunks();
+                Ok(words.iter().map(|word| half(u16::from_le_bytes(*word))).collect())
+            }
+            other => Err(self.error(format!("floats expected, found {}", other.name()))),
         }
     }
 

@@ -2,6 +2,8 @@
 //! any translation of their numbers, to layers that compute what TensorFlow Lite for
 //! Microcontrollers computes, in every value.
 //!
+//! A float `.tflite` file is written as ONNX instead ([`to_onnx`]), which converts like any other.
+//!
 //! [`file`] reads, [`import()`] makes layers, `rescale` and `tables` derive integers from scales in
 //! the same floats as the original.
 
@@ -10,12 +12,14 @@ mod convert;
 mod elementwise;
 pub mod file;
 mod flatbuffer;
+mod float;
 mod import;
 mod rescale;
 mod tables;
 mod weighted;
 
 pub use convert::{FILES, SOURCE, convert};
+pub use float::{is_float, to_onnx};
 pub use import::{Imported, import};
 
 use flatbuffer::Damaged;

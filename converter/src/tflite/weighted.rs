@@ -13,10 +13,36 @@ use crate::operators::conv2d::QuantizedConv2d;
 use crate::operators::fully_connected::QuantizedFullyConnected;
 use crate::operators::max_pool2d::MaxPool2d;
 use crate::operators::mean_pool2d::MeanPool2d;
+use crate::quantize::USUAL_BITS;
 use crate::quantized::{Factor, Parameters, QuantizedLayer, Requantization, Rescale};
 
 /// An accumulator, and what becomes of it when it is shifted left, must fit 32 bits.
 const ACCUMULATOR_BOUND: i64 = 1 << 31;
+
+/// The padding of a window by the first option of its operator: SAME lets as many windows fit as
+/// strides do, with the odd pixel below and right; nothing for VALID.
+pub(super) fn same_padding(
+    operator: &Operator,
+    window: &Window,
+    input: [usize; 2],
+) -> Result<Option<[usize; 4]>, TfliteError> {
+    match operator.option(0)? {
+        0 => {
+            let (extent, stride) = (window.extent(), window.stride);
+            let mut padding = [0; 4];
+            for axis in 0..2 {
+                let output = input[axis].div_ceil(stride[axis]);
+                let covered = ((output - 1) * stride[axis]).saturating_add(extent[axis]);
+                let total = covered.saturating_sub(input[axis]);
+                padding[axis] = total / 2;
+                padding[axis + 2] = total - total / 2;
+            }
+            Ok(Some(padding))
+        }
+        1 => Ok(None),
+        other => Err(operator.error(format!("padding number {other} is unknown"))),
+    }
+}
 
 impl Import<'_> {
     /// The window of an operator with padding and strides in its first three options, and the height
@@ -31,21 +57,7 @@ impl Import<'_> {
         let stride = [operator.count(2, 1, "stride")?, operator.count(1, 1, "stride")?];
         let mut window = Window { kernel, stride, dilation, padding: value.border };
         let input = [value.shape.height, value.shape.width];
-        match operator.option(0)? {
-            // SAME: as many windows as strides fit, the odd pixel of padding below and right.
-            0 => {
-                let extent = window.extent();
-                for axis in 0..2 {
-                    let output = input[axis].div_ceil(stride[axis]);
-                    let covered = ((output - 1) * stride[axis]).saturating_add(extent[axis]);
-                    let total = covered.saturating_sub(input[axis]);
-                    window.padding[axis] = total / 2;
-                    window.padding[axis + 2] = total - total / 2;
-                }
-            }
-            1 => {}
-            other => return Err(operator.error(format!("padding number {other} is unknown"))),
-        }
+        window.padding = same_padding(operator, &window, input)?.unwrap_or(window.padding);
         let output = window
             .checked_output_size(input)
             .map_err(|error| operator.error(format!("{error}: {window:?} on {}", value.shape)))?;
@@ -200,6 +212,7 @@ impl Import<'_> {
         Ok(Parameters {
             weights,
             bias: folded,
+            bits: USUAL_BITS,
             weight_exponents: Vec::new(),
             requantization: Requantization::Rescales(rescales),
         })

@@ -2,6 +2,7 @@
 
 mod colour;
 mod elastic;
+mod mix;
 
 use std::fmt;
 
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
 use crate::warp::{Border, Matrix, Sampler};
+
+pub use mix::Mix;
 
 /// The largest strengths; each image draws its own, uniformly. 0 turns a change off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +46,10 @@ pub struct Augmentation {
     pub saturation: f32,
     /// Degrees by which the colours may turn on the colour circle. Not where hue decides.
     pub hue: f32,
+    /// How often, 0 to 1, a training image is the weighted mean of two, its label shared in proportion.
+    pub mix_up: f32,
+    /// How often a rectangle of another image lies in it, its label shared by the area.
+    pub cut_mix: f32,
 }
 
 /// Spacing of the points of the elastic map unless given, in pixels.
@@ -70,6 +77,8 @@ impl Augmentation {
             ("contrast", self.contrast, 1.0),
             ("saturation", self.saturation, 1.0),
             ("hue", self.hue, 180.0),
+            ("mix_up", self.mix_up, 1.0),
+            ("cut_mix", self.cut_mix, 1.0 - self.mix_up),
         ] {
             if !(0.0..=most).contains(&value) {
                 return Err(format!(
@@ -183,6 +192,8 @@ impl fmt::Display for Augmentation {
         part(self.contrast, format!("contrast ±{}", self.contrast));
         part(self.saturation, format!("saturation ±{}", self.saturation));
         part(self.hue, format!("hue ±{}°", self.hue));
+        part(self.mix_up, format!("mix-up {} of the time", self.mix_up));
+        part(self.cut_mix, format!("cut-mix {} of the time", self.cut_mix));
         f.write_str(&if parts.is_empty() {
             "no augmentation".to_string()
         } else {

@@ -110,9 +110,9 @@ fn byte(value: f32) -> u8 {
 
 /// What images are like: `[height][width][channels]`, and what lies beyond their edge.
 #[derive(Clone, Copy)]
-struct Canvas {
-    shape: [usize; 3],
-    border: Border,
+pub(crate) struct Canvas {
+    pub shape: [usize; 3],
+    pub border: Border,
 }
 
 impl Canvas {
@@ -123,7 +123,7 @@ impl Canvas {
     }
 
     /// A Gaussian blur, along the rows and then along the columns.
-    fn blur(self, image: &[u8], deviation: f32) -> Vec<u8> {
+    pub fn blur(self, image: &[u8], deviation: f32) -> Vec<u8> {
         let [height, width, channels] = self.shape;
         let reach = (3.0 * deviation).ceil() as isize;
         let weight = |offset: isize| (-0.5 * (offset as f32 / deviation).powi(2)).exp();

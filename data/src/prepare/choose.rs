@@ -1,9 +1,7 @@
 //! Chooses how pictures become images, by looking at some of them.
 
-use super::ground::{self, Polarity};
 use super::picture::Picture;
-use super::preparation::{Layout, Preparation};
-use super::strokes;
+use super::preparation::{Layout, Polarity, Preparation};
 use crate::MAX_SIDE;
 
 /// What somebody asked for; the rest is chosen.
@@ -59,16 +57,17 @@ pub fn choose(some: &[Picture], wishes: &Wishes) -> Result<(Preparation, String)
         (None, None) => layout(some),
     };
     let in_colour = some.iter().any(Picture::has_colour);
-    let keeps_colour = layout == Layout::Whole && !wishes.grey && in_colour;
+    let keeps_colour = layout != Layout::Glyph && !wishes.grey && in_colour;
     let size = wishes.size.unwrap_or_else(|| match layout {
         Layout::Glyph => Preparation::default().size,
-        Layout::Whole => size(some),
+        Layout::Whole | Layout::Crop => size(some),
     });
     let channels = if keeps_colour { 3 } else { 1 };
     let polarity = wishes.polarity;
     let name = match layout {
         Layout::Glyph => "glyph",
         Layout::Whole => "whole",
+        Layout::Crop => "crop",
     };
     Ok((Preparation { size, channels, layout, polarity }, format!("layout {name}: {reason}")))
 }
@@ -105,18 +104,10 @@ fn layout(some: &[Picture]) -> (Layout, String) {
 
 /// Height and width of the ink, if a picture shows ink on a ground and little of it.
 fn character(picture: &Picture) -> Option<[usize; 2]> {
-    let plane = picture.grey.resample_within(128);
-    Preparation::default().apply(&Picture::grey(plane.clone())).ok()?;
-    let ground = ground::find(&plane, Polarity::Auto);
-    let threshold = strokes::threshold(&ground.ink);
-    let covered = ground.ink.pixels.iter().filter(|&&pixel| pixel >= threshold).count();
-    let share = covered as f32 / ground.ink.pixels.len() as f32;
-    if share > INK || strokes::separation(&ground.ink, threshold) < TWO_LEVELS {
-        return None;
-    }
-    let mut ink = ground.ink;
-    strokes::remove_specks(&mut ink, threshold);
-    strokes::bounds(&ink, threshold).map(|(_, size)| size)
+    let (_, found) = Preparation::default().run(picture, &mut ()).ok()?;
+    let parts = |part: u8| f32::from(part) / 255.0;
+    let is_one = parts(found.inked) <= INK && parts(found.separation) >= TWO_LEVELS;
+    is_one.then(|| [found.bounds.height(), found.bounds.width()])
 }
 
 /// The size of most pictures, brought down by one factor if they are large.

@@ -1,9 +1,9 @@
 //! From what a camera, a scanner or a table gives to what a network takes.
+//!
+//! Pictures are prepared by `firmware_core::prepare`, the code that a device runs, to the same bytes.
 
 #[cfg(feature = "files")]
 mod choose;
-mod glyph;
-mod ground;
 mod missing;
 mod picture;
 mod plane;
@@ -11,14 +11,11 @@ mod preparation;
 #[cfg(feature = "files")]
 pub mod repair;
 mod scaling;
-mod strokes;
-mod whole;
 
 #[cfg(feature = "files")]
 pub use choose::{LEAST_SIDE, Wishes, choose};
-pub use ground::Polarity;
 pub use missing::{Fill, fill};
 pub use picture::Picture;
 pub use plane::Plane;
-pub use preparation::{Layout, Preparation, Prepared, Step};
+pub use preparation::{Layout, Polarity, Preparation, Prepared, Step};
 pub use scaling::{InputForm, Scaling};

@@ -1,5 +1,7 @@
 //! A picture as it was found: of any size, in grey and, if it has any, in colour.
 
+use firmware_core::prepare::{MAX_SIDE, Rows, luma};
+
 use super::plane::Plane;
 
 /// A picture read from a file, with its orientation undone and its transparency filled.
@@ -7,7 +9,7 @@ use super::plane::Plane;
 pub struct Picture {
     /// Height and width in the file, after its orientation.
     pub size: [usize; 2],
-    /// The brightness; its longer side has at most 640 pixels.
+    /// The brightness; its longer side has at most 512 pixels.
     pub grey: Plane,
     /// Red, green and blue in the size of `grey`, unless the file is grey.
     pub colours: Option<Box<[Plane; 3]>>,
@@ -37,14 +39,25 @@ impl Picture {
         let channel = |channel: usize| Plane {
             height,
             width,
-            pixels: pixels.iter().map(|pixel| f32::from(pixel[channel])).collect(),
+            pixels: pixels.iter().map(|pixel| pixel[channel]).collect(),
         };
         if pixels.iter().all(|[red, green, blue, _]| red == green && green == blue) {
-            return Self::grey(channel(0));
+            return Self {
+                size: [height, width],
+                ..Self::grey(channel(0).resample_within(MAX_SIDE))
+            };
         }
-        let grey = Plane::from_sample([height, width, 4], pixels.as_flattened());
-        let colours = Some(Box::new([channel(0), channel(1), channel(2)]));
-        Self { size: [height, width], grey, colours }
+        let colours = [0, 1, 2].map(|at| channel(at).resample_within(MAX_SIDE));
+        Self::in_colour([height, width], colours)
+    }
+
+    /// A picture of red, green and blue, which in its file had `size`.
+    pub fn in_colour(size: [usize; 2], colours: [Plane; 3]) -> Self {
+        let [red, green, blue] = &colours;
+        let levels = red.pixels.iter().zip(&green.pixels).zip(&blue.pixels);
+        let pixels = levels.map(|((&red, &green), &blue)| luma([red, green, blue])).collect();
+        let grey = Plane { height: red.height, width: red.width, pixels };
+        Self { size, grey, colours: Some(Box::new(colours)) }
     }
 
     /// Whether anything on it is not grey.
@@ -70,19 +83,52 @@ impl Picture {
         // The light's colour: that of the border, in the median.
         let ground = small.each_ref().map(|plane| {
             let inner = |at: usize, side: usize| at > 0 && at + 1 < side;
-            let mut border: Vec<f32> = (0..pixels)
+            let mut border: Vec<u8> = (0..pixels)
                 .filter(|at| {
                     !(inner(at / plane.width, plane.height) && inner(at % plane.width, plane.width))
                 })
                 .map(|at| plane.pixels[at])
                 .collect();
             let middle = border.len() / 2;
-            *border.select_nth_unstable_by(middle, f32::total_cmp).1
+            f32::from(*border.select_nth_unstable(middle).1)
         });
-        let pixel = |at: usize| [0, 1, 2].map(|channel: usize| small[channel].pixels[at]);
+        let pixel =
+            |at: usize| [0, 1, 2].map(|channel: usize| f32::from(small[channel].pixels[at]));
         let count = (0..pixels).filter(|&at| counts(pixel(at), ground)).count();
         count as f32 / pixels as f32
     }
+}
+
+impl Rows for Picture {
+    fn height(&self) -> usize {
+        self.grey.height
+    }
+
+    fn width(&self) -> usize {
+        self.grey.width
+    }
+
+    fn lying(&self, row: usize, left: usize) -> Option<&[u8]> {
+        Some(part(&self.grey, row, left))
+    }
+
+    fn grey(&self, row: usize, left: usize, out: &mut [u8]) {
+        out.iter_mut().zip(part(&self.grey, row, left)).for_each(|(out, level)| *out = *level);
+    }
+
+    fn rgb(&self, row: usize, left: usize, out: &mut [u8]) {
+        for channel in 0..3 {
+            let plane = self.colours.as_ref().map_or(&self.grey, |colours| &colours[channel]);
+            let values = out.iter_mut().skip(channel).step_by(3);
+            values.zip(part(plane, row, left)).for_each(|(out, level)| *out = *level);
+        }
+    }
+}
+
+/// A row of a plane from a column on.
+fn part(plane: &Plane, row: usize, left: usize) -> &[u8] {
+    let row = plane.pixels.get(row * plane.width..).unwrap_or_default();
+    row.get(..plane.width).and_then(|row| row.get(left..)).unwrap_or_default()
 }
 
 /// How far the colours of a pixel are apart.
@@ -97,11 +143,11 @@ mod tests {
 
     fn picture(colour: impl Fn(usize, usize) -> [f32; 3]) -> Picture {
         let plane = |channel: usize| {
-            let pixels = (0..40 * 40).map(|at| colour(at / 40, at % 40)[channel]).collect();
+            let level = |at: usize| colour(at / 40, at % 40)[channel].round() as u8;
+            let pixels = (0..40 * 40).map(level).collect();
             Plane { height: 40, width: 40, pixels }
         };
-        let colours = Some(Box::new([plane(0), plane(1), plane(2)]));
-        Picture { size: [40, 40], grey: plane(1), colours }
+        Picture::in_colour([40, 40], [plane(0), plane(1), plane(2)])
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod idx_set;
 pub mod labels;
 mod listed;
 mod numbers;
+pub mod outside;
 mod parts;
 mod picture;
 mod pictures;

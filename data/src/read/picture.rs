@@ -12,9 +12,8 @@ use crate::prepare::{Picture, Plane};
 /// What a picture may take once decoded, in bytes: 64 million pixels in colour.
 const MOST_BYTES: u64 = 192 << 20;
 
-/// Pictures are brought down to this side before anything else; it is far above what the smallest
-/// stroke needs.
-const WORKING_SIDE: usize = 640;
+/// Pictures are brought down to this side before anything else, the longest that a device prepares.
+const WORKING_SIDE: usize = firmware_core::prepare::MAX_SIDE;
 
 /// What is read, in words.
 const FORMATS: &str = "PNG, JPEG, BMP, GIF and WebP are read";
@@ -112,75 +111,75 @@ fn planes(picture: &DynamicImage) -> Picture {
             | DynamicImage::ImageRgb16(_)
             | DynamicImage::ImageRgba16(_)
     );
-    let (grey, colours) = match (wide, alpha) {
-        (false, false) => (
-            plane(&picture.to_luma8(), 0, 1.0, target),
-            colour.then(|| {
-                let pixels = picture.to_rgb8();
-                [0, 1, 2].map(|channel| plane(&pixels, channel, 1.0, target))
-            }),
-        ),
-        (true, false) => (
-            plane(&picture.to_luma16(), 0, 257.0, target),
-            colour.then(|| {
-                let pixels = picture.to_rgb16();
-                [0, 1, 2].map(|channel| plane(&pixels, channel, 257.0, target))
-            }),
-        ),
-        (_, true) => {
-            let luma = picture.to_luma_alpha8();
-            let ground = ground(&luma);
-            let grey = blended(&luma, 0, ground, target);
-            let colours = colour.then(|| {
-                let pixels = picture.to_rgba8();
-                [0, 1, 2].map(|channel| blended(&pixels, channel, ground, target))
-            });
-            (grey, colours)
-        }
+    let channels = |each: &dyn Fn(usize) -> Plane| match colour {
+        true => Picture::in_colour(size, [0, 1, 2].map(each)),
+        false => Picture { size, ..Picture::grey(each(0)) },
     };
-    Picture { size, grey, colours: colours.map(Box::new) }
+    match (wide, alpha, colour) {
+        (false, false, false) => {
+            let pixels = picture.to_luma8();
+            channels(&|at| plane(&pixels, at, |level| level[0], target))
+        }
+        (false, false, true) => {
+            let pixels = picture.to_rgb8();
+            channels(&|at| plane(&pixels, at, |level| level[0], target))
+        }
+        (true, false, false) => {
+            let pixels = picture.to_luma16();
+            channels(&|at| plane(&pixels, at, |level| high(level[0]), target))
+        }
+        (true, false, true) => {
+            let pixels = picture.to_rgb16();
+            channels(&|at| plane(&pixels, at, |level| high(level[0]), target))
+        }
+        (_, true, false) => {
+            let pixels = picture.to_luma_alpha8();
+            let ground = ground(&pixels);
+            channels(&|at| plane(&pixels, at, |pixel| over(ground, pixel[0], pixel[1]), target))
+        }
+        (_, true, true) => {
+            let pixels = picture.to_rgba8();
+            let ground = ground(&picture.to_luma_alpha8());
+            let blended = |pixel: &[u8]| over(ground, pixel[0], pixel[pixel.len() - 1]);
+            channels(&|at| plane(&pixels, at, blended, target))
+        }
+    }
 }
 
-/// One channel in the size `target`, its levels divided by `divisor`.
+/// A level of 16 bits as one of 8, rounded.
+fn high(level: u16) -> u8 {
+    ((u32::from(level) + 128) / 257) as u8
+}
+
+/// A level over a ground, by its opacity, rounded.
+fn over(ground: u8, level: u8, opacity: u8) -> u8 {
+    let [ground, level, opacity] = [ground, level, opacity].map(u32::from);
+    ((level * opacity + ground * (255 - opacity) + 127) / 255) as u8
+}
+
+/// One channel in the size `target`. `level` makes a byte of a pixel's values from that channel on.
 fn plane<P: Pixel>(
     buffer: &ImageBuffer<P, Vec<P::Subpixel>>,
     channel: usize,
-    divisor: f32,
-    [height, width]: [usize; 2],
-) -> Plane
-where
-    P::Subpixel: Into<f32>,
-{
-    let samples = buffer.as_raw();
-    let [rows, columns] = [buffer.height() as usize, buffer.width() as usize];
-    let count = usize::from(P::CHANNEL_COUNT);
-    let level = |at: usize| samples[at * count + channel].into() / divisor;
-    Plane::resampled([rows, columns], level, [height, width])
-}
-
-/// One channel over the ground, by its opacity.
-fn blended<P: Pixel<Subpixel = u8>>(
-    buffer: &ImageBuffer<P, Vec<u8>>,
-    channel: usize,
-    ground: f32,
+    level: impl Fn(&[P::Subpixel]) -> u8,
     target: [usize; 2],
 ) -> Plane {
-    let samples = buffer.as_raw();
+    let [rows, columns] = [buffer.height() as usize, buffer.width() as usize];
     let count = usize::from(P::CHANNEL_COUNT);
-    let level = |at: usize| {
-        let pixel = &samples[at * count..(at + 1) * count];
-        let opacity = f32::from(pixel[count - 1]) / 255.0;
-        f32::from(pixel[channel]) * opacity + ground * (1.0 - opacity)
+    let line = |row: usize, out: &mut [u8]| {
+        let pixels = &buffer.as_raw()[row * columns * count..(row + 1) * columns * count];
+        let pixels = pixels.chunks_exact(count);
+        out.iter_mut().zip(pixels).for_each(|(out, pixel)| *out = level(&pixel[channel..]));
     };
-    Plane::resampled([buffer.height() as usize, buffer.width() as usize], level, target)
+    Plane::resampled([rows, columns], line, target)
 }
 
 /// What lies behind a transparent picture: the opposite of what is opaque on it.
-fn ground(luma: &ImageBuffer<image::LumaA<u8>, Vec<u8>>) -> f32 {
+fn ground(luma: &ImageBuffer<image::LumaA<u8>, Vec<u8>>) -> u8 {
     let (mut weight, mut sum) = (0.0, 0.0);
     for pixel in luma.pixels() {
         weight += f64::from(pixel.0[1]);
         sum += f64::from(pixel.0[0]) * f64::from(pixel.0[1]);
     }
-    if sum < 127.5 * weight { 255.0 } else { 0.0 }
+    if sum < 127.5 * weight { 255 } else { 0 }
 }

@@ -17,7 +17,7 @@ pub struct Tile(RgbImage);
 
 impl From<Plane> for Tile {
     fn from(plane: Plane) -> Self {
-        Self::new([plane.height, plane.width, 1], &plane.bytes())
+        Self::new([plane.height, plane.width, 1], &plane.pixels)
     }
 }
 
@@ -39,7 +39,7 @@ impl Tile {
     pub fn of_picture(picture: &Picture, side: usize) -> Self {
         let grey = picture.grey.resample_to(side);
         let Some(colours) = &picture.colours else { return grey.into() };
-        let planes = colours.each_ref().map(|plane| plane.resample_to(side).bytes());
+        let planes = colours.each_ref().map(|plane| plane.resample_to(side).pixels);
         let bytes: Vec<u8> =
             (0..planes[0].len()).flat_map(|at| [0, 1, 2].map(|c: usize| planes[c][at])).collect();
         Self::new([grey.height, grey.width, 3], &bytes)

@@ -59,6 +59,7 @@ fn main() {
         |name: &str, text: String| fs::write(out.join(name), text).expect("OUT_DIR can be written");
     write("memory.x", memory);
     write("shapes.rs", shapes::program(seed, shapes));
+    write("four_bit_shapes.rs", shapes::four_bits(seed, shapes.div_ceil(2)));
     blob(&out);
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");

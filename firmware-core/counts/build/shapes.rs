@@ -10,22 +10,41 @@ const MOST_VALUES: usize = 700;
 /// No sum has more terms, so that products at their extremes stay below 2^24 with every bias.
 const MOST_TERMS: usize = 256;
 
+/// Draws a shape of a kind of layer, as a call of its case.
+type Draw = fn(&mut Random) -> Option<String>;
+
+/// A program that tries `each` random shapes of every kind of layer with weights of four bits.
+pub fn four_bits(seed: u64, each: usize) -> String {
+    let kinds: [Draw; 4] = [
+        |random| Some(conv2d(random)?.with_four_bits()),
+        |random| Some(conv2d_max_pool2d(random)?.with_four_bits()),
+        |random| Some(depthwise_conv2d(random)?.with_four_bits()),
+        |random| Some(fully_connected(random)?.with_four_bits()),
+    ];
+    calls(seed ^ 4, each, &kinds)
+}
+
 /// A program that tries `each` random shapes of every kind of layer.
 pub fn program(seed: u64, each: usize) -> String {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1);
-    let mut text = String::from("fn random_shapes(seed: u64) {\n");
-    let kinds: [fn(&mut Random) -> Option<String>; 10] = [
-        conv2d,
-        conv2d_max_pool2d,
-        depthwise_conv2d,
+    let kinds: [Draw; 10] = [
+        |random| Some(conv2d(random)?.with_eight_bits()),
+        |random| Some(conv2d_max_pool2d(random)?.with_eight_bits()),
+        |random| Some(depthwise_conv2d(random)?.with_eight_bits()),
         grouped_conv2d,
-        fully_connected,
+        |random| Some(fully_connected(random)?.with_eight_bits()),
         max_pool2d,
         average_pool2d,
         add,
         concat,
         leaky_relu,
     ];
+    calls(seed, each, &kinds)
+}
+
+/// The calls of `each` random shapes of all `kinds`.
+fn calls(seed: u64, each: usize, kinds: &[Draw]) -> String {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1);
+    let mut text = String::from("fn random_shapes(seed: u64) {\n");
     let mut number = 0;
     for kind in kinds {
         for _ in 0..each {
@@ -36,6 +55,27 @@ pub fn program(seed: u64, each: usize) -> String {
         }
     }
     text + "}\n"
+}
+
+/// A call of the case of a layer with weights, which says how they are stored.
+struct Weighted {
+    case: &'static str,
+    /// Its generic arguments behind that.
+    arguments: String,
+    /// Filters, and the weights of each.
+    weights: [usize; 2],
+}
+
+impl Weighted {
+    fn with_eight_bits(&self) -> String {
+        format!("{}::<EightBits, {}>", self.case, self.arguments)
+    }
+
+    fn with_four_bits(&self) -> String {
+        let [filters, taps] = self.weights;
+        let bytes = filters * taps.div_ceil(8) * 4;
+        format!("{}::<FourBits<{bytes}>, {}>", self.case, self.arguments)
+    }
 }
 
 /// A window on an input, with what comes out of it.
@@ -112,7 +152,7 @@ fn fits(values: &[usize]) -> Option<()> {
     values.iter().all(|&values| values <= MOST_VALUES).then_some(())
 }
 
-fn conv2d(random: &mut Random) -> Option<String> {
+fn conv2d(random: &mut Random) -> Option<Weighted> {
     let ([x, y], requantize) = (random.types(), random.requantization());
     let (oc, ic) = (random.channels(), random.channels());
     let size = random.size();
@@ -121,10 +161,11 @@ fn conv2d(random: &mut Random) -> Option<String> {
     fits(&[ic * size[0] * size[1], oc * window.output[0] * window.output[1], oc * kh * kw * ic])?;
     (kh * kw * ic <= MOST_TERMS).then_some(())?;
     let (geometry, sizes) = (window.convolution(random, x), window.sizes());
-    Some(format!("conv2d::<{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {ic}, {geometry}, {sizes}>"))
+    let arguments = format!("{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {ic}, {geometry}, {sizes}");
+    Some(Weighted { case: "conv2d", arguments, weights: [oc, kh * kw * ic] })
 }
 
-fn conv2d_max_pool2d(random: &mut Random) -> Option<String> {
+fn conv2d_max_pool2d(random: &mut Random) -> Option<Weighted> {
     let ([x, y], requantize) = (random.types(), random.requantization());
     let (oc, ic) = (random.channels(), random.channels());
     let size = random.size();
@@ -149,13 +190,14 @@ fn conv2d_max_pool2d(random: &mut Random) -> Option<String> {
     (kh * kw * ic <= MOST_TERMS).then_some(())?;
     let ([ih, iw], [oh, ow]) = (size, pool.output);
     let (geometry, pooling) = (window.convolution(random, x), pool.geometry());
-    Some(format!(
-        "conv2d_max_pool2d::<{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {ic}, {geometry}, \
-         {ph}, {pw}, {pooling}, {ih}, {iw}, {oh}, {ow}>"
-    ))
+    let arguments = format!(
+        "{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {ic}, {geometry}, {ph}, {pw}, {pooling}, {ih}, \
+         {iw}, {oh}, {ow}"
+    );
+    Some(Weighted { case: "conv2d_max_pool2d", arguments, weights: [oc, kh * kw * ic] })
 }
 
-fn depthwise_conv2d(random: &mut Random) -> Option<String> {
+fn depthwise_conv2d(random: &mut Random) -> Option<Weighted> {
     let ([x, y], requantize) = (random.types(), random.requantization());
     let ic = random.channels();
     let oc = ic * random.one_of(&[1, 1, 1, 2, 3]);
@@ -164,9 +206,9 @@ fn depthwise_conv2d(random: &mut Random) -> Option<String> {
     let [kh, kw] = window.kernel;
     fits(&[ic * size[0] * size[1], oc * window.output[0] * window.output[1], oc * kh * kw])?;
     let (geometry, sizes) = (window.convolution(random, x), window.sizes());
-    Some(format!(
-        "depthwise_conv2d::<{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {ic}, {geometry}, {sizes}>"
-    ))
+    let arguments = format!("{x}, {y}, {requantize}, {oc}, {kh}, {kw}, {ic}, {geometry}, {sizes}");
+    // All weights are one filter.
+    Some(Weighted { case: "depthwise_conv2d", arguments, weights: [1, oc * kh * kw] })
 }
 
 fn grouped_conv2d(random: &mut Random) -> Option<String> {
@@ -183,11 +225,12 @@ fn grouped_conv2d(random: &mut Random) -> Option<String> {
     ))
 }
 
-fn fully_connected(random: &mut Random) -> Option<String> {
+fn fully_connected(random: &mut Random) -> Option<Weighted> {
     let ([x, y], requantize) = (random.types(), random.requantization());
     let (outputs, inputs) = (random.between(1, 13), random.between(1, MOST_TERMS));
     fits(&[outputs * inputs / 4])?;
-    Some(format!("fully_connected::<{x}, {y}, {requantize}, {outputs}, {inputs}>"))
+    let arguments = format!("{x}, {y}, {requantize}, {outputs}, {inputs}");
+    Some(Weighted { case: "fully_connected", arguments, weights: [outputs, inputs] })
 }
 
 fn max_pool2d(random: &mut Random) -> Option<String> {

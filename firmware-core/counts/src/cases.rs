@@ -1,13 +1,13 @@
 //! One function per kind of layer: what the layer computes against the scalar kernel, on values from a
-//! seed. Type parameters are input and output activation and the requantization; constants are the
-//! shape: channels, window, geometry, input and output size.
+//! seed. Type parameters are how weights are stored, input and output activation and the requantization;
+//! constants are the shape: channels, window, geometry, input and output size.
 //!
 //! Results are filled with `0xa5` before, so that a value that is never written differs.
 
 use core::fmt::Debug;
 
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
-use firmware_core::layers::Geometry;
+use firmware_core::layers::{EightBits, FourBits, Geometry, Storage};
 use firmware_core::{
     Activation, Add, AveragePool2d, Clip, Concat, Conv2d, DepthwiseConv2d, FullyConnected,
     GroupedConv2d, LeakyRelu, MaxPool2d, Requantize, Shift, Window,
@@ -31,6 +31,110 @@ impl<const LOW: i32, const HIGH: i32> OfBits for Clip<LOW, HIGH> {
     fn of_bits(bits: u8) -> Self {
         Self::new(bits)
     }
+}
+
+/// How weights are stored, with the layers that have them.
+pub trait Stored: Storage + Sized {
+    /// The largest magnitude of a weight.
+    const LARGEST: i8;
+
+    fn conv2d<
+        const OC: usize,
+        const KH: usize,
+        const KW: usize,
+        const IC: usize,
+        G: Geometry,
+        R: Copy,
+    >(
+        weights: [[[[i8; IC]; KW]; KH]; OC],
+        bias: [i32; OC],
+        requantize: [R; OC],
+    ) -> Conv2d<OC, KH, KW, IC, G, R, Self>;
+
+    fn depthwise_conv2d<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Copy>(
+        weights: [[[i8; OC]; KW]; KH],
+        bias: [i32; OC],
+        requantize: [R; OC],
+    ) -> DepthwiseConv2d<OC, KH, KW, G, R, Self>;
+
+    fn fully_connected<const OUT: usize, const IN: usize, R: Copy>(
+        weights: [[i8; IN]; OUT],
+        bias: [i32; OUT],
+        requantize: [R; OUT],
+    ) -> FullyConnected<OUT, IN, R, Self>;
+
+    fn connect<X: Activation, Y: Activation, const OUT: usize, const IN: usize, R: Requantize>(
+        layer: &FullyConnected<OUT, IN, R, Self>,
+        x: &[X; IN],
+        y: &mut [Y; OUT],
+    ) -> [i32; OUT];
+}
+
+/// The constructors of a kind of storage.
+macro_rules! stored {
+    ($constructor:ident) => {
+        fn conv2d<
+            const OC: usize,
+            const KH: usize,
+            const KW: usize,
+            const IC: usize,
+            G: Geometry,
+            R: Copy,
+        >(
+            weights: [[[[i8; IC]; KW]; KH]; OC],
+            bias: [i32; OC],
+            requantize: [R; OC],
+        ) -> Conv2d<OC, KH, KW, IC, G, R, Self> {
+            Conv2d::$constructor(weights, bias, requantize)
+        }
+
+        fn depthwise_conv2d<
+            const OC: usize,
+            const KH: usize,
+            const KW: usize,
+            G: Geometry,
+            R: Copy,
+        >(
+            weights: [[[i8; OC]; KW]; KH],
+            bias: [i32; OC],
+            requantize: [R; OC],
+        ) -> DepthwiseConv2d<OC, KH, KW, G, R, Self> {
+            DepthwiseConv2d::$constructor(weights, bias, requantize)
+        }
+
+        fn fully_connected<const OUT: usize, const IN: usize, R: Copy>(
+            weights: [[i8; IN]; OUT],
+            bias: [i32; OUT],
+            requantize: [R; OUT],
+        ) -> FullyConnected<OUT, IN, R, Self> {
+            FullyConnected::$constructor(weights, bias, requantize)
+        }
+
+        fn connect<
+            X: Activation,
+            Y: Activation,
+            const OUT: usize,
+            const IN: usize,
+            R: Requantize,
+        >(
+            layer: &FullyConnected<OUT, IN, R, Self>,
+            x: &[X; IN],
+            y: &mut [Y; OUT],
+        ) -> [i32; OUT] {
+            layer.forward(x, y);
+            layer.logits(x)
+        }
+    };
+}
+
+impl Stored for EightBits {
+    const LARGEST: i8 = 127;
+    stored!(new);
+}
+
+impl<const BYTES: usize> Stored for FourBits<BYTES> {
+    const LARGEST: i8 = 7;
+    stored!(four_bits);
 }
 
 /// Ends the program, with a line that names the case and its first wrong value, if `got` and `want`
@@ -89,16 +193,17 @@ fn activation<X: Activation>(byte: u8) -> X {
 #[derive(Clone, Copy)]
 enum Values {
     Random,
-    /// Every weight is this, every input the largest (or, for signed ones, the smallest) value.
+    /// Every weight has the largest magnitude and this sign, every input the largest (or, for signed
+    /// ones, the smallest) value.
     Extreme(i8, bool),
 }
 
 const ALL_VALUES: [Values; 5] = [
     Values::Random,
-    Values::Extreme(-127, false),
-    Values::Extreme(127, false),
-    Values::Extreme(-127, true),
-    Values::Extreme(127, true),
+    Values::Extreme(-1, false),
+    Values::Extreme(1, false),
+    Values::Extreme(-1, true),
+    Values::Extreme(1, true),
 ];
 
 impl Values {
@@ -109,9 +214,11 @@ impl Values {
         }
     }
 
-    fn weights(self, weights: &mut [i8]) {
-        if let Self::Extreme(weight, _) = self {
-            weights.fill(weight);
+    fn weights<S: Stored>(self, weights: &mut [i8]) {
+        match self {
+            Self::Random if S::LARGEST == 127 => {}
+            Self::Random => weights.iter_mut().for_each(|weight| *weight %= S::LARGEST + 1),
+            Self::Extreme(sign, _) => weights.fill(sign * S::LARGEST),
         }
     }
 
@@ -128,6 +235,7 @@ impl Values {
 /// Convolution alone: requantized, and its accumulators.
 #[inline(never)]
 pub fn conv2d<
+    S: Stored,
     X: Activation,
     Y: Activation,
     R: OfBits,
@@ -150,10 +258,10 @@ pub fn conv2d<
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
         let mut weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
-        values.weights(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
+        values.weights::<S>(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
         let bias: [i32; OC] = source.biases();
         let requantize: [R; OC] = values.requantize(source, seed);
-        let layer = Conv2d::<OC, KH, KW, IC, G, R>::new(weights, bias, requantize);
+        let layer = S::conv2d::<OC, KH, KW, IC, G, R>(weights, bias, requantize);
         let (x_flat, flat) =
             (x.as_flattened().as_flattened(), weights.as_flattened().as_flattened().as_flattened());
 
@@ -176,6 +284,7 @@ pub fn conv2d<
 /// Convolution fused with max pooling.
 #[inline(never)]
 pub fn conv2d_max_pool2d<
+    S: Stored,
     X: Activation,
     Y: Activation,
     R: OfBits,
@@ -207,10 +316,10 @@ pub fn conv2d_max_pool2d<
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
         let mut weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
-        values.weights(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
+        values.weights::<S>(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
         let bias: [i32; OC] = source.biases();
         let requantize: [R; OC] = values.requantize(source, seed);
-        let layer = Conv2d::<OC, KH, KW, IC, G, R>::new(weights, bias, requantize);
+        let layer = S::conv2d::<OC, KH, KW, IC, G, R>(weights, bias, requantize);
         let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
         let mut want = y;
         layer.forward_max_pool2d(&MaxPool2d::<PH, PW, PG>::new(), &x, &mut y);
@@ -232,6 +341,7 @@ pub fn conv2d_max_pool2d<
 /// Convolution of each channel by itself.
 #[inline(never)]
 pub fn depthwise_conv2d<
+    S: Stored,
     X: Activation,
     Y: Activation,
     R: OfBits,
@@ -253,10 +363,10 @@ pub fn depthwise_conv2d<
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
         let [mut weights] = source.weights::<1, KH, KW, OC>();
-        values.weights(weights.as_flattened_mut().as_flattened_mut());
+        values.weights::<S>(weights.as_flattened_mut().as_flattened_mut());
         let bias: [i32; OC] = source.biases();
         let requantize: [R; OC] = values.requantize(source, seed);
-        let layer = DepthwiseConv2d::<OC, KH, KW, G, R>::new(weights, bias, requantize);
+        let layer = S::depthwise_conv2d::<OC, KH, KW, G, R>(weights, bias, requantize);
         let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
         let mut want = y;
         layer.forward(&x, &mut y);
@@ -299,7 +409,8 @@ pub fn grouped_conv2d<
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
         let mut weights: [[[[i8; GC]; KW]; KH]; OC] = source.weights();
-        values.weights(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
+        values
+            .weights::<EightBits>(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
         let bias: [i32; OC] = source.biases();
         let requantize: [R; OC] = values.requantize(source, seed);
         let layer = GroupedConv2d::<OC, KH, KW, GC, G, R>::new(weights, bias, requantize);
@@ -324,6 +435,7 @@ pub fn grouped_conv2d<
 /// A fully connected layer: requantized, and its logits.
 #[inline(never)]
 pub fn fully_connected<
+    S: Stored,
     X: Activation,
     Y: Activation,
     R: OfBits,
@@ -337,18 +449,18 @@ pub fn fully_connected<
         let mut x = [X::MIN; IN];
         values.input(source, &mut x);
         let [[mut weights]] = source.weights::<1, 1, OUT, IN>();
-        values.weights(weights.as_flattened_mut());
+        values.weights::<S>(weights.as_flattened_mut());
         let bias: [i32; OUT] = source.biases();
         let requantize: [R; OUT] = values.requantize(source, seed);
-        let layer = FullyConnected::<OUT, IN, R>::new(weights, bias, requantize);
+        let layer = S::fully_connected::<OUT, IN, R>(weights, bias, requantize);
         let mut y = [activation::<Y>(0xa5); OUT];
         let mut want = y;
-        layer.forward(&x, &mut y);
+        let logits = S::connect(&layer, &x, &mut y);
         kernels::fully_connected(&x, weights.as_flattened(), &bias, &requantize, &mut want);
         must_match(&y, &want, "fully_connected", &[OUT, IN]);
         let mut want = [-7; OUT];
         kernels::fully_connected_logits(&x, weights.as_flattened(), &bias, &mut want);
-        must_match(&layer.logits(&x), &want, "fully_connected logits", &[OUT, IN]);
+        must_match(&logits, &want, "fully_connected logits", &[OUT, IN]);
     }
 }
 

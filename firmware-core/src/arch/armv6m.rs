@@ -8,11 +8,12 @@ use core::arch::global_asm;
 use super::packed::{TAPS, dot4};
 #[cfg(kernels = "armv6m")]
 use super::packed_planes::Plane;
-use super::{Convolution, Target, by_four, depthwise, lines};
+use super::{Convolution, ConvolutionFilters, Target, by_four, depthwise, lines, packed_nibbles};
 #[cfg(kernels = "armv7m")]
 use super::{divide, planes::Plane, rows};
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
+use crate::nibbles::Arrangement;
 use crate::{Activation, Requantize};
 
 pub(crate) use super::packed::Patch;
@@ -22,6 +23,10 @@ pub(crate) use super::packed::Patch;
 mod plane;
 #[cfg(kernels = "armv6m")]
 pub(super) use plane::{LEAST, plane};
+
+#[path = "armv6m_nibbles.rs"]
+mod nibbles;
+pub(super) use nibbles::accumulate_nibbles;
 
 pub(crate) enum Chosen {}
 
@@ -33,6 +38,8 @@ impl Target for Chosen {
     // Taps go in pairs.
     const TAIL: usize = 1;
     const WEIGHT_SUMS: bool = true;
+    const NIBBLES: Arrangement = packed_nibbles::ARRANGEMENT;
+    const NIBBLE_ROWS: usize = packed_nibbles::ROWS;
 
     #[cfg(kernels = "armv7m")]
     #[inline(always)]
@@ -55,15 +62,17 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn conv2d<X: Activation, R: Copy, Y>(
-        convolution: &Convolution<X, R>,
+    fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+        convolution: &Convolution<X, R, W>,
         staged: bool,
         sums: &mut [[i32; 4]],
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
-        if lines::fit::<Plane>(convolution.shape) {
-            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        let Convolution { shape, x, bias, requantize, .. } = convolution;
+        if let (true, Some(weights)) =
+            (lines::fit::<Plane>(shape), convolution.weights.eight_bits())
+        {
             let (inputs, channels) = ((*x, weights.bytes), (*bias, *requantize));
             return lines::conv2d::<Plane, _, _, _>(shape, inputs, channels, finish, y);
         }
@@ -71,16 +80,18 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
-        convolution: &Convolution<X, R>,
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
         staged: bool,
         pool: &Pool2dShape,
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
         #[cfg(kernels = "armv7m")]
-        if rows::fit(convolution.shape, pool) {
-            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        if let (true, Some(weights)) =
+            (rows::fit(convolution.shape, pool), convolution.weights.eight_bits())
+        {
+            let Convolution { shape, x, bias, requantize, .. } = convolution;
             let shapes = (*shape, pool);
             return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
         }
@@ -127,6 +138,17 @@ impl Target for Chosen {
         logits: &mut [i32],
     ) {
         by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
+    }
+
+    #[inline(always)]
+    fn connect_nibbles<X: Activation, R: Copy, Y>(
+        x: &[X],
+        weights: &[u8],
+        channels: (&[i32], &[R]),
+        finish: impl Fn(R, i32) -> Y,
+        y: &mut [Y],
+    ) {
+        packed_nibbles::connect(x, weights, channels, finish, y);
     }
 }
 

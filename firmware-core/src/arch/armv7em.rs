@@ -7,9 +7,13 @@
 
 use core::arch::global_asm;
 
-use super::{Convolution, Cursor, Target, WeightSum, by_four, divide, lines, planes::Plane, rows};
+use super::{
+    Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four, divide, lines,
+    planes::Plane, rows,
+};
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
+use crate::nibbles::Arrangement;
 use crate::{Activation, Requantize};
 
 pub(crate) enum Chosen {}
@@ -19,6 +23,8 @@ impl Target for Chosen {
     // Taps go in groups of four.
     const TAIL: usize = 3;
     const GROUP: usize = 4;
+    const NIBBLES: Arrangement = nibbles::ARRANGEMENT;
+    const NIBBLE_ROWS: usize = nibbles::ROWS;
 
     #[inline(always)]
     fn divide(value: i32, bits: u32) -> i32 {
@@ -26,15 +32,17 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn conv2d<X: Activation, R: Copy, Y>(
-        convolution: &Convolution<X, R>,
+    fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+        convolution: &Convolution<X, R, W>,
         staged: bool,
         sums: &mut [[i32; 4]],
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
-        if lines::fit::<Plane>(convolution.shape) {
-            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        let Convolution { shape, x, bias, requantize, .. } = convolution;
+        if let (true, Some(weights)) =
+            (lines::fit::<Plane>(shape), convolution.weights.eight_bits())
+        {
             let (inputs, channels) = ((*x, weights.bytes), (*bias, *requantize));
             return lines::conv2d::<Plane, _, _, _>(shape, inputs, channels, finish, y);
         }
@@ -42,17 +50,19 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
-        convolution: &Convolution<X, R>,
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
         staged: bool,
         pool: &Pool2dShape,
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        if rows::fit(convolution.shape, pool) {
-            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
-            let shapes = (*shape, pool);
-            return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
+        let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        if rows::fit(shape, pool) {
+            if let Some(weights) = weights.eight_bits() {
+                let shapes = (*shape, pool);
+                return rows::max_pool2d(shapes, (x, weights.bytes), (bias, requantize), y);
+            }
         }
         convolution.max_pool2d(staged, pool, sums, y);
     }
@@ -98,6 +108,17 @@ impl Target for Chosen {
     ) {
         by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
     }
+
+    #[inline(always)]
+    fn connect_nibbles<X: Activation, R: Copy, Y>(
+        x: &[X],
+        weights: &[u8],
+        channels: (&[i32], &[R]),
+        finish: impl Fn(R, i32) -> Y,
+        y: &mut [Y],
+    ) {
+        nibbles::connect(x, weights, channels, finish, y);
+    }
 }
 
 /// How every routine begins. Armv7E-M includes the DSP extension; for Armv8-M the assembler must
@@ -117,6 +138,8 @@ macro_rules! syntax {
 
 #[path = "armv7em_depthwise.rs"]
 mod depthwise;
+#[path = "armv7em_nibbles.rs"]
+mod nibbles;
 
 /// Taps of one [`Patch`]: 16 groups of four.
 const TAPS: usize = 64;
@@ -126,7 +149,7 @@ const TAPS: usize = 64;
 /// Per group of four taps a0..a3 eight words: (a0, a2) of pixels 0 to 3, then (a1, a3) of pixels
 /// 0 to 3, so that one LDM brings what one pair of weights is multiplied with.
 #[repr(C, align(4))]
-pub(crate) struct Patch([[[[i16; 2]; 4]; 2]; TAPS / 4]);
+pub struct Patch([[[[i16; 2]; 4]; 2]; TAPS / 4]);
 
 impl Patch {
     pub(crate) const TAPS: usize = TAPS;

@@ -9,7 +9,7 @@ use crate::Activation;
 ///
 /// The fields are in the order in which the routines of the targets load them.
 #[repr(C)]
-pub(crate) struct Cursor<'a, X> {
+pub struct Cursor<'a, X> {
     /// The next value of each pixel.
     next: [*const X; 4],
     /// Taps to read in this call.

@@ -6,6 +6,7 @@
 
 use crate::channels::{self, Taps};
 use crate::kernels::{self, Conv2dShape, Pool2dShape};
+use crate::nibbles::{Arrangement, Nibbles};
 use crate::window::Interior;
 use crate::{Activation, Requantize, requantize};
 
@@ -37,14 +38,19 @@ mod depthwise;
 mod divide;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "armv7em", kernels = "riscv32"))]
 mod lines;
+#[cfg(not(kernels = "x86_64"))]
+mod nibbles;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
+mod packed_nibbles;
 #[cfg(any(kernels = "armv6m", kernels = "riscv32"))]
 mod packed_planes;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
 mod planes;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
 mod rows;
+mod storage;
 #[cfg(kernels)]
 mod store;
 mod stored;
@@ -58,13 +64,17 @@ mod weights;
 #[cfg_attr(not(kernels), path = "scalar.rs")]
 mod target;
 
+#[cfg(not(kernels = "x86_64"))]
+pub(crate) use nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
+pub(crate) use storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
+pub use storage::{EightBits, FourBits, Storage};
 pub use stored::Stored;
 pub(crate) use target::Chosen;
 #[cfg(kernels = "x86_64")]
 pub use target::limit_vectors;
 #[cfg(kernels)]
 use weights::WeightSum;
-pub(crate) use weights::{ConvolutionWeights, Weights, connected};
+pub(crate) use weights::{ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights};
 #[cfg(kernels)]
 pub(crate) use {
     cursor::Cursor,
@@ -73,13 +83,13 @@ pub(crate) use {
 };
 
 /// A convolution, its weights and its input.
-pub(crate) struct Convolution<'a, X, R> {
+pub(crate) struct Convolution<'a, X, R, W = Weights<'a>> {
     pub shape: &'a Conv2dShape,
     /// The windows that lie on the input, of all rows and columns of them.
     #[cfg_attr(not(kernels), allow(dead_code))]
     pub interior: &'a Interior,
     pub x: &'a [X],
-    pub weights: Weights<'a>,
+    pub weights: W,
     /// One per output channel, as are the requantizations.
     pub bias: &'a [i32],
     pub requantize: &'a [R],
@@ -118,6 +128,14 @@ pub(crate) trait Target {
     /// 0 is the natural order.
     const GROUP: usize = 0;
 
+    /// How weights of four bits lie in a filter.
+    #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
+    const NIBBLES: Arrangement = Arrangement::NATURAL;
+    /// Outputs of a fully connected layer with weights of four bits whose weights lie side by side: 1
+    /// is the natural order, 2 two bytes of each in turn, 4 four bytes.
+    #[cfg_attr(kernels = "x86_64", allow(dead_code))]
+    const NIBBLE_ROWS: usize = 1;
+
     /// Division by 2^`bits`, 0 to 31 of them, rounding half to even.
     #[inline(always)]
     fn divide(value: i32, bits: u32) -> i32 {
@@ -140,28 +158,29 @@ pub(crate) trait Target {
     /// `staged` says whether some window may reach beyond the input or have gaps between its
     /// pixels; `sums` is scratch, one element per output channel.
     #[inline(always)]
-    fn conv2d<X: Activation, R: Copy, Y>(
-        convolution: &Convolution<X, R>,
+    fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+        convolution: &Convolution<X, R, W>,
         _staged: bool,
         _sums: &mut [[i32; 4]],
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
         let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
-        kernels::convolve(shape, x, weights.bytes, bias, requantize, finish, y);
+        kernels::convolve(shape, x, weights.scalar(), bias, requantize, finish, y);
     }
 
     /// Convolution and the max pooling of its output.
     #[inline(always)]
-    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
-        convolution: &Convolution<X, R>,
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
         _staged: bool,
         pool: &Pool2dShape,
         _sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
         let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
-        kernels::conv2d_max_pool2d(shape, pool, x, weights.bytes, bias, requantize, y);
+        let (shapes, weights) = ((*shape, pool), weights.scalar());
+        kernels::convolve_max_pool2d(shapes, x, weights, bias, requantize, y);
     }
 
     /// Depthwise convolution with as many output channels as input channels, where a target has
@@ -210,5 +229,19 @@ pub(crate) trait Target {
         logits: &mut [i32],
     ) {
         kernels::fully_connected_logits(x, weights, bias, logits);
+    }
+
+    /// Fully connected with weights of four bits; `finish` makes an output of a requantization and an
+    /// accumulator.
+    #[inline(always)]
+    #[cfg_attr(kernels = "x86_64", allow(dead_code))]
+    fn connect_nibbles<X: Activation, R: Copy, Y>(
+        x: &[X],
+        weights: &[u8],
+        (bias, requantize): (&[i32], &[R]),
+        finish: impl Fn(R, i32) -> Y,
+        y: &mut [Y],
+    ) {
+        kernels::connect(x, Nibbles(weights), bias, requantize, finish, y);
     }
 }

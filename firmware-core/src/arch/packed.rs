@@ -18,7 +18,7 @@ pub(super) const TAPS: usize = 64;
 /// What the windows of four output pixels cover, [`Patch::TAPS`] taps at most: per tap pixels 0
 /// and 1 in one word, 2 and 3 in the next.
 #[repr(C, align(4))]
-pub(crate) struct Patch([[u32; 2]; TAPS]);
+pub struct Patch(pub(super) [[u32; 2]; TAPS]);
 
 /// What is added to a value.
 pub(super) const fn shift<X: Activation>() -> i32 {
@@ -36,6 +36,31 @@ unsafe extern "C" {
     fn dot4_signed(x: *const u8, rows: *const i8, stride: usize, sums: *mut [i32; 4]);
 }
 
+/// Sets the first `taps` taps of a patch from where `cursor` is, `shift` added to every value.
+#[inline(always)]
+pub(super) fn gather<X: Activation>(
+    patch: &mut Patch,
+    cursor: &mut Cursor<X>,
+    taps: usize,
+    shift: i32,
+) {
+    if cursor.read(taps.min(TAPS)) == 0 {
+        return;
+    }
+    let shift = 0x1_0001 * shift;
+    let (cursor, patch) = ((&raw mut *cursor).cast(), patch.0.as_mut_ptr());
+    // SAFETY: a cursor stays inside the slice it was made for, so that the routines read
+    // nothing else, and it reads at most as many taps as it was told, which the patch has.
+    // They keep to the procedure call standard.
+    unsafe {
+        if X::UNSIGNED {
+            gather_unsigned(cursor, patch, shift);
+        } else {
+            gather_signed(cursor, patch, shift);
+        }
+    }
+}
+
 impl Patch {
     pub(crate) const TAPS: usize = TAPS;
 
@@ -45,21 +70,7 @@ impl Patch {
 
     /// Sets the first `taps` taps from where `cursor` is.
     pub(crate) fn gather<X: Activation>(&mut self, cursor: &mut Cursor<X>, taps: usize) {
-        if cursor.read(taps.min(TAPS)) == 0 {
-            return;
-        }
-        let shift = 0x1_0001 * shift::<X>();
-        let (cursor, patch) = ((&raw mut *cursor).cast(), self.0.as_mut_ptr());
-        // SAFETY: a cursor stays inside the slice it was made for, so that the routines read
-        // nothing else, and it reads at most as many taps as it was told, which the patch has.
-        // They keep to the procedure call standard.
-        unsafe {
-            if X::UNSIGNED {
-                gather_unsigned(cursor, patch, shift);
-            } else {
-                gather_signed(cursor, patch, shift);
-            }
-        }
+        gather(self, cursor, taps, shift::<X>());
     }
 
     /// Adds this patch, taps `first` to `first + taps` of `total`, times the weights of every

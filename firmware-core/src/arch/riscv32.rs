@@ -6,9 +6,10 @@ use core::arch::global_asm;
 
 use super::packed::{TAPS, dot4};
 use super::packed_planes::Plane;
-use super::{Convolution, Target, by_four, depthwise, lines};
+use super::{Convolution, ConvolutionFilters, Target, by_four, depthwise, lines, packed_nibbles};
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
+use crate::nibbles::Arrangement;
 use crate::{Activation, Requantize};
 
 pub(crate) use super::packed::Patch;
@@ -49,6 +50,9 @@ macro_rules! routine {
 
 #[path = "riscv32_dot4.rs"]
 mod assembly;
+#[path = "riscv32_nibbles.rs"]
+mod nibbles;
+pub(super) use nibbles::accumulate_nibbles;
 #[path = "riscv32_plane.rs"]
 mod plane;
 pub(super) use plane::{LEAST, plane};
@@ -64,6 +68,8 @@ impl Target for Chosen {
     // Taps go in pairs, of four channels at a time.
     const TAIL: usize = BLOCK;
     const WEIGHT_SUMS: bool = true;
+    const NIBBLES: Arrangement = packed_nibbles::ARRANGEMENT;
+    const NIBBLE_ROWS: usize = packed_nibbles::ROWS;
 
     // Without an instruction that saturates, one comparison for the most, which fit.
     #[inline(always)]
@@ -78,15 +84,17 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn conv2d<X: Activation, R: Copy, Y>(
-        convolution: &Convolution<X, R>,
+    fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+        convolution: &Convolution<X, R, W>,
         staged: bool,
         sums: &mut [[i32; 4]],
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
-        if lines::fit::<Plane>(convolution.shape) {
-            let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        let Convolution { shape, x, bias, requantize, .. } = convolution;
+        if let (true, Some(weights)) =
+            (lines::fit::<Plane>(shape), convolution.weights.eight_bits())
+        {
             let (inputs, channels) = ((*x, weights.bytes), (*bias, *requantize));
             return lines::conv2d::<Plane, _, _, _>(shape, inputs, channels, finish, y);
         }
@@ -94,8 +102,8 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
-        convolution: &Convolution<X, R>,
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
         staged: bool,
         pool: &Pool2dShape,
         sums: &mut [[i32; 4]],
@@ -144,6 +152,17 @@ impl Target for Chosen {
         logits: &mut [i32],
     ) {
         by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
+    }
+
+    #[inline(always)]
+    fn connect_nibbles<X: Activation, R: Copy, Y>(
+        x: &[X],
+        weights: &[u8],
+        channels: (&[i32], &[R]),
+        finish: impl Fn(R, i32) -> Y,
+        y: &mut [Y],
+    ) {
+        packed_nibbles::connect(x, weights, channels, finish, y);
     }
 }
 

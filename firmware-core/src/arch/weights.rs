@@ -1,9 +1,14 @@
 //! A convolution's weights as the target's kernels want them, made at compile time.
 
+use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 use super::{Chosen, Target};
+#[cfg(kernels)]
+use super::{Cursor, Patch};
+use crate::kernels::Filters;
+use crate::{Activation, Requantize};
 
 /// What a target's kernels know of one output channel beside its weights: their sum, if it asks.
-pub(crate) type WeightSum = [i32; Chosen::WEIGHT_SUMS as usize];
+pub type WeightSum = [i32; Chosen::WEIGHT_SUMS as usize];
 
 /// Weights in the target's order, with as many zeros behind them as a kernel may load beyond the
 /// last one. Nothing but bytes, so that none of it is uninitialized.
@@ -14,12 +19,7 @@ struct Bytes<W> {
 }
 
 /// Weights `[out][kernel row][kernel column][in]` and what else the target's kernels want of them.
-pub(crate) struct ConvolutionWeights<
-    const OC: usize,
-    const KH: usize,
-    const KW: usize,
-    const IC: usize,
-> {
+pub struct ConvolutionWeights<const OC: usize, const KH: usize, const KW: usize, const IC: usize> {
     sums: [WeightSum; OC],
     wide: [[[[[i32; IC]; KW]; KH]; OC]; Chosen::WIDE.len()],
     bytes: Bytes<[[[[i8; IC]; KW]; KH]; OC]>,
@@ -27,7 +27,7 @@ pub(crate) struct ConvolutionWeights<
 
 /// The same without its sizes.
 #[derive(Clone, Copy)]
-pub(crate) struct Weights<'a> {
+pub struct Weights<'a> {
     /// One after the other, with the zeros behind them.
     #[cfg_attr(not(kernels), allow(dead_code))]
     pub bytes: &'a [i8],
@@ -50,7 +50,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
         }
     }
 
-    pub(crate) fn get(&self) -> Weights<'_> {
+    fn all(&self) -> Weights<'_> {
         let Bytes { weights, tail } = &self.bytes;
         const {
             assert!(
@@ -69,6 +69,61 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
                 .each_ref()
                 .map(|words| words.as_flattened().as_flattened().as_flattened()),
         }
+    }
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize> ConvolutionStorage
+    for ConvolutionWeights<OC, KH, KW, IC>
+{
+    type Filters<'a> = Weights<'a>;
+
+    #[inline(always)]
+    fn get(&self) -> Weights<'_> {
+        self.all()
+    }
+}
+
+impl ConvolutionFilters for Weights<'_> {
+    const GROUP: usize = 4;
+
+    #[inline(always)]
+    fn scalar(self) -> impl Filters {
+        self.bytes
+    }
+
+    #[inline(always)]
+    fn eight_bits(&self) -> Option<Weights<'_>> {
+        Some(*self)
+    }
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn sums(&self) -> &[WeightSum] {
+        self.sums
+    }
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn gather<X: Activation>(patch: &mut Patch, cursor: &mut Cursor<X>, taps: usize) {
+        patch.gather(cursor, taps);
+    }
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn accumulate(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]) {
+        patch.accumulate(place, self.bytes, sums);
+    }
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn finish(sums: [i32; 4]) -> [i32; 4] {
+        Patch::finish(sums)
+    }
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn correction<X: Activation>(sum: &WeightSum) -> i32 {
+        Patch::correction::<X>(sum)
     }
 }
 
@@ -120,7 +175,7 @@ const fn blocked<const OC: usize, const KH: usize, const KW: usize, const IC: us
 }
 
 /// The sum of each channel's weights.
-const fn sums<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
+pub(super) const fn sums<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
     weights: &[[[[i8; IC]; KW]; KH]; OC],
 ) -> [WeightSum; OC] {
     let mut sums = [[0; Chosen::WEIGHT_SUMS as usize]; OC];
@@ -160,12 +215,55 @@ const fn wide<const OC: usize, const KH: usize, const KW: usize, const IC: usize
     arranged
 }
 
+/// The weights of a fully connected layer, in the target's order.
+pub struct ConnectedWeights<const OUT: usize, const IN: usize>([[i8; IN]; OUT]);
+
+impl<const OUT: usize, const IN: usize> ConnectedWeights<OUT, IN> {
+    pub(crate) const fn new(weights: [[i8; IN]; OUT]) -> Self {
+        Self(connected(weights))
+    }
+}
+
+impl<const OUT: usize, const IN: usize> ConnectedWeights<OUT, IN> {
+    /// The accumulators, requantized and saturated.
+    #[inline(always)]
+    pub(crate) fn forward<X: Activation, R: Requantize, Y: Activation>(
+        &self,
+        x: &[X],
+        bias: &[i32],
+        requantize: &[R],
+        y: &mut [Y],
+    ) {
+        Chosen::fully_connected(x, self.0.as_flattened(), bias, requantize, y);
+    }
+
+    /// The accumulators.
+    #[inline(always)]
+    pub(crate) fn logits<X: Activation>(&self, x: &[X], bias: &[i32], logits: &mut [i32]) {
+        Chosen::fully_connected_logits(x, self.0.as_flattened(), bias, logits);
+    }
+}
+
+/// The weights of a depthwise convolution.
+pub struct DepthwiseWeights<const OC: usize, const KH: usize, const KW: usize>(
+    pub(crate) [[[i8; OC]; KW]; KH],
+);
+
+impl<const OC: usize, const KH: usize, const KW: usize> DepthwiseStorage
+    for DepthwiseWeights<OC, KH, KW>
+{
+    type Unpacked<'a> = &'a [i8];
+
+    #[inline(always)]
+    fn unpacked(&self) -> &[i8] {
+        self.0.as_flattened().as_flattened()
+    }
+}
+
 /// Weights `[out][in]` of a fully connected layer in the target's order: per four outputs
 /// [`Target::GROUP`] inputs of each in turn, then what is left of each. The outputs that are left
 /// over stay as they are.
-pub(crate) const fn connected<const OUT: usize, const IN: usize>(
-    weights: [[i8; IN]; OUT],
-) -> [[i8; IN]; OUT] {
+const fn connected<const OUT: usize, const IN: usize>(weights: [[i8; IN]; OUT]) -> [[i8; IN]; OUT] {
     const GROUP: usize = Chosen::GROUP;
     if GROUP == 0 {
         return weights;

@@ -12,7 +12,7 @@
 use core::arch::x86_64::*;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Convolution, Cursor, Target, WeightSum, by_four};
+use super::{Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four};
 use crate::kernels::{Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
@@ -45,8 +45,8 @@ impl Target for Chosen {
     const TAIL: usize = WIDEST - 1;
 
     #[inline(always)]
-    fn conv2d<X: Activation, R: Copy, Y>(
-        convolution: &Convolution<X, R>,
+    fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+        convolution: &Convolution<X, R, W>,
         staged: bool,
         sums: &mut [[i32; 4]],
         finish: impl Fn(R, i32) -> Y + Copy,
@@ -56,23 +56,25 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn conv2d_max_pool2d<X: Activation, R: Requantize, Y: Activation>(
-        convolution: &Convolution<X, R>,
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
         staged: bool,
         pool: &Pool2dShape,
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        let pooled = Pooled {
-            shape: convolution.shape,
-            pool,
-            x: convolution.x,
-            weights: convolution.weights.wide,
-            bias: convolution.bias,
-            requantize: convolution.requantize,
-        };
-        if max_pool2d(&pooled, y) {
-            return;
+        if let Some(weights) = convolution.weights.eight_bits() {
+            let pooled = Pooled {
+                shape: convolution.shape,
+                pool,
+                x: convolution.x,
+                weights: weights.wide,
+                bias: convolution.bias,
+                requantize: convolution.requantize,
+            };
+            if max_pool2d(&pooled, y) {
+                return;
+            }
         }
         convolution.max_pool2d(staged, pool, sums, y);
     }
@@ -107,7 +109,7 @@ const TAPS: usize = 512;
 
 /// What the windows of four output pixels cover, [`Patch::TAPS`] taps at most.
 #[repr(C, align(64))]
-pub(crate) struct Patch([[i16; TAPS]; 4]);
+pub struct Patch([[i16; TAPS]; 4]);
 
 impl Patch {
     pub(crate) const TAPS: usize = TAPS;

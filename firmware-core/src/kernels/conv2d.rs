@@ -1,6 +1,6 @@
 //! Two-dimensional convolution, alone and fused with the max pooling that follows it.
 
-use super::{Pool2dShape, dot, requantized};
+use super::{Filter, Filters, Pool2dShape, requantized};
 use crate::layers::Geometry;
 use crate::window::{Axis, Span};
 use crate::{Activation, Requantize, Window};
@@ -91,16 +91,12 @@ impl Conv2dShape {
 
     /// The sum of products of one window and the weights of one output channel.
     #[inline]
-    fn window_sum<X: Activation>(&self, patch: [Span; 2], x: &[X], weights: &[i8]) -> i32 {
+    fn window_sum<X: Activation>(&self, patch: [Span; 2], x: &[X], filter: impl Filter) -> i32 {
         let depth = self.input[2];
-        let mut sum = self.padding_sum(patch, |tap| {
-            let weights = weights.get(tap * depth..(tap + 1) * depth).unwrap_or_default();
-            weights.iter().map(|weight| i32::from(*weight)).sum()
-        });
+        let mut sum = self.padding_sum(patch, |tap| filter.sum(tap * depth, depth));
         for (pixel, tap, len) in self.runs(patch) {
             let x = x.get(pixel * depth..(pixel + len) * depth).unwrap_or_default();
-            let weights = weights.get(tap * depth..).unwrap_or_default();
-            sum = sum.wrapping_add(dot(x, weights));
+            sum = sum.wrapping_add(filter.dot(tap * depth, x));
         }
         sum
     }
@@ -137,7 +133,7 @@ pub fn conv2d_accumulate<X: Activation>(
 pub(crate) fn convolve<X: Activation, R: Copy, Y>(
     shape: &Conv2dShape,
     x: &[X],
-    weights: &[i8],
+    weights: impl Filters,
     bias: &[i32],
     requantize: &[R],
     finish: impl Fn(R, i32) -> Y,
@@ -148,9 +144,9 @@ pub(crate) fn convolve<X: Activation, R: Copy, Y>(
     for oy in 0..shape.output[0] {
         for (ox, pixel) in pixels.by_ref().take(width).enumerate() {
             let patch = shape.patch(oy, ox);
-            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
-            for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
-                *y = finish(*requantize, bias.wrapping_add(shape.window_sum(patch, x, weights)));
+            let channels = weights.filters(shape.taps()).zip(bias).zip(requantize);
+            for (y, ((filter, bias), requantize)) in pixel.iter_mut().zip(channels) {
+                *y = finish(*requantize, bias.wrapping_add(shape.window_sum(patch, x, filter)));
             }
         }
     }
@@ -173,18 +169,31 @@ pub fn conv2d_max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     requantize: &[R],
     y: &mut [Y],
 ) {
+    convolve_max_pool2d((shape, pool), x, weights, bias, requantize, y);
+}
+
+/// The same, however the weights are stored.
+#[inline(always)]
+pub(crate) fn convolve_max_pool2d<X: Activation, Y: Activation, R: Requantize>(
+    (shape, pool): (&Conv2dShape, &Pool2dShape),
+    x: &[X],
+    weights: impl Filters,
+    bias: &[i32],
+    requantize: &[R],
+    y: &mut [Y],
+) {
     let [_, width, depth] = pool.output;
     let [down, right] = pool.window.dilation;
     let mut pixels = y.chunks_exact_mut(depth.max(1));
     for py in 0..pool.output[0] {
         for (px, pixel) in pixels.by_ref().take(width).enumerate() {
             let [rows, columns] = pool.patch(py, px);
-            let channels = weights.chunks_exact(shape.taps().max(1)).zip(bias).zip(requantize);
-            for (y, ((weights, bias), requantize)) in pixel.iter_mut().zip(channels) {
+            let channels = weights.filters(shape.taps()).zip(bias).zip(requantize);
+            for (y, ((filter, bias), requantize)) in pixel.iter_mut().zip(channels) {
                 let mut largest = i32::MIN;
                 for oy in (0..rows.len).map(|row| rows.input + row * down) {
                     for ox in (0..columns.len).map(|column| columns.input + column * right) {
-                        let sum = shape.window_sum(shape.patch(oy, ox), x, weights);
+                        let sum = shape.window_sum(shape.patch(oy, ox), x, filter);
                         largest = largest.max(bias.wrapping_add(sum));
                     }
                 }

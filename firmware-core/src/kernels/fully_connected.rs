@@ -1,6 +1,6 @@
 //! The fully connected layer.
 
-use super::{dot, requantized};
+use super::{Filter, Filters, requantized};
 use crate::{Activation, Requantize};
 
 /// Every output is the requantized and saturated sum of all inputs, weighted.
@@ -31,14 +31,14 @@ pub fn fully_connected_logits<X: Activation>(
 #[inline(always)]
 pub(crate) fn connect<X: Activation, R: Copy, Y>(
     x: &[X],
-    weights: &[i8],
+    weights: impl Filters,
     bias: &[i32],
     requantize: &[R],
     finish: impl Fn(R, i32) -> Y,
     y: &mut [Y],
 ) {
-    let outputs = weights.chunks_exact(x.len().max(1)).zip(bias).zip(requantize);
-    for (y, ((weights, bias), requantize)) in y.iter_mut().zip(outputs) {
-        *y = finish(*requantize, bias.wrapping_add(dot(x, weights)));
+    let outputs = weights.filters(x.len()).zip(bias).zip(requantize);
+    for (y, ((filter, bias), requantize)) in y.iter_mut().zip(outputs) {
+        *y = finish(*requantize, bias.wrapping_add(filter.dot_all(x)));
     }
 }

@@ -4,14 +4,23 @@ use core::marker::PhantomData;
 
 use super::geometry::padding_value_fits;
 use super::{Geometry, MaxPool2d, Unit};
-use crate::arch::{Chosen, Convolution, ConvolutionWeights, Target};
+#[cfg(not(kernels = "x86_64"))]
+use crate::arch::PackedConvolution;
+use crate::arch::{
+    Chosen, Convolution, ConvolutionStorage, ConvolutionWeights, EightBits, FourBits, Storage,
+    Target,
+};
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
+#[cfg(kernels = "x86_64")]
+use crate::nibbles::check as check_four_bits;
+use crate::nibbles::filter_bytes;
 use crate::{Activation, Requantize, Shift, Window};
 
 /// Convolution from `IC` to `OC` channels with windows of `KH` x `KW` pixels; `G` is its stride,
 /// dilation and padding.
 ///
-/// `R` is `()` for a convolution that ends a network and is never requantized.
+/// `R` is `()` for a convolution that ends a network and is never requantized; `S` is how its weights
+/// are stored.
 ///
 /// ```
 /// use firmware_core::{Conv2d, MaxPool2d, Shift};
@@ -39,12 +48,17 @@ pub struct Conv2d<
     const IC: usize,
     G = Unit,
     R = Shift,
+    S: Storage = EightBits,
 > {
-    pub(super) weights: ConvolutionWeights<OC, KH, KW, IC>,
+    pub(super) weights: S::Convolution<OC, KH, KW, IC>,
     pub(super) bias: [i32; OC],
     pub(super) requantize: [R; OC],
     geometry: PhantomData<G>,
 }
+
+/// The weights of a convolution as kernels take them.
+type Filters<'a, S, const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
+    <<S as Storage>::Convolution<OC, KH, KW, IC> as ConvolutionStorage>::Filters<'a>;
 
 impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geometry>
     Conv2d<OC, KH, KW, IC, G, ()>
@@ -71,7 +85,92 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
         };
         Self { weights: ConvolutionWeights::new(weights), bias, requantize, geometry: PhantomData }
     }
+}
 
+impl<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const BYTES: usize,
+> Conv2d<OC, KH, KW, IC, G, (), FourBits<BYTES>>
+{
+    /// The convolution that ends a network, with weights from -7 to 7.
+    pub const fn four_bit_logits_only(
+        weights: [[[[i8; IC]; KW]; KH]; OC],
+        bias: [i32; OC],
+    ) -> Self {
+        Self::four_bits(weights, bias, [(); OC])
+    }
+}
+
+impl<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    R: Copy,
+    const BYTES: usize,
+> Conv2d<OC, KH, KW, IC, G, R, FourBits<BYTES>>
+{
+    /// As [`Conv2d::new`], with weights from -7 to 7, which take [`filter_bytes`] for each output
+    /// channel.
+    ///
+    /// ```
+    /// use firmware_core::{Conv2d, FourBits, Shift, Unit};
+    /// static CONV: Conv2d<1, 1, 2, 1, Unit, Shift, FourBits<4>> =
+    ///     Conv2d::four_bits([[[[1], [-7]]]], [3], [Shift::new(0)]);
+    /// let mut y = [[[0xa5u8]]];
+    /// CONV.forward(&[[[9u8], [1]]], &mut y);
+    /// assert_eq!(y, [[[5]]]); // 9 - 7 + 3
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a weight is below -7 or above 7: in a `static` that is a compile error.
+    ///
+    /// ```compile_fail
+    /// use firmware_core::{Conv2d, FourBits, Shift, Unit};
+    /// static CONV: Conv2d<1, 1, 2, 1, Unit, Shift, FourBits<4>> =
+    ///     Conv2d::four_bits([[[[1], [-8]]]], [3], [Shift::new(0)]);
+    /// ```
+    pub const fn four_bits(
+        weights: [[[[i8; IC]; KW]; KH]; OC],
+        bias: [i32; OC],
+        requantize: [R; OC],
+    ) -> Self {
+        const {
+            assert!(
+                IC > 0 && OC > 0,
+                "a convolution has at least one input and one output channel"
+            );
+            assert!(
+                BYTES == OC * filter_bytes(KH * KW * IC),
+                "filters take whole groups of weights"
+            )
+        };
+        #[cfg(kernels = "x86_64")]
+        check_four_bits(&weights);
+        #[cfg(kernels = "x86_64")]
+        let weights = ConvolutionWeights::new(weights);
+        #[cfg(not(kernels = "x86_64"))]
+        let weights = PackedConvolution::new(weights);
+        Self { weights, bias, requantize, geometry: PhantomData }
+    }
+}
+
+impl<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    R: Copy,
+    S: Storage,
+> Conv2d<OC, KH, KW, IC, G, R, S>
+{
     pub(super) const WINDOW: Window = Window::of::<G>([KH, KW]);
 
     /// Whether some window may reach beyond the input or have gaps between its pixels.
@@ -82,7 +181,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
     fn over<'a, X: Activation, const IH: usize, const IW: usize>(
         &'a self,
         x: &'a [[[X; IC]; IW]; IH],
-    ) -> Convolution<'a, X, R> {
+    ) -> Convolution<'a, X, R, Filters<'a, S, OC, KH, KW, IC>> {
         const {
             assert!(padding_value_fits::<G, X>(), "an activation must be able to be what is padded")
         };
@@ -131,8 +230,15 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
     }
 }
 
-impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geometry, R: Requantize>
-    Conv2d<OC, KH, KW, IC, G, R>
+impl<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    R: Requantize,
+    S: Storage,
+> Conv2d<OC, KH, KW, IC, G, R, S>
 {
     /// The accumulators, requantized and saturated.
     pub fn forward<

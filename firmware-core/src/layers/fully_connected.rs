@@ -1,11 +1,17 @@
 //! The fully connected layer with compile-time shapes.
 
-use crate::arch::{Chosen, Target, connected};
+#[cfg(not(kernels = "x86_64"))]
+use crate::arch::PackedConnected;
+use crate::arch::{ConnectedWeights, EightBits, FourBits, Storage};
+#[cfg(kernels = "x86_64")]
+use crate::nibbles::check as check_four_bits;
+use crate::nibbles::filter_bytes;
 use crate::{Activation, Requantize, Shift};
 
 /// `OUT` weighted sums of `IN` inputs.
 ///
-/// `R` is `()` for the layer that ends a network and is never requantized.
+/// `R` is `()` for the layer that ends a network and is never requantized; `S` is how its weights are
+/// stored.
 ///
 /// ```
 /// use firmware_core::{FullyConnected, Shift};
@@ -25,9 +31,8 @@ use crate::{Activation, Requantize, Shift};
 /// ```
 // Whole vectors of weights, which come first, then lie in one cache line.
 #[cfg_attr(kernels = "x86_64", repr(C, align(64)))]
-pub struct FullyConnected<const OUT: usize, const IN: usize, R = Shift> {
-    // In the target's order.
-    weights: [[i8; IN]; OUT],
+pub struct FullyConnected<const OUT: usize, const IN: usize, R = Shift, S: Storage = EightBits> {
+    weights: S::Connected<OUT, IN>,
     bias: [i32; OUT],
     requantize: [R; OUT],
 }
@@ -45,22 +50,79 @@ impl<const OUT: usize, const IN: usize, R: Copy> FullyConnected<OUT, IN, R> {
     /// requantization.
     pub const fn new(weights: [[i8; IN]; OUT], bias: [i32; OUT], requantize: [R; OUT]) -> Self {
         const { assert!(IN > 0 && OUT > 0, "a layer has at least one input and one output") };
-        Self { weights: connected(weights), bias, requantize }
-    }
-
-    /// The accumulators.
-    pub fn logits<X: Activation>(&self, x: &[X; IN]) -> [i32; OUT] {
-        let mut logits = [0; OUT];
-        let weights = self.weights.as_flattened();
-        Chosen::fully_connected_logits(x, weights, &self.bias, &mut logits);
-        logits
+        Self { weights: ConnectedWeights::new(weights), bias, requantize }
     }
 }
 
-impl<const OUT: usize, const IN: usize, R: Requantize> FullyConnected<OUT, IN, R> {
-    /// The accumulators, requantized and saturated.
-    pub fn forward<X: Activation, Y: Activation>(&self, x: &[X; IN], y: &mut [Y; OUT]) {
-        let weights = self.weights.as_flattened();
-        Chosen::fully_connected(x, weights, &self.bias, &self.requantize, y);
+impl<const OUT: usize, const IN: usize, const BYTES: usize>
+    FullyConnected<OUT, IN, (), FourBits<BYTES>>
+{
+    /// The layer that ends a network, with weights from -7 to 7.
+    pub const fn four_bit_logits_only(weights: [[i8; IN]; OUT], bias: [i32; OUT]) -> Self {
+        Self::four_bits(weights, bias, [(); OUT])
     }
 }
+
+impl<const OUT: usize, const IN: usize, R: Copy, const BYTES: usize>
+    FullyConnected<OUT, IN, R, FourBits<BYTES>>
+{
+    /// As [`FullyConnected::new`], with weights from -7 to 7, which take [`filter_bytes`] for each
+    /// output.
+    ///
+    /// ```
+    /// use firmware_core::{FourBits, FullyConnected};
+    /// static LAST: FullyConnected<1, 2, (), FourBits<4>> =
+    ///     FullyConnected::four_bit_logits_only([[-7, 5]], [-9]);
+    /// assert_eq!(LAST.logits(&[2u8, 1]), [-18]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a weight is below -7 or above 7: in a `static` that is a compile error.
+    pub const fn four_bits(
+        weights: [[i8; IN]; OUT],
+        bias: [i32; OUT],
+        requantize: [R; OUT],
+    ) -> Self {
+        const {
+            assert!(IN > 0 && OUT > 0, "a layer has at least one input and one output");
+            assert!(BYTES == OUT * filter_bytes(IN), "rows take whole groups of weights")
+        };
+        #[cfg(kernels = "x86_64")]
+        check_four_bits(&[[weights]]);
+        #[cfg(kernels = "x86_64")]
+        let weights = ConnectedWeights::new(weights);
+        #[cfg(not(kernels = "x86_64"))]
+        let weights = PackedConnected::new(weights);
+        Self { weights, bias, requantize }
+    }
+}
+
+/// The kernels of a storage. Each storage has methods of its own, because the compiler makes better code
+/// of calls that it can see through before it knows the sizes.
+macro_rules! kernels {
+    ($storage:ty $(, const $bytes:ident)?) => {
+        impl<const OUT: usize, const IN: usize, R: Copy $(, const $bytes: usize)?>
+            FullyConnected<OUT, IN, R, $storage>
+        {
+            /// The accumulators.
+            pub fn logits<X: Activation>(&self, x: &[X; IN]) -> [i32; OUT] {
+                let mut logits = [0; OUT];
+                self.weights.logits(x, &self.bias, &mut logits);
+                logits
+            }
+        }
+
+        impl<const OUT: usize, const IN: usize, R: Requantize $(, const $bytes: usize)?>
+            FullyConnected<OUT, IN, R, $storage>
+        {
+            /// The accumulators, requantized and saturated.
+            pub fn forward<X: Activation, Y: Activation>(&self, x: &[X; IN], y: &mut [Y; OUT]) {
+                self.weights.forward(x, &self.bias, &self.requantize, y);
+            }
+        }
+    };
+}
+
+kernels!(EightBits);
+kernels!(FourBits<BYTES>, const BYTES);

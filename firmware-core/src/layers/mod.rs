@@ -23,6 +23,8 @@ mod pad2d;
 mod prelu;
 mod rows;
 
+pub use crate::arch::{EightBits, FourBits, Storage};
+pub use crate::nibbles::filter_bytes;
 pub use add::Add;
 pub use average_pool2d::AveragePool2d;
 pub use average_pool2d_inside::AveragePool2dInside;

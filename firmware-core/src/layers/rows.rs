@@ -7,7 +7,7 @@ use super::{
     Add, AveragePool2d, Conv2d, DepthwiseConv2d, Elementwise, Geometry, GroupedConv2d, LeakyRelu,
     Lookup, MaxPool2d, MeanPool2d, PRelu,
 };
-use crate::arch::{Chosen, Convolution, Target};
+use crate::arch::{Chosen, Convolution, ConvolutionStorage, DepthwiseStorage, Storage, Target};
 use crate::channels;
 use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape, requantized};
 use crate::window::Interior;
@@ -54,8 +54,15 @@ const fn rows_above(window: &Window) -> usize {
     window.padding[0].div_ceil(window.stride[0])
 }
 
-impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geometry, R: Requantize>
-    Conv2d<OC, KH, KW, IC, G, R>
+impl<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    R: Requantize,
+    S: Storage,
+> Conv2d<OC, KH, KW, IC, G, R, S>
 {
     /// The rows of [`Conv2d::forward`] for which `y` has room.
     ///
@@ -186,8 +193,8 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G: Geom
     }
 }
 
-impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Requantize>
-    DepthwiseConv2d<OC, KH, KW, G, R>
+impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Requantize, S: Storage>
+    DepthwiseConv2d<OC, KH, KW, G, R, S>
 {
     /// The rows of [`DepthwiseConv2d::forward`] for which `y` has room.
     pub fn forward_rows<
@@ -224,7 +231,8 @@ impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Requanti
             padding_value: G::PADDING_VALUE,
         };
         let (x, y) = (x.as_flattened().as_flattened(), y.rows.as_flattened_mut());
-        let (y, weights) = (y.as_flattened_mut(), self.weights.as_flattened().as_flattened());
+        let (y, weights) = (y.as_flattened_mut(), self.weights.unpacked());
+        let weights = weights.as_ref();
         if const { OC == IC && OC >= 4 } {
             channels::depthwise_conv2d(&shape, x, weights, &self.bias, &self.requantize, y);
         } else {

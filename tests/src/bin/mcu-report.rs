@@ -3,7 +3,11 @@
 
 use std::process::ExitCode;
 
-use tests::mcu::{Toolchain, costs, report};
+use firmware_core::prepare::Polarity;
+use inkling_data::frames::Scene;
+use inkling_data::{Dataset, Split};
+use tests::camera;
+use tests::mcu::{CORES, Toolchain, costs, report};
 use tests::networks::REFERENCES;
 
 const HELP: &str = "\
@@ -11,11 +15,14 @@ Prints what inference costs on microcontrollers, as Markdown: instructions, flas
 
 usage: tools/mcu-report [boards] [NETWORK...]
        tools/mcu-report costs
+       tools/mcu-report frames
 
   boards    models/simple on every board that QEMU emulates, 100 test images
   NETWORK   simple, digits-2k, digits-5k, mnist5, ic, kws, vww or ad on every core that QEMU emulates,
             20 inputs
   (nothing) all of them
+  frames    2,000 frames of a camera prepared as digits: what models/simple makes of them, and what it
+            costs on a Cortex-M0 and an M4F
   costs     what `converter inspect` estimates from, into converter/src/inspect/costs.json
 
 Every logit is compared with the host's on the way. Needs what tools/mcu-toolchain sets up.";
@@ -35,6 +42,7 @@ fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             "boards" => boards = true,
+            "frames" => return exit(frames()),
             "costs" => costs = true,
             name => match names.iter().find(|known| **known == name) {
                 Some(name) => chosen.push(*name),
@@ -69,6 +77,27 @@ fn exit(result: Result<(), String>) -> ExitCode {
 
 fn toolchain() -> Result<Toolchain, String> {
     Toolchain::find().map_err(|missing| format!("{missing}; run tools/mcu-toolchain"))
+}
+
+fn frames() -> Result<(), String> {
+    let images = Dataset::load(&tests::mnist(), Split::Test).map_err(|error| error.to_string())?;
+    let frames = Scene::default().frames(&images, camera::FRAMES, 1);
+    for polarity in [Polarity::Dark, Polarity::Auto] {
+        println!("{polarity:?} ink: {}", camera::ask(&frames, polarity));
+    }
+    let toolchain = toolchain()?;
+    let pixels: Vec<u8> = frames.iter().flat_map(|(frame, _)| frame.pixels.clone()).collect();
+    for core in CORES.iter().filter(|core| ["Cortex-M0", "Cortex-M4F"].contains(&core.name)) {
+        let found = core.prepare(&toolchain, &pixels)?;
+        let same = found.images.iter().zip(&frames).all(|(image, (frame, _))| {
+            *image == camera::prepared(&frame.pixels, Polarity::Dark).ok()
+        });
+        if !same {
+            return Err(format!("{}: other bytes than the host's", core.name));
+        }
+        println!("{}: {found}", core.name);
+    }
+    Ok(())
 }
 
 fn write_costs() -> Result<(), String> {

@@ -100,6 +100,7 @@ impl Board {
             folder: &folder,
             target: &target,
             features: &[],
+            programs: &[],
             beside: model.map_or("", |(beside, _)| beside),
             environment: environment.as_slice(),
         })?;

@@ -123,6 +123,44 @@ pub struct Cost {
     pub outputs: Vec<u8>,
 }
 
+/// What the preparation of frames costs on a core, and what it gave.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Of each frame.
+    pub instructions: Vec<u64>,
+    pub images: Vec<Option<Vec<u8>>>,
+    /// Bytes of code.
+    pub code: u64,
+    /// Bytes of stack.
+    pub stack: u64,
+    /// Routines of checked indices and divisions, which the preparation must not need.
+    pub panics: Vec<String>,
+}
+
+impl Prepared {
+    /// Instructions of a frame in the mean.
+    pub fn mean(&self) -> u64 {
+        self.instructions.iter().sum::<u64>() / self.instructions.len().max(1) as u64
+    }
+}
+
+impl std::fmt::Display for Prepared {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let worst = self.instructions.iter().max().copied().unwrap_or(0);
+        write!(
+            out,
+            "{} instructions in the mean, {worst} at most, {} bytes of code, {} bytes of stack",
+            self.mean(),
+            self.code,
+            self.stack
+        )
+    }
+}
+
+/// What the names of routines that panic have in them, but for those that a program calls itself.
+const PANICS: [&str; 5] =
+    ["panic_bounds_check", "panic_const", "_index_fail", "unwrap_failed", "len_mismatch_fail"];
+
 impl Cost {
     /// The outputs of a model that ends in accumulators.
     pub fn logits(&self) -> Vec<i32> {
@@ -143,9 +181,11 @@ impl Core {
     /// What does not build, what the emulator said instead, or the case that differs.
     pub fn check(&self, toolchain: &Toolchain, seed: &str) -> Result<(), String> {
         let scratch = crate::scratch(&format!("check-{}", self.slug()));
-        let release = self.build(toolchain, self.check, &[("COUNTS_SEED", Path::new(seed))])?;
-        // Two programs, because all shapes in one do not fit into the smallest flash.
-        for program in ["check-known", "check-random"] {
+        // Several programs, because all shapes in one do not fit into the smallest flash.
+        let programs = ["check-known", "check-random", "check-four-bits"];
+        let environment = [("COUNTS_SEED", Path::new(seed))];
+        let release = self.build(toolchain, self.check, &programs, &environment)?;
+        for program in programs {
             let said = self.check.run(&release.join(program), &scratch, &[])?;
             if said.trim() != "checked" {
                 return Err(format!("{}: {program}: {}", self.name, said.trim()));
@@ -167,7 +207,7 @@ impl Core {
         inputs: &[u8],
         input_bytes: usize,
     ) -> Result<Cost, String> {
-        let release = self.build(toolchain, self.count, &[("INKLING_MODEL", model)])?;
+        let release = self.build(toolchain, self.count, &["count"], &[("INKLING_MODEL", model)])?;
         let program = release.join("count");
         let elf = read_elf(&program);
         let scratch = crate::scratch(&format!("count-{}", self.slug()));
@@ -220,7 +260,8 @@ impl Core {
         inputs: &[u8],
         input_bytes: usize,
     ) -> Result<Cost, String> {
-        let release = self.build(toolchain, self.count, &[("INKLING_BLOB", blob)])?;
+        let release =
+            self.build(toolchain, self.count, &["count-blob"], &[("INKLING_BLOB", blob)])?;
         let program = release.join("count-blob");
         let elf = read_elf(&program);
         let scratch = crate::scratch(&format!("count-blob-{}", self.slug()));
@@ -247,10 +288,55 @@ impl Core {
         })
     }
 
+    /// Prepares frames of 160 × 120 grey pixels, one behind the other, as digits of 28 × 28: the
+    /// instructions that each took, what the program needs, and the images, `None` for a frame that
+    /// was refused.
+    ///
+    /// # Errors
+    ///
+    /// What does not build or does not run, as one text.
+    pub fn prepare(&self, toolchain: &Toolchain, frames: &[u8]) -> Result<Prepared, String> {
+        let release = self.build(toolchain, self.count, &["count-prepare"], &[])?;
+        let program = release.join("count-prepare");
+        let elf = read_elf(&program);
+        let scratch = crate::scratch(&format!("count-prepare-{}", self.slug()));
+        let file = |name: &str| scratch.join(name);
+        fs::write(file("inputs"), frames).map_err(|error| error.to_string())?;
+        let options = plugin::stack_option(&elf);
+        let plugin = toolchain.plugin_arguments(&file("counts"), &options);
+        self.count.run(&program, &scratch, &plugin)?;
+        let counts = Counts::read(&file("counts"));
+        let images = fs::read(file("images")).map_err(|error| error.to_string())?;
+        let _ = fs::remove_dir_all(&scratch);
+        let images: Vec<Option<Vec<u8>>> = images
+            .chunks_exact(1 + 28 * 28)
+            .map(|answer| (answer[0] == 1).then(|| answer[1..].to_vec()))
+            .collect();
+        let count = frames.len() / (120 * 160);
+        if images.len() != count || counts.regions.len() != count {
+            let (images, counts) = (images.len(), counts.regions.len());
+            return Err(format!("{}: {images} images and {counts} counts of {count}", self.name));
+        }
+        Ok(Prepared {
+            instructions: counts.regions,
+            images,
+            code: elf
+                .size_of(|name| name.contains("7prepare") || name.contains("__cortex_m_rt_main")),
+            panics: elf
+                .symbols
+                .iter()
+                .filter(|symbol| PANICS.iter().any(|part| symbol.name.contains(part)))
+                .map(|symbol| symbol.name.clone())
+                .collect(),
+            stack: counts.stack.unwrap_or(0),
+        })
+    }
+
     fn build(
         &self,
         toolchain: &Toolchain,
         machine: Machine,
+        programs: &[&str],
         environment: &[(&str, &Path)],
     ) -> Result<PathBuf, String> {
         let mut environment = environment.to_vec();
@@ -259,6 +345,7 @@ impl Core {
             folder: &crate::root().join("firmware-core/counts"),
             target: self.target,
             features: self.features,
+            programs,
             beside: &format!("{}-{}", self.target, machine.memory),
             environment: &environment,
         })

@@ -17,6 +17,8 @@ pub struct Build<'a> {
     pub folder: &'a Path,
     pub target: &'a str,
     pub features: &'a [&'a str],
+    /// The programs that are wanted; empty for all.
+    pub programs: &'a [&'a str],
     /// A folder inside `folder/target`, so that builds with other models stand beside each other; empty
     /// for the one that `cargo build` uses.
     pub beside: &'a str,
@@ -73,7 +75,7 @@ impl Toolchain {
             .map_or_else(|_| "unknown".into(), |o| String::from_utf8_lossy(&o.stdout).trim().into())
     }
 
-    /// Builds all programs of a firmware workspace and returns their folder; on failure, the last lines
+    /// Builds programs of a firmware workspace and returns their folder; on failure, the last lines
     /// that cargo wrote.
     pub fn build(&self, build: &Build) -> Result<PathBuf, String> {
         // One at a time: tests run in parallel, and each build uses all cores.
@@ -81,7 +83,11 @@ impl Toolchain {
         let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let target_folder = build.folder.join("target").join(build.beside);
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--release", "--bins", "--locked"])
+            .args(["build", "--quiet", "--release", "--locked"])
+            .args(match build.programs {
+                [] => vec!["--bins"],
+                programs => programs.iter().flat_map(|program| ["--bin", program]).collect(),
+            })
             .args(["--target", build.target, "--features", &build.features.join(",")])
             .current_dir(build.folder)
             .env("RUSTC", &self.rustc)

@@ -6,6 +6,7 @@ use inkling_data::Dataset;
 use serde::Serialize;
 
 use crate::ask::metrics::{ClassScores, Mistake, Scores};
+use crate::ask::unknown::UnknownScores;
 use crate::tell::report::{self, Axis, Chart, Page, percent};
 use inkling_data::corrupt::Corruption;
 use inkling_data::read::Tile;
@@ -29,6 +30,9 @@ pub struct Evaluation {
     /// Of the float network, where there is one.
     pub float: Option<Scores>,
     pub int8: Scores,
+    /// Of its rule for "none of these", where the model has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<UnknownScores>,
     pub damage: Vec<Damage>,
 }
 
@@ -141,6 +145,9 @@ impl Evaluation {
             for mistake in self.int8.mistakes.iter().take(5) {
                 let _ = writeln!(text, "  {}", self.mistake(mistake));
             }
+        }
+        if let Some(unknown) = &self.unknown {
+            text.push_str(&unknown.text());
         }
         if let Some(first) = self.damage.first() {
             let _ = writeln!(
@@ -259,6 +266,9 @@ impl Evaluation {
             };
             let pictures: Vec<_> = self.int8.mistakes.iter().take(MISTAKES).map(picture).collect();
             page.pictures(&pictures, 4);
+        }
+        if let Some(unknown) = &self.unknown {
+            unknown.html(&mut page);
         }
         self.damage_html(&mut page, images);
         page.finish()

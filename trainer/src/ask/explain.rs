@@ -4,9 +4,8 @@ use std::fmt::Write;
 
 use image::RgbImage;
 use inkling_data::Dataset;
-use inkling_support::order::first_largest;
 
-use crate::ask::model::{LayerTrace, Model, ModelError, Trace};
+use crate::ask::model::{Answer, LayerTrace, Model, ModelError, NONE_OF_THESE, Trace};
 use crate::tell::report::{self, Page};
 use inkling_data::prepare::{Plane, Prepared};
 use inkling_data::read::{Tile, sheet};
@@ -44,7 +43,7 @@ impl<'m> Explanation<'m> {
         };
         let trace = model.trace(image)?;
         let probabilities = model.probabilities(&trace.logits);
-        let class = first_largest(&probabilities);
+        let class = model.answer(&trace.logits).class;
         let patch = (PATCH * model.height.min(model.width) / 28).max(2);
         let (rows, columns) = (model.height - patch + 1, model.width - patch + 1);
         let corners: Vec<[usize; 2]> =
@@ -75,8 +74,7 @@ impl<'m> Explanation<'m> {
     /// The saliency in grey levels: the largest fall is 255.
     fn saliency_plane(&self) -> Plane {
         let peak = self.saliency.iter().copied().fold(1e-6, f32::max);
-        let pixels =
-            self.saliency.iter().map(|fall| (255.0 * fall / peak).clamp(0.0, 255.0)).collect();
+        let pixels = self.saliency.iter().map(|fall| grey_level(255.0 * fall / peak)).collect();
         Plane { height: self.model.height, width: self.model.width, pixels }
     }
 
@@ -96,8 +94,10 @@ impl<'m> Explanation<'m> {
     }
 
     fn answer(&self) -> String {
-        let class = first_largest(&self.probabilities);
-        format!("{} ({:.1} %)", self.model.names[class], 100.0 * self.probabilities[class])
+        let Answer { class, refused } = self.model.answer(&self.trace.logits);
+        let named =
+            format!("{} ({:.1} %)", self.model.names[class], 100.0 * self.probabilities[class]);
+        if refused { format!("{NONE_OF_THESE}; nearest is {named}") } else { named }
     }
 
     /// A line per layer.
@@ -131,14 +131,10 @@ impl<'m> Explanation<'m> {
             .collect();
         let _ = writeln!(text, "\nlogits: {}", logits.join("  "));
         text.push_str("\nimage\n");
-        let grey = Plane::from_sample(self.model.shape(), &self.image).bytes();
+        let grey = Plane::from_sample(self.model.shape(), &self.image).pixels;
         text.push_str(&report::text_picture(&grey, self.model.width, "  "));
         text.push_str("\nwhere a black square lowers the answer's probability most\n");
-        text.push_str(&report::text_picture(
-            &self.saliency_plane().bytes(),
-            self.model.width,
-            "  ",
-        ));
+        text.push_str(&report::text_picture(&self.saliency_plane().pixels, self.model.width, "  "));
         text
     }
 
@@ -210,7 +206,7 @@ impl<'m> Explanation<'m> {
                 let size = rows * columns;
                 let picture = |number: usize| {
                     let weights = &filters.weights[number * size..(number + 1) * size];
-                    let grey = |weight: &i8| 127.5 + f32::from(*weight);
+                    let grey = |weight: &i8| grey_level(127.5 + f32::from(*weight));
                     Plane {
                         height: rows,
                         width: columns,
@@ -234,7 +230,7 @@ impl<'m> Explanation<'m> {
         }
         let low = layer.values.iter().copied().min().unwrap_or(0).min(0) as f32;
         let high = layer.values.iter().copied().max().unwrap_or(0).max(1) as f32;
-        let grey = |value: &i32| 255.0 * (*value as f32 - low) / (high - low);
+        let grey = |value: &i32| grey_level(255.0 * (*value as f32 - low) / (high - low));
         let size = height * width;
         if height > 1 {
             let map =
@@ -256,6 +252,10 @@ impl<'m> Explanation<'m> {
             page.pictures(&[(sheet(rows, [1, 1]), format!("{} values", layer.values.len()))], 6);
         }
     }
+}
+
+fn grey_level(level: f32) -> u8 {
+    level.round().clamp(0.0, 255.0) as u8
 }
 
 const HEADER: [&str; 8] =

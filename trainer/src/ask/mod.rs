@@ -5,3 +5,4 @@ pub mod explain;
 pub mod inspect;
 pub mod metrics;
 pub mod model;
+pub mod unknown;

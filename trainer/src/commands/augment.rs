@@ -100,6 +100,9 @@ const MODERATE: Augmentation = Augmentation {
     contrast: 0.2,
     saturation: 0.2,
     hue: 0.0,
+    // Two images in one have no place on a sheet of one image each.
+    mix_up: 0.0,
+    cut_mix: 0.0,
 };
 
 impl Strengths {
@@ -140,6 +143,7 @@ impl Strengths {
             contrast: self.contrast.unwrap_or_default(),
             saturation: self.saturation.unwrap_or_default(),
             hue: self.hue.unwrap_or_default(),
+            ..Augmentation::default()
         }
     }
 }

@@ -1,18 +1,22 @@
 //! `trainer evaluate`: how good a model is, in float and in integers.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use converter::record::SplitRecord;
 use inkling_data::corrupt::Corruption;
-use inkling_data::read::Collection;
+use inkling_data::prepare::InputForm;
+use inkling_data::read::{Collection, outside};
+use inkling_data::strange::{Kind, Strange};
 use inkling_data::{Dataset, fingerprint};
 use inkling_support::files::write_atomically;
 use inkling_support::{console, stage};
 use trainer::ask::evaluation::{Damage, Evaluation};
 use trainer::ask::metrics::Scores;
 use trainer::ask::model::{Model, Probabilities};
+use trainer::ask::unknown::UnknownScores;
 
 use super::data::{self, ImportArgs};
 
@@ -43,6 +47,10 @@ pub struct EvaluateCommand {
     /// Also damage the images by noise, blur, shift, rotation, occlusion and weak contrast
     #[arg(long)]
     corrupt: bool,
+    /// Samples of something else, in a folder or as a data set of any form: how many of them a model
+    /// refuses that says "none of these"; may be given several times
+    #[arg(long, value_name = "DATA")]
+    unknown: Vec<PathBuf>,
     /// Write the scores as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -64,6 +72,12 @@ enum Part {
 /// Images that --corrupt damages in each of its ways.
 const DAMAGED: usize = 2000;
 
+/// Samples of each kind that are made of the images.
+const MADE: usize = 2000;
+
+/// Their place among those of a seed: no training has it.
+const EVALUATION: u64 = 1 << 23;
+
 pub fn run(args: &EvaluateCommand) -> Result<()> {
     let model = Model::open(&args.model)?;
     let images = images(args, &model)?;
@@ -75,6 +89,7 @@ pub fn run(args: &EvaluateCommand) -> Result<()> {
     stage::show(format_args!("answering {} images", images.len()));
     let float = model.float_probabilities(&images)?.map(scores);
     let int8 = scores(model.int8_probabilities(&images)?);
+    let unknown = UnknownScores::measure(&model, &images, strange(args, &model, &images)?)?;
     let damage = if args.corrupt { damage(args, &model, &images)? } else { Vec::new() };
     let evaluation = Evaluation {
         model: model.name.clone(),
@@ -82,6 +97,7 @@ pub fn run(args: &EvaluateCommand) -> Result<()> {
         part: format!("{:?}", args.part).to_lowercase(),
         float,
         int8,
+        unknown,
         damage,
     };
     if let Some(path) = &args.json {
@@ -113,7 +129,12 @@ fn images(args: &EvaluateCommand, model: &Model) -> Result<Dataset> {
         Part::All => collection.train.joined(&collection.test),
     };
     model.relabel(&mut images)?;
-    Ok(images.spaced(args.limit.map_or(usize::MAX, |limit| limit as usize)))
+    Ok(images.spaced(limit(args)))
+}
+
+/// The most images of a data set that are used.
+fn limit(args: &EvaluateCommand) -> usize {
+    args.limit.map_or(usize::MAX, |limit| limit as usize)
 }
 
 /// Makes sure that test images which were set aside just now are those that the model's training
@@ -146,6 +167,40 @@ fn check_split(
         ));
     }
     Ok(())
+}
+
+/// Samples of something else: what is made of the images, and what was given.
+fn strange(
+    args: &EvaluateCommand,
+    model: &Model,
+    images: &Dataset,
+) -> Result<Vec<(String, Dataset)>> {
+    if model.unknown.is_none() {
+        ensure!(
+            args.unknown.is_empty(),
+            "--unknown: {} does not say \"none of these\"; a recipe with the section [unknown], such as \
+             --recipe unknown, makes a model that does",
+            args.model.display()
+        );
+        return Ok(Vec::new());
+    }
+    let sources = (0..images.len()).collect();
+    let made = Strange::new(Arc::new(images.clone()), sources, &Kind::ALL, None)
+        .map_err(|what| anyhow!("{}: {what}", args.data.display()))?;
+    let seed = args.seed.unwrap_or(0);
+    let mut all = Vec::new();
+    for kind in made.kinds() {
+        let samples = made.samples_of(kind, images.len().min(MADE), seed, EVALUATION);
+        all.push((kind.name().to_string(), samples));
+    }
+    let form = model.record.preparation().form.unwrap_or(InputForm::Bytes);
+    let options = args.import.options_for(Some(&model.record), seed);
+    for path in &args.unknown {
+        let samples = outside::open(path, &form, model.shape(), &options)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        all.push((name.into_owned(), samples.spaced(limit(args))));
+    }
+    Ok(all)
 }
 
 fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec<Damage>> {

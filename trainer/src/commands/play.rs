@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use inkling_data::prepare::{Layout, Polarity};
+use inkling_data::prepare::Polarity;
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use serde_json::json;
@@ -74,17 +74,22 @@ pub fn run(args: &PlayCommand) -> Result<()> {
 fn model(folder: &Path, options: PictureArgs) -> Result<serde_json::Value> {
     let model = Model::open(folder)?;
     let preparation = preparation(&model, options)?;
+    let rule = model.record.unknown.as_ref().map(|unknown| unknown.rule);
+    let unknown = model.unknown.zip(rule).map(
+        |(unknown, rule)| json!({ "rule": rule, "class": unknown.class, "threshold": unknown.threshold }),
+    );
     let blob = model.blob().with_context(|| folder.display().to_string())?;
     Ok(json!({
         "name": model.name,
         "blob": STANDARD.encode(blob),
-        "layout": u8::from(preparation.layout == Layout::Whole),
+        "layout": preparation.layout as u8,
         "polarity": match preparation.polarity {
             Polarity::Auto => 0,
             Polarity::Light => 1,
             Polarity::Dark => 2,
         },
         "unsure": model.unsure(),
+        "unknown": unknown,
     }))
 }
 

@@ -10,7 +10,7 @@ use inkling_data::read::{Tile, read_picture};
 use inkling_data::{Dataset, shape_text};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
-use trainer::ask::model::Model;
+use trainer::ask::model::{Model, NONE_OF_THESE};
 use trainer::tell::report;
 
 use super::data::PictureArgs;
@@ -20,7 +20,7 @@ use super::data::PictureArgs;
 /// Each picture (PNG, JPEG or BMP, any size, grey or colour, light or dark ink) is prepared the way
 /// MNIST was made, step by step: the ground is taken off, the ink stretched, boxed and centred.
 /// Layout and ink are those of the model's training. What is no picture, or blank, is refused; the
-/// exit code then is 1.
+/// exit code then is 1. A model that learned it says "none of these".
 #[derive(Args)]
 pub struct PredictCommand {
     /// The pictures, or folders of pictures
@@ -143,10 +143,16 @@ fn answer(
     order.sort_by(|&a, &b| logits[b].cmp(&logits[a]).then(a.cmp(&b)));
     let named =
         |class: &usize| format!("{} ({:.1} %)", model.names[*class], 100.0 * probabilities[*class]);
+    let answer = model.answer(&logits);
+    let first = order.iter().position(|class| *class == answer.class).unwrap_or(0);
+    order[..=first].rotate_right(1);
     let rest: Vec<String> = order.iter().skip(1).take(2).map(named).collect();
     let unsure = if probabilities[order[0]] < model.unsure() { ", unsure" } else { "" };
-    let mut text =
-        format!("{}: {}{unsure}; then {}\n", path.display(), named(&order[0]), rest.join(", "));
+    let said = match answer.refused {
+        true => format!("{NONE_OF_THESE}; nearest is {}", named(&order[0])),
+        false => named(&order[0]) + unsure,
+    };
+    let mut text = format!("{}: {said}; then {}\n", path.display(), rest.join(", "));
     if args.brief {
         return Ok(text);
     }
@@ -161,7 +167,7 @@ fn answer(
         model.names.iter().zip(&logits).map(|(name, logit)| format!("{name}: {logit}")).collect();
     let _ = writeln!(text, "  logits  {}", logits.join("  "));
     text.push_str(&{
-        let grey = Plane::from_sample(model.shape(), &prepared.pixels).bytes();
+        let grey = Plane::from_sample(model.shape(), &prepared.pixels).pixels;
         report::text_picture(&grey, model.width, "          ")
     });
     Ok(text)

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use inkling_data::random::{Purpose, Random};
+use inkling_data::strange::Strange;
 use inkling_data::{Augmentation, Border, Dataset, planar_order};
 
 /// Batches that may wait ahead of the step.
@@ -45,12 +46,23 @@ pub struct Feed {
     pub workers: usize,
     /// Random numbers per image, as the network asks for.
     pub noise: usize,
+    /// What is none of the classes, if the last class stands for it.
+    pub strangers: Option<Strangers>,
+}
+
+/// Samples of none of the classes, made anew for every epoch; their label is the last class.
+#[derive(Clone)]
+pub struct Strangers {
+    pub strange: Arc<Strange>,
+    /// So many in an epoch.
+    pub count: usize,
 }
 
 impl Feed {
     /// Steps per epoch.
     pub fn steps(&self) -> usize {
-        self.indices.len().div_ceil(self.batch)
+        let strangers = self.strangers.as_ref().map_or(0, |strangers| strangers.count);
+        (self.indices.len() + strangers).div_ceil(self.batch)
     }
 
     /// Images per part: the workers share a batch evenly, rounded up.
@@ -74,6 +86,8 @@ impl Feed {
             part_size: self.part_size(),
             workers: self.workers,
             noise: self.noise,
+            strangers: self.strangers.clone(),
+            indices: self.indices.clone(),
         };
         thread::spawn(move || preparation.run(&sender));
         receiver
@@ -93,11 +107,22 @@ struct Preparation {
     part_size: usize,
     workers: usize,
     noise: usize,
+    strangers: Option<Strangers>,
+    /// What images may be mixed with.
+    indices: Vec<usize>,
 }
+
+/// How often samples of none of the classes are augmented that cannot be told from images by whether they
+/// are: what comes from a camera is not, and noise that was warped is no longer noise. All others are
+/// augmented like the images, or a network would learn to tell resampled pixels from others.
+const STRANGERS_AUGMENTED: f32 = 0.5;
 
 impl Preparation {
     fn run(mut self, sender: &SyncSender<Batch>) {
         let mut order = std::mem::take(&mut self.order);
+        // Places behind the images stand for what is made.
+        let strangers = self.strangers.as_ref().map_or(0, |strangers| strangers.count);
+        order.extend(self.dataset.len()..self.dataset.len() + strangers);
         Random::new(self.seed, Purpose::Order, self.epoch as u64).shuffle(&mut order);
         for indices in order.chunks(self.batch) {
             // What all images of a batch count together is 1.
@@ -121,6 +146,7 @@ impl Preparation {
         for (column, &index) in indices.iter().enumerate() {
             let weight = weight * self.counts(index);
             self.prepare(index, &mut image);
+            let (share, other) = self.mix(index, &mut image);
             for (row, place) in planar_order(dataset.shape).enumerate() {
                 images[row * size + column] = image[place];
             }
@@ -128,18 +154,40 @@ impl Preparation {
                 let share = weight * self.label_smoothing / dataset.classes() as f32;
                 targets[column..].iter_mut().step_by(size).for_each(|target| *target = share);
             }
-            let label = usize::from(dataset.labels[index]);
-            targets[label * size + column] += weight * (1.0 - self.label_smoothing);
+            for (label, share) in [(self.label(index), share), (other, 1.0 - share)] {
+                targets[label * size + column] += share * weight * (1.0 - self.label_smoothing);
+            }
             let mut random = Random::new(self.seed, Purpose::Dropout, self.place(index));
             noise.iter_mut().skip(column).step_by(size).for_each(|value| *value = random.unit());
         }
         Part { images, targets, noise }
     }
 
+    /// Mixes another image into `image`, where the augmentation says so; the share of the first, and the
+    /// class of the other. What is none of the classes is never mixed.
+    fn mix(&self, index: usize, image: &mut [f32]) -> (f32, usize) {
+        let alone = (1.0, self.label(index));
+        let Some(augmentation) = &self.augmentation else { return alone };
+        if index >= self.dataset.len() || self.indices.is_empty() {
+            return alone;
+        }
+        let mut random = Random::new(self.seed, Purpose::Mix, self.place(index));
+        let Some(mix) = augmentation.draw_mix(&mut random) else { return alone };
+        let other = self.indices[random.below(self.indices.len() as u32) as usize];
+        let mut of_other = vec![0.0; image.len()];
+        self.prepare(other, &mut of_other);
+        (mix.apply(&mut random, self.dataset.shape, image, &of_other), self.label(other))
+    }
+
     /// How much an image counts beside others.
     fn counts(&self, index: usize) -> f32 {
-        let label = usize::from(self.dataset.labels[index]);
-        self.class_weights.get(label).copied().unwrap_or(1.0)
+        self.class_weights.get(self.label(index)).copied().unwrap_or(1.0)
+    }
+
+    /// The class of an image; the last one for what is made.
+    fn label(&self, index: usize) -> usize {
+        let label = self.dataset.labels.get(index);
+        label.map_or(self.dataset.classes() - 1, |&label| usize::from(label))
     }
 
     /// Where an image stands in the run, for random numbers of its own.
@@ -149,15 +197,27 @@ impl Preparation {
 
     fn prepare(&self, index: usize, out: &mut [f32]) {
         let dataset = &*self.dataset;
+        let place = self.place(index);
+        let made = self.stranger(index);
+        let (image, augmented) = match &made {
+            Some((image, augmented)) => (&image[..], *augmented),
+            None => (dataset.image(index), true),
+        };
         match &self.augmentation {
-            Some(augmentation) => {
-                let place = self.place(index);
+            Some(augmentation) if augmented => {
                 let mut random = Random::new(self.seed, Purpose::Augmentation, place);
-                let (image, shape) = (dataset.image(index), dataset.shape);
-                augmentation.apply(&mut random, image, shape, self.border, out);
+                augmentation.apply(&mut random, image, dataset.shape, self.border, out);
             }
-            None => pixels(dataset.image(index), out),
+            _ => pixels(image, out),
         }
+    }
+
+    /// What is made for a place behind the images, and whether it is augmented.
+    fn stranger(&self, index: usize) -> Option<(Vec<u8>, bool)> {
+        let strangers = self.strangers.as_ref().filter(|_| index >= self.dataset.len())?;
+        let mut random = Random::new(self.seed, Purpose::Strange, self.place(index));
+        let (kind, sample) = strangers.strange.sample(&mut random);
+        Some((sample, kind.has_grain_of_images() || random.unit() < STRANGERS_AUGMENTED))
     }
 }
 

@@ -62,12 +62,13 @@ pub fn ints(values: &[usize]) -> Attribute {
 }
 
 /// The ONNX file of `network` with `parameters`, the flat vector in the network's order. With a
-/// `plan` its record says which exponents the network was trained for.
+/// `plan` its record says which exponents and bits the network was trained for.
 pub fn float_onnx(network: &Network, parameters: &[f32], plan: Option<&Plan>) -> Vec<u8> {
     let mut model = ModelBuilder::new(&network.name);
     if let Some(plan) = plan {
         let mut record = ModelRecord::new(&network.name);
         record.exponents.clone_from(plan.exponents());
+        record.bits.clone_from(plan.bits());
         model.metadata(record::ENTRY, &record.to_line());
     }
     let [channels, height, width] = network.input;

@@ -12,3 +12,4 @@ pub mod schedule;
 pub mod step;
 pub mod toml_error;
 pub mod training;
+pub mod unknown;

@@ -6,19 +6,22 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use converter::quantize::check_bits;
 use serde::{Deserialize, Serialize};
 
 use crate::learn::optimizer::OptimizerChoice;
 use crate::learn::schedule::Schedule;
+use crate::learn::unknown::UnknownWish;
 use inkling_data::Augmentation;
 
 /// The built-in recipes, the default first.
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("default", include_str!("../../recipes/default.toml")),
     ("article", include_str!("../../recipes/article.toml")),
     ("best", include_str!("../../recipes/best.toml")),
     ("fashion", include_str!("../../recipes/fashion.toml")),
     ("finetune", include_str!("../../recipes/finetune.toml")),
+    ("unknown", include_str!("../../recipes/unknown.toml")),
 ];
 
 /// How to train.
@@ -62,6 +65,9 @@ pub struct Recipe {
     /// Epochs with integers, after the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization: Option<Quantization>,
+    /// An answer for what is none of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<UnknownWish>,
 }
 
 /// Quantization-aware training: more epochs in which the network computes with the integers that
@@ -72,6 +78,10 @@ pub struct Quantization {
     pub epochs: usize,
     /// The highest learning rate; it falls to zero along half a cosine.
     pub rate: f64,
+    /// Of the weights of all layers but the first and the last one: 8, or 4. By default as the network
+    /// says, and a layer for which its description has bits keeps these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits: Option<u8>,
 }
 
 /// The smallest batch that small data lead to: fewer images make steps of chance.
@@ -215,6 +225,12 @@ impl Recipe {
         if let Some(quantization) = &self.quantization {
             within("quantization.epochs", quantization.epochs as f64, 1.0, 10_000.0)?;
             within("quantization.rate", quantization.rate, 0.0, 100.0)?;
+            if let Some(bits) = quantization.bits {
+                check_bits(bits).map_err(|what| format!("quantization.bits: {what}"))?;
+            }
+        }
+        if let Some(unknown) = &self.unknown {
+            unknown.check()?;
         }
         self.schedule.check()?;
         self.optimizer.check()?;
@@ -251,10 +267,14 @@ impl fmt::Display for Recipe {
             Some(augmentation) => write!(f, ", {augmentation}")?,
             None => write!(f, ", no augmentation")?,
         }
-        match &self.quantization {
-            Some(Quantization { epochs, rate }) => {
-                write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")
+        if let Some(Quantization { epochs, rate, bits }) = &self.quantization {
+            write!(f, ", then {epochs} epochs with integers, rate {rate} cosine")?;
+            if let Some(bits) = bits {
+                write!(f, ", weights of {bits} bits")?;
             }
+        }
+        match &self.unknown {
+            Some(unknown) => write!(f, ", {unknown}"),
             None => Ok(()),
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use converter::Conversion;
 use converter::prove::Proof;
+use converter::record::Rule;
+use inkling_data::strange::Kind;
 use inkling_support::console::one_line;
 use inkling_support::markdown;
 
@@ -35,6 +37,18 @@ pub struct Summary<'s> {
     pub advice: &'s [String],
     pub recipe: &'s Recipe,
     pub backend: &'s str,
+    /// What the rule for "none of these" does with test images, if there is one.
+    pub refused: Option<Refused<'s>>,
+}
+
+/// What a rule for "none of these" came to.
+pub struct Refused<'s> {
+    pub rule: Rule,
+    /// Test images that are refused, and those that are answered right.
+    pub refused: usize,
+    pub right: usize,
+    /// The share of samples of something else, made of validation images, that is refused.
+    pub kinds: &'s [(Kind, f64)],
 }
 
 fn percent(part: usize, whole: usize) -> f64 {
@@ -70,6 +84,11 @@ impl Summary<'_> {
             row("epoch kept", kept);
         }
         row("over-fitting gap", format!("{:+.2} points, training to validation", 100.0 * self.gap));
+        if let Some(refused) = &self.refused {
+            row("none of these", refused.rule.words().to_string());
+            row("  test images", self.refused_of_test(refused));
+            row("  something else", kinds(refused.kinds) + " refused");
+        }
         let logits = self.proof.integers.logits;
         row("exactness", format!("all {logits} int8 logits equal tract's on int8.onnx"));
         row("weights and biases", format!("{} bytes", report.weight_bytes));
@@ -94,6 +113,17 @@ impl Summary<'_> {
             let _ = writeln!(text, "note:    {advice}");
         }
         text
+    }
+
+    /// What the rule for "none of these" does with test images, in words.
+    fn refused_of_test(&self, refused: &Refused) -> String {
+        let total = self.int8.total();
+        let answered = total - refused.refused;
+        format!(
+            "{:.2} % refused; of the {answered} others {:.2} % are right",
+            percent(refused.refused, total),
+            percent(refused.right, answered.max(1))
+        )
     }
 
     /// Which epoch the parameters are of, where it is not the last.
@@ -134,15 +164,30 @@ impl Summary<'_> {
     }
 }
 
+/// The share of each kind that is refused.
+fn kinds(kinds: &[(Kind, f64)]) -> String {
+    let each = kinds.iter().map(|(kind, share)| format!("{kind} {:.1} %", 100.0 * share));
+    each.collect::<Vec<_>>().join(", ")
+}
+
 /// The top of the model card.
 pub fn about(summary: &Summary) -> String {
     let Summary { recipe, backend, .. } = summary;
+    let refused = summary.refused.as_ref().map_or_else(String::new, |refused| {
+        format!(
+            "- None of these: of the test images {}; of samples made of validation images that are \
+             none of the classes are refused: {}\n",
+            summary.refused_of_test(refused),
+            kinds(refused.kinds)
+        )
+    });
     format!(
         "Trained by {} with {backend}.\n\n\
          - Recipe: {recipe}\n\
          - Validation accuracy after epoch {}: {:.2} % of {} images; training images are answered \
          {:+.2} points better\n\
          - Test accuracy: {:.2} % in float, {:.2} % in int8, of {} images\n\
+         {refused}\
          - All {} int8 logits on the test set equal tract's on `int8.onnx`, with no tolerance\n\n\
          ## int8 on the test set, by class\n\n{}",
         markdown::code(&summary.conversion.record.command),

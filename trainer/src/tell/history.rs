@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ask::metrics::Refusal;
 use crate::learn::training::EpochRecord;
 use crate::tell::report::{self, Axis, Chart, Page, percent};
 
@@ -19,6 +20,10 @@ pub struct History {
     /// The epoch whose parameters were taken, counted from 1.
     pub epoch: usize,
     pub epochs: Vec<EpochRecord>,
+    /// How well the rule for "none of these" tells validation images from something else, with its
+    /// threshold.
+    #[serde(skip)]
+    pub refusal: Option<(Refusal, i32)>,
 }
 
 impl History {
@@ -102,6 +107,15 @@ impl History {
              and shifts, and its multiply-accumulates; the bar is its part of the work.",
         );
         page.wide(graph);
+        if let Some((refusal, threshold)) = &self.refusal {
+            page.heading("None of these");
+            report::refusal(
+                &mut page,
+                "validation images",
+                &[("something else".into(), refusal)],
+                *threshold,
+            );
+        }
         page.heading("Every epoch");
         let rows: Vec<Vec<String>> = self
             .epochs

@@ -6,6 +6,7 @@ use super::types::array_type;
 use crate::arena::ArenaPlan;
 use crate::emit::Origin;
 use crate::quantized::{QuantizedNetwork, Scale};
+use firmware_core::Unknown;
 
 pub(super) fn info(
     code: &mut String,
@@ -97,6 +98,23 @@ pub(super) fn info(
         },
         output.element.rust_name(),
         network.classes(),
+    );
+}
+
+/// The rule for "none of these" and the function that applies it.
+pub(super) fn unknown(code: &mut String, unknown: &Unknown) {
+    let Unknown { score, class, threshold } = unknown;
+    let _ = writeln!(
+        code,
+        "/// How an image is told that is none of the classes.\n\
+         #[allow(dead_code)]\n\
+         pub const UNKNOWN: Unknown =\n    \
+         Unknown {{ score: Score::{score:?}, class: {class:?}, threshold: {threshold} }};\n\n\
+         /// The class of an image by its logits, a place in [`LABELS`]; nothing where it is none of them.\n\
+         #[allow(dead_code)]\n\
+         pub fn classify(logits: &Logits) -> Option<usize> {{\n    \
+         UNKNOWN.classify(logits)\n\
+         }}\n",
     );
 }
 

@@ -29,8 +29,11 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
         let _ = writeln!(code, "// {line}");
     });
     code.push('\n');
-    imports(&mut code, network, arena);
+    imports(&mut code, network, arena, origin);
     info::info(&mut code, network, arena, origin);
+    if let Some(unknown) = &origin.unknown {
+        info::unknown(&mut code, unknown);
+    }
     for layer in &network.layers {
         static_layer(&mut code, network, layer);
     }
@@ -51,9 +54,12 @@ pub(super) fn with_places(network: &QuantizedNetwork, arena: &ArenaPlan) -> Quan
 }
 
 /// Names every type that the layers are made of.
-fn imports(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan) {
+fn imports(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) {
     let mut names: BTreeSet<String> =
         ["Arena", "LayerInfo", "LayerKind", "ModelInfo", "Observer"].map(String::from).into();
+    if origin.unknown.is_some() {
+        names.extend(["Score", "Unknown"].map(String::from));
+    }
     if arena.stream.is_some() {
         names.extend(["InputRows", "Rows"].map(String::from));
     }

@@ -42,17 +42,30 @@ impl Types<'_> {
         }
     }
 
-    /// A layer's type from its beginning, with its requantization where that is not the default.
+    /// How the weights are stored, where that is not the default.
+    fn storage(&self) -> Option<String> {
+        let parameters = self.layer.parameters().filter(|parameters| parameters.bits == 4)?;
+        let bytes = parameters.weight_bytes(self.layer.op.as_dyn().filters());
+        Some(format!("FourBits<{bytes}>"))
+    }
+
+    /// A layer's type from its beginning, with what is not the default: its requantization and how its
+    /// weights are stored.
     pub fn with_requantization(&self, head: &str) -> String {
-        match &self.requantization()[..] {
-            "Shift" => format!("{head}>"),
-            requantize => format!("{head}, {requantize}>"),
+        match (&self.requantization()[..], self.storage()) {
+            ("Shift", None) => format!("{head}>"),
+            (requantize, None) => format!("{head}, {requantize}>"),
+            (requantize, Some(storage)) => format!("{head}, {requantize}, {storage}>"),
         }
     }
 
     /// A layer's type from its beginning, with what is not the default: its geometry, unless that
-    /// is `plain`, and its requantization.
+    /// is `plain`, its requantization, and how its weights are stored.
     pub fn with_geometry(&self, head: &str, geometry: &str, plain: bool) -> String {
+        if let Some(storage) = self.storage() {
+            let geometry = if plain { "Unit" } else { geometry };
+            return format!("{head}, {geometry}, {}, {storage}>", self.requantization());
+        }
         match (plain, &self.requantization()[..]) {
             (true, "Shift") => format!("{head}>"),
             (_, "Shift") => format!("{head}, {geometry}>"),
@@ -92,23 +105,27 @@ impl Types<'_> {
         arguments.push_str(",\n    ");
         nested(&mut arguments, &parameters.bias, &[parameters.channels()]);
         arguments.push_str(",\n");
+        let [new, logits_only] = match parameters.bits {
+            4 => ["four_bits", "four_bit_logits_only"],
+            _ => ["new", "logits_only"],
+        };
         match &parameters.requantization {
-            Requantization::None => Static { constructor: "logits_only", arguments },
+            Requantization::None => Static { constructor: logits_only, arguments },
             Requantization::Shifts(shifts) => {
                 let requantize = self.requantize();
                 let all = shifts.iter().map(|bits| format!("{requantize}::new({bits})"));
                 requantizations(&mut arguments, &all.collect::<Vec<_>>());
-                Static { constructor: "new", arguments }
+                Static { constructor: new, arguments }
             }
             Requantization::Rescales(rescales) => {
                 let all: Vec<_> = rescales.iter().map(Rescale::rust).collect();
                 requantizations(&mut arguments, &all);
-                Static { constructor: "new", arguments }
+                Static { constructor: new, arguments }
             }
             Requantization::FloatScales(rescales) => {
                 let all: Vec<_> = rescales.iter().map(FloatRescale::rust).collect();
                 requantizations(&mut arguments, &all);
-                Static { constructor: "new", arguments }
+                Static { constructor: new, arguments }
             }
         }
     }

@@ -5,6 +5,7 @@
 #![no_main]
 
 use counts::cases;
+use firmware_core::layers::EightBits;
 use firmware_core::{PaddedWith, Shift, Strided, Unit};
 use semihosting::{println, process::ExitCode};
 
@@ -23,8 +24,8 @@ fn main() -> ! {
 /// The same shape with unsigned and with signed activations.
 macro_rules! both {
     ($check:ident, $seed:expr; $($shape:tt)*) => {
-        cases::$check::<u8, u8, Shift, $($shape)*>($seed);
-        cases::$check::<i8, i8, Shift, $($shape)*>($seed);
+        cases::$check::<EightBits, u8, u8, Shift, $($shape)*>($seed);
+        cases::$check::<EightBits, i8, i8, Shift, $($shape)*>($seed);
     };
 }
 
@@ -63,6 +64,7 @@ fn known_shapes(seed: u64) {
     both!(depthwise_conv2d, seed + 533; 4, 3, 3, 4, Strided<2, 2, 1, 1, 1, 1>, 30, 11, 15, 6);
     both!(depthwise_conv2d, seed + 534; 7, 3, 3, 7, PaddedWith<Strided<1, 1, 1, 1, 1, 1>, 113>, 6, 6, 6, 6);
     cases::depthwise_conv2d::<
+        EightBits,
         i8,
         i8,
         Shift,

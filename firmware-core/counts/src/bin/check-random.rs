@@ -5,7 +5,7 @@
 #![no_main]
 
 use counts::cases;
-use firmware_core::layers::{Dilated, PaddedWith};
+use firmware_core::layers::{Dilated, EightBits, PaddedWith};
 use firmware_core::{Arena, Clip, Shift, Strided};
 use inkling_app::golden::GOLDEN;
 use inkling_app::model;

@@ -21,6 +21,7 @@ use converter::record::pixels::{PixelInput, UNKNOWN_PIXELS};
 use converter::record::{self, Meaning, ModelRecord, RecordFileError};
 use converter::{evaluate, imported, qdq, reference, tflite};
 use firmware_core::blob::Layout;
+use firmware_core::{Unknown, argmax};
 use inkling_data::read::labels;
 use inkling_data::{Dataset, shape_text};
 use inkling_support::digest::sha256;
@@ -42,11 +43,25 @@ pub struct Model {
     pub width: usize,
     pub channels: usize,
     pub record: ModelRecord,
+    /// How it says "none of these", if it can.
+    pub unknown: Option<Unknown>,
     /// Nothing where the model came as integers.
     float: Option<lower::Network>,
     int8: QuantizedNetwork,
     pixels: PixelInput,
 }
+
+/// What a model answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The class with the largest logit, that for everything else left out.
+    pub class: usize,
+    /// The image is none of the classes.
+    pub refused: bool,
+}
+
+/// What is said instead of a class.
+pub const NONE_OF_THESE: &str = "none of these";
 
 /// The probabilities of all classes for every image of a data set.
 pub type Probabilities = Vec<Vec<f32>>;
@@ -125,10 +140,24 @@ impl Model {
         };
         let pixels = PixelInput::of(&record, &int8)
             .ok_or_else(|| unusable(source_file, UNKNOWN_PIXELS.into()))?;
+        let unknown = converter::unknown(&record, &int8)
+            .map_err(|error| unusable(record::FILE, error.to_string()))?;
         let name =
             folder.file_name().map_or("model".into(), |name| name.to_string_lossy().into_owned());
         let converter::graph::Shape { height, width, channels } = int8.input;
-        Ok(Self { folder, name, names, height, width, channels, record, float, int8, pixels })
+        Ok(Self {
+            folder,
+            name,
+            names,
+            height,
+            width,
+            channels,
+            record,
+            unknown,
+            float,
+            int8,
+            pixels,
+        })
     }
 
     /// Height, width and channels of the images that it takes.
@@ -148,6 +177,17 @@ impl Model {
     /// The probability below which an answer is called unsure.
     pub fn unsure(&self) -> f32 {
         self.record.thresholds.get(record::UNSURE).copied().unwrap_or(UNSURE) as f32
+    }
+
+    /// The answer to an image by its logits.
+    pub fn answer(&self, logits: &[i32]) -> Answer {
+        match &self.unknown {
+            None => Answer { class: argmax(logits), refused: false },
+            Some(unknown) => Answer {
+                class: unknown.best(logits).0.unwrap_or_default(),
+                refused: unknown.classify(logits).is_none(),
+            },
+        }
     }
 
     /// The integers' logits for every image.
@@ -225,6 +265,7 @@ impl Model {
             source_sha256: [0; 32],
             command: String::new(),
             labels: self.names.clone(),
+            unknown: None,
         };
         blob::emit(&self.int8, &arena::plan(&self.int8), &origin, Layout::PORTABLE)
     }

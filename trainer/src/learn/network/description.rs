@@ -21,19 +21,20 @@
 //!
 //! | kind | attributes |
 //! |---|---|
-//! | `conv2d` | `channels`, `kernel`; `stride` (1), `padding` (0), `groups` (1), `bias` (true) |
+//! | `conv2d` | `channels`, `kernel`; `stride` (1), `padding` (0), `groups` (1), `bias` (true), `bits` of its weights in integers: 4 or 8 |
 //! | `max_pool2d`, `average_pool2d` | `kernel`; `stride` (the kernel) |
 //! | `global_average_pool`, `flatten`, `batch_norm`, `relu`, `relu6`, `hard_swish`, `sigmoid` | none |
 //! | `leaky_relu` | `slope` |
 //! | `dropout` | `rate` |
 //! | `add`, `concat` | none; `inputs` names two layers or more |
-//! | `fully_connected` | `outputs` (one per class) |
+//! | `fully_connected` | `outputs` (one per class), `bits` |
 //! | `zero_pad2d` | `before` (0), `after` (0) |
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use converter::quantize::check_bits;
 use inkling_support::names;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
@@ -66,6 +67,9 @@ const KINDS: [&str; 16] = [
     "zero_pad2d",
 ];
 
+/// The kinds whose weights may have few bits.
+const WEIGHTED: [&str; 2] = ["conv2d", "fully_connected"];
+
 /// The longest description and the most layers that are read.
 const LONGEST: usize = 1 << 20;
 const MOST_LAYERS: usize = 1 << 10;
@@ -91,6 +95,8 @@ struct ListedLayer {
     kind: String,
     /// Numbers of values, as in [`Node`].
     inputs: Vec<usize>,
+    /// Of its weights, where somebody chose.
+    bits: Option<u8>,
     attributes: Table,
 }
 
@@ -141,8 +147,11 @@ impl Description {
             let (name, inputs) = (listed.name.clone(), listed.inputs.clone());
             nodes.push(Node { name, layer, inputs });
         }
-        let network = Network::new(&self.name, input, nodes)
+        let mut network = Network::new(&self.name, input, nodes)
             .map_err(|error| wrong(format!("on images of {}: {error}", shown(input))))?;
+        let chosen =
+            self.layers.iter().filter_map(|listed| Some((listed.name.clone(), listed.bits?)));
+        network.bits = chosen.collect();
         if network.classes() != classes {
             let last = self.layers.last().expect("a network has layers");
             return Err(wrong(last.error(&format!(
@@ -208,7 +217,15 @@ fn parse(source: &str, text: &str) -> Result<Description, String> {
             return Err(format!("{place}: the name {name:?} is taken; choose another"));
         }
         let read = table.remove("inputs");
-        let mut listed = ListedLayer { name, kind, inputs: vec![index], attributes: table };
+        let bits = if WEIGHTED.contains(&kind.as_str()) { table.remove("bits") } else { None };
+        let mut listed =
+            ListedLayer { name, kind, inputs: vec![index], bits: None, attributes: table };
+        if let Some(number) = bits {
+            let bits = number.as_integer().and_then(|bits| u8::try_from(bits).ok());
+            let checked = bits.ok_or_else(|| format!("weights have 4 or 8 bits, not {number}"));
+            let checked = checked.and_then(check_bits).map_err(|what| listed.error(&what))?;
+            listed.bits = Some(checked);
+        }
         if let Some(read) = read {
             listed.inputs = inputs(&read, &layers).map_err(|what| listed.error(&what))?;
         }

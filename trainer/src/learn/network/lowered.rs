@@ -6,6 +6,7 @@ use converter::operators::functions::Function;
 use converter::operators::leaky_relu::fixed_point;
 use converter::operators::{self, FloatOp};
 use converter::passes::INPUT_EXPONENT;
+use converter::quantize::USUAL_BITS;
 
 use super::{
     Add, AveragePool2d, BoundedRelu, Concat, Conv2d, Flatten, FullyConnected, HardSwish, Layer,
@@ -63,7 +64,9 @@ pub fn read(name: &str, lowered: &LoweredNetwork) -> Result<Readout, ReadoutErro
         reading.push(name, Box::new(Flatten), vec![last])?;
     }
     let Reading { nodes, parameters, values, factors, weighted, .. } = reading;
-    let network = Network::new(name, [input.channels, input.height, input.width], nodes)?;
+    let mut network = Network::new(name, [input.channels, input.height, input.width], nodes)?;
+    network.bits = lowered.layers.iter().map(|layer| (layer.name.clone(), layer.bits)).collect();
+    network.bits.retain(|_, bits| *bits != USUAL_BITS);
     Ok(Readout { network, parameters, values, factors, weighted })
 }
 

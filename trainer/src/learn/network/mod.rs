@@ -53,6 +53,7 @@ pub use window::Window;
 pub use zero_pad2d::ZeroPad2d;
 
 use converter::limits::{self, ALL_ELEMENTS, ELEMENTS};
+use converter::quantize::LayerBits;
 
 use crate::learn::export::Export;
 use crate::learn::graph::{Graph, Value};
@@ -302,6 +303,8 @@ pub struct Network {
     pub name: String,
     pub input: [usize; 3],
     pub layers: Vec<Placed>,
+    /// Bits of the weights that somebody chose, by the names of layers.
+    pub bits: LayerBits,
 }
 
 impl Network {
@@ -359,7 +362,7 @@ impl Network {
             shapes.push(output);
             (offset, noise_offset) = (offset + count, noise_offset + noise);
         }
-        let network = Self { name: name.to_string(), input, layers };
+        let network = Self { name: name.to_string(), input, layers, bits: LayerBits::new() };
         for (index, placed) in network.layers.iter().enumerate().rev().skip(1) {
             if network.readers(index + 1) == 0 {
                 return Err(NetworkError::Layer {
@@ -464,6 +467,9 @@ impl fmt::Display for Network {
             if !follows(index, placed) {
                 let names: Vec<_> = placed.inputs.iter().map(|&v| self.value_name(v)).collect();
                 write!(f, " of {}", names.join(", "))?;
+            }
+            if let Some(bits) = self.bits.get(&placed.name) {
+                write!(f, " with weights of {bits} bits")?;
             }
         }
         Ok(())

@@ -67,15 +67,14 @@ pub struct Rounded {
 pub struct WeightGrid {
     /// Of the weights, one per output channel.
     pub exponents: Vec<i32>,
+    /// The largest magnitude of an integer: weights are symmetric, as the converter makes them.
+    pub largest: f32,
     /// Of the layer's input: a bias is in units of `2^-(exponent + input exponent)`.
     pub input_exponent: i32,
     /// What the layer's input is multiplied by in the network that is trained; its weights are
     /// divided by it.
     pub factor: f32,
 }
-
-/// Weights are symmetric, as the converter makes them: −128 is not used.
-const LARGEST_WEIGHT: f32 = 127.0;
 
 impl WeightGrid {
     /// Emits weights `[out, …]` and biases `[out]` on their grids.
@@ -89,8 +88,8 @@ impl WeightGrid {
         let scale = column(graph, &|exponent| 2f32.powi(exponent) / self.factor);
         let matrix = graph.mul(&matrix, &scale);
         let rounded = graph.unary("Round", &matrix);
-        let low = graph.constant(&[1, 1], &[-LARGEST_WEIGHT]);
-        let high = graph.constant(&[1, 1], &[LARGEST_WEIGHT]);
+        let low = graph.constant(&[1, 1], &[-self.largest]);
+        let high = graph.constant(&[1, 1], &[self.largest]);
         let raised = graph.max(&rounded, &low);
         let clipped = graph.min(&raised, &high);
         let step = column(graph, &|exponent| 2f32.powi(-exponent));
@@ -125,7 +124,7 @@ impl WeightGrid {
         for (filter, &exponent) in weight.chunks_mut(taps.max(1)).zip(&self.exponents) {
             let scale = 2f32.powi(exponent) / self.factor;
             for w in filter {
-                let integer = (*w * scale).round_ties_even().clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT);
+                let integer = (*w * scale).round_ties_even().clamp(-self.largest, self.largest);
                 *w = integer * 2f32.powi(-exponent) * self.factor;
             }
         }

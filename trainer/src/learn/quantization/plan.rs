@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use converter::operators::IntegerOp;
-use converter::quantize::Exponents;
+use converter::quantize::{Exponents, LayerBits, USUAL_BITS, largest_weight};
 use converter::quantized::{QuantizedNetwork, ValueType};
 
 use super::{Grid, Table, WeightGrid};
@@ -20,6 +20,8 @@ pub struct Plan {
     weights: BTreeMap<usize, WeightGrid>,
     /// The exponents of the results of layers, by the names that the converter gives them.
     exponents: Exponents,
+    /// Of the weights of layers that do not have the usual ones, by the same names.
+    bits: LayerBits,
 }
 
 impl Plan {
@@ -31,6 +33,7 @@ impl Plan {
             tables: BTreeMap::new(),
             weights: BTreeMap::new(),
             exponents: Exponents::new(),
+            bits: LayerBits::new(),
         };
         // A pixel is an integer from 0 to 255 and stands for the 256th part of it.
         let image = quantized.format(0).exponent();
@@ -40,10 +43,14 @@ impl Plan {
         for (index, layer) in quantized.layers.iter().enumerate() {
             let input = layer.input();
             if let (Some(parameters), Some(place)) = (layer.parameters(), readout.weighted[index]) {
+                if parameters.bits != USUAL_BITS {
+                    plan.bits.insert(layer.source_name.clone(), parameters.bits);
+                }
                 plan.weights.insert(
                     place,
                     WeightGrid {
                         exponents: parameters.weight_exponents.clone(),
+                        largest: largest_weight(parameters.bits).into(),
                         input_exponent: quantized.format(input).exponent(),
                         factor: readout.factors[input],
                     },
@@ -91,6 +98,11 @@ impl Plan {
     /// The exponents that the converter must take, so that its integers are those trained for.
     pub fn exponents(&self) -> &Exponents {
         &self.exponents
+    }
+
+    /// The bits of weights that the converter must take, of layers that do not have the usual ones.
+    pub fn bits(&self) -> &LayerBits {
+        &self.bits
     }
 
     /// The flat vector of parameters with all weights and biases on their grids.

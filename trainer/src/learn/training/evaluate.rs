@@ -65,7 +65,7 @@ impl Evaluator {
 }
 
 /// What an exported model answers for every image of `dataset`, by the backend's own reading of the
-/// file: the index of the largest logit, the first of equals.
+/// file: the class with the largest logit, the first of equals. An output behind the classes is none.
 pub fn exported_predictions(
     backend: &Backend,
     float_onnx: &[u8],
@@ -80,7 +80,9 @@ pub fn exported_predictions(
         let images: Vec<f32> = images.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
         let shape = [count, channels, height, width];
         let outputs = session.run(&[("image", &shape, &images)])?;
-        predictions.extend(outputs[0].chunks(outputs[0].len() / count).map(first_largest));
+        let logits = outputs[0].chunks(outputs[0].len() / count);
+        let known = |logits: &[f32]| first_largest(&logits[..logits.len().min(dataset.classes())]);
+        predictions.extend(logits.map(known));
     }
     Ok(predictions)
 }

@@ -1,11 +1,13 @@
 //! The runs that a job consists of: epochs in floating point, then epochs with integers.
 
 use anyhow::{Context, Result};
+use converter::quantize::{Bits, USUAL_BITS};
 use converter::record::ModelRecord;
 use converter::{Conversion, Converter};
 use inkling_data::Dataset;
 use inkling_support::console;
 
+use super::unknown::Outside;
 use super::{CHECKPOINTS, Job, Rates};
 use crate::learn::backend::Backend;
 use crate::learn::batches::Feed;
@@ -47,6 +49,8 @@ pub(super) struct Line<'j> {
     /// How much an image of each class counts; empty for all alike.
     pub class_weights: &'j [f32],
     pub threads: usize,
+    /// What is none of the classes, if an answer for it is asked for.
+    pub outside: Option<&'j Outside>,
 }
 
 /// One of the runs that a job consists of.
@@ -68,7 +72,8 @@ impl Line<'_> {
         let rates = beginning.rates;
         let trained = self.stage(&float, &beginning)?;
         let float_onnx = export::float_onnx(&beginning.network, &trained.parameters, None);
-        let conversion = self.convert(&float_onnx, None)?;
+        let bits = self.job.bits(&beginning.network);
+        let conversion = self.convert(&float_onnx, bits, None)?;
         let Some(recipe) = recipe.with_integers() else {
             return Ok(Finished {
                 float_onnx,
@@ -102,7 +107,8 @@ impl Line<'_> {
         let mut with_integers = self.stage(&integers, &beginning)?;
         let parameters = plan.round(&beginning.network, &with_integers.parameters);
         let float_onnx = export::float_onnx(&beginning.network, &parameters, Some(&plan));
-        let conversion = self.convert(&float_onnx, Some(&plan))?;
+        let bits = Bits::new(USUAL_BITS, plan.bits().clone());
+        let conversion = self.convert(&float_onnx, bits, Some(&plan))?;
         let integers_from = Some(trained.history.len() + 1);
         with_integers.epoch += trained.history.len();
         with_integers.history.splice(0..0, trained.history);
@@ -118,12 +124,13 @@ impl Line<'_> {
     /// Only images that are trained on choose the exponents: what validation says of the integers
     /// is then said of images that nothing has seen.
     /// With a plan the exponents are those that the network was trained for.
-    fn convert(&self, float_onnx: &[u8], plan: Option<&Plan>) -> Result<Conversion> {
+    fn convert(&self, float_onnx: &[u8], bits: Bits, plan: Option<&Plan>) -> Result<Conversion> {
         let calibration = self.sets.images.subset(&self.sets.training);
         let mut converter = Converter::new(&self.job.name, float_onnx).record(self.record.clone());
         if let Some(plan) = plan {
             converter = converter.exponents(plan.exponents().clone());
         }
+        converter = converter.bits(bits);
         Ok(converter.convert(&calibration)?)
     }
 
@@ -140,9 +147,10 @@ impl Line<'_> {
             batch: stage.recipe.batch,
             workers: threads,
             noise: network.noise(),
+            strangers: self.outside.and_then(|outside| outside.strangers.clone()),
         };
         let identity = Identity {
-            network: job.identify(beginning) + stage.kind,
+            network: job.identify(beginning, self.outside) + stage.kind,
             recipe: job.recipe.to_string(),
             seed: job.seed,
             dataset: sets.fingerprint.clone(),

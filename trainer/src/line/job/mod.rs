@@ -4,6 +4,7 @@ mod describe;
 mod line;
 mod pretrained;
 mod rehearsal;
+mod unknown;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use converter::doubts::Answers;
 use converter::prove::Proof;
+use converter::quantize::{Bits, USUAL_BITS};
 use converter::record::{self, SplitRecord};
 use firmware_core::class_of;
 use inkling_support::console;
@@ -21,10 +23,10 @@ use inkling_support::files::write_atomically;
 use crate::ask::metrics::Confusion;
 use crate::learn::backend::{Backend, Choice};
 use crate::learn::batches::class_weights;
-use crate::learn::network::{self, Description};
+use crate::learn::network::{self, Description, Network};
 use crate::learn::recipe::Recipe;
 use crate::learn::training::{Checkpoint, Identity, exported_predictions};
-use crate::line::summary::{Summary, about};
+use crate::line::summary::{Refused, Summary, about};
 use crate::tell::history::History;
 use crate::tell::report;
 use describe::Training;
@@ -32,6 +34,7 @@ use inkling_data::Sets;
 use inkling_data::read::{self, labels};
 use inkling_support::files;
 use line::{Beginning, Finished, Line, sample};
+use unknown::Outside;
 
 pub use pretrained::{Pretrained, Rates};
 
@@ -98,6 +101,8 @@ pub struct Job {
     pub import: read::Options,
     /// Train on at most so many images of each class.
     pub per_class: Option<usize>,
+    /// Pictures of something else, which the recipe's unknown answer is learned from and measured on.
+    pub unknown: Vec<PathBuf>,
     /// Name of the network in what is written.
     pub name: String,
     pub source: Source,
@@ -128,6 +133,7 @@ impl Job {
         if let Some(count) = self.per_class {
             sets.keep_per_class(count);
         }
+        let outside = Outside::new(&self, &mut sets)?;
         if let Source::Usual { name_given, out_given } = self.source {
             let usual = network::usual(&sets.images)?;
             if !name_given {
@@ -170,21 +176,31 @@ impl Job {
             backend: &backend,
             sets: &sets,
             record: &self.record(&sets, &command),
-            class_weights: &class_weights(&facts.per_class, self.recipe.balance),
+            class_weights: &self.class_weights(&facts, outside.as_ref()),
             threads,
+            outside: outside.as_ref(),
         };
         let finished = line.train(beginning)?;
         let training = training.elapsed();
         let Finished { float_onnx, mut conversion, trained, integers_from, before_integers } =
             finished;
 
+        let mut chosen = None;
+        if let Some(outside) = &outside {
+            let (with_rule, rule) = outside.choose(&self, &sets, conversion)?;
+            conversion = with_rule;
+            chosen = Some(rule);
+        }
         let sample = sample(&sets);
         let test = sets.test.open();
         let proof = Proof::of(&conversion, &sample, &test)?;
         let answers = Answers {
             labels: test.labels.iter().map(|&label| usize::from(label)).collect(),
             float: exported_predictions(&backend, &float_onnx, &test)?,
-            int8: proof.integers.ours.iter().map(|logits| class_of(logits)).collect(),
+            // What stands behind the classes is no answer.
+            int8: (proof.integers.ours.iter())
+                .map(|logits| class_of(&logits[..logits.len().min(test.classes())]))
+                .collect(),
         };
         conversion.record.warnings = self.doubts(&conversion, &answers, &facts);
         let classes = test.classes();
@@ -198,6 +214,9 @@ impl Job {
             integers_from,
             epoch: trained.epoch,
             epochs: trained.history.clone(),
+            refusal: chosen
+                .as_ref()
+                .map(|chosen| (chosen.refusal.clone(), chosen.unknown.threshold)),
         };
         let summary = Summary {
             gap: history.gap(),
@@ -213,6 +232,10 @@ impl Job {
             epochs: trained.history.len(),
             recipe: &self.recipe,
             backend: backend.identity(),
+            refused: chosen.as_ref().map(|chosen| {
+                let (refused, right) = chosen.count(&proof.integers.ours, &answers.labels);
+                Refused { rule: chosen.rule, refused, right, kinds: &chosen.kinds }
+            }),
         };
         let beside = [
             (labels::FILE, labels::text(&sets.images.names)),
@@ -249,6 +272,18 @@ impl Job {
         Ok(Sets::load(&self.data, &self.import, self.seed)?)
     }
 
+    /// How much an image of each class counts; samples of none of the classes count like images where
+    /// all count alike.
+    fn class_weights(&self, facts: &Training, outside: Option<&Outside>) -> Vec<f32> {
+        let mut weights = class_weights(&facts.per_class, self.recipe.balance);
+        if outside.is_some_and(|outside| outside.strangers.is_some())
+            && let Some(last) = weights.last_mut()
+        {
+            *last = 1.0;
+        }
+        weights
+    }
+
     /// Says what was chosen while reading the data, and shows what became of pictures.
     fn tell_of_data(&self, sets: &Sets) -> Result<()> {
         let mut text: String =
@@ -280,7 +315,14 @@ impl Job {
                 let parameters = network.initial_parameters(self.seed);
                 Beginning { network, parameters, rates: None }
             }
-            Source::Model(pretrained) => pretrained.beginning(&sets.images, self.seed)?,
+            Source::Model(pretrained) => {
+                let mut beginning = pretrained.beginning(&sets.images, self.seed)?;
+                // What the recipe says counts more than what the model was trained for before.
+                if self.recipe.quantization.as_ref().is_some_and(|asked| asked.bits.is_some()) {
+                    beginning.network.bits.clear();
+                }
+                beginning
+            }
             Source::Usual { .. } => bail!("the network is chosen once the data are read"),
         };
         beginning.network.name.clone_from(&self.name);
@@ -288,7 +330,7 @@ impl Job {
     }
 
     /// What tells this network and its start from others, beside the seed.
-    fn identify(&self, beginning: &Beginning) -> String {
+    fn identify(&self, beginning: &Beginning, outside: Option<&Outside>) -> String {
         let mut text = beginning.network.to_string();
         if let Source::Model(_) = self.source {
             let bytes: Vec<u8> =
@@ -301,7 +343,16 @@ impl Job {
         if let Some(count) = self.per_class {
             text.push_str(&format!(", {count} images per class"));
         }
+        if let Some(pictures) = outside.and_then(|outside| outside.pictures.as_ref()) {
+            text.push_str(&format!(", none of the classes: pictures with sha256 {pictures}"));
+        }
         text
+    }
+
+    /// The bits of weights that `network` is trained for.
+    fn bits(&self, network: &Network) -> Bits {
+        let asked = self.recipe.quantization.as_ref().and_then(|asked| asked.bits);
+        Bits::new(asked.unwrap_or(USUAL_BITS), network.bits.clone())
     }
 
     /// The checkpoint to go on from, if there is one and it is wanted.

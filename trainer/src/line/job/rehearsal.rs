@@ -27,9 +27,9 @@ impl Job {
         let parameters: Vec<f32> =
             network.initial_parameters(self.seed).iter().map(|value| value + 0.0625).collect();
         let float_onnx = export::float_onnx(network, &parameters, None);
-        let lowered = Converter::new(&self.name, &float_onnx)
-            .lower()
-            .with_context(|| named("the converter has no integers for it"))?;
+        let converter = || Converter::new(&self.name, &float_onnx).bits(self.bits(network));
+        let lowered =
+            converter().lower().with_context(|| named("the converter has no integers for it"))?;
         if self.recipe.with_integers().is_some() {
             network::read(&self.name, &lowered)
                 .with_context(|| named("epochs with integers are not possible"))?;
@@ -39,7 +39,7 @@ impl Job {
         exported_predictions(backend, &float_onnx, &images)
             .with_context(|| named("the file that it would be exported to does not run"))?;
         // Integers that these parameters have none for say nothing about those that are learned.
-        let Ok(conversion) = Converter::new(&self.name, &float_onnx).convert(&images) else {
+        let Ok(conversion) = converter().convert(&images) else {
             return Ok(());
         };
         let int8_onnx = conversion.int8_onnx();

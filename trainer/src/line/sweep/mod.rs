@@ -102,6 +102,13 @@ impl Design {
         let base = Recipe::open(&plan.recipe).map_err(|error| format!("recipe: {error}"))?;
         let axes = axes(&plan, &base)?;
         let trials = trials(&plan, &base, &axes)?;
+        if trials.iter().any(|trial| trial.recipe.unknown.is_some()) {
+            return Err(
+                "a sweep ranks answers to the data's own classes and learns no unknown one; leave \
+                        [unknown] out, and add it to the recipe that wins"
+                    .into(),
+            );
+        }
         let rounds = match plan.method {
             Method::Halving => rounds(trials.len(), base.epochs, plan.halving.unwrap_or_default())?,
             Method::Grid | Method::Random => vec![Round { trials: trials.len(), epochs: None }],

@@ -156,6 +156,7 @@ impl SweepRun {
             batch: self.recipe.batch,
             workers: 1,
             noise: network.noise(),
+            strangers: None,
         };
         let path = folder.join(CHECKPOINT);
         let start = Checkpoint::read(&path, &identity).with_context(|| {

@@ -5,6 +5,7 @@ mod curves;
 mod network;
 mod page;
 mod plot;
+mod refusal;
 
 use std::io::Cursor;
 
@@ -16,6 +17,7 @@ pub use curves::{Axis, Chart, bounds, epochs};
 pub use network::network;
 pub use page::{Page, escape};
 pub use plot::{Bar, Point, bars, heat_table, reliability, scatter};
+pub use refusal::refusal;
 
 /// From no ink to full ink.
 const SHADES: &[u8] = b" .:-=+*#%@";

@@ -1,0 +1,118 @@
+//! How weights are stored: a type parameter of the layers that have them, so that a firmware links what
+//! its layers need and nothing is decided while it runs.
+
+#[cfg(not(kernels = "x86_64"))]
+use super::nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
+#[cfg(kernels)]
+use super::weights::WeightSum;
+use super::weights::{ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights};
+#[cfg(kernels)]
+use super::{Cursor, Patch};
+#[cfg(kernels)]
+use crate::Activation;
+use crate::kernels::Filters;
+
+/// How a layer's weights are stored: [`EightBits`] or [`FourBits`].
+pub trait Storage: Sealed {
+    #[doc(hidden)]
+    type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize>: ConvolutionStorage;
+    #[doc(hidden)]
+    type Connected<const OUT: usize, const IN: usize>;
+    #[doc(hidden)]
+    type Depthwise<const OC: usize, const KH: usize, const KW: usize>: DepthwiseStorage;
+}
+
+/// Weights from -127 to 127, a byte each.
+pub enum EightBits {}
+
+/// Weights from -7 to 7, two to a byte; `BYTES` is what they take: for each output channel, or for all
+/// of them of a depthwise convolution, whole groups of eight weights, four bytes
+/// ([`filter_bytes`](crate::layers::filter_bytes)).
+///
+/// On x86-64, where flash is no matter, the compiler unpacks them.
+pub enum FourBits<const BYTES: usize> {}
+
+impl Storage for EightBits {
+    type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
+        ConvolutionWeights<OC, KH, KW, IC>;
+    type Connected<const OUT: usize, const IN: usize> = ConnectedWeights<OUT, IN>;
+    type Depthwise<const OC: usize, const KH: usize, const KW: usize> =
+        DepthwiseWeights<OC, KH, KW>;
+}
+
+#[cfg(not(kernels = "x86_64"))]
+impl<const BYTES: usize> Storage for FourBits<BYTES> {
+    type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
+        PackedConvolution<OC, BYTES>;
+    type Connected<const OUT: usize, const IN: usize> = PackedConnected<BYTES>;
+    type Depthwise<const OC: usize, const KH: usize, const KW: usize> =
+        PackedDepthwise<OC, KH, KW, BYTES>;
+}
+
+#[cfg(kernels = "x86_64")]
+impl<const BYTES: usize> Storage for FourBits<BYTES> {
+    type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
+        ConvolutionWeights<OC, KH, KW, IC>;
+    type Connected<const OUT: usize, const IN: usize> = ConnectedWeights<OUT, IN>;
+    type Depthwise<const OC: usize, const KH: usize, const KW: usize> =
+        DepthwiseWeights<OC, KH, KW>;
+}
+
+/// What nobody else implements.
+pub trait Sealed {}
+impl Sealed for EightBits {}
+impl<const BYTES: usize> Sealed for FourBits<BYTES> {}
+
+/// A convolution's weights in flash.
+pub trait ConvolutionStorage {
+    type Filters<'a>: ConvolutionFilters
+    where
+        Self: 'a;
+
+    fn get(&self) -> Self::Filters<'_>;
+}
+
+/// The same without its sizes, as kernels take it.
+pub trait ConvolutionFilters: Copy {
+    /// Taps that a kernel takes at once: the first tap of every patch is a multiple of it.
+    #[cfg_attr(not(kernels), allow(dead_code))]
+    const GROUP: usize;
+
+    /// For the scalar kernels, on targets that have the weights in their natural order.
+    fn scalar(self) -> impl Filters;
+
+    /// The weights, if each has a byte.
+    #[cfg_attr(not(kernels), allow(dead_code))]
+    fn eight_bits(&self) -> Option<Weights<'_>>;
+
+    /// One element per output channel.
+    #[cfg(kernels)]
+    fn sums(&self) -> &[WeightSum];
+
+    /// Sets the first `taps` taps of a patch from where `cursor` is.
+    #[cfg(kernels)]
+    fn gather<X: Activation>(patch: &mut Patch, cursor: &mut Cursor<X>, taps: usize);
+
+    /// Adds a patch, taps `first` to `first + taps` of `total`, times the weights of every channel to
+    /// `sums`.
+    #[cfg(kernels)]
+    fn accumulate(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]);
+
+    /// The sums of products, from what was added up.
+    #[cfg(kernels)]
+    fn finish(sums: [i32; 4]) -> [i32; 4];
+
+    /// What to add to a channel's sums.
+    #[cfg(kernels)]
+    fn correction<X: Activation>(sum: &WeightSum) -> i32;
+}
+
+/// The weights of a depthwise convolution in flash.
+pub trait DepthwiseStorage {
+    type Unpacked<'a>: AsRef<[i8]>
+    where
+        Self: 'a;
+
+    /// The weights `[kernel row][kernel column][out]`, a byte each.
+    fn unpacked(&self) -> Self::Unpacked<'_>;
+}
