@@ -65,7 +65,7 @@ impl Filters {
         let depthwise = operator.builtin == Builtin::DEPTHWISE_CONV_2D;
         let (outputs, per_group) = match depthwise {
             true if a == 1 && b % channels == 0 => (b, 1),
-            false if channels % b == 0 && a % (channels / b) == 0 => (a, b),
+            false if channels.is_multiple_of(b) && a % (channels / b) == 0 => (a, b),
             _ => {
                 return Err(operator.error(format!(
                     "weights of shape {:?} do not fit {channels} input channels",

@@ -55,7 +55,7 @@ pub fn to_onnx(bytes: &[u8]) -> Result<Vec<u8>, TfliteError> {
     };
     let tensor = &file.tensors[input];
     let name = translation.model.input(INPUT, ElementType::F32, &batched(&tensor.shape));
-    let name = translation.from_memory(tensor, name);
+    let name = translation.as_image(tensor, name);
     translation.known[input] = Some(name);
     for operator in &file.operators {
         translation.operator(operator)?;
@@ -154,7 +154,7 @@ impl<'a> Translation<'a> {
     }
 
     /// A value that lies in the order of its memory, as the other operators expect it.
-    fn from_memory(&mut self, tensor: &Tensor, name: String) -> String {
+    fn as_image(&mut self, tensor: &Tensor, name: String) -> String {
         self.turned(tensor, name, TO_IMAGE)
     }
 

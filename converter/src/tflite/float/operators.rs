@@ -300,7 +300,7 @@ impl Translation<'_> {
         let name = self.name(operator, "_shape");
         let shape = self.model.initializer(&name, &[shape.len()], &shape);
         let name = self.node(operator, "_reshaped", "Reshape", &[&value, &shape], &[]);
-        self.from_memory(output, name)
+        self.as_image(output, name)
     }
 
     fn transpose(&mut self, operator: &Operator) -> Result<(), TfliteError> {
@@ -311,7 +311,7 @@ impl Translation<'_> {
         let perm = [("perm", Attribute::Ints(order))];
         let name = self.node(operator, "", "Transpose", &[&value], &perm);
         let (_, output) = self.output(operator)?;
-        let name = self.from_memory(output, name);
+        let name = self.as_image(output, name);
         self.finish(operator, name, Activation::None)
     }
 
