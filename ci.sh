@@ -149,10 +149,14 @@ miri() {
 }
 
 package() {
+    # In a folder of its own every time: cargo takes a package of the same version that it packed before.
+    local folder
+    folder=$(mktemp -d "$PWD/target/package-XXXXXX")
     # Without tract and the command line, whose packages the other verbs build.
     cargo package --quiet --locked --package firmware-core --package inkling-protocol --package inkling-support \
         --package inkling-data --package inkling-converter --no-default-features --features inkling-data/files \
-        ${INKLING_PACKAGE_DIRTY:+--allow-dirty}
+        --target-dir "$folder" ${INKLING_PACKAGE_DIRTY:+--allow-dirty}
+    rm -r "$folder"
 }
 
 minimum() {

@@ -2,9 +2,9 @@
 
 mod calibration;
 mod inspect;
+mod source;
 mod written;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, bail, ensure};
@@ -23,12 +23,13 @@ use converter::quantize::Bits;
 use converter::quantized::{QuantizedLayer, QuantizedNetwork};
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, Favour, qdq, read, tflite};
+use converter::{Conversion, Converter, Favour, qdq, tflite};
 use inkling_data::Dataset;
 use inkling_data::prepare::{Layout, Polarity};
 use inkling_support::{console, files, names, shell, stage};
 
 use crate::library::{self, LibraryArgs};
+use source::Source;
 use written::{Accuracy, Written};
 
 /// Turns a float ONNX classifier into the integers that firmware-core runs.
@@ -213,21 +214,19 @@ fn verify(args: &VerifyArgs) -> Result<()> {
 fn convert(args: &ConvertArgs) -> Result<()> {
     let name = network_name(args)?;
     let at_file = || args.model.display().to_string();
-    let bytes = fs::read(&args.model).with_context(at_file)?;
-    let float_tflite =
-        tflite::is_tflite(&bytes) && tflite::is_float(&bytes).with_context(at_file)?;
-    if tflite::is_tflite(&bytes) && !float_tflite {
-        let model = || Ok(tflite::convert(&name, &bytes, args.favour())?);
-        return import(args, "int8 .tflite", &tflite::FILES, model);
-    }
-    let onnx = match float_tflite {
-        true => tflite::to_onnx(&bytes).with_context(at_file)?,
-        false => read::load(&args.model).with_context(at_file)?,
+    let source = Source::read(&args.model)?;
+    let kind = source.name();
+    let (onnx, translated) = match source {
+        Source::Tflite(bytes) => {
+            let model = || Ok(tflite::convert(&name, &bytes, args.favour())?);
+            return import(args, kind, &tflite::FILES, model);
+        }
+        Source::Quantized(onnx) => {
+            let model = || Ok(qdq::convert(&name, &onnx, args.favour())?);
+            return import(args, kind, &qdq::FILES, model);
+        }
+        Source::Float { onnx, translated } => (onnx, translated),
     };
-    if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
-        let model = || Ok(qdq::convert(&name, &onnx, args.favour())?);
-        return import(args, "quantized ONNX", &qdq::FILES, model);
-    }
     let Some(folder) = &args.calibration else {
         bail!(
             "{}: a float model needs --calibration DATA, samples that look like what the device will \
@@ -273,7 +272,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let prove = if args.unchecked { Proof::of_unchecked } else { Proof::of };
     stage::show(format_args!("proving the reading and the logits of {} samples", test.len()));
     let proof = prove(&conversion, &calibration, &test).with_context(at_file)?;
-    let answers = Answers::new(&conversion.float, &proof.integers.ours, &test);
+    let answers = Answers::new(&conversion, &proof.integers.ours, &test);
     let mut warnings: Vec<String> = misfit.into_iter().collect();
     warnings.extend(answers.doubts(&conversion.record.labels, test_name));
     warnings.extend(doubts::of_layers(&conversion.network, &conversion.report));
@@ -294,7 +293,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
             test.len()
         ),
     };
-    if float_tflite {
+    if translated {
         conversion.notes.push(
             "float.onnx is the ONNX form of the .tflite file; the reading was checked on that form"
                 .into(),
@@ -328,11 +327,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         }),
         notes: &conversion.notes,
         warnings: &conversion.record.warnings,
-        model: Inspection::new_for(
-            if float_tflite { "float .tflite" } else { "float ONNX" },
-            &conversion.network,
-            args.favour(),
-        ),
+        model: Inspection::new_for(kind, &conversion.network, args.favour()),
     };
     written.tell(args.json, || format!("{about}\n{}", conversion.report_markdown()));
     Ok(())

@@ -1,13 +1,13 @@
 //! What makes a model doubtful, in sentences for a person: they are printed, and go into the card
 //! and the record of the model.
 
-use firmware_core::class_of;
+use firmware_core::{Unknown, class_of};
 use inkling_data::Dataset;
 use inkling_support::parallel;
 
+use crate::conversion::Conversion;
 use crate::emit::report::Report;
 use crate::evaluate;
-use crate::lower::Network;
 use crate::quantized::QuantizedNetwork;
 
 /// The integers may be wrong on so many more of 100 images than the float network before it is
@@ -20,6 +20,11 @@ pub const LARGEST_LAYER_ERROR: f64 = 0.25;
 /// Fewer images than this say little: the 95 % interval of 90 % of 100 images is from 82 to 94 %.
 pub const FEW_IMAGES: usize = 100;
 
+/// The class of the data that logits are nearest to: an output that stands for something else is none.
+pub fn nearest_class(logits: &[i32], unknown: Option<&Unknown>) -> usize {
+    unknown.and_then(|unknown| unknown.best(logits).0).unwrap_or_else(|| class_of(logits))
+}
+
 /// What float network and integers answer on the same images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answers {
@@ -30,13 +35,20 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// The answers of `float`, and those of the integers by their logits.
-    pub fn new(float: &Network, int8_logits: &[Vec<i32>], images: &Dataset) -> Self {
-        let answer = |index| evaluate::class_of(&evaluate::logits(float, images.image(index)));
+    /// The answers of the float layers of `conversion`, and those of its integers by their logits.
+    pub fn new(conversion: &Conversion, int8_logits: &[Vec<i32>], images: &Dataset) -> Self {
+        let unknown = conversion.origin.unknown.as_ref();
+        let answer = |index| {
+            let mut logits = evaluate::logits(&conversion.float, images.image(index));
+            if let Some(class) = unknown.and_then(|unknown| unknown.class) {
+                logits[class] = f32::NEG_INFINITY;
+            }
+            evaluate::class_of(&logits)
+        };
         Self {
             labels: images.labels.iter().map(|&label| usize::from(label)).collect(),
             float: parallel::map(images.len(), answer),
-            int8: int8_logits.iter().map(|logits| class_of(logits)).collect(),
+            int8: int8_logits.iter().map(|logits| nearest_class(logits, unknown)).collect(),
         }
     }
 

@@ -24,6 +24,7 @@ pub mod tflite;
 
 pub mod arena;
 pub mod build;
+mod conversion;
 mod convert;
 pub mod doubts;
 pub mod emit;
@@ -50,6 +51,5 @@ pub mod stream;
 pub mod verify;
 
 pub use arena::Favour;
-pub use convert::{
-    CALIBRATION_IMAGES, Conversion, ConvertError, Converter, RestoreError, restore, unknown,
-};
+pub use conversion::Conversion;
+pub use convert::{CALIBRATION_IMAGES, ConvertError, Converter, RestoreError, restore, unknown};

@@ -379,9 +379,9 @@ fn the_page_of_play_answers_alike() {
         let name = serde_json::to_value(rule).expect("a name");
         let threshold = unknown.threshold;
         let as_json = serde_json::json!({ "rule": name, "class": class, "threshold": threshold });
-        let _ = write!(
+        let _ = writeln!(
             code,
-            "{{ const {{ best, refused }} = classify({logits:?}, {as_json}); console.log(refused ? -1 : best); }}\n"
+            "{{ const {{ best, refused }} = classify({logits:?}, {as_json}); console.log(refused ? -1 : best); }}"
         );
         let answer = unknown.classify(&logits).map_or(-1, |class| class as i64);
         let _ = writeln!(expected, "{answer}");

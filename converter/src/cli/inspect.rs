@@ -1,19 +1,19 @@
 //! `converter inspect`: what a file holds and where it has room.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use converter::inspect::{BOARDS, Inspection};
-use converter::{Converter, qdq, read, tflite};
+use converter::{Converter, qdq, tflite};
 use inkling_support::console;
+
+use super::source::Source;
 
 /// Lists the layers of a model, what they cost, and the boards it fits on; converts nothing.
 #[derive(Args)]
 pub struct InspectArgs {
-    /// A model that can be converted: float ONNX, int8 .tflite or quantized
-    /// ONNX
+    /// A model that can be converted: ONNX or .tflite, float or quantized
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Boards to look at, by their folders' names [default: all]
@@ -50,21 +50,13 @@ fn of_file(path: &Path) -> Result<Inspection> {
     if path.is_dir() {
         bail!("{}: a folder; give the model's file in it", path.display());
     }
-    let bytes = fs::read(path).with_context(at_file)?;
-    if tflite::is_tflite(&bytes) && tflite::is_float(&bytes).with_context(at_file)? {
-        let onnx = tflite::to_onnx(&bytes).with_context(at_file)?;
-        let network = Converter::new("model", &onnx).sketch().with_context(at_file)?;
-        return Ok(Inspection::new("float .tflite", &network));
-    }
-    if tflite::is_tflite(&bytes) {
-        let imported = tflite::import(&bytes).with_context(at_file)?;
-        return Ok(Inspection::new("int8 .tflite", &imported.network));
-    }
-    let onnx = read::load(path).with_context(at_file)?;
-    if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
-        let imported = qdq::import(&onnx).with_context(at_file)?;
-        return Ok(Inspection::new("quantized ONNX", &imported.network));
-    }
-    let network = Converter::new("model", &onnx).sketch().with_context(at_file)?;
-    Ok(Inspection::new("float ONNX", &network))
+    let source = Source::read(path)?;
+    let network = match &source {
+        Source::Tflite(bytes) => tflite::import(bytes).with_context(at_file)?.network,
+        Source::Quantized(onnx) => qdq::import(onnx).with_context(at_file)?.network,
+        Source::Float { onnx, .. } => {
+            Converter::new("model", onnx).sketch().with_context(at_file)?
+        }
+    };
+    Ok(Inspection::new(source.name(), &network))
 }

@@ -5,7 +5,7 @@ mod reading;
 
 use tract_onnx::prelude::*;
 
-use crate::convert::Conversion;
+use crate::conversion::Conversion;
 pub use crate::nodes::{READING_TOLERANCE, off_from_nodes};
 use crate::quantized::QuantizedNetwork;
 use crate::reference;

@@ -423,4 +423,37 @@ impl<'a> File<'a> {
         let (inputs, outputs) = (ends(1)?, ends(2)?);
         Ok(Self { tensors, operators, inputs, outputs })
     }
+
+    /// The only input and the only output of the network.
+    pub fn only_ends(&self) -> Result<[usize; 2], TfliteError> {
+        match (&self.inputs[..], &self.outputs[..]) {
+            (&[input], &[output]) => Ok([input, output]),
+            (inputs, outputs) => Err(TfliteError::Graph(format!(
+                "{} inputs and {} outputs; networks with one of each are converted",
+                inputs.len(),
+                outputs.len()
+            ))),
+        }
+    }
+
+    /// The number of the tensor that an operator reads; nothing where it may be left out and is.
+    pub fn input_of(&self, operator: &Operator, number: usize) -> Result<Option<usize>, Damaged> {
+        match operator.inputs.i32s().nth(number) {
+            None | Some(-1) => Ok(None),
+            Some(index) => {
+                let index = usize::try_from(index).ok();
+                index.filter(|&index| index < self.tensors.len()).map(Some).ok_or(Damaged)
+            }
+        }
+    }
+
+    /// The number of the tensor that is an operator's only result.
+    pub fn output_of(&self, operator: &Operator) -> Result<usize, TfliteError> {
+        let mut outputs = operator.outputs.i32s();
+        match (outputs.next().map(usize::try_from), outputs.next()) {
+            (Some(Ok(index)), None) if index < self.tensors.len() => Ok(index),
+            (_, Some(_)) => Err(operator.error("it has several results")),
+            _ => Err(TfliteError::Damaged),
+        }
+    }
 }

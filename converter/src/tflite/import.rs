@@ -85,13 +85,7 @@ fn sample_shape(tensor: &Tensor) -> Result<Shape, TfliteError> {
 
 impl<'a> Import<'a> {
     fn new(file: &'a File<'a>) -> Result<Self, TfliteError> {
-        let (&[input], &[_]) = (&file.inputs[..], &file.outputs[..]) else {
-            return Err(TfliteError::Graph(format!(
-                "{} inputs and {} outputs; networks with one of each are imported",
-                file.inputs.len(),
-                file.outputs.len()
-            )));
-        };
+        let [input, _] = file.only_ends()?;
         let mut known = vec![None; file.tensors.len()];
         let mut tensor = &file.tensors[input];
         let mut at = input;
@@ -100,7 +94,7 @@ impl<'a> Import<'a> {
             && operator.builtin == Builtin::QUANTIZE
             && tensor.element == Element::F32
         {
-            at = output_of(file, operator)?;
+            at = file.output_of(operator)?;
             tensor = &file.tensors[at];
         }
         let format = value_format(tensor)?;
@@ -108,7 +102,7 @@ impl<'a> Import<'a> {
         // A shape that is only given to it: the device may as well take that.
         if let [operator] = consumers(file, at)[..]
             && operator.builtin == Builtin::RESHAPE
-            && let Ok(reshaped) = sample_shape(&file.tensors[output_of(file, operator)?])
+            && let Ok(reshaped) = sample_shape(&file.tensors[file.output_of(operator)?])
             && reshaped.size() == shape.size()
         {
             shape = reshaped;
@@ -130,13 +124,8 @@ impl<'a> Import<'a> {
         operator: &Operator,
         number: usize,
     ) -> Result<Option<&'a Tensor<'a>>, TfliteError> {
-        match operator.inputs.i32s().nth(number) {
-            None | Some(-1) => Ok(None),
-            Some(index) => {
-                let index = usize::try_from(index).map_err(|_| TfliteError::Damaged)?;
-                self.file.tensors.get(index).map(Some).ok_or(TfliteError::Damaged)
-            }
-        }
+        let index = self.file.input_of(operator, number)?;
+        Ok(index.map(|index| &self.file.tensors[index]))
     }
 
     /// A value that an operator reads.
@@ -180,11 +169,11 @@ impl<'a> Import<'a> {
     }
 
     pub fn output(&self, operator: &Operator) -> Result<&'a Tensor<'a>, TfliteError> {
-        Ok(&self.file.tensors[output_of(self.file, operator)?])
+        Ok(&self.file.tensors[self.file.output_of(operator)?])
     }
 
     fn set(&mut self, operator: &Operator, known: Known) -> Result<(), TfliteError> {
-        let output = output_of(self.file, operator)?;
+        let output = self.file.output_of(operator)?;
         if self.known[output].is_some() || output == self.file.inputs[0] {
             return Err(self.file.tensors[output].error("it is computed twice"));
         }
@@ -197,7 +186,7 @@ impl<'a> Import<'a> {
         &self,
         operator: &Operator,
     ) -> Result<Option<&'a Operator<'a>>, TfliteError> {
-        let output = output_of(self.file, operator)?;
+        let output = self.file.output_of(operator)?;
         match consumers(self.file, output)[..] {
             [consumer] if !self.file.outputs.contains(&output) => Ok(Some(consumer)),
             _ => Ok(None),
@@ -258,7 +247,7 @@ impl<'a> Import<'a> {
         let (affine, element) = (tensor.affine()?, format.element);
         let value = Value {
             id: self.layers.len(),
-            tensor: output_of(self.file, operator)?,
+            tensor: self.file.output_of(operator)?,
             shape: expected,
             affine,
             element,
@@ -298,7 +287,7 @@ impl<'a> Import<'a> {
                     matches!(value, Some(Known::Value(Value { id: 0, .. })))
                 };
                 if self.input(operator, 0)?.element == Element::F32
-                    && at_the_input(&self.known[output_of(self.file, operator)?])
+                    && at_the_input(&self.known[self.file.output_of(operator)?])
                 {
                     return Ok(());
                 }
@@ -382,15 +371,6 @@ impl<'a> Import<'a> {
         };
         network.name_layers();
         Ok(Imported { network, softmax, output: value.tensor })
-    }
-}
-
-fn output_of(file: &File, operator: &Operator) -> Result<usize, TfliteError> {
-    let mut outputs = operator.outputs.i32s();
-    match (outputs.next().map(usize::try_from), outputs.next()) {
-        (Some(Ok(index)), None) if index < file.tensors.len() => Ok(index),
-        (_, Some(_)) => Err(operator.error("it has several results")),
-        _ => Err(TfliteError::Damaged),
     }
 }
 

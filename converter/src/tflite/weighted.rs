@@ -44,6 +44,51 @@ pub(super) fn same_padding(
     }
 }
 
+/// The filters of a convolution, plain or depthwise, and how its options apply them.
+pub(super) struct Filters {
+    pub outputs: usize,
+    /// Input channels of each group.
+    pub per_group: usize,
+    pub groups: usize,
+    /// Height and width.
+    pub kernel: [usize; 2],
+    pub dilation: [usize; 2],
+    pub activation: Activation,
+}
+
+impl Filters {
+    /// Of `operator`, whose weights are `filter`, on `channels` input channels.
+    pub fn of(operator: &Operator, filter: &Tensor, channels: usize) -> Result<Self, TfliteError> {
+        let [a, height, width, b] = filter.shape[..] else {
+            return Err(filter.error(format!("weights of shape {:?}", filter.shape)));
+        };
+        let depthwise = operator.builtin == Builtin::DEPTHWISE_CONV_2D;
+        let (outputs, per_group) = match depthwise {
+            true if a == 1 && b % channels == 0 => (b, 1),
+            false if channels.is_multiple_of(b) && a % (channels / b) == 0 => (a, b),
+            _ => {
+                return Err(operator.error(format!(
+                    "weights of shape {:?} do not fit {channels} input channels",
+                    filter.shape
+                )));
+            }
+        };
+        // The options' fields: padding, strides, then the depthwise's multiplier or the activation.
+        let [activation, dilation_w, dilation_h] = if depthwise { [4, 5, 6] } else { [3, 4, 5] };
+        Ok(Self {
+            outputs,
+            per_group,
+            groups: channels / per_group,
+            kernel: [height, width],
+            dilation: [
+                operator.count(dilation_h, 1, "dilation")?,
+                operator.count(dilation_w, 1, "dilation")?,
+            ],
+            activation: operator.activation(activation)?,
+        })
+    }
+}
+
 impl Import<'_> {
     /// The window of an operator with padding and strides in its first three options, and the height
     /// and width of what it computes.
@@ -69,32 +114,13 @@ impl Import<'_> {
         let value = self.value(operator, 0)?;
         let id = self.spatial(operator, value)?;
         let filter = self.input(operator, 1)?;
-        let [a, kernel_height, kernel_width, b] = filter.shape[..] else {
-            return Err(filter.error(format!("weights of shape {:?}", filter.shape)));
-        };
-        let channels = value.shape.channels;
-        let (outputs, per_group) = match depthwise {
-            true if a == 1 && b % channels == 0 => (b, 1),
-            false if channels % b == 0 && a % (channels / b) == 0 => (a, b),
-            _ => {
-                return Err(operator.error(format!(
-                    "weights of shape {:?} do not fit {channels} input channels",
-                    filter.shape
-                )));
-            }
-        };
-        // The options' fields: padding, strides, then the depthwise's multiplier or the activation.
-        let [activation, dilation_w, dilation_h] = if depthwise { [4, 5, 6] } else { [3, 4, 5] };
-        let dilation = [
-            operator.count(dilation_h, 1, "dilation")?,
-            operator.count(dilation_w, 1, "dilation")?,
-        ];
-        let kernel = [kernel_height, kernel_width];
+        let Filters { outputs, groups, kernel, dilation, activation, .. } =
+            Filters::of(operator, filter, value.shape.channels)?;
         let (window, [height, width]) = self.window(operator, value, kernel, dilation)?;
         let mut weights = filter.i8s()?;
         if depthwise {
             // By channel, as all weights here; the kernel gets them by tap again.
-            let taps = kernel_height * kernel_width;
+            let taps = kernel[0] * kernel[1];
             weights = (0..outputs)
                 .flat_map(|channel| (0..taps).map(move |tap| (channel, tap)))
                 .map(|(channel, tap)| weights[tap * outputs + channel])
@@ -102,19 +128,13 @@ impl Import<'_> {
         }
         let scales = filter.channel_scales(outputs, if depthwise { 3 } else { 0 })?;
         let factors = factors(operator, value.affine, &scales, self.affine_of(operator)?)?;
-        let parameters = self.parameters(
-            operator,
-            value.affine,
-            weights,
-            outputs,
-            &factors,
-            operator.activation(activation)?,
-        )?;
+        let parameters =
+            self.parameters(operator, value.affine, weights, outputs, &factors, activation)?;
         let shape = Shape::new(height, width, outputs);
         let op = QuantizedConv2d {
             parameters,
             window,
-            groups: channels / per_group,
+            groups,
             convolved: shape,
             pool: None,
             padding_value: value.affine.zero,

@@ -1,10 +1,11 @@
-//! What the two programs share: the layers against the scalar kernels, pseudo-random tensors, and what
+//! What the programs share: the layers against the scalar kernels, pseudo-random tensors, and what
 //! happens on a panic.
 
 #![no_std]
 
 pub mod cases;
 pub mod source;
+pub mod stored;
 
 use core::panic::PanicInfo;
 

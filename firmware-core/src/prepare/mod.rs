@@ -26,6 +26,7 @@
 //! caller's scratch, whose size [`scratch_words`] says; every pass goes through the frame row by row.
 
 mod cells;
+mod centred;
 mod digit;
 mod frame;
 mod ground;

@@ -1,6 +1,6 @@
 //! What a finger or a pen wrote on a touch screen, as an image in the form of MNIST's digits.
 
-use super::digit::centred;
+use super::centred::centred;
 use super::{Error, Preparation, Scratch};
 
 /// A place of the pen, in any unit, at most 16,383 apart in either direction.

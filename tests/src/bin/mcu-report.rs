@@ -18,7 +18,7 @@ usage: tools/mcu-report [boards] [NETWORK...]
        tools/mcu-report frames
 
   boards    models/simple on every board that QEMU emulates, 100 test images
-  NETWORK   simple, digits-2k, digits-5k, mnist5, ic, kws, vww or ad on every core that QEMU emulates,
+  NETWORK   simple, digits-2k, -5k, -10k, -16k, mnist5, ic, kws, vww or ad on every core that QEMU emulates,
             20 inputs
   (nothing) all of them
   frames    2,000 frames of a camera prepared as digits: what models/simple makes of them, and what it
@@ -28,7 +28,7 @@ usage: tools/mcu-report [boards] [NETWORK...]
 Every logit is compared with the host's on the way. Needs what tools/mcu-toolchain sets up.";
 
 /// Folders of `models`.
-const MODELS: [&str; 3] = ["simple", "digits-2k", "digits-5k"];
+const MODELS: [&str; 5] = ["simple", "digits-2k", "digits-5k", "digits-10k", "digits-16k"];
 
 fn main() -> ExitCode {
     let names: Vec<&str> =

@@ -46,13 +46,7 @@ pub fn is_float(bytes: &[u8]) -> Result<bool, TfliteError> {
 /// What is damaged or has no counterpart here, with the tensor or the operator.
 pub fn to_onnx(bytes: &[u8]) -> Result<Vec<u8>, TfliteError> {
     let file = File::read(bytes)?;
-    let (&[input], &[output]) = (&file.inputs[..], &file.outputs[..]) else {
-        return Err(TfliteError::Graph(format!(
-            "{} inputs and {} outputs; networks with one of each are converted",
-            file.inputs.len(),
-            file.outputs.len()
-        )));
-    };
+    let [input, output] = file.only_ends()?;
     let mut translation = Translation {
         file: &file,
         model: ModelBuilder::new("tflite"),
@@ -61,7 +55,7 @@ pub fn to_onnx(bytes: &[u8]) -> Result<Vec<u8>, TfliteError> {
     };
     let tensor = &file.tensors[input];
     let name = translation.model.input(INPUT, ElementType::F32, &batched(&tensor.shape));
-    let name = translation.from_memory(tensor, name);
+    let name = translation.as_image(tensor, name);
     translation.known[input] = Some(name);
     for operator in &file.operators {
         translation.operator(operator)?;
@@ -101,14 +95,8 @@ impl<'a> Translation<'a> {
         operator: &Operator,
         number: usize,
     ) -> Result<Option<(usize, &'a Tensor<'a>)>, TfliteError> {
-        match operator.inputs.i32s().nth(number) {
-            None | Some(-1) => Ok(None),
-            Some(index) => {
-                let index = usize::try_from(index).map_err(|_| TfliteError::Damaged)?;
-                let tensor = self.file.tensors.get(index).ok_or(TfliteError::Damaged)?;
-                Ok(Some((index, tensor)))
-            }
-        }
+        let index = self.file.input_of(operator, number)?;
+        Ok(index.map(|index| (index, &self.file.tensors[index])))
     }
 
     fn expected(
@@ -138,14 +126,8 @@ impl<'a> Translation<'a> {
 
     /// The only result of an operator.
     fn output(&self, operator: &Operator) -> Result<(usize, &'a Tensor<'a>), TfliteError> {
-        let mut outputs = operator.outputs.i32s();
-        match (outputs.next().map(usize::try_from), outputs.next()) {
-            (Some(Ok(index)), None) if index < self.file.tensors.len() => {
-                Ok((index, &self.file.tensors[index]))
-            }
-            (_, Some(_)) => Err(operator.error("it has several results")),
-            _ => Err(TfliteError::Damaged),
-        }
+        let index = self.file.output_of(operator)?;
+        Ok((index, &self.file.tensors[index]))
     }
 
     /// A name for a node of an operator.
@@ -172,7 +154,7 @@ impl<'a> Translation<'a> {
     }
 
     /// A value that lies in the order of its memory, as the other operators expect it.
-    fn from_memory(&mut self, tensor: &Tensor, name: String) -> String {
+    fn as_image(&mut self, tensor: &Tensor, name: String) -> String {
         self.turned(tensor, name, TO_IMAGE)
     }
 

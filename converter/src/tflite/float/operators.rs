@@ -5,7 +5,7 @@ use firmware_core::Window;
 use super::super::TfliteError;
 use super::super::builtin::Builtin;
 use super::super::file::{Activation, Element, Operator, Tensor};
-use super::super::weighted::same_padding;
+use super::super::weighted::{Filters, same_padding};
 use super::weights::channels_first;
 use super::{SUPPORTED, TO_IMAGE, TO_MEMORY, Translation};
 use crate::onnx::Attribute;
@@ -110,31 +110,18 @@ impl Translation<'_> {
         let depthwise = operator.builtin == Builtin::DEPTHWISE_CONV_2D;
         let (value, tensor) = self.value(operator, 0)?;
         let (_, filter) = self.expected(operator, 1)?;
-        let (&[a, height, width, b], Some(&channels)) = (&filter.shape[..], tensor.shape.last())
-        else {
-            return Err(filter.error(format!("weights of shape {:?}", filter.shape)));
+        let &[.., channels] = &tensor.shape[..] else {
+            return Err(operator.error("reads a single number"));
         };
-        let (outputs, per_group) = match depthwise {
-            true if a == 1 && b % channels == 0 => (b, 1),
-            false if channels % b == 0 && a % (channels / b) == 0 => (a, b),
-            _ => {
-                return Err(operator.error(format!(
-                    "weights of shape {:?} do not fit {channels} input channels",
-                    filter.shape
-                )));
-            }
-        };
-        let [activation, dilation_w, dilation_h] = if depthwise { [4, 5, 6] } else { [3, 4, 5] };
-        let dilation = [
-            operator.count(dilation_h, 1, "dilation")?,
-            operator.count(dilation_w, 1, "dilation")?,
-        ];
-        let mut attributes = self.window(operator, tensor, [height, width], dilation)?;
+        let Filters { outputs, per_group, groups, kernel, dilation, activation } =
+            Filters::of(operator, filter, channels)?;
+        let mut attributes = self.window(operator, tensor, kernel, dilation)?;
         attributes.push(("dilations", ints(&dilation)));
-        attributes.push(("group", Attribute::Int((channels / per_group) as i64)));
+        attributes.push(("group", Attribute::Int(groups as i64)));
         let stored = self.floats(operator, 1)?;
         // From [output][height][width][input], or [height][width][output], to [output][input][height]
         // [width].
+        let [height, width] = kernel;
         let taps = height * width;
         let mut weights = Vec::with_capacity(stored.len());
         for output in 0..outputs {
@@ -151,7 +138,7 @@ impl Translation<'_> {
         let inputs: Vec<&str> =
             [&value, &weights].into_iter().chain(&bias).map(|s| &s[..]).collect();
         let name = self.node(operator, "", "Conv", &inputs, &attributes);
-        self.finish(operator, name, operator.activation(activation)?)
+        self.finish(operator, name, activation)
     }
 
     fn fully_connected(&mut self, operator: &Operator) -> Result<(), TfliteError> {
@@ -313,7 +300,7 @@ impl Translation<'_> {
         let name = self.name(operator, "_shape");
         let shape = self.model.initializer(&name, &[shape.len()], &shape);
         let name = self.node(operator, "_reshaped", "Reshape", &[&value, &shape], &[]);
-        self.from_memory(output, name)
+        self.as_image(output, name)
     }
 
     fn transpose(&mut self, operator: &Operator) -> Result<(), TfliteError> {
@@ -324,7 +311,7 @@ impl Translation<'_> {
         let perm = [("perm", Attribute::Ints(order))];
         let name = self.node(operator, "", "Transpose", &[&value], &perm);
         let (_, output) = self.output(operator)?;
-        let name = self.from_memory(output, name);
+        let name = self.as_image(output, name);
         self.finish(operator, name, Activation::None)
     }
 

@@ -6,6 +6,8 @@
 #![no_main]
 
 use counts::cases;
+// Which of them random shapes need depends on their number.
+#[allow(unused_imports)]
 use firmware_core::layers::{Dilated, PaddedWith};
 use firmware_core::{Clip, FourBits, Shift, Strided, Unit};
 use semihosting::{println, process::ExitCode};

@@ -101,6 +101,7 @@ impl Run<'_> {
             checkpoint.state,
         )?;
         let mut evaluator = Evaluator::new(self.backend, self.network, self.plan)?;
+        // Begins to listen for it.
         interrupt::asked();
         for epoch in checkpoint.history.len()..recipe.epochs {
             if self.is_stuck(&checkpoint.history) {

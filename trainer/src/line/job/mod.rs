@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use converter::doubts::Answers;
+use converter::doubts::{Answers, nearest_class};
 use converter::prove::Proof;
 use converter::quantize::{Bits, USUAL_BITS};
 use converter::record::{self, SplitRecord};
-use firmware_core::class_of;
 use inkling_support::console;
 use inkling_support::digest::sha256;
 use inkling_support::files::write_atomically;
@@ -197,9 +196,8 @@ impl Job {
         let answers = Answers {
             labels: test.labels.iter().map(|&label| usize::from(label)).collect(),
             float: exported_predictions(&backend, &float_onnx, &test)?,
-            // What stands behind the classes is no answer.
             int8: (proof.integers.ours.iter())
-                .map(|logits| class_of(&logits[..logits.len().min(test.classes())]))
+                .map(|logits| nearest_class(logits, conversion.origin.unknown.as_ref()))
                 .collect(),
         };
         conversion.record.warnings = self.doubts(&conversion, &answers, &facts);
