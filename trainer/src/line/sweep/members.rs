@@ -190,21 +190,22 @@ mod tests {
             };
             Member::new(2, asked, variable).map(|member| (member.round, member.number))
         };
-        let (slurm, kubernetes) = ("SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX");
+        const SLURM: &str = "SLURM_ARRAY_TASK_ID";
+        const KUBERNETES: &str = "JOB_COMPLETION_INDEX";
         let good = |asked, variables| with(asked, variables).expect("a number");
-        assert_eq!(good(None, &[(slurm, "7")]), (2, 7));
-        assert_eq!(good(None, &[(kubernetes, "0")]), (2, 0));
-        assert_eq!(good(None, &[(kubernetes, "4"), (slurm, "4")]), (2, 4));
-        assert_eq!(good(Some(3), &[(slurm, "7")]), (2, 3));
+        assert_eq!(good(None, &[(SLURM, "7")]), (2, 7));
+        assert_eq!(good(None, &[(KUBERNETES, "0")]), (2, 0));
+        assert_eq!(good(None, &[(KUBERNETES, "4"), (SLURM, "4")]), (2, 4));
+        assert_eq!(good(Some(3), &[(SLURM, "7")]), (2, 3));
         let bad = |variables, part: &str| {
             let error = with(None, variables).expect_err(part).to_string();
             assert!(error.contains(part) && error.lines().count() == 1, "{error}");
         };
         bad(&[], "SLURM_ARRAY_TASK_ID (Slurm) and JOB_COMPLETION_INDEX (Kubernetes) are not set");
-        bad(&[(slurm, "4294967294.5")], "SLURM_ARRAY_TASK_ID is \"4294967294.5\"");
-        bad(&[(slurm, "")], "SLURM_ARRAY_TASK_ID is \"\"");
+        bad(&[(SLURM, "4294967294.5")], "SLURM_ARRAY_TASK_ID is \"4294967294.5\"");
+        bad(&[(SLURM, "")], "SLURM_ARRAY_TASK_ID is \"\"");
         bad(
-            &[(slurm, "1"), (kubernetes, "2")],
+            &[(SLURM, "1"), (KUBERNETES, "2")],
             "SLURM_ARRAY_TASK_ID is 1, but JOB_COMPLETION_INDEX",
         );
     }
