@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Replaces the file at `path`, creating its folder. A reader, or a restart after a crash, finds
 /// the old contents or the new, never a part.
@@ -221,6 +221,18 @@ fn is_unfinished(file: &str, names: &[&str]) -> bool {
     })
 }
 
+/// How a file in `folder` names `path`, both of which must be there: with `..` as far as they share no
+/// folder. `None` where they share none at all, or one of them is not there.
+pub fn relative(path: &Path, folder: &Path) -> Option<PathBuf> {
+    let (path, folder) = (path.canonicalize().ok()?, folder.canonicalize().ok()?);
+    let shared = path.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
+    if shared == 0 {
+        return None;
+    }
+    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+    Some(up.chain(path.components().skip(shared)).collect())
+}
+
 /// Removes a file if it is there.
 pub fn remove(path: &Path) -> Result<(), WriteError> {
     match fs::remove_file(path) {
@@ -246,8 +258,8 @@ pub enum WriteError {
 #[cfg(test)]
 mod tests {
     use super::{
-        WriteError, is_unfinished, prepare_folder, wait_for_folder, write_atomically, write_new,
-        write_set,
+        WriteError, is_unfinished, prepare_folder, relative, wait_for_folder, write_atomically,
+        write_new, write_set,
     };
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -277,6 +289,20 @@ mod tests {
         {
             assert!(!is_unfinished(other, &names), "{other}");
         }
+    }
+
+    #[test]
+    fn a_path_is_told_from_another_folder() {
+        let folder = scratch("relative");
+        for below in ["a/b", "c"] {
+            fs::create_dir_all(folder.join(below)).expect("created");
+        }
+        fs::write(folder.join("c/file"), "text").expect("written");
+        let told = |path: &str, from: &str| relative(&folder.join(path), &folder.join(from));
+        assert_eq!(told("c/file", "a/b"), Some(PathBuf::from("../../c/file")));
+        assert_eq!(told("a/../c/file", "c"), Some(PathBuf::from("file")));
+        assert_eq!(told("c/none", "a"), None);
+        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub struct Identity {
     recipe: String,
     /// The sha256 of all images and labels.
     dataset: String,
+    /// The sha256 of what is learned from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    teachers: Vec<String>,
     network: String,
     backend: String,
 }
@@ -36,6 +39,7 @@ impl Identity {
             ("the sweep file", self.plan == other.plan),
             ("the recipe", self.recipe == other.recipe),
             ("the data set", self.dataset == other.dataset),
+            ("the teachers", self.teachers == other.teachers),
             ("the network", self.network == other.network),
             // Whoever only collects has none.
             ("the backend", other.backend.is_empty() || self.backend == other.backend),
@@ -50,11 +54,18 @@ impl Identity {
 impl Identity {
     /// Of a sweep on a backend; without one of what the folder's runs were done by.
     pub fn new(design: &Design, material: &Material, backend: Option<&Backend>) -> Result<Self> {
+        // Where teachers lie is no part of what a sweep is, but what they are.
+        let mut base = design.base.clone();
+        if let Some(teacher) = &mut base.teacher {
+            teacher.models.clear();
+        }
+        let teachers = material.teachers.values().map(|teacher| teacher.sha256().to_string());
         let plan = Plan { data: Default::default(), ..design.plan.clone() };
         Ok(Self {
             plan: toml::to_string(&plan).context("the sweep as TOML")?,
-            recipe: design.base.to_toml(),
+            recipe: base.to_toml(),
             dataset: material.fingerprint.clone(),
+            teachers: teachers.collect(),
             network: material.network.to_string(),
             backend: backend.map(|backend| backend.identity().to_string()).unwrap_or_default(),
         })

@@ -16,9 +16,10 @@ mod report;
 mod run;
 mod space;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
@@ -26,6 +27,7 @@ use inkling_support::console;
 use inkling_support::files::write_atomically;
 
 use crate::learn::backend::{Backend, Choice};
+use crate::learn::distillation::Teacher;
 use crate::learn::network::Description;
 use crate::learn::recipe::Recipe;
 use inkling_data::Sets;
@@ -164,6 +166,10 @@ impl Sweep {
         let opened = self.open(Design::open(&self.file)?)?;
         let Opened { design, data, out, material } = &opened;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
+        let validation = material.divided(design.plan.seed).1;
+        for teacher in material.teachers.values() {
+            teacher.count_right(&backend, &validation)?;
+        }
         let identity = Identity::new(design, material, Some(&backend))?;
         let (resumed, _folder) = identity.own(out, self.resume)?;
         let parallel = self.parallel.unwrap_or_else(cores);
@@ -204,13 +210,21 @@ impl Sweep {
             .with_context(|| format!("{}: network", self.file.display()))?
             .build(input, sets.images.classes())
             .with_context(|| data.display().to_string())?;
-        let material = Material {
+        let mut material = Material {
             network,
             validation: sets.validation_given.then_some(sets.validation),
             images: sets.images,
             limit: plan.images,
             fingerprint: sets.fingerprint,
+            teachers: BTreeMap::new(),
         };
+        let recipes = design.trials.iter().map(|trial| &trial.recipe);
+        for path in recipes.filter_map(|recipe| recipe.teacher.as_ref()).flat_map(|t| &t.models) {
+            if !material.teachers.contains_key(path) {
+                let teacher = Arc::new(Teacher::open(path, &material.images)?);
+                material.teachers.insert(path.clone(), teacher);
+            }
+        }
         if let Some(wanted) = plan.images.filter(|&count| count > material.training_images()) {
             bail!(
                 "{}: images is {wanted}, but only {} are for training; leave it out for all",
@@ -239,7 +253,7 @@ impl Sweep {
         write_atomically(&out.join(JSON), report.json().context("the sweep as JSON")?.as_bytes())?;
         write_atomically(&out.join(HTML), report.html().as_bytes())?;
         console::print(&format!("\n{}", report.table()));
-        let Some(best) = report.best_toml() else {
+        let Some(best) = report.best_toml(out) else {
             bail!(
                 "{}: every trial diverged; lower the learning rates (see {})",
                 self.file.display(),

@@ -1,6 +1,7 @@
 //! One run: a trial with one seed, in a folder of its own.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
@@ -11,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::progress::Board;
 use crate::learn::backend::Backend;
 use crate::learn::batches::{Feed, class_weights, per_class};
+use crate::learn::distillation::{Teacher, Teachers};
 use crate::learn::network::Network;
 use crate::learn::recipe::Recipe;
-use crate::learn::training::{self, Checkpoint, EpochRecord, Identity, TrainingError};
+use crate::learn::training::{self, Checkpoint, EpochRecord, Identity, Objective, TrainingError};
 use inkling_data::{divide, shuffled};
 use inkling_support::files;
 
@@ -32,9 +34,19 @@ pub struct Material {
     pub limit: Option<usize>,
     /// The sha256 of all images and labels.
     pub fingerprint: String,
+    /// What the trials' recipes learn from, under the paths that they have there.
+    pub teachers: BTreeMap<PathBuf, Arc<Teacher>>,
 }
 
 impl Material {
+    /// The teachers of a recipe.
+    fn teachers(&self, recipe: &Recipe) -> Result<Option<Teachers>> {
+        let Some(wish) = &recipe.teacher else { return Ok(None) };
+        let of = |path| self.teachers.get(path).cloned().context("a teacher was not read");
+        let teachers = wish.models.iter().map(of).collect::<Result<_>>()?;
+        Ok(Some(Teachers::new(wish, teachers)))
+    }
+
     /// Validation images of each run.
     pub fn validation_images(&self) -> usize {
         self.divided(0).1.len()
@@ -46,7 +58,7 @@ impl Material {
     }
 
     /// Which images a run of `seed` trains on, and its validation images.
-    fn divided(&self, seed: u64) -> (Vec<usize>, Dataset) {
+    pub fn divided(&self, seed: u64) -> (Vec<usize>, Dataset) {
         match &self.validation {
             Some(given) => (shuffled(self.images.len(), seed), given.clone()),
             None => {
@@ -120,7 +132,7 @@ impl SweepRun {
             board.skip(self.recipe.epochs);
             return Ok(outcome);
         }
-        write_atomically(&folder.join(RECIPE), self.recipe.to_toml().as_bytes())?;
+        write_atomically(&folder.join(RECIPE), self.recipe.to_file_in(&folder).as_bytes())?;
         let outcome = self.train(place, &folder, board)?;
         let text = serde_json::to_string_pretty(&outcome).context("a result as JSON")? + "\n";
         write_atomically(&folder.join(RESULT), text.as_bytes())?;
@@ -155,8 +167,10 @@ impl SweepRun {
         let (mut training, validation) = material.divided(self.seed);
         training.truncate(limit.unwrap_or(usize::MAX));
         let sample = images.subset(&training[..training.len().min(validation.len())]);
+        let teachers = material.teachers(&self.recipe)?;
         let identity = Identity {
-            network: network.to_string(),
+            network: network.to_string()
+                + &teachers.as_ref().map(Teachers::identity).unwrap_or_default(),
             recipe: self.recipe.to_string(),
             seed: self.seed,
             dataset: format!("{fingerprint}, {} for training", training.len()),
@@ -184,7 +198,7 @@ impl SweepRun {
         let run = training::Run {
             backend,
             network,
-            plan: None,
+            objective: Objective { plan: None, teachers: teachers.as_ref() },
             parameters: network.initial_parameters(self.seed),
             factors: None,
             first_epoch: 0,
