@@ -8,6 +8,7 @@ use converter::pb::tensor_shape_proto::dimension::Value as Size;
 use converter::pb::type_proto::Value as Kind;
 use converter::read::{File, Input, load};
 use converter::record::{Meaning, ModelRecord, SplitRecord};
+use inkling_data::prepare::InputForm;
 use inkling_data::{Dataset, planar_order, shape_text};
 use inkling_support::digest::sha256;
 use inkling_support::order::first_largest;
@@ -41,6 +42,8 @@ pub struct Teacher {
     probabilities: bool,
     /// What it was trained on, where that is known.
     split: Option<SplitRecord>,
+    /// What brought its training's data to images, where that is known.
+    form: Option<InputForm>,
 }
 
 /// What a model is called: its folder, or its file.
@@ -112,6 +115,7 @@ impl Teacher {
             probabilities: meaning == Some(Meaning::Probabilities)
                 || ends_in_softmax(&graph, &output.name),
             input: input.name,
+            form: record.as_ref().and_then(|record| record.preparation().form),
             split: record.and_then(|record| record.split),
             onnx,
         })
@@ -129,6 +133,11 @@ impl Teacher {
 
     pub fn onnx(&self) -> &[u8] {
         &self.onnx
+    }
+
+    /// What brought its training's data to images, where that is known.
+    pub fn form(&self) -> Option<&InputForm> {
+        self.form.as_ref()
     }
 
     /// What it was trained on, where that is known.

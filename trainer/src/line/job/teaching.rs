@@ -39,6 +39,13 @@ impl Job {
                 teacher.sha256(),
                 sets.validation.len()
             );
+            if teacher.form().is_some_and(|form| *form != sets.form) {
+                let _ = writeln!(
+                    told,
+                    "note:     {} learned from images that were prepared otherwise than these",
+                    teacher.name()
+                );
+            }
             if divided_otherwise(teacher, sets) {
                 let _ = writeln!(
                     told,
