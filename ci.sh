@@ -26,6 +26,8 @@ usage: ./ci.sh [VERB…]
               built from its own files alone
   fuzz        an hour of fuzzing for each kind of input (INKLING_FUZZ_SECONDS), from a seed that is
               said and may be given (INKLING_FUZZ_SEED); `test` runs a few thousand mutants
+  slurm       a sweep by docs/cluster/slurm.sh on a real Slurm of one node, beside the same sweep by one command
+              (needs root and Debian's slurmctld, slurmd, slurm-client and munge)
   site        README, guide, docs and the play page as one site in target/site/html, by mdbook (which it
               compiles once where there is none), every link followed
   mcu-report  flash, RAM and instructions of every network on every core, as the README shows them
@@ -33,7 +35,7 @@ usage: ./ci.sh [VERB…]
 
 What lacks a tool says SKIPPED and passes, and is listed at the end; after `setup` nothing should be.
 With INKLING_REQUIRE_ORT, INKLING_REQUIRE_ONNX, INKLING_REQUIRE_TFLITE_MICRO, INKLING_REQUIRE_MCU or
-INKLING_REQUIRE_SYSTEMS (the verbs from minimum to windows) set to 1 a missing tool fails; with
+INKLING_REQUIRE_SYSTEMS (the verbs from minimum to windows, and slurm) set to 1 a missing tool fails; with
 INKLING_REQUIRE_SHARED, a missing file of ../shared.
 TEXT
 }
@@ -210,6 +212,18 @@ fuzz() {
     cargo test --quiet --package tests --test fuzz -- --nocapture
 }
 
+slurm() {
+    local tool
+    for tool in munged slurmctld slurmd sbatch; do
+        command -v $tool >/dev/null || {
+            skip "a sweep on Slurm" "there is no $tool (apt-get install slurmctld slurmd slurm-client munge)"
+            return
+        }
+    done
+    [ "$(id -u)" = 0 ] || { skip "a sweep on Slurm" "its daemons run as root alone"; return; }
+    tools/slurm-sweep
+}
+
 site() {
     local mdbook wasm=wasm32-unknown-unknown
     mdbook=$(command -v mdbook || echo target/mdbook/bin/mdbook)
@@ -241,7 +255,7 @@ rm -f "$skipped"
 trap list_skipped EXIT
 for verb in "$@"; do
     case $verb in
-        setup | format | lint | lint-firmware | test | imported | benches | miri | package | minimum | aarch64 | wasm | windows | fuzz | site | mcu-report) step "$verb" ;;
+        setup | format | lint | lint-firmware | test | imported | benches | miri | package | minimum | aarch64 | wasm | windows | fuzz | slurm | site | mcu-report) step "$verb" ;;
         all) all ;;
         -h | --help | help) usage ;;
         *) usage >&2; echo "error: no verb '$verb'" >&2; exit 2 ;;

@@ -22,7 +22,7 @@ use trainer::learn::batches::Feed;
 use trainer::learn::network;
 use trainer::learn::optimizer::Sgd;
 use trainer::learn::step::UpdateRule;
-use trainer::learn::training::{Engine, State};
+use trainer::learn::training::{Engine, Objective, State};
 
 /// Epochs of each runtime, taken in turn.
 const ROUNDS: usize = 3;
@@ -163,8 +163,16 @@ fn worker(backend: &str) {
         factors: None,
     };
     let start = State::first(network.initial_parameters(0), &rule);
-    let mut engine = Engine::new(&backend, &network, None, rule, BATCH / THREADS, THREADS, start)
-        .expect("the graphs load");
+    let mut engine = Engine::new(
+        &backend,
+        &network,
+        Objective::default(),
+        rule,
+        BATCH / THREADS,
+        THREADS,
+        start,
+    )
+    .expect("the graphs load");
     let feed = |count: usize| Feed {
         dataset: Arc::clone(&images),
         indices: (0..count).map(|index| index % images.len()).collect(),

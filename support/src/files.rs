@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Replaces the file at `path`, creating its folder. A reader, or a restart after a crash, finds
 /// the old contents or the new, never a part.
@@ -15,6 +15,26 @@ use std::path::{Path, PathBuf};
 /// The error of the file system, with the path in its message.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     Unfinished::write(path, contents)?.finish()
+}
+
+/// Writes the file at `path`, creating its folder, unless one is there; whether it did. Of several
+/// processes that write at once, on whichever machines, one does, and all find its file whole.
+///
+/// Where the file system has no links, the last of those that write at once does.
+///
+/// # Errors
+///
+/// As [`write_atomically`].
+pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<bool> {
+    if path.exists() {
+        return Ok(false);
+    }
+    let unfinished = Unfinished::write(path, contents)?;
+    match fs::hard_link(&unfinished.beside, &unfinished.place) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(_) => unfinished.finish().map(|()| true),
+    }
 }
 
 /// Writes several files of a folder, replacing those that are there. Until all of them are on the
@@ -60,13 +80,9 @@ impl Unfinished {
         };
         fs::create_dir_all(folder).map_err(named(path))?;
         let name = place.file_name().unwrap_or_default().to_string_lossy();
-        let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+        let (beside, mut file) = new_beside(folder, &name).map_err(named(path))?;
         let unfinished = Self { beside, place, path: path.to_path_buf(), done: false };
-        let written = File::create(&unfinished.beside).and_then(|mut file| {
-            file.write_all(contents)?;
-            file.sync_all()
-        });
-        written.map_err(named(path))?;
+        file.write_all(contents).and_then(|()| file.sync_all()).map_err(named(path))?;
         Ok(unfinished)
     }
 
@@ -84,6 +100,21 @@ impl Drop for Unfinished {
         if !self.done {
             // The error that stopped the writing is the one to report.
             let _ = fs::remove_file(&self.beside);
+        }
+    }
+}
+
+/// A new file beside the one called `name`, which no other process has: where a folder is shared,
+/// one on another machine may have the same number, and the next ones are tried.
+fn new_beside(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    let mut number = std::process::id();
+    loop {
+        let beside = folder.join(format!(".{name}.{number}.tmp"));
+        match File::create_new(&beside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                number = number.wrapping_add(1);
+            }
+            file => return Ok((beside, file?)),
         }
     }
 }
@@ -106,7 +137,8 @@ fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
 #[must_use = "the folder is free again when this is dropped"]
 #[derive(Debug)]
 pub struct OwnFolder {
-    _lock: File,
+    /// `None` where the file system knows no locks.
+    _lock: Option<File>,
 }
 
 /// Creates `folder`, makes sure that no other run writes to it and that files can be written into
@@ -116,17 +148,33 @@ pub struct OwnFolder {
 ///
 /// Another run that has the folder; the file system's, with the folder.
 pub fn prepare_folder(folder: &Path, names: &[&str]) -> Result<OwnFolder, WriteError> {
+    prepare(folder, names, &|| Err(WriteError::Taken { path: folder.to_path_buf() }))
+}
+
+/// [`prepare_folder`], but another run that has the folder is waited for, once `taken` has said so.
+///
+/// # Errors
+///
+/// The file system's, with the folder.
+pub fn wait_for_folder(
+    folder: &Path,
+    names: &[&str],
+    taken: impl Fn(),
+) -> Result<OwnFolder, WriteError> {
+    prepare(folder, names, &|| {
+        taken();
+        Ok(())
+    })
+}
+
+fn prepare(
+    folder: &Path,
+    names: &[&str],
+    taken: &dyn Fn() -> Result<(), WriteError>,
+) -> Result<OwnFolder, WriteError> {
     let failed = |error| WriteError::Io { path: folder.to_path_buf(), error };
     fs::create_dir_all(folder).map_err(failed)?;
-    let lock = lock(folder).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(WriteError::Taken { path: folder.to_path_buf() });
-        }
-        // A file system that knows no locks.
-        Err(TryLockError::Error(_)) => {}
-    }
+    let lock = lock(folder, taken)?;
     let probe = folder.join(".inkling-probe.tmp");
     File::create(&probe).map_err(failed)?;
     fs::remove_file(&probe).map_err(failed)?;
@@ -138,12 +186,30 @@ pub fn prepare_folder(folder: &Path, names: &[&str]) -> Result<OwnFolder, WriteE
     Ok(OwnFolder { _lock: lock })
 }
 
-/// What is locked: the folder itself, and where a folder cannot be opened a file in it.
-fn lock(folder: &Path) -> io::Result<File> {
-    if cfg!(unix) {
-        return File::open(folder);
+/// Locks a folder, after a wait if `taken` agrees to one: the folder itself, and where that cannot be
+/// locked (Windows, network file systems) a file in it. Nothing where the file system knows no locks.
+fn lock(
+    folder: &Path,
+    taken: &dyn Fn() -> Result<(), WriteError>,
+) -> Result<Option<File>, WriteError> {
+    let failed = |error| WriteError::Io { path: folder.to_path_buf(), error };
+    let in_folder = || File::options().create(true).append(true).open(folder.join(".inkling-lock"));
+    for itself in [true, false] {
+        if itself && !cfg!(unix) {
+            continue;
+        }
+        let file = if itself { File::open(folder) } else { in_folder() }.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => {
+                taken()?;
+                file.lock().map_err(failed)?;
+                return Ok(Some(file));
+            }
+            Err(TryLockError::Error(_)) => {}
+        }
     }
-    File::options().create(true).append(true).open(folder.join(".inkling-lock"))
+    Ok(None)
 }
 
 /// Whether a file is one of `names` as [`write_atomically`] calls it until it is
@@ -153,6 +219,18 @@ fn is_unfinished(file: &str, names: &[&str]) -> bool {
     middle.and_then(|middle| middle.rsplit_once('.')).is_some_and(|(name, process)| {
         names.contains(&name) && process.bytes().all(|byte| byte.is_ascii_digit())
     })
+}
+
+/// How a file in `folder` names `path`, both of which must be there: with `..` as far as they share no
+/// folder. `None` where they share none at all, or one of them is not there.
+pub fn relative(path: &Path, folder: &Path) -> Option<PathBuf> {
+    let (path, folder) = (path.canonicalize().ok()?, folder.canonicalize().ok()?);
+    let shared = path.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
+    if shared == 0 {
+        return None;
+    }
+    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+    Some(up.chain(path.components().skip(shared)).collect())
 }
 
 /// Removes a file if it is there.
@@ -179,7 +257,10 @@ pub enum WriteError {
 
 #[cfg(test)]
 mod tests {
-    use super::{WriteError, is_unfinished, prepare_folder, write_atomically, write_set};
+    use super::{
+        WriteError, is_unfinished, prepare_folder, relative, wait_for_folder, write_atomically,
+        write_new, write_set,
+    };
     use std::fs;
     use std::path::{Path, PathBuf};
 
@@ -211,6 +292,20 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_told_from_another_folder() {
+        let folder = scratch("relative");
+        for below in ["a/b", "c"] {
+            fs::create_dir_all(folder.join(below)).expect("created");
+        }
+        fs::write(folder.join("c/file"), "text").expect("written");
+        let told = |path: &str, from: &str| relative(&folder.join(path), &folder.join(from));
+        assert_eq!(told("c/file", "a/b"), Some(PathBuf::from("../../c/file")));
+        assert_eq!(told("a/../c/file", "c"), Some(PathBuf::from("file")));
+        assert_eq!(told("c/none", "a"), None);
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
     fn a_set_is_written_as_one() {
         let folder = scratch("set");
         write_set(&folder, &[("a", b"1".to_vec()), ("b", b"1".to_vec())]).expect("written");
@@ -231,7 +326,38 @@ mod tests {
         let second = prepare_folder(&folder, &[]).expect_err("taken");
         assert!(matches!(second, WriteError::Taken { .. }), "{second}");
         drop(first);
-        drop(prepare_folder(&folder, &[]).expect("free again"));
+        let first = prepare_folder(&folder, &[]).expect("free again");
+        std::thread::scope(|scope| {
+            let (told, hears) = std::sync::mpsc::channel();
+            let waits = scope.spawn({
+                let folder = &folder;
+                move || wait_for_folder(folder, &[], || told.send(()).expect("heard"))
+            });
+            hears.recv().expect("it says that it waits");
+            assert!(!waits.is_finished(), "the folder is not free yet");
+            drop(first);
+            drop(waits.join().expect("no panic").expect("free at last"));
+        });
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn of_many_that_write_a_new_file_at_once_one_does() {
+        let folder = scratch("new");
+        let place = folder.join("below/file");
+        let texts: Vec<String> = (0..8).map(|text| text.to_string().repeat(5_000)).collect();
+        let wrote: Vec<bool> = std::thread::scope(|scope| {
+            let write = |text: &String| {
+                let (place, text) = (place.clone(), text.clone());
+                scope.spawn(move || write_new(&place, text.as_bytes()).expect("no error"))
+            };
+            let threads: Vec<_> = texts.iter().map(write).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        let winner = wrote.iter().position(|&wrote| wrote).expect("one wrote");
+        assert_eq!(wrote.iter().filter(|&&wrote| wrote).count(), 1);
+        assert_eq!(fs::read_to_string(&place).expect("is there"), texts[winner]);
+        assert_eq!(names(&folder.join("below")), ["file"], "something is left beside it");
         fs::remove_dir_all(folder).expect("removed");
     }
 

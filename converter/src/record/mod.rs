@@ -67,6 +67,9 @@ pub struct ModelRecord {
     /// The file that the integers were made of; `float.onnx` itself cannot say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceRecord>,
+    /// The models that it learned to answer as, under their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teachers: Vec<SourceRecord>,
     /// The command that makes the model again.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub command: String,
@@ -220,6 +223,7 @@ impl ModelRecord {
             exponents: BTreeMap::new(),
             bits: BTreeMap::new(),
             source: None,
+            teachers: Vec::new(),
             command: String::new(),
             warnings: Vec::new(),
             files: BTreeMap::new(),

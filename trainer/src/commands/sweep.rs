@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use inkling_support::console;
 use trainer::learn::backend::Choice;
-use trainer::line::sweep::{Design, Sweep};
+use trainer::line::sweep::{Design, Member, Sweep};
 
 use super::data::{self, ImportArgs};
 
@@ -26,6 +26,10 @@ use super::data::{self, ImportArgs};
 /// output folder gets best.toml, a recipe for --recipe; sweep.html with the table, plots and
 /// learning curves; sweep.json; and a folder per run. Runs do not depend on how many are done at
 /// once, and what was interrupted goes on with --resume.
+///
+/// On several machines with a shared folder a scheduler does the runs: --members says how many there
+/// are in each round, --member does one of them, and --collect tells the result, the same bytes.
+/// docs/cluster has a script for Slurm and a manifest for Kubernetes.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub struct SweepCommand {
@@ -47,6 +51,21 @@ pub struct SweepCommand {
     /// Only list the trials and how many runs and epochs they are
     #[arg(long)]
     list: bool,
+    /// Only print how many members each round has, a line per round
+    #[arg(long, conflicts_with_all = ["list", "resume", "parallel"])]
+    members: bool,
+    /// Do one run, number K from 0 on, in the output folder that all members share [default:
+    /// SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX]
+    #[arg(long, value_name = "K", num_args = 0..=1)]
+    #[arg(conflicts_with_all = ["list", "members", "resume", "parallel"])]
+    member: Option<Option<usize>>,
+    /// The round of the member, from 1 on; only halving has several. The rounds before it must be
+    /// through
+    #[arg(long, value_name = "R", requires = "member", default_value_t = 1)]
+    round: usize,
+    /// Tell what the members in the output folder came to
+    #[arg(long, conflicts_with_all = ["list", "members", "member", "resume", "parallel"])]
+    collect: bool,
     /// Runs at once, each on one thread; changes nothing but the time [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     parallel: Option<u16>,
@@ -63,6 +82,15 @@ pub fn run(args: SweepCommand) -> Result<()> {
         console::print(&Design::open(&args.file)?.text());
         return Ok(());
     }
+    if args.members {
+        let members = Design::open(&args.file)?.members();
+        console::print(&members.iter().map(|count| format!("{count}\n")).collect::<String>());
+        return Ok(());
+    }
+    let member = match args.member {
+        Some(number) => Some(Member::new(args.round, number, |name| std::env::var_os(name))?),
+        None => None,
+    };
     let sweep = Sweep {
         file: args.file,
         data: args.data,
@@ -74,7 +102,11 @@ pub fn run(args: SweepCommand) -> Result<()> {
         backend: args.backend,
         ort_lib: args.ort_lib,
     };
-    let result = sweep.run();
+    let result = match member {
+        Some(member) => sweep.run_member(member),
+        None if args.collect => sweep.collect(),
+        None => sweep.run(),
+    };
     if let Err(error) = &result {
         data::list_bad(error);
     }

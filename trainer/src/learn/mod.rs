@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod batches;
+pub mod distillation;
 pub mod export;
 pub mod graph;
 pub mod network;

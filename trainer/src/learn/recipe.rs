@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use converter::quantize::check_bits;
 use serde::{Deserialize, Serialize};
 
+use crate::learn::distillation::Distillation;
 use crate::learn::optimizer::OptimizerChoice;
 use crate::learn::schedule::Schedule;
 use crate::learn::unknown::UnknownWish;
@@ -68,6 +69,9 @@ pub struct Recipe {
     /// An answer for what is none of the classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<UnknownWish>,
+    /// Trained networks that it learns from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<Distillation>,
 }
 
 /// Quantization-aware training: more epochs in which the network computes with the integers that
@@ -156,7 +160,12 @@ impl Recipe {
         let path = Path::new(name);
         let text = std::fs::read_to_string(path)
             .map_err(|error| RecipeError::Read { path: path.into(), error })?;
-        Self::parse(&text).map_err(|what| RecipeError::Invalid { path: path.into(), what })
+        let invalid = |what| RecipeError::Invalid { path: path.into(), what };
+        let mut recipe = Self::parse(&text).map_err(invalid)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let teacher = recipe.teacher.take().map(|teacher| teacher.from_folder(folder));
+        recipe.teacher = teacher.transpose().map_err(invalid)?;
+        Ok(recipe)
     }
 
     /// Reads a recipe from TOML.
@@ -187,6 +196,13 @@ impl Recipe {
     /// The recipe as TOML, every value of it.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).unwrap_or_else(|error| format!("# cannot be written: {error}\n"))
+    }
+
+    /// The recipe as a TOML file in `folder` has it, which must be there: with the paths that lead from
+    /// it.
+    pub fn to_file_in(&self, folder: &Path) -> String {
+        let teacher = self.teacher.clone().map(|teacher| teacher.in_folder(folder));
+        Self { teacher, ..self.clone() }.to_toml()
     }
 
     /// How the epochs with integers are trained: as the others but for their number and rate, and
@@ -232,6 +248,9 @@ impl Recipe {
         if let Some(unknown) = &self.unknown {
             unknown.check()?;
         }
+        if let Some(teacher) = &self.teacher {
+            teacher.check()?;
+        }
         self.schedule.check()?;
         self.optimizer.check()?;
         self.augmentation.as_ref().map_or(Ok(()), Augmentation::check)
@@ -273,8 +292,11 @@ impl fmt::Display for Recipe {
                 write!(f, ", weights of {bits} bits")?;
             }
         }
-        match &self.unknown {
-            Some(unknown) => write!(f, ", {unknown}"),
+        if let Some(unknown) = &self.unknown {
+            write!(f, ", {unknown}")?;
+        }
+        match &self.teacher {
+            Some(teacher) => write!(f, ", {teacher}"),
             None => Ok(()),
         }
     }

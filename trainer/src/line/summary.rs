@@ -13,6 +13,7 @@ use inkling_support::markdown;
 
 use crate::ask::metrics::Confusion;
 use crate::learn::recipe::Recipe;
+use crate::learn::training::Spent;
 
 /// What a run came to.
 pub struct Summary<'s> {
@@ -37,6 +38,8 @@ pub struct Summary<'s> {
     pub advice: &'s [String],
     pub recipe: &'s Recipe,
     pub backend: &'s str,
+    /// Where the time of the training's steps went.
+    pub spent: Spent,
     /// What the rule for "none of these" does with test images, if there is one.
     pub refused: Option<Refused<'s>>,
 }
@@ -95,6 +98,9 @@ impl Summary<'_> {
         row("arena", format!("{} bytes", report.arena_bytes));
         row("per image", format!("{} multiply-accumulates", report.macs));
         row("training", format!("{:.1} s", training.as_secs_f64()));
+        if let Some(cost) = self.cost_of_teachers() {
+            row("  asking teachers", cost);
+        }
         row("altogether", format!("{:.1} s", total.as_secs_f64()));
         row(
             "files",
@@ -124,6 +130,14 @@ impl Summary<'_> {
             percent(refused.refused, total),
             percent(refused.right, answered.max(1))
         )
+    }
+
+    /// The teachers' share of the time of all steps, if there were any.
+    fn cost_of_teachers(&self) -> Option<String> {
+        let count = self.conversion.record.teachers.len();
+        let share = self.spent.teachers.as_secs_f64() / self.spent.steps.as_secs_f64();
+        (count > 0 && share.is_finite())
+            .then(|| format!("{:.0} % of the steps' time, for {count}", 100.0 * share))
     }
 
     /// Which epoch the parameters are of, where it is not the last.
@@ -181,9 +195,14 @@ pub fn about(summary: &Summary) -> String {
             kinds(refused.kinds)
         )
     });
+    let teachers = summary.conversion.record.teachers.iter().map(|teacher| {
+        format!("- Teacher: {} (sha256 {})\n", markdown::escape(&teacher.file), teacher.sha256)
+    });
+    let teachers: String = teachers.collect();
     format!(
         "Trained by {} with {backend}.\n\n\
          - Recipe: {recipe}\n\
+         {teachers}\
          - Validation accuracy after epoch {}: {:.2} % of {} images; training images are answered \
          {:+.2} points better\n\
          - Test accuracy: {:.2} % in float, {:.2} % in int8, of {} images\n\

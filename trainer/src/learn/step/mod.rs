@@ -8,19 +8,22 @@
 //!
 //! All parameters travel as one flat vector, and so do the gradient and each vector of the state.
 
+mod loss;
 mod update;
 
 use crate::learn::graph::{Graph, Value};
 use crate::learn::network::{Backward, Context, Gradients, ImageWeights, Network, Placed, Shape};
 use crate::learn::quantization::Plan;
 
+pub use loss::Soft;
 pub use update::{AVERAGE, UpdateRule, update_graph};
 
 /// The gradient graph for parts of `batch` images.
 ///
-/// Inputs: `parameters [P]`, `images [C·H·W, batch]` (pixel / 255), `targets [classes, batch]`, and
-/// if the network has dropout `noise [N, batch]`, uniform in [0, 1), where `N` is
-/// [`Network::noise`]. Outputs: `loss [1]`, `gradient [P]`.
+/// Inputs: `parameters [P]`, `images [C·H·W, batch]` (pixel / 255), `targets [classes, batch]`, if the
+/// network has dropout `noise [N, batch]`, uniform in [0, 1), where `N` is [`Network::noise`], and with
+/// teachers (`soft`) their probabilities at its temperature, `soft [classes, batch]`. Outputs: `loss
+/// [1]`, `gradient [P]`.
 ///
 /// A column of `targets` is the wanted probability of each class times the weight of the image in
 /// the loss. One column per image adding up to 1 / (images in the whole batch) makes the loss the
@@ -31,7 +34,12 @@ pub use update::{AVERAGE, UpdateRule, update_graph};
 /// the part's own, times the part's share of the batch.
 ///
 /// With a `plan` it computes with integers; see [`crate::learn::quantization`].
-pub fn gradient_graph(network: &Network, plan: Option<&Plan>, batch: usize) -> Vec<u8> {
+pub fn gradient_graph(
+    network: &Network,
+    plan: Option<&Plan>,
+    soft: Option<Soft>,
+    batch: usize,
+) -> Vec<u8> {
     let mut graph = Graph::new("gradient", batch);
     let inputs = inputs(&mut graph, network);
     let targets = graph.input("targets", &[network.classes(), batch]);
@@ -42,7 +50,13 @@ pub fn gradient_graph(network: &Network, plan: Option<&Plan>, batch: usize) -> V
     let weights = network.has_statistics().then(|| image_weights(&mut graph, &targets));
     let training = Training { weights, noise };
     let (logits, tape) = forward(&mut graph, network, plan, inputs, Some(&training));
-    let (loss, dy) = cross_entropy(&mut graph, &logits, &targets);
+    let (loss, dy) = match soft {
+        None => loss::cross_entropy(&mut graph, &logits, &targets),
+        Some(soft) => {
+            let taught = graph.input("soft", &[network.classes(), batch]);
+            soft.loss(&mut graph, &logits, &targets, &taught)
+        }
+    };
 
     // For each value whether a trained parameter decides it, and its gradient so far.
     let mut trained = vec![false; network.layers.len() + 1];
@@ -222,28 +236,4 @@ fn in_training_order(network: &Network) -> Vec<Step<'_>> {
         }
     }
     order
-}
-
-/// The cross-entropy of `logits` against `targets`, both `[classes, batch]`: the loss `[1]` and its
-/// gradient with respect to the logits.
-///
-/// The largest logit of each image is subtracted first, so no exponential overflows.
-fn cross_entropy(graph: &mut Graph, logits: &Value, targets: &Value) -> (Value, Value) {
-    let largest = graph.reduce_max(logits, 0);
-    let shifted = graph.sub(logits, &largest);
-    let exponentials = graph.unary("Exp", &shifted);
-    let sum = graph.reduce_sum(&exponentials, 0);
-    let log_sum = graph.unary("Log", &sum);
-    let log_probabilities = graph.sub(&shifted, &log_sum);
-    let weighted = graph.mul(targets, &log_probabilities);
-    let per_image = graph.reduce_sum(&weighted, 0);
-    let total = graph.reduce_sum(&per_image, 1);
-    let total = graph.reshape(&total, &[1]);
-    let loss = graph.unary("Neg", &total);
-
-    let probabilities = graph.div(&exponentials, &sum);
-    let weights = graph.reduce_sum(targets, 0);
-    let weighted = graph.mul(&probabilities, &weights);
-    let gradient = graph.sub(&weighted, targets);
-    (loss, gradient)
 }

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
 use crate::learn::backend::{Backend, BackendError, Input, Session};
 use crate::learn::batches::{Batch, Part};
+use crate::learn::distillation::{Lessons, Teachers};
 use crate::learn::network::Network;
 use crate::learn::quantization::Plan;
 use crate::learn::step::{AVERAGE, UpdateRule, gradient_graph, update_graph};
 
 /// The loss and the gradient `[P]` of one part.
-type Outcome = Result<(f32, Vec<f32>), BackendError>;
+type Outcome = Result<(f32, Vec<f32>), TrainingError>;
 
 /// Runs steps. The calling thread takes the first part of a batch, and each further part has a
 /// thread of its own; gradients are added in the order of the parts, whichever is done first.
@@ -28,6 +30,33 @@ pub struct Engine {
     state: Vec<(&'static str, Vec<f32>)>,
     /// Steps taken.
     steps: usize,
+    spent: Duration,
+}
+
+/// What a network is trained for beside the targets of its images.
+#[derive(Clone, Copy, Default)]
+pub struct Objective<'o> {
+    /// To compute with integers.
+    pub plan: Option<&'o Plan>,
+    /// To answer as others do.
+    pub teachers: Option<&'o Teachers>,
+}
+
+/// Where the time of steps went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// Asking teachers, on the calling thread.
+    pub teachers: Duration,
+    /// All of it.
+    pub steps: Duration,
+}
+
+impl std::ops::Add for Spent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { teachers: self.teachers + other.teachers, steps: self.steps + other.steps }
+    }
 }
 
 /// What a step changes.
@@ -51,15 +80,18 @@ impl Engine {
     pub fn new(
         backend: &Backend,
         network: &Network,
-        plan: Option<&Plan>,
+        objective: Objective,
         rule: UpdateRule,
         part_size: usize,
         workers: usize,
         start: State,
     ) -> Result<Self, BackendError> {
-        let gradient = gradient_graph(network, plan, part_size);
+        let Objective { plan, teachers } = objective;
+        let soft = teachers.map(Teachers::soft);
+        let gradient = gradient_graph(network, plan, soft, part_size);
         let worker = || {
             Ok::<_, BackendError>(Worker {
+                lessons: teachers.map(|teachers| teachers.start(backend, part_size)).transpose()?,
                 session: backend.session(&gradient)?,
                 pixels: network.input.iter().product(),
                 classes: network.classes(),
@@ -75,12 +107,14 @@ impl Engine {
             parameters: Arc::new(start.parameters),
             state: rule.state().into_iter().zip(start.vectors).collect(),
             steps: start.steps,
+            spent: Duration::ZERO,
             rule,
         })
     }
 
     /// Takes one step and returns the loss of the batch before it.
     pub fn step(&mut self, batch: Batch, rate: f32) -> Result<f32, TrainingError> {
+        let begun = Instant::now();
         let mut parts = batch.into_iter();
         let first = parts.next().ok_or(TrainingError::WorkerLost)?;
         for (remote, part) in self.others.iter().zip(parts) {
@@ -95,7 +129,14 @@ impl Engine {
             gradient.iter_mut().zip(&part_gradient).for_each(|(sum, part)| *sum += part);
         }
         self.apply(&gradient, rate)?;
+        self.spent += begun.elapsed();
         Ok(loss)
+    }
+
+    /// Where the time of the steps so far went.
+    pub fn spent(&self) -> Spent {
+        let teachers = self.first.lessons.as_ref().map_or(Duration::ZERO, Lessons::took);
+        Spent { teachers, steps: self.spent }
     }
 
     fn apply(&mut self, gradient: &[f32], rate: f32) -> Result<(), TrainingError> {
@@ -132,6 +173,8 @@ impl Engine {
 
 struct Worker {
     session: Session,
+    /// What teachers say of the images, if there are any.
+    lessons: Option<Lessons>,
     pixels: usize,
     classes: usize,
     /// Random numbers per image.
@@ -150,6 +193,11 @@ impl Worker {
         ];
         if self.noise > 0 {
             inputs.push(("noise", &shapes[2], &part.noise));
+        }
+        let soft = self.lessons.as_mut().map(|lessons| lessons.probabilities(&part.images));
+        let soft = soft.transpose()?;
+        if let Some(soft) = &soft {
+            inputs.push(("soft", &shapes[1], soft));
         }
         let outputs = self.session.run(&inputs)?;
         let [loss, gradient]: [Vec<f32>; 2] =

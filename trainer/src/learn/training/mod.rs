@@ -13,19 +13,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::learn::backend::{Backend, BackendError};
 use crate::learn::batches::Feed;
+use crate::learn::distillation::TeacherError;
 use crate::learn::network::Network;
-use crate::learn::quantization::Plan;
 use crate::learn::recipe::Recipe;
 use crate::learn::step::UpdateRule;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Identity, MAGIC as CHECKPOINT_MAGIC};
-pub use engine::{Engine, State};
+pub use engine::{Engine, Objective, Spent, State};
 pub use evaluate::{Evaluation, Evaluator, exported_predictions};
 
 /// What an epoch came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
-    /// Mean cross-entropy over the training images as they were augmented, each before its step.
+    /// Mean loss over the training images as they were augmented, each before its step: the
+    /// cross-entropy, and with teachers what [`crate::learn::step::Soft`] makes of it.
     pub training_loss: f64,
     /// Mean cross-entropy over a sample of training images as they are, after the epoch.
     pub sample_loss: f64,
@@ -48,8 +49,7 @@ pub trait Progress {
 pub struct Run<'r> {
     pub backend: &'r Backend,
     pub network: &'r Network,
-    /// To compute with integers.
-    pub plan: Option<&'r Plan>,
+    pub objective: Objective<'r>,
     /// The parameters to begin with.
     pub parameters: Vec<f32>,
     /// Factors for their changes; see [`UpdateRule::factors`].
@@ -72,6 +72,8 @@ pub struct Trained {
     pub history: Vec<EpochRecord>,
     /// The epoch that the parameters are of, counted from 1.
     pub epoch: usize,
+    /// Of this process alone, not of one before that it went on from.
+    pub spent: Spent,
 }
 
 impl Run<'_> {
@@ -94,13 +96,13 @@ impl Run<'_> {
         let mut engine = Engine::new(
             self.backend,
             self.network,
-            self.plan,
+            self.objective,
             self.rule(),
             part,
             self.workers,
             checkpoint.state,
         )?;
-        let mut evaluator = Evaluator::new(self.backend, self.network, self.plan)?;
+        let mut evaluator = Evaluator::new(self.backend, self.network, self.objective.plan)?;
         // Begins to listen for it.
         interrupt::asked();
         for epoch in checkpoint.history.len()..recipe.epochs {
@@ -145,12 +147,12 @@ impl Run<'_> {
             checkpoint.write(path)?;
             progress.epoch(epoch, &record, begun.elapsed());
         }
-        let history = checkpoint.history;
+        let (history, spent) = (checkpoint.history, engine.spent());
         Ok(match checkpoint.best {
-            Some(parameters) => Trained { parameters, epoch: best(&history) + 1, history },
+            Some(parameters) => Trained { parameters, epoch: best(&history) + 1, history, spent },
             None => {
                 let parameters = engine.result().to_vec();
-                Trained { parameters, epoch: history.len(), history }
+                Trained { parameters, epoch: history.len(), history, spent }
             }
         })
     }
@@ -185,6 +187,8 @@ fn best(history: &[EpochRecord]) -> usize {
 pub enum TrainingError {
     #[error(transparent)]
     Backend(#[from] BackendError),
+    #[error(transparent)]
+    Teacher(#[from] TeacherError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(

@@ -11,11 +11,12 @@ use super::unknown::Outside;
 use super::{CHECKPOINTS, Job, Rates};
 use crate::learn::backend::Backend;
 use crate::learn::batches::Feed;
+use crate::learn::distillation::Teachers;
 use crate::learn::export;
 use crate::learn::network::{self, Network};
 use crate::learn::quantization::Plan;
 use crate::learn::recipe::Recipe;
-use crate::learn::training::{Evaluator, Identity, Run, Trained};
+use crate::learn::training::{Evaluator, Identity, Objective, Run, Trained};
 use crate::tell::progress::Display;
 use inkling_data::Sets;
 
@@ -51,6 +52,7 @@ pub(super) struct Line<'j> {
     pub threads: usize,
     /// What is none of the classes, if an answer for it is asked for.
     pub outside: Option<&'j Outside>,
+    pub teachers: Option<&'j Teachers>,
 }
 
 /// One of the runs that a job consists of.
@@ -112,6 +114,7 @@ impl Line<'_> {
         let integers_from = Some(trained.history.len() + 1);
         with_integers.epoch += trained.history.len();
         with_integers.history.splice(0..0, trained.history);
+        with_integers.spent = with_integers.spent + trained.spent;
         Ok(Finished {
             float_onnx,
             conversion,
@@ -150,7 +153,9 @@ impl Line<'_> {
             strangers: self.outside.and_then(|outside| outside.strangers.clone()),
         };
         let identity = Identity {
-            network: job.identify(beginning, self.outside) + stage.kind,
+            network: job.identify(beginning, self.outside)
+                + &self.teachers.map(Teachers::identity).unwrap_or_default()
+                + stage.kind,
             recipe: job.recipe.to_string(),
             seed: job.seed,
             dataset: sets.fingerprint.clone(),
@@ -165,7 +170,7 @@ impl Line<'_> {
         let run = Run {
             backend,
             network,
-            plan: stage.plan,
+            objective: Objective { plan: stage.plan, teachers: self.teachers },
             parameters: beginning.parameters.clone(),
             factors: beginning.rates.map(|rates| rates.factors(network)),
             first_epoch: stage.first_epoch,

@@ -4,6 +4,7 @@ mod describe;
 mod line;
 mod pretrained;
 mod rehearsal;
+mod teaching;
 mod unknown;
 
 use std::fmt;
@@ -33,6 +34,7 @@ use inkling_data::Sets;
 use inkling_data::read::{self, labels};
 use inkling_support::files;
 use line::{Beginning, Finished, Line, sample};
+use teaching::Teaching;
 use unknown::Outside;
 
 pub use pretrained::{Pretrained, Rates};
@@ -152,6 +154,7 @@ impl Job {
         let beginning = self.beginning(&sets)?;
         let network = &beginning.network;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
+        let teaching = self.teaching(&backend, &sets)?;
         self.rehearse(network, &backend, &sets)?;
         let _folder = files::prepare_folder(&self.out, &FILES)?;
         let threads = self.threads.unwrap_or_else(usable_threads).min(self.recipe.batch);
@@ -168,19 +171,23 @@ impl Job {
         ));
 
         self.tell_of_data(&sets)?;
+        console::print(teaching.as_ref().map_or("", |teaching| &teaching.told));
         if let Some(adapted) = adapted {
             console::print(&format!("note:     {adapted}\n"));
         }
         let training = Instant::now();
         let command = self.command(&backend, threads);
+        let mut record = self.record(&sets, &command);
+        record.teachers = teaching.as_ref().map(Teaching::sources).unwrap_or_default();
         let line = Line {
             job: &self,
             backend: &backend,
             sets: &sets,
-            record: &self.record(&sets, &command),
+            record: &record,
             class_weights: &self.class_weights(&facts, outside.as_ref()),
             threads,
             outside: outside.as_ref(),
+            teachers: teaching.as_ref().map(|teaching| &teaching.teachers),
         };
         let finished = line.train(beginning)?;
         let training = training.elapsed();
@@ -204,6 +211,10 @@ impl Job {
                 .collect(),
         };
         conversion.record.warnings = self.doubts(&conversion, &answers, &facts);
+        conversion
+            .record
+            .warnings
+            .extend(teaching.into_iter().flat_map(|teaching| teaching.doubts));
         let classes = test.classes();
         let validation_correct =
             trained.history.get(trained.epoch - 1).map_or(0, |record| record.validation_correct);
@@ -233,6 +244,7 @@ impl Job {
             epochs: trained.history.len(),
             recipe: &self.recipe,
             backend: backend.identity(),
+            spent: trained.spent,
             refused: chosen.as_ref().map(|chosen| {
                 let (refused, right) = chosen.count(&proof.integers.ours, &answers.labels);
                 Refused { rule: chosen.rule, refused, right, kinds: &chosen.kinds }
@@ -240,7 +252,7 @@ impl Job {
         };
         let beside = [
             (labels::FILE, labels::text(&sets.images.names)),
-            (RECIPE, self.recipe.to_toml()),
+            (RECIPE, self.recipe.to_file_in(&self.out)),
             (HISTORY, history.json().context("the learning curves as JSON")?),
             (CURVES, history.html(&report::network(&conversion.network))),
         ];

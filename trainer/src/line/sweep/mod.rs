@@ -3,9 +3,12 @@
 //! From a file to a recipe: [`plan`] reads the file, [`space`] makes trials of it, [`halving`] says
 //! how long each is trained, [`run`] trains one with one seed in a folder of its own, [`ranking`]
 //! compares them and [`report`] tells. Runs are independent of each other and each is on one thread,
-//! so several at once change nothing but the time. Nothing ever opens the test set.
+//! so several at once change nothing but the time, and [`members`] lets other machines do them.
+//! Nothing ever opens the test set.
 
+mod folder;
 mod halving;
+mod members;
 mod plan;
 mod progress;
 mod ranking;
@@ -13,35 +16,35 @@ mod report;
 mod run;
 mod space;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use inkling_support::console;
-use inkling_support::files::{OwnFolder, write_atomically};
-use serde::{Deserialize, Serialize};
+use inkling_support::files::write_atomically;
 
 use crate::learn::backend::{Backend, Choice};
+use crate::learn::distillation::Teacher;
 use crate::learn::network::Description;
 use crate::learn::recipe::Recipe;
 use inkling_data::Sets;
 use inkling_data::read;
-use inkling_support::files;
 
 pub use halving::{Round, rounds};
+pub use members::Member;
 pub use plan::{Halving, Method, Plan};
 pub use ranking::Score;
 pub use run::Outcome;
 pub use space::{Axis, Range, Scale, Trial, axes, trials};
 
+use folder::Identity;
 use progress::Board;
 use report::Report;
-use run::{Material, SweepRun};
+use run::{Material, Place, SweepRun};
 
-/// What a sweep is, to tell whether its folder belongs to it.
-const IDENTITY: &str = "identity.json";
 /// Folder of the runs.
 const RUNS: &str = "runs";
 /// The results.
@@ -148,70 +151,27 @@ impl Design {
     }
 }
 
-/// Two sweeps with equal identities give equal results.
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
-    plan: String,
-    /// The recipe that gives what is not varied.
-    recipe: String,
-    /// The sha256 of all images and labels.
-    dataset: String,
-    network: String,
-    backend: String,
-}
-
-impl Identity {
-    /// What differs, in words.
-    fn differences(&self, other: &Identity) -> Vec<&'static str> {
-        [
-            ("the sweep file", self.plan == other.plan),
-            ("the recipe", self.recipe == other.recipe),
-            ("the data set", self.dataset == other.dataset),
-            ("the network", self.network == other.network),
-            ("the backend", self.backend == other.backend),
-        ]
-        .iter()
-        .filter(|(_, same)| !same)
-        .map(|(what, _)| *what)
-        .collect()
-    }
+/// A sweep whose file, data and network are known to be usable.
+struct Opened {
+    design: Design,
+    data: PathBuf,
+    out: PathBuf,
+    material: Material,
 }
 
 impl Sweep {
     /// Does all of it. Nothing is written before the sweep file, the data set and the backend are
     /// known to be usable.
     pub fn run(self) -> Result<()> {
-        let design = Design::open(&self.file)?;
-        let plan = &design.plan;
-        let data = self.data.as_ref().unwrap_or(&plan.data);
-        let options = read::Options { seed: plan.seed, ..self.import.clone() };
-        let sets = Sets::load(data, &options, plan.seed)?;
-        let [height, width, channels] = sets.images.shape;
-        let input = [channels, height, width];
-        let network = Description::named(&plan.network)
-            .with_context(|| format!("{}: network", self.file.display()))?
-            .build(input, sets.images.classes())
-            .with_context(|| data.display().to_string())?;
+        let opened = self.open(Design::open(&self.file)?)?;
+        let Opened { design, data, out, material } = &opened;
         let backend = Backend::start(self.backend, self.ort_lib.clone())?;
-        let material = Material {
-            backend: &backend,
-            network,
-            validation: sets.validation_given.then_some(sets.validation),
-            images: sets.images,
-            limit: plan.images,
-            fingerprint: sets.fingerprint,
-        };
-        if let Some(wanted) = plan.images.filter(|&count| count > material.training_images()) {
-            bail!(
-                "{}: images is {wanted}, but only {} are for training; leave it out for all",
-                self.file.display(),
-                material.training_images()
-            );
+        let validation = material.divided(design.plan.seed).1;
+        for teacher in material.teachers.values() {
+            teacher.count_right(&backend, &validation)?;
         }
-        let out = self.out.clone().unwrap_or_else(|| {
-            PathBuf::from("target/inkling").join(format!("sweep-{}", plan.name))
-        });
-        let (resumed, _folder) = self.prepare(&out, &design, &material)?;
+        let identity = Identity::new(design, material, Some(&backend))?;
+        let (resumed, _folder) = identity.own(out, self.resume)?;
         let parallel = self.parallel.unwrap_or_else(cores);
         let (runs, epochs) = design.budget();
         console::print(&format!(
@@ -222,26 +182,78 @@ impl Sweep {
             material.network,
             design.base,
             data.display(),
-            plan.images.unwrap_or(material.training_images()),
+            design.plan.images.unwrap_or(material.training_images()),
             material.training_images(),
             material.validation_images(),
             design.trials.len(),
             if resumed { format!("; going on in {}", out.display()) } else { String::new() },
         ));
+        let board = Board::new(runs, epochs);
+        let place = Place { backend: &backend, material, runs: &out.join(RUNS) };
+        let ranking =
+            design.rank(design.rounds.len(), material.validation_images(), |_, runs| {
+                in_parallel(runs, parallel, |run| run.run(&place, &board))
+            })?;
+        drop(board);
+        self.tell(&opened, &ranking.scores)
+    }
 
-        let scores = design.train(&material, &out.join(RUNS), parallel)?;
+    /// Reads the data and makes the network.
+    fn open(&self, design: Design) -> Result<Opened> {
+        let plan = &design.plan;
+        let data = self.data.as_ref().unwrap_or(&plan.data).clone();
+        let options = read::Options { seed: plan.seed, ..self.import.clone() };
+        let sets = Sets::load(&data, &options, plan.seed)?;
+        let [height, width, channels] = sets.images.shape;
+        let input = [channels, height, width];
+        let network = Description::named(&plan.network)
+            .with_context(|| format!("{}: network", self.file.display()))?
+            .build(input, sets.images.classes())
+            .with_context(|| data.display().to_string())?;
+        let mut material = Material {
+            network,
+            validation: sets.validation_given.then_some(sets.validation),
+            images: sets.images,
+            limit: plan.images,
+            fingerprint: sets.fingerprint,
+            teachers: BTreeMap::new(),
+        };
+        let recipes = design.trials.iter().map(|trial| &trial.recipe);
+        for path in recipes.filter_map(|recipe| recipe.teacher.as_ref()).flat_map(|t| &t.models) {
+            if !material.teachers.contains_key(path) {
+                let teacher = Arc::new(Teacher::open(path, &material.images)?);
+                material.teachers.insert(path.clone(), teacher);
+            }
+        }
+        if let Some(wanted) = plan.images.filter(|&count| count > material.training_images()) {
+            bail!(
+                "{}: images is {wanted}, but only {} are for training; leave it out for all",
+                self.file.display(),
+                material.training_images()
+            );
+        }
+        let out = self.out.clone().unwrap_or_else(|| {
+            PathBuf::from("target/inkling").join(format!("sweep-{}", plan.name))
+        });
+        Ok(Opened { design, data, out, material })
+    }
+
+    /// Writes what a sweep came to, and says it.
+    fn tell(&self, opened: &Opened, scores: &[Score]) -> Result<()> {
+        let Opened { design, data, out, material } = opened;
+        let plan = &design.plan;
         let report = Report {
             plan,
             axes: &design.axes,
             trials: &design.trials,
-            scores: &scores,
+            scores,
             rounds: &design.rounds.iter().map(|round| round.epochs).collect::<Vec<_>>(),
             validation_images: material.validation_images(),
         };
         write_atomically(&out.join(JSON), report.json().context("the sweep as JSON")?.as_bytes())?;
         write_atomically(&out.join(HTML), report.html().as_bytes())?;
         console::print(&format!("\n{}", report.table()));
-        let Some(best) = report.best_toml() else {
+        let Some(best) = report.best_toml(out) else {
             bail!(
                 "{}: every trial diverged; lower the learning rates (see {})",
                 self.file.display(),
@@ -260,89 +272,49 @@ impl Sweep {
         ));
         Ok(())
     }
+}
 
-    /// Makes the folder this sweep's, unless it is another's; returns whether it was before.
-    fn prepare(
-        &self,
-        out: &Path,
-        design: &Design,
-        material: &Material,
-    ) -> Result<(bool, OwnFolder)> {
-        let plan = toml::to_string(&Plan { data: PathBuf::new(), ..design.plan.clone() })
-            .context("the sweep as TOML")?;
-        let identity = Identity {
-            plan,
-            recipe: design.base.to_toml(),
-            dataset: material.fingerprint.clone(),
-            network: material.network.to_string(),
-            backend: material.backend.identity().to_string(),
-        };
-        let path = out.join(IDENTITY);
-        let new = || "give --out a new folder, or delete this one".to_string();
-        let before = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => bail!("{}: cannot be read: {error}", path.display()),
-            Ok(text) => Some(
-                serde_json::from_str::<Identity>(&text)
-                    .map_err(|error| anyhow!("{}: damaged ({error}); {}", path.display(), new()))?,
-            ),
-        };
-        if let Some(before) = &before {
-            let differences = before.differences(&identity);
-            if !differences.is_empty() {
-                bail!(
-                    "{}: holds another sweep: changed since then: {}; {}",
-                    out.display(),
-                    differences.join(", "),
-                    new()
-                );
-            }
-            if !self.resume {
-                bail!(
-                    "{}: this sweep has been here before; --resume goes on with it, or {}",
-                    out.display(),
-                    new()
-                );
-            }
-        }
-        let folder = files::prepare_folder(out, &[IDENTITY, JSON, HTML, BEST])?;
-        if before.is_none() {
-            let text = serde_json::to_string_pretty(&identity).context("the sweep as JSON")?;
-            write_atomically(&path, (text + "\n").as_bytes())?;
-        }
-        Ok((before.is_some(), folder))
-    }
+/// What the rounds so far came to.
+struct Ranking {
+    /// Of every trial in every round that it took part in, the best first.
+    scores: Vec<Score>,
+    /// Indices of all trials of the last of these rounds, the best first.
+    left: Vec<usize>,
 }
 
 impl Design {
-    /// Trains round by round; the scores of all rounds, the best first.
-    fn train(&self, material: &Material, runs: &Path, parallel: usize) -> Result<Vec<Score>> {
-        let (count, epochs) = self.budget();
-        let board = Board::new(count, epochs);
+    /// The runs of a round, the members of an array: the trials in the order of `left`, the best of
+    /// the round before first, and of each its seeds.
+    fn runs(&self, round: Round, left: &[usize]) -> Vec<SweepRun> {
+        let seeds = self.plan.seed..self.plan.seed + self.plan.seeds as u64;
+        let run = |&trial: &usize| {
+            let Trial { number, recipe, .. } = &self.trials[trial];
+            let epochs = round.epochs.unwrap_or(recipe.epochs);
+            let recipe = Recipe { epochs, ..recipe.clone() };
+            seeds.clone().map(move |seed| SweepRun { trial: *number, seed, recipe: recipe.clone() })
+        };
+        left.iter().take(round.trials).flat_map(run).collect()
+    }
+
+    /// Goes through the first `rounds` rounds. `outcomes` gives what the runs of a round, which is
+    /// counted from 0, come to, in their order, with `images` validation images each.
+    fn rank(
+        &self,
+        rounds: usize,
+        images: usize,
+        mut outcomes: impl FnMut(usize, &[SweepRun]) -> Result<Vec<Outcome>>,
+    ) -> Result<Ranking> {
         let mut scores: Vec<Score> = Vec::new();
         let mut left: Vec<usize> = (0..self.trials.len()).collect();
-        for (index, round) in self.rounds.iter().enumerate() {
+        for (index, &round) in self.rounds[..rounds].iter().enumerate() {
             left.truncate(round.trials);
-            let seeds = self.plan.seed..self.plan.seed + self.plan.seeds as u64;
-            let run = |&trial: &usize| {
-                let mut recipe = self.trials[trial].recipe.clone();
-                recipe.epochs = round.epochs.unwrap_or(recipe.epochs);
-                let number = self.trials[trial].number;
-                seeds.clone().map(move |seed| SweepRun {
-                    trial: number,
-                    seed,
-                    recipe: recipe.clone(),
-                })
-            };
-            let jobs: Vec<SweepRun> = left.iter().flat_map(run).collect();
-            let outcomes = in_parallel(&jobs, parallel, |run| run.run(material, runs, &board))?;
-            let images = material.validation_images();
-            let mut new: Vec<Score> = left
-                .iter()
-                .zip(outcomes.chunks(self.plan.seeds))
-                .zip(jobs.chunks(self.plan.seeds))
-                .map(|((&trial, outcomes), jobs)| {
-                    Score::new(trial, index, jobs[0].recipe.epochs, outcomes.to_vec(), images)
+            let runs = self.runs(round, &left);
+            let seeds = self.plan.seeds;
+            let outcomes = outcomes(index, &runs)?;
+            let mut new: Vec<Score> = (left.iter())
+                .zip(outcomes.chunks(seeds).zip(runs.chunks(seeds)))
+                .map(|(&trial, (outcomes, runs))| {
+                    Score::new(trial, index, runs[0].recipe.epochs, outcomes.to_vec(), images)
                 })
                 .collect();
             new.sort_by(Score::compare);
@@ -350,7 +322,7 @@ impl Design {
             scores.extend(new);
         }
         scores.sort_by(Score::compare);
-        Ok(scores)
+        Ok(Ranking { scores, left })
     }
 }
 

@@ -79,7 +79,8 @@ impl Board {
         RunProgress { board: self, run, done: parts, validation, begun: Instant::now() }
     }
 
-    fn line(&self, text: &str) {
+    /// Prints a line above the bar.
+    pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| console::print(text)),
             None => console::print(text),

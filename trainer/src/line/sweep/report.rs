@@ -1,5 +1,7 @@
 //! What a sweep came to: a table, a page with plots, JSON and the best recipe.
 
+use std::path::Path;
+
 use serde_json::{Value as Json, json};
 use toml::Value;
 
@@ -122,8 +124,8 @@ impl Report<'_> {
         serde_json::to_string_pretty(&sweep).map(|text| text + "\n")
     }
 
-    /// The best recipe, for `--recipe`.
-    pub fn best_toml(&self) -> Option<String> {
+    /// The best recipe, for `--recipe`, as a file in `folder`.
+    pub fn best_toml(&self, folder: &Path) -> Option<String> {
         let (trial, score) = self.best()?;
         Some(format!(
             "# Trial {} of the sweep {}: {} of {} validation images.\n{}",
@@ -131,7 +133,7 @@ impl Report<'_> {
             self.plan.name,
             accuracy(score),
             self.validation_images,
-            trial.recipe.to_toml()
+            trial.recipe.to_file_in(folder)
         ))
     }
 

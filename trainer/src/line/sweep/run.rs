@@ -1,6 +1,7 @@
 //! One run: a trial with one seed, in a folder of its own.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
@@ -11,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::progress::Board;
 use crate::learn::backend::Backend;
 use crate::learn::batches::{Feed, class_weights, per_class};
+use crate::learn::distillation::{Teacher, Teachers};
 use crate::learn::network::Network;
 use crate::learn::recipe::Recipe;
-use crate::learn::training::{self, Checkpoint, EpochRecord, Identity, TrainingError};
+use crate::learn::training::{self, Checkpoint, EpochRecord, Identity, Objective, TrainingError};
 use inkling_data::{divide, shuffled};
 use inkling_support::files;
 
@@ -22,8 +24,7 @@ const RESULT: &str = "result.json";
 const CHECKPOINT: &str = "checkpoint.bin";
 
 /// What all runs of a sweep share. The test set is not among it.
-pub struct Material<'s> {
-    pub backend: &'s Backend,
+pub struct Material {
     pub network: Network,
     /// Images for training and, unless they are given, for validation.
     pub images: Arc<Dataset>,
@@ -33,9 +34,19 @@ pub struct Material<'s> {
     pub limit: Option<usize>,
     /// The sha256 of all images and labels.
     pub fingerprint: String,
+    /// What the trials' recipes learn from, under the paths that they have there.
+    pub teachers: BTreeMap<PathBuf, Arc<Teacher>>,
 }
 
-impl Material<'_> {
+impl Material {
+    /// The teachers of a recipe.
+    fn teachers(&self, recipe: &Recipe) -> Result<Option<Teachers>> {
+        let Some(wish) = &recipe.teacher else { return Ok(None) };
+        let of = |path| self.teachers.get(path).cloned().context("a teacher was not read");
+        let teachers = wish.models.iter().map(of).collect::<Result<_>>()?;
+        Ok(Some(Teachers::new(wish, teachers)))
+    }
+
     /// Validation images of each run.
     pub fn validation_images(&self) -> usize {
         self.divided(0).1.len()
@@ -47,7 +58,7 @@ impl Material<'_> {
     }
 
     /// Which images a run of `seed` trains on, and its validation images.
-    fn divided(&self, seed: u64) -> (Vec<usize>, Dataset) {
+    pub fn divided(&self, seed: u64) -> (Vec<usize>, Dataset) {
         match &self.validation {
             Some(given) => (shuffled(self.images.len(), seed), given.clone()),
             None => {
@@ -56,6 +67,14 @@ impl Material<'_> {
             }
         }
     }
+}
+
+/// Where runs are trained.
+pub struct Place<'s> {
+    pub backend: &'s Backend,
+    pub material: &'s Material,
+    /// The folder of all runs.
+    pub runs: &'s Path,
 }
 
 /// One run of a sweep.
@@ -96,27 +115,36 @@ impl SweepRun {
         format!("trial-{:03}-epochs-{}-seed-{}", self.trial, self.recipe.epochs, self.seed)
     }
 
-    /// Trains in the folder `runs/…` unless a result is there already, going on from a checkpoint
-    /// if there is one. On one thread, so that nothing depends on what runs beside it.
-    pub fn run(&self, material: &Material, runs: &Path, board: &Board) -> Result<Outcome> {
-        let folder = runs.join(self.folder());
-        if let Some(outcome) = self.finished(&folder)? {
+    /// Trains in a folder of its own unless a result is there already, going on from a checkpoint
+    /// if there is one. On one thread, so that nothing depends on what runs beside it. Another process
+    /// that is at the same run is waited for.
+    pub fn run(&self, place: &Place, board: &Board) -> Result<Outcome> {
+        if let Some(outcome) = self.outcome(place.runs)? {
             board.skip(self.recipe.epochs);
             return Ok(outcome);
         }
-        let _folder = files::prepare_folder(&folder, &[RECIPE, RESULT, CHECKPOINT])?;
-        write_atomically(&folder.join(RECIPE), self.recipe.to_toml().as_bytes())?;
-        let outcome = self.train(material, &folder, board)?;
+        let folder = place.runs.join(self.folder());
+        let _folder = files::wait_for_folder(&folder, &[RECIPE, RESULT, CHECKPOINT], || {
+            board.line(&format!("note: another process is at {}: waiting\n", folder.display()));
+        })?;
+        // Whoever had the folder may have finished.
+        if let Some(outcome) = self.outcome(place.runs)? {
+            board.skip(self.recipe.epochs);
+            return Ok(outcome);
+        }
+        write_atomically(&folder.join(RECIPE), self.recipe.to_file_in(&folder).as_bytes())?;
+        let outcome = self.train(place, &folder, board)?;
         let text = serde_json::to_string_pretty(&outcome).context("a result as JSON")? + "\n";
         write_atomically(&folder.join(RESULT), text.as_bytes())?;
         files::remove(&folder.join(CHECKPOINT))?;
         // As it is read back after an interruption, to the last bit.
-        self.finished(&folder)?.ok_or_else(|| anyhow!("{}: the result has gone", folder.display()))
+        self.outcome(place.runs)?
+            .ok_or_else(|| anyhow!("{}: the result has gone", folder.display()))
     }
 
-    /// The result of a run that is through.
-    fn finished(&self, folder: &Path) -> Result<Option<Outcome>> {
-        let path = folder.join(RESULT);
+    /// The result, if the run is through.
+    pub fn outcome(&self, runs: &Path) -> Result<Option<Outcome>> {
+        let path = runs.join(self.folder()).join(RESULT);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -133,13 +161,16 @@ impl SweepRun {
         Ok(Some(outcome))
     }
 
-    fn train(&self, material: &Material, folder: &Path, board: &Board) -> Result<Outcome> {
-        let Material { backend, network, images, limit, fingerprint, .. } = material;
+    fn train(&self, place: &Place, folder: &Path, board: &Board) -> Result<Outcome> {
+        let Place { backend, material, .. } = place;
+        let Material { network, images, limit, fingerprint, .. } = material;
         let (mut training, validation) = material.divided(self.seed);
         training.truncate(limit.unwrap_or(usize::MAX));
         let sample = images.subset(&training[..training.len().min(validation.len())]);
+        let teachers = material.teachers(&self.recipe)?;
         let identity = Identity {
-            network: network.to_string(),
+            network: network.to_string()
+                + &teachers.as_ref().map(Teachers::identity).unwrap_or_default(),
             recipe: self.recipe.to_string(),
             seed: self.seed,
             dataset: format!("{fingerprint}, {} for training", training.len()),
@@ -167,7 +198,7 @@ impl SweepRun {
         let run = training::Run {
             backend,
             network,
-            plan: None,
+            objective: Objective { plan: None, teachers: teachers.as_ref() },
             parameters: network.initial_parameters(self.seed),
             factors: None,
             first_epoch: 0,
