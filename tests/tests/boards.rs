@@ -14,7 +14,7 @@ use inkling_data::{Dataset, Split};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
 use tests::mcu::{
     Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain, connect,
-    expected,
+    expected, statics,
 };
 
 fn start(board: &Board, what: &str) -> Option<Emulator> {
@@ -66,22 +66,57 @@ fn rv32_computes_every_logit() {
     all_logits_of_all_test_images(&HIFIVE1);
 }
 
+/// What a board says at boot, until its self-test has ended.
+fn boot(qemu: &Emulator) -> String {
+    let mut line = connect(qemu);
+    let mut text = String::new();
+    let mut byte = [0];
+    while !["passed\r\n", "FAILED\r\n"].iter().any(|end| text.ends_with(end)) {
+        assert!(text.len() < 10_000, "{text}");
+        line.read_exact(&mut byte).expect("the board goes on talking");
+        text.push(char::from(byte[0]));
+    }
+    text
+}
+
 #[test]
 fn a_board_says_what_it_tested_at_boot() {
     // QEMU's L475 sends, but takes nothing in: its self-test is all that can be seen of it there.
     for board in tests::mcu::BOARDS.iter().chain([&STM32L475]) {
         let Some(qemu) = start(board, "the self-test") else { return };
-        let mut line = connect(&qemu);
-        let mut text = String::new();
-        let mut byte = [0];
-        while !text.ends_with("self-test passed\r\n") {
-            assert!(!text.contains("FAILED") && text.len() < 10_000, "{text}");
-            line.read_exact(&mut byte).expect("the board goes on talking");
-            text.push(char::from(byte[0]));
-        }
+        let text = boot(&qemu);
+        assert!(text.ends_with("self-test passed\r\n"), "{text}");
         assert!(text.contains(&format!("inkling on {}", board.title)), "{text}");
+        assert!(text.contains("weights as converted\r\n"), "{text}");
         assert!(text.contains("self-test: 20 images, 0 wrong, at most "), "{text}");
         assert_eq!(text.matches(", right\r\n").count(), 20, "{text}");
+    }
+}
+
+/// One bit of the weights in a board's flash: the model notices, even where no golden image does.
+#[test]
+fn a_board_notices_a_lost_bit() {
+    for board in [&MICROBIT, &HIFIVE1] {
+        let what = format!("a lost bit of flash on {}", board.title);
+        let Some(toolchain) = Toolchain::or_skip(&what) else { return };
+        let program = board.build(&toolchain, Program::Demo);
+        let mut bytes = std::fs::read(&program).expect("it is built");
+        let is_layer =
+            |name: &str| ["CONV2D_", "CONNECTED_"].iter().any(|part| name.contains(part));
+        let [first, .., last] = statics(&bytes, is_layer)[..] else {
+            panic!("{}: the firmware has no statics of the layers", board.title)
+        };
+        for (at, bit) in [(first.0, 0), (last.0 + last.1 / 2, 7)] {
+            bytes[at] ^= 1 << bit;
+            let folder = tests::scratch(&format!("lost-bit-{}", board.name));
+            let spoiled = folder.join("firmware");
+            std::fs::write(&spoiled, &bytes).expect("written");
+            let text = boot(&board.start(&spoiled, &[]));
+            assert!(text.contains("weights SPOILED"), "{}: {text}", board.title);
+            assert!(text.ends_with("self-test FAILED\r\n"), "{}: {text}", board.title);
+            bytes[at] ^= 1 << bit;
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub use boards::{
     STM32F100, STM32F405, STM32F411, STM32L475, all_boards,
 };
 pub use cores::{CORES, Core, Cost, Prepared};
-pub use elf::{Elf, Symbol};
+pub use elf::{Elf, Symbol, statics};
 pub use measure::{FLASH_BUDGET, Measurement, RAM_BUDGET, measure};
 pub use serial::connect;
 pub use toolchain::Toolchain;
