@@ -13,8 +13,8 @@ use converter::verify::{self, ModelError, VerifyArgs, VerifyError};
 use inkling_data::{Dataset, Split};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
 use tests::mcu::{
-    Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain, connect,
-    expected, statics,
+    Board, CORES, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32H743, STM32L475,
+    Toolchain, connect, expected, statics,
 };
 
 fn start(board: &Board, what: &str) -> Option<Emulator> {
@@ -91,6 +91,21 @@ fn a_board_says_what_it_tested_at_boot() {
         assert!(text.contains("self-test: 20 images, 0 wrong, at most "), "{text}");
         assert_eq!(text.matches(", right\r\n").count(), 20, "{text}");
     }
+}
+
+/// The Nucleo-H743 has no emulator; its core has one, in a machine with other memory and peripherals.
+#[test]
+fn cortex_m7_computes_every_logit_of_500_images() {
+    const IMAGES: usize = 500;
+    let Some(toolchain) = Toolchain::or_skip("the model on an emulated Cortex-M7") else { return };
+    let core = CORES.iter().find(|core| core.name == STM32H743.core).expect("it is emulated");
+    let images = Dataset::load(&tests::mnist(), Split::Test).expect("MNIST is committed");
+    let model = tests::root().canonicalize().expect("it is there").join("models/simple");
+    let inputs = images.batch(0..IMAGES);
+    let cost =
+        core.cost(&toolchain, &model, &inputs, 784).unwrap_or_else(|error| panic!("{error}"));
+    let expected: Vec<i32> = (0..IMAGES).flat_map(|at| expected(images.image(at))).collect();
+    assert!(cost.logits() == expected, "a logit differs");
 }
 
 /// One bit of the weights in a board's flash: the model notices, even where no golden image does.
