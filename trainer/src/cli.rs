@@ -14,6 +14,7 @@ use trainer::learn::unknown::UnknownWish;
 use trainer::line::job::{Job, Source};
 
 use crate::commands::augment::AugmentCommand;
+use crate::commands::compare::CompareCommand;
 use crate::commands::data::ImportArgs;
 use crate::commands::evaluate::EvaluateCommand;
 use crate::commands::explain::ExplainCommand;
@@ -24,7 +25,7 @@ use crate::commands::play::PlayCommand;
 use crate::commands::predict::PredictCommand;
 use crate::commands::sweep::SweepCommand;
 use crate::commands::{
-    augment, data, evaluate, explain, finetune, import, inspect, play, predict, sweep,
+    augment, compare, data, evaluate, explain, finetune, import, inspect, play, predict, sweep,
 };
 
 /// Trains an image classifier and turns it into exact integers for a microcontroller.
@@ -44,6 +45,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Augment(AugmentCommand),
+    Compare(CompareCommand),
     Evaluate(EvaluateCommand),
     Explain(ExplainCommand),
     Finetune(FinetuneCommand),
@@ -125,6 +127,7 @@ pub fn run() -> Result<()> {
     let Some(cli) = parse() else { return Ok(()) };
     match cli.command {
         Some(Command::Augment(args)) => augment::run(&args),
+        Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Finetune(args)) => finetune::run(args),

@@ -61,10 +61,10 @@ const FILES: [&str; 13] = [
 ];
 
 /// The recipe that was used, for `--recipe`.
-const RECIPE: &str = "recipe.toml";
+pub(crate) const RECIPE: &str = "recipe.toml";
 
 /// What every epoch came to, and the same as a page with plots.
-const HISTORY: &str = "history.json";
+pub(crate) const HISTORY: &str = "history.json";
 const CURVES: &str = "learning.html";
 
 /// The sheet of pictures and what became of them.
@@ -181,7 +181,8 @@ impl Job {
         };
         let finished = line.train(beginning)?;
         let training = training.elapsed();
-        let Finished { float_onnx, mut conversion, trained, before_integers } = finished;
+        let Finished { float_onnx, mut conversion, trained, integers_from, before_integers } =
+            finished;
 
         let mut chosen = None;
         if let Some(outside) = &outside {
@@ -203,15 +204,17 @@ impl Job {
         let classes = test.classes();
         let validation_correct =
             trained.history.get(trained.epoch - 1).map_or(0, |record| record.validation_correct);
-        let recipe = self.recipe.to_string();
         let history = History {
-            model: &self.name,
-            recipe: &recipe,
+            model: self.name.clone(),
+            recipe: self.recipe.to_string(),
             sample_images: sample.len(),
             validation_images: sets.validation.len(),
+            integers_from,
             epoch: trained.epoch,
-            epochs: &trained.history,
-            refusal: chosen.as_ref().map(|chosen| (&chosen.refusal, chosen.unknown.threshold)),
+            epochs: trained.history.clone(),
+            refusal: chosen
+                .as_ref()
+                .map(|chosen| (chosen.refusal.clone(), chosen.unknown.threshold)),
         };
         let summary = Summary {
             gap: history.gap(),
@@ -236,7 +239,7 @@ impl Job {
             (labels::FILE, labels::text(&sets.images.names)),
             (RECIPE, self.recipe.to_toml()),
             (HISTORY, history.json().context("the learning curves as JSON")?),
-            (CURVES, history.html()),
+            (CURVES, history.html(&report::network(&conversion.network))),
         ];
         let beside = beside.map(|(file, text)| (file, text.into_bytes()));
         conversion.write_with(&self.out, &test, &about(&summary), beside.to_vec())?;
