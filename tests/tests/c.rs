@@ -108,6 +108,7 @@ fn on_this_machine() {
     let (code, text) = run(&example);
     assert!(code == Some(0) && text.contains("20 + 20 samples, 0 wrong"), "{text}");
     spoiled(&example, false, run);
+    with_cmake(&out);
     let _ = fs::remove_dir_all(out);
 }
 
@@ -149,6 +150,41 @@ fn on_emulated_cores() {
         spoiled(&elf, target == "thumbv6m-none-eabi", run);
     }
     let _ = fs::remove_dir_all(out);
+}
+
+/// The same program by the `CMakeLists.txt` that users copy, and that of a Zephyr application with a stand-in
+/// for Zephyr, which is not to be had: only what the file itself does is seen there.
+fn with_cmake(library: &Path) {
+    if !is_there("cmake", "the example by CMake", "tools/mcu-toolchain") {
+        return;
+    }
+    let zephyr = library.join("stand-in");
+    fs::create_dir_all(&zephyr).expect("created");
+    let package = "project(stand_in C)\nadd_executable(app)\ntarget_link_libraries(app PRIVATE pthread dl m)\n";
+    fs::write(zephyr.join("ZephyrConfig.cmake"), package).expect("written");
+    for (source, program) in [("examples/c", "example"), ("examples/c/zephyr", "app")] {
+        let build = library.join(program).with_extension("build");
+        let cmake = |options: &[&str]| {
+            let mut command = Command::new("cmake");
+            command.args(options).env("ZEPHYR_BASE", &zephyr).current_dir(library);
+            let output = command.output().expect("it starts");
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+        };
+        let source = root().canonicalize().expect("it is there").join(source);
+        let (source, folder) = (source.to_string_lossy(), build.to_string_lossy());
+        let configure = ["-S", &source, "-B", &folder, "-DINKLING_TARGET=host"];
+        // Relative to the folder in which cmake is started, and first where there is no library.
+        let (right, text) = cmake(&[&configure[..], &["-DINKLING=nowhere"]].concat());
+        assert!(!right && text.contains("nowhere/host/libinkling.a"), "{text}");
+        let (right, text) = cmake(&[&configure[..], &["-DINKLING=."]].concat());
+        assert!(right, "{text}");
+        let (right, text) = cmake(&["--build", &folder]);
+        assert!(right, "{text}");
+        let output = Command::new(build.join(program)).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("20 + 20 samples, 0 wrong"), "{text}");
+    }
 }
 
 /// A number of the model `simple` in an executable that is spoiled: its weights, biases and shifts, found by

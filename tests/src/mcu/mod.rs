@@ -21,7 +21,7 @@ pub use cores::{CORES, Core, Cost, Prepared};
 pub use elf::{Elf, Symbol, statics};
 pub use measure::{FLASH_BUDGET, Measurement, RAM_BUDGET, measure};
 pub use serial::connect;
-pub use toolchain::Toolchain;
+pub use toolchain::{Build, Toolchain};
 
 /// The committed model, as the boards carry it.
 #[allow(dead_code)]
