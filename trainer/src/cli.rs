@@ -60,9 +60,10 @@ enum Command {
 
 #[derive(Args)]
 struct TrainArgs {
-    /// What to train: "simple", "photo", "tiny", "separable", "resnet-mini", "dense-mini", or a TOML
-    /// file that describes a network [default: "simple"; "photo" for pictures in colour or with a
-    /// light border]
+    /// What to train: "simple", "photo", "recordings", "vector", "tiny", "separable", "resnet-mini",
+    /// "dense-mini", or a TOML file that describes a network [default: "simple"; "photo" for pictures in
+    /// colour or with a light border, "recordings" for several sensors over time, "vector" for rows of
+    /// numbers]
     #[arg(long, value_name = "NAME|FILE")]
     network: Option<String>,
     #[command(flatten)]
@@ -156,7 +157,9 @@ fn parse() -> Option<Cli> {
 fn train(args: TrainArgs) -> Result<()> {
     let Some(network) = &args.network else {
         let (name_given, out_given) = (args.run.name.is_some(), args.run.out.is_some());
-        return args.run.start(Source::Usual { name_given, out_given }, PRESETS[0].0, None);
+        let recipe_given = args.run.recipe.is_some();
+        let usual = Source::Usual { name_given, out_given, recipe_given };
+        return args.run.start(usual, PRESETS[0].0, None);
     };
     let network = Description::named(network)?;
     let name = network.name.clone();

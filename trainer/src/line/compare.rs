@@ -181,9 +181,9 @@ impl Comparison {
             rows => page.table(&header, &rows),
         }
         page.heading("Made by");
-        let commands = self.entries.iter();
-        let commands = commands.map(|e| vec![e.name.clone(), e.model.record.command.clone()]);
-        page.table(&["model", "command"], &commands.collect::<Vec<_>>());
+        for entry in &self.entries {
+            page.paragraph(&format!("{}: {}", entry.name, entry.model.record.command));
+        }
         page.heading("Networks");
         let graph = |entry: &Entry| {
             format!(

@@ -77,8 +77,8 @@ pub enum Source {
     /// A trained model: it goes on from its weights.
     Model(Pretrained),
     /// The usual network for the data, once they are read; it names the model and the folder for the
-    /// results unless these are given.
-    Usual { name_given: bool, out_given: bool },
+    /// results unless these are given. The usual recipe then moves nothing in rows of numbers.
+    Usual { name_given: bool, out_given: bool, recipe_given: bool },
 }
 
 impl fmt::Display for Source {
@@ -133,7 +133,10 @@ impl Job {
             sets.keep_per_class(count);
         }
         let outside = Outside::new(&self, &mut sets)?;
-        if let Source::Usual { name_given, out_given } = self.source {
+        if let Source::Usual { name_given, out_given, recipe_given } = self.source {
+            if sets.images.height() == 1 && !recipe_given {
+                self.recipe.augmentation = self.recipe.augmentation.take().map(|all| all.unmoved());
+            }
             let usual = network::usual(&sets.images)?;
             if !name_given {
                 self.name.clone_from(&usual.name);
