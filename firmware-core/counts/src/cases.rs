@@ -9,8 +9,8 @@ use core::fmt::Debug;
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::{EightBits, Geometry};
 use firmware_core::{
-    Activation, Add, AveragePool2d, Checked, Checksum, Clip, Concat, GroupedConv2d, LeakyRelu, MaxPool2d, Requantize,
-    Shift, Window,
+    Activation, Add, AveragePool2d, Checked, Checksum, Clip, Concat, GroupedConv2d, LeakyRelu,
+    MaxPool2d, Requantize, Shift, Window,
 };
 use semihosting::println;
 
