@@ -84,6 +84,9 @@ declared_rust() { sed -nE 's/^rust-version = "([0-9.]+)"/\1/p' "$1"; }
 # Every folder with a firmware workspace, and the machine that counts is linked for.
 boards() { for board in firmware-core/boards/*/Cargo.toml; do dirname "$board"; done | grep -v '/app$'; }
 
+# The firmwares that users copy.
+firmware_examples="examples/cortex-m-rt examples/embassy"
+
 firmware() { # PREFIX-OF-COMMAND: runs it in each firmware workspace, for its target
     local board
     for board in $(boards); do
@@ -111,7 +114,7 @@ setup() {
 format() {
     cargo fmt --all --check
     local folder
-    for folder in $(boards) firmware-core/counts play examples/build-script; do
+    for folder in $(boards) firmware-core/counts play examples/build-script $firmware_examples; do
         cargo fmt --check --manifest-path "$folder/Cargo.toml"
     done
     # The shared application is in no workspace, which cargo fmt asks for.
@@ -135,6 +138,10 @@ lint_firmware() {
     done
     clippy_firmware() { cargo clippy --quiet --release --locked --target-dir target/clippy "$@" -- -D warnings; }
     firmware clippy_firmware
+    local example
+    for example in $firmware_examples; do
+        (cd "$example" && clippy_firmware --bins)
+    done
 }
 
 test() { tools/run-tests; }

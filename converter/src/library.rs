@@ -114,6 +114,11 @@ fn member(folder: &Path) -> Result<Member> {
         bail!("{}: it has no {header}; convert the model with --emit c", folder.display());
     }
     let code = String::from_utf8(read("model.rs")?).context("model.rs is no text")?;
+    ensure!(
+        code.contains("pub fn verify()"),
+        "{}: its model.rs is of an older version, without verify; convert the model again with --emit c",
+        folder.display()
+    );
     let golden = c::golden_name(&record.name);
     let mut headers = vec![(header.clone(), read(&header)?)];
     if folder.join(&golden).is_file() {
@@ -139,7 +144,7 @@ fn write_crate(source: &Path, core: &Path, members: &[Member], dsp: bool) -> Res
         let module = format!("model_{}", c::identifier(&record.name).to_lowercase());
         lib.push_str(&format!(
             "\n#[allow(dead_code)]\nmod {module} {{\n    include!(\"{module}.in\");\n}}\n\n{}",
-            c::function(&record.name, &module)
+            c::functions(&record.name, &module)
         ));
     }
     let modules: Vec<(String, Vec<u8>)> = members

@@ -2,7 +2,9 @@
 //! code that defines what a device computes, with shapes known at run time.
 
 use firmware_core::kernels::Pool2dShape;
-use firmware_core::{Activation, FloatScale, Multiplier, Requantize, Shift, Window, class_of};
+use firmware_core::{
+    Activation, Checked, Checksum, FloatScale, Multiplier, Requantize, Shift, Window, class_of,
+};
 
 use crate::graph::Shape;
 use crate::quantized::{
@@ -161,6 +163,17 @@ impl From<Rescaling> for Requantized {
         match rescaling {
             Rescaling::Multiplier(rescale) => Self::Multiplier(rescale.kernel()),
             Rescaling::Float(rescale) => Self::FloatScale(rescale.kernel()),
+        }
+    }
+}
+
+/// As the type that the generated code has.
+impl Checked for Requantized {
+    fn add_to(&self, sum: &mut Checksum) {
+        match self {
+            Self::Shift(shift, _) => shift.add_to(sum),
+            Self::Multiplier(multiplier) => multiplier.add_to(sum),
+            Self::FloatScale(scale) => scale.add_to(sum),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::kernels::Combine;
 use crate::multiplier::multiply;
-use crate::{Multiplier, Requantize};
+use crate::{Checked, Checksum, Multiplier, Requantize};
 
 /// Bits by which both terms of a sum are shifted left before they are scaled, so that little is
 /// lost in between.
@@ -103,5 +103,27 @@ impl<R: Requantize> Combine for AffineMul<R> {
     fn combine(self, a: i32, b: i32) -> i32 {
         let [first, second] = self.zeros.map(i32::from);
         self.requantize.apply(a.wrapping_sub(first).wrapping_mul(b.wrapping_sub(second)))
+    }
+}
+
+impl Checked for Term {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.multiplier.add_to(sum);
+        self.exponent.add_to(sum);
+        self.zero.add_to(sum);
+    }
+}
+
+impl Checked for AffineAdd {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.terms.add_to(sum);
+        self.requantize.add_to(sum);
+    }
+}
+
+impl<R: Checked> Checked for AffineMul<R> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.zeros.add_to(sum);
+        self.requantize.add_to(sum);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::float_scale::{rounded, shift_right, split};
 use crate::kernels::Combine;
+use crate::{Checked, Checksum};
 
 /// Most bits behind the point that a sum may need: a term stays below 2^14 then.
 const MOST_BITS: i32 = 48;
@@ -104,6 +105,15 @@ impl Combine for FloatAdd {
         let magnitude = shift_right(sum.unsigned_abs(), self.bits.into()) as i32;
         let signed = if sum < 0 { magnitude.wrapping_neg() } else { magnitude };
         signed.wrapping_sub(lift)
+    }
+}
+
+impl Checked for FloatAdd {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.offset.add_to(sum);
+        self.significands.add_to(sum);
+        self.lefts.add_to(sum);
+        [self.bits, self.inner, self.lift].add_to(sum);
     }
 }
 

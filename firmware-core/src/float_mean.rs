@@ -1,6 +1,7 @@
 //! A mean as ONNX Runtime computes it, in integers.
 
 use crate::float_scale::{SIGNIFICAND, rounded, shift_right, split, to_significand};
+use crate::{Checked, Checksum};
 
 /// The mean of values with a scale and a zero point, brought to another scale and zero point: each
 /// value becomes an `f32`, these are added one by one, the sum is divided by their number and by the
@@ -92,6 +93,13 @@ fn quotient(number: u64, divisor: u64) -> (u64, i32) {
     let exact = to_significand(quotient | u64::from(remainder != 0));
     let low = (u64::BITS - SIGNIFICAND).saturating_sub(exact.leading_zeros());
     (exact >> low, left - low as i32)
+}
+
+impl Checked for FloatMean {
+    fn add_to(&self, sum: &mut Checksum) {
+        [self.input, self.output].add_to(sum);
+        [self.shift, self.input_zero, self.output_zero, self.lift].add_to(sum);
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The requantization of ONNX Runtime, in integers.
 
-use crate::Requantize;
+use crate::{Checked, Checksum, Requantize};
 
 /// Bits of the significand of an `f32`.
 pub(crate) const SIGNIFICAND: u32 = 24;
@@ -93,6 +93,13 @@ pub(crate) fn shift_right(number: u64, bits: u32) -> u64 {
     let remainder = number & ((1 << bits) - 1);
     // Doubled, so that it holds for a shift by no bits as well; the half goes up from an odd floor.
     floor + u64::from(2 * remainder + (floor & 1) > 1 << bits)
+}
+
+impl Checked for FloatScale {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.significand.add_to(sum);
+        [self.shift, self.zero].add_to(sum);
+    }
 }
 
 #[cfg(test)]

@@ -52,11 +52,13 @@ mod arena;
 mod batch;
 pub mod blob;
 mod channels;
+mod crc32;
 mod flatten;
 mod float_add;
 mod float_mean;
 mod float_scale;
 mod info;
+mod integrity;
 pub mod kernels;
 pub mod layers;
 mod multiplier;
@@ -88,6 +90,7 @@ pub use float_add::FloatAdd;
 pub use float_mean::FloatMean;
 pub use float_scale::FloatScale;
 pub use info::{LayerInfo, LayerKind, MODEL_SCHEMA, ModelInfo};
+pub use integrity::{Checked, Checksum, is_intact};
 pub use kernels::{argmax, class_of, softmax};
 pub use layers::{
     Add, AveragePool2d, AveragePool2dInside, Concat, Conv2d, DepthwiseConv2d, Dilated, Elementwise,

@@ -1,7 +1,7 @@
 //! The requantization of TensorFlow Lite for Microcontrollers: models that it quantized compute
 //! here what they compute there.
 
-use crate::Requantize;
+use crate::{Checked, Checksum, Requantize};
 
 /// Multiplication by `multiplier * 2^(exponent - 31)`, rounded twice as TensorFlow Lite for
 /// Microcontrollers does, with a zero point added and the result kept between two bounds.
@@ -99,6 +99,20 @@ pub(crate) fn multiply(x: i32, multiplier: i32, exponent: i8) -> i32 {
     let remainder = high as u32 & mask;
     let threshold = (mask >> 1) + u32::from(high < 0);
     floor + i32::from(remainder > threshold)
+}
+
+impl Checked for Multiplier {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.multiplier.add_to(sum);
+        [self.exponent, self.zero, self.low, self.high].add_to(sum);
+    }
+}
+
+impl<R: Checked> Checked for Offset<R> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.offset.add_to(sum);
+        self.requantize.add_to(sum);
+    }
 }
 
 #[cfg(test)]

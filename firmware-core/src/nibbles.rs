@@ -56,6 +56,13 @@ impl Arrangement {
         assert!(weight >= -LARGEST && weight <= LARGEST, "a weight of four bits is -7 to 7");
         (weight as u8).wrapping_add(self.bias) & 15
     }
+
+    /// The weight that lies in a byte above so many bits.
+    #[cfg_attr(kernels = "x86_64", allow(dead_code))]
+    pub const fn weight(&self, byte: u8, bits: u32) -> i8 {
+        // To the top and back, for the sign.
+        (((byte >> bits).wrapping_sub(self.bias)) << 4) as i8 >> 4
+    }
 }
 
 /// Makes a byte of each weight that is packed in its natural order.

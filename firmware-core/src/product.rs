@@ -1,7 +1,7 @@
 //! The product of two values.
 
-use crate::Requantize;
 use crate::kernels::Combine;
+use crate::{Checked, Checksum, Requantize};
 
 /// The product of two values without zero points, requantized: at most 65,025 before.
 ///
@@ -29,5 +29,11 @@ impl<R: Requantize> Combine for Product<R> {
     #[inline(always)]
     fn combine(self, a: i32, b: i32) -> i32 {
         self.requantize.apply(a.wrapping_mul(b))
+    }
+}
+
+impl<R: Checked> Checked for Product<R> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.requantize.add_to(sum);
     }
 }

@@ -1,6 +1,7 @@
 //! From accumulator to activation: the one place where the arithmetic rounds.
 
 use crate::arch::{Chosen, Target};
+use crate::{Checked, Checksum};
 
 /// Scales an `i32` accumulator down to the exponent of the next activation.
 ///
@@ -98,6 +99,18 @@ impl<const LOW: i32, const HIGH: i32> Requantize for Clip<LOW, HIGH> {
     #[inline(always)]
     fn apply(self, accumulator: i32) -> i32 {
         self.0.apply(accumulator).max(LOW).min(HIGH)
+    }
+}
+
+impl Checked for Shift {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.0.add_to(sum);
+    }
+}
+
+impl<const LOW: i32, const HIGH: i32> Checked for Clip<LOW, HIGH> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.0.add_to(sum);
     }
 }
 

@@ -1343,6 +1343,16 @@ static FULLY_CONNECTED_1: FullyConnected<10, 112, ()> = FullyConnected::logits_o
     [165,-356,274,495,60,10,-557,-140,180,109],
 );
 
+/// Whether weights, biases and requantizations in flash still are those that the converter wrote.
+#[allow(dead_code)]
+pub fn verify() -> bool {
+    firmware_core::is_intact(&CONV2D_1, 0x392a6960)
+        && firmware_core::is_intact(&CONV2D_2, 0xbb784b4d)
+        && firmware_core::is_intact(&CONV2D_3, 0xd11b8e62)
+        && firmware_core::is_intact(&CONV2D_4, 0xf2a701f6)
+        && firmware_core::is_intact(&FULLY_CONNECTED_1, 0xf1c4417b)
+}
+
 /// The logits of one image. The arena's old contents do not matter.
 pub fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {
     infer_observed(image, arena, &mut ())

@@ -1343,6 +1343,16 @@ static FULLY_CONNECTED_1: FullyConnected<10, 112, ()> = FullyConnected::logits_o
     [166,-356,262,503,64,17,-556,-145,177,108],
 );
 
+/// Whether weights, biases and requantizations in flash still are those that the converter wrote.
+#[allow(dead_code)]
+pub fn verify() -> bool {
+    firmware_core::is_intact(&CONV2D_1, 0xe1c141ad)
+        && firmware_core::is_intact(&CONV2D_2, 0xc964900e)
+        && firmware_core::is_intact(&CONV2D_3, 0xa8752cc8)
+        && firmware_core::is_intact(&CONV2D_4, 0x856f8ab9)
+        && firmware_core::is_intact(&FULLY_CONNECTED_1, 0x5e19723e)
+}
+
 /// The logits of one image. The arena's old contents do not matter.
 pub fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {
     infer_observed(image, arena, &mut ())

@@ -282,6 +282,16 @@ static FULLY_CONNECTED_1: FullyConnected<10, 32, ()> = FullyConnected::logits_on
     [2733,-2087,2470,1218,-2715,-365,-1543,-901,764,522],
 );
 
+/// Whether weights, biases and requantizations in flash still are those that the converter wrote.
+#[allow(dead_code)]
+pub fn verify() -> bool {
+    firmware_core::is_intact(&CONV2D_1, 0xe0a9e81d)
+        && firmware_core::is_intact(&CONV2D_2, 0xdbffca4b)
+        && firmware_core::is_intact(&CONV2D_3, 0x64185f36)
+        && firmware_core::is_intact(&CONV2D_4, 0xc4aef61c)
+        && firmware_core::is_intact(&FULLY_CONNECTED_1, 0x9889cb56)
+}
+
 /// The logits of one image. The arena's old contents do not matter.
 pub fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {
     infer_observed(image, arena, &mut ())

@@ -383,6 +383,16 @@ static FULLY_CONNECTED_1: FullyConnected<10, 56, ()> = FullyConnected::logits_on
     [476,665,462,2362,-386,-885,-1850,-929,1050,-319],
 );
 
+/// Whether weights, biases and requantizations in flash still are those that the converter wrote.
+#[allow(dead_code)]
+pub fn verify() -> bool {
+    firmware_core::is_intact(&CONV2D_1, 0x29e03fb8)
+        && firmware_core::is_intact(&CONV2D_2, 0x985057c6)
+        && firmware_core::is_intact(&CONV2D_3, 0x36697c5f)
+        && firmware_core::is_intact(&CONV2D_4, 0x47830c56)
+        && firmware_core::is_intact(&FULLY_CONNECTED_1, 0xf370d037)
+}
+
 /// The logits of one image. The arena's old contents do not matter.
 pub fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {
     infer_observed(image, arena, &mut ())

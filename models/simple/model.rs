@@ -1106,6 +1106,15 @@ static FULLY_CONNECTED_2: FullyConnected<10, 50, ()> = FullyConnected::logits_on
     [-82,90,-344,-245,161,-276,-616,-68,1374,-46],
 );
 
+/// Whether weights, biases and requantizations in flash still are those that the converter wrote.
+#[allow(dead_code)]
+pub fn verify() -> bool {
+    firmware_core::is_intact(&CONV2D_1, 0xe58f2e79)
+        && firmware_core::is_intact(&CONV2D_2, 0xdc8272f5)
+        && firmware_core::is_intact(&FULLY_CONNECTED_1, 0xbb298de9)
+        && firmware_core::is_intact(&FULLY_CONNECTED_2, 0x1c4ee330)
+}
+
 /// The logits of one image. The arena's old contents do not matter.
 pub fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {
     infer_observed(image, arena, &mut ())

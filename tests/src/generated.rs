@@ -43,7 +43,8 @@ pub fn outputs(name: &str, programs: &[Program]) -> Vec<Vec<u8>> {
         calls.push_str(&stream);
         let _ = writeln!(
             calls,
-            "    let mut outputs = Vec::new();\n    \
+            "    assert!({module}::verify(), \"weights are not those that the converter wrote\");\n    \
+             let mut outputs = Vec::new();\n    \
              let mut arena = Box::new(Arena::new());\n    \
              let mut image = Box::new(<{module}::Image>::default_image());\n    \
              for sample in include_bytes!(\"{module}.inputs\").chunks(size_of::<{module}::Image>()) {{\n        \

@@ -13,8 +13,8 @@ use converter::verify::{self, ModelError, VerifyArgs, VerifyError};
 use inkling_data::{Dataset, Split};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
 use tests::mcu::{
-    Board, HIFIVE1, MICROBIT, Program, STM32F100, STM32F405, STM32L475, Toolchain, connect,
-    expected,
+    Board, CORES, HIFIVE1, MICROBIT, PICO, Program, STM32F100, STM32F405, STM32H743, STM32L475,
+    Toolchain, connect, expected, statics,
 };
 
 fn start(board: &Board, what: &str) -> Option<Emulator> {
@@ -66,22 +66,110 @@ fn rv32_computes_every_logit() {
     all_logits_of_all_test_images(&HIFIVE1);
 }
 
+/// What a board says at boot, until its self-test has ended.
+fn boot(qemu: &Emulator) -> String {
+    let mut line = connect(qemu);
+    let mut text = String::new();
+    let mut byte = [0];
+    while !["passed\r\n", "FAILED\r\n"].iter().any(|end| text.ends_with(end)) {
+        assert!(text.len() < 10_000, "{text}");
+        line.read_exact(&mut byte).expect("the board goes on talking");
+        text.push(char::from(byte[0]));
+    }
+    text
+}
+
 #[test]
 fn a_board_says_what_it_tested_at_boot() {
     // QEMU's L475 sends, but takes nothing in: its self-test is all that can be seen of it there.
     for board in tests::mcu::BOARDS.iter().chain([&STM32L475]) {
         let Some(qemu) = start(board, "the self-test") else { return };
-        let mut line = connect(&qemu);
-        let mut text = String::new();
-        let mut byte = [0];
-        while !text.ends_with("self-test passed\r\n") {
-            assert!(!text.contains("FAILED") && text.len() < 10_000, "{text}");
-            line.read_exact(&mut byte).expect("the board goes on talking");
-            text.push(char::from(byte[0]));
-        }
+        let text = boot(&qemu);
+        assert!(text.ends_with("self-test passed\r\n"), "{text}");
         assert!(text.contains(&format!("inkling on {}", board.title)), "{text}");
+        assert!(text.contains("weights as converted\r\n"), "{text}");
         assert!(text.contains("self-test: 20 images, 0 wrong, at most "), "{text}");
         assert_eq!(text.matches(", right\r\n").count(), 20, "{text}");
+    }
+}
+
+/// The Pico's self-test in rp2040js: processor, clocks and serial port are that emulator's.
+#[test]
+fn the_pico_tests_itself() {
+    let what = "the self-test on an emulated Raspberry Pi Pico";
+    let Some(toolchain) = Toolchain::or_skip(what) else { return };
+    let folder = tests::root().join("target/mcu/node");
+    let node = Command::new("node").arg("--version").output().is_ok();
+    if !node || !folder.join("node_modules/rp2040js").is_dir() {
+        let missing = "there is no Node, or no rp2040js in target/mcu/node";
+        return tests::skip(
+            what,
+            missing,
+            "Node with npm, and tools/mcu-toolchain",
+            "INKLING_REQUIRE_MCU",
+        );
+    }
+    let run = |firmware: &std::path::Path| {
+        let mut command = Command::new("timeout");
+        command.args(["300", "node"]).arg(tests::root().join("tools/rp2040.mjs"));
+        let output = command.arg(&folder).arg(firmware).output().expect("it starts");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let program = PICO.build(&toolchain, Program::Demo);
+    let (code, text) = run(&program);
+    assert!(code == Some(0) && text.contains("weights as converted\r\n"), "{code:?} {text}");
+    assert_eq!(text.matches(", right\r\n").count(), 20, "{text}");
+    assert!(text.contains("inkling on Raspberry Pi Pico"), "{text}");
+
+    let mut bytes = std::fs::read(&program).expect("it is built");
+    let (at, size) = statics(&bytes, |name| name.contains("CONNECTED_"))[0];
+    bytes[at + size / 2] ^= 1;
+    let spoiled = tests::scratch("pico-spoiled").join("firmware");
+    std::fs::write(&spoiled, bytes).expect("written");
+    let (code, text) = run(&spoiled);
+    assert!(code == Some(1) && text.contains("weights SPOILED"), "{code:?} {text}");
+}
+
+/// The Nucleo-H743 has no emulator; its core has one, in a machine with other memory and peripherals.
+#[test]
+fn cortex_m7_computes_every_logit_of_500_images() {
+    const IMAGES: usize = 500;
+    let Some(toolchain) = Toolchain::or_skip("the model on an emulated Cortex-M7") else { return };
+    let core = CORES.iter().find(|core| core.name == STM32H743.core).expect("it is emulated");
+    let images = Dataset::load(&tests::mnist(), Split::Test).expect("MNIST is committed");
+    let model = tests::root().canonicalize().expect("it is there").join("models/simple");
+    let inputs = images.batch(0..IMAGES);
+    let cost =
+        core.cost(&toolchain, &model, &inputs, 784).unwrap_or_else(|error| panic!("{error}"));
+    let expected: Vec<i32> = (0..IMAGES).flat_map(|at| expected(images.image(at))).collect();
+    assert!(cost.logits() == expected, "a logit differs");
+}
+
+/// One bit of the weights in a board's flash: the model notices, even where no golden image does.
+#[test]
+fn a_board_notices_a_lost_bit() {
+    for board in [&MICROBIT, &HIFIVE1] {
+        let what = format!("a lost bit of flash on {}", board.title);
+        let Some(toolchain) = Toolchain::or_skip(&what) else { return };
+        let program = board.build(&toolchain, Program::Demo);
+        let mut bytes = std::fs::read(&program).expect("it is built");
+        let is_layer =
+            |name: &str| ["CONV2D_", "CONNECTED_"].iter().any(|part| name.contains(part));
+        let [first, .., last] = statics(&bytes, is_layer)[..] else {
+            panic!("{}: the firmware has no statics of the layers", board.title)
+        };
+        for (at, bit) in [(first.0, 0), (last.0 + last.1 / 2, 7)] {
+            bytes[at] ^= 1 << bit;
+            let folder = tests::scratch(&format!("lost-bit-{}", board.name));
+            let spoiled = folder.join("firmware");
+            std::fs::write(&spoiled, &bytes).expect("written");
+            let text = boot(&board.start(&spoiled, &[]));
+            assert!(text.contains("weights SPOILED"), "{}: {text}", board.title);
+            assert!(text.ends_with("self-test FAILED\r\n"), "{}: {text}", board.title);
+            bytes[at] ^= 1 << bit;
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 

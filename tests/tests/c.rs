@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use converter::emit::{Origin, c, golden};
+use converter::quantized::Requantization;
 use converter::record::ModelRecord;
 use converter::{Favour, arena, restore, tflite};
 use inkling_data::{Dataset, Split};
@@ -100,9 +101,14 @@ fn on_this_machine() {
     let out = library("c-host", &[]);
     let example = out.join("example");
     compile("cc", &[], &["main.c"], &out.join("host/libinkling.a"), &example);
-    let output = Command::new(example).output().expect("it runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("20 + 20 samples, 0 wrong"), "{text}");
+    let run = |example: &Path| {
+        let output = Command::new(example).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, text) = run(&example);
+    assert!(code == Some(0) && text.contains("20 + 20 samples, 0 wrong"), "{text}");
+    spoiled(&example, false, run);
+    with_cmake(&out);
     let _ = fs::remove_dir_all(out);
 }
 
@@ -128,21 +134,100 @@ fn on_emulated_cores() {
         options.extend(["-Wl,--gc-sections", "-Wl,--no-warnings"]);
         let library = out.join(target).join("libinkling.a");
         compile("arm-none-eabi-gcc", &options, &["main.c", "cortex-m.c"], &library, &elf);
-        let output = Command::new("timeout")
-            .args(["300", "qemu-system-arm", "-M", machine, "-display", "none"])
-            .args(["-monitor", "none", "-serial", "none"])
-            .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
-            .arg(&elf)
-            .output()
-            .expect("QEMU starts");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && text.contains("20 + 20 samples, 0 wrong"),
-            "{target}: {text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let run = |elf: &Path| {
+            let output = Command::new("timeout")
+                .args(["300", "qemu-system-arm", "-M", machine, "-display", "none"])
+                .args(["-monitor", "none", "-serial", "none"])
+                .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
+                .arg(elf)
+                .output()
+                .expect("QEMU starts");
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+        };
+        let (code, text) = run(&elf);
+        assert!(code == Some(0) && text.contains("20 + 20 samples, 0 wrong"), "{target}: {text}");
+        spoiled(&elf, target == "thumbv6m-none-eabi", run);
     }
     let _ = fs::remove_dir_all(out);
+}
+
+/// The same program by the `CMakeLists.txt` that users copy, and that of a Zephyr application with a stand-in
+/// for Zephyr, which is not to be had: only what the file itself does is seen there.
+fn with_cmake(library: &Path) {
+    if !is_there("cmake", "the example by CMake", "tools/mcu-toolchain") {
+        return;
+    }
+    let zephyr = library.join("stand-in");
+    fs::create_dir_all(&zephyr).expect("created");
+    let package = "project(stand_in C)\nadd_executable(app)\ntarget_link_libraries(app PRIVATE pthread dl m)\n";
+    fs::write(zephyr.join("ZephyrConfig.cmake"), package).expect("written");
+    for (source, program) in [("examples/c", "example"), ("examples/c/zephyr", "app")] {
+        let build = library.join(program).with_extension("build");
+        let cmake = |options: &[&str]| {
+            let mut command = Command::new("cmake");
+            command.args(options).env("ZEPHYR_BASE", &zephyr).current_dir(library);
+            let output = command.output().expect("it starts");
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+        };
+        let source = root().canonicalize().expect("it is there").join(source);
+        let (source, folder) = (source.to_string_lossy(), build.to_string_lossy());
+        let configure = ["-S", &source, "-B", &folder, "-DINKLING_TARGET=host"];
+        // Relative to the folder in which cmake is started, and first where there is no library.
+        let (right, text) = cmake(&[&configure[..], &["-DINKLING=nowhere"]].concat());
+        assert!(!right && text.contains("nowhere/host/libinkling.a"), "{text}");
+        let (right, text) = cmake(&[&configure[..], &["-DINKLING=."]].concat());
+        assert!(right, "{text}");
+        let (right, text) = cmake(&["--build", &folder]);
+        assert!(right, "{text}");
+        let output = Command::new(build.join(program)).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("20 + 20 samples, 0 wrong"), "{text}");
+    }
+}
+
+/// A number of the model `simple` in an executable that is spoiled: its weights, biases and shifts, found by
+/// what they are, and on some targets the sums of channels.
+fn spoiled(executable: &Path, has_sums: bool, run: impl Fn(&Path) -> (Option<i32>, String)) {
+    let folder = root().join("models/simple");
+    let read = |name: &str| fs::read(folder.join(name)).expect("it is committed");
+    let record = ModelRecord::of_folder(&folder).expect("readable").expect("there");
+    let (_, network) =
+        restore(&read("float.onnx"), &record, &read("int8.onnx")).expect("it is whole");
+    let [_, conv, connected, _] = &network.layers[..] else { panic!("simple has four layers") };
+    let conv = conv.parameters().expect("it has weights");
+    let connected = connected.parameters().expect("it has weights");
+    let words = |numbers: Vec<i32>| numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+    let sum = |channel| conv.taps(channel).iter().map(|&weight| i32::from(weight)).sum();
+    let Requantization::Shifts(shifts) = &connected.requantization else {
+        panic!("simple has shifts")
+    };
+    let mut parts: Vec<(&str, Vec<u8>)> = vec![
+        ("weights", conv.taps(7)[..100].iter().map(|&weight| weight as u8).collect()),
+        ("biases", words(connected.bias.clone())),
+        ("shifts", shifts.clone()),
+    ];
+    if has_sums {
+        parts.push(("sums", words((0..20).map(sum).collect())));
+    }
+    let good = fs::read(executable).expect("it was built");
+    let changed = executable.with_extension("spoiled");
+    fs::copy(executable, &changed).expect("copied with its permissions");
+    for (what, part) in parts {
+        let places: Vec<usize> = good
+            .windows(part.len())
+            .enumerate()
+            .filter(|(_, w)| *w == part)
+            .map(|(at, _)| at)
+            .collect();
+        let [at] = places[..] else { panic!("{what} lie at {places:?}") };
+        let mut bytes = good.clone();
+        bytes[at + part.len() / 2] ^= 1;
+        fs::write(&changed, bytes).expect("written");
+        let (code, text) = run(&changed);
+        assert!(code == Some(2) && text.contains("weights are spoiled"), "{what}: {code:?} {text}");
+    }
 }
 
 /// The layout that the Arduino IDE wants, with a library for each core; what cannot work is one line.

@@ -151,6 +151,8 @@ pub fn header(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) ->
             not matter. Returns 0, or -1 for a null pointer and -2 for one that is not aligned; nothing was\n   \
             computed then. Keeps no state: it may be interrupted, and run at once with arenas of its own. */\n\
          int inkling_{id}_infer(const void *const inputs[], void *const outputs[], void *arena);\n\n\
+         /* 1 if the weights in flash still are those that were converted, 0 if not: flash can lose bits. */\n\
+         int inkling_{id}_verify(void);\n\n\
          {classify}\
          #ifdef __cplusplus\n}}\n#endif\n\n\
          #endif\n",
@@ -217,20 +219,25 @@ pub fn golden(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -
     code
 }
 
-/// The function of a model as Rust with C's calling convention; `model` is the module of its code.
-pub fn function(name: &str, model: &str) -> String {
+/// The functions of a model as Rust with C's calling convention; `model` is the module of its code.
+pub fn functions(name: &str, model: &str) -> String {
+    let id = identifier(name);
     format!(
         "/// See the header.\n///\n/// # Safety\n///\n\
          /// As the header says: every pointer that is not null points to as much as the model needs.\n\
          #[unsafe(no_mangle)]\n\
-         pub unsafe extern \"C\" fn inkling_{}_infer(\n    \
+         pub unsafe extern \"C\" fn inkling_{id}_infer(\n    \
          inputs: *const *const c_void,\n    \
          outputs: *const *mut c_void,\n    \
          arena: *mut c_void,\n\
          ) -> c_int {{\n    \
          // SAFETY: the caller says what the pointers point to.\n    \
          unsafe {{ call(inputs, outputs, arena, {model}::infer) }}\n\
-         }}\n",
-        identifier(name)
+         }}\n\n\
+         /// See the header.\n\
+         #[unsafe(no_mangle)]\n\
+         pub extern \"C\" fn inkling_{id}_verify() -> c_int {{\n    \
+         c_int::from({model}::verify())\n\
+         }}\n"
     )
 }

@@ -5,7 +5,7 @@ use firmware_core::blob::Kind;
 use firmware_core::kernels::{self, Combine};
 use firmware_core::{LayerKind, Term};
 
-use super::{IntegerOperator, Static};
+use super::{IntegerOperator, Static, checksum};
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::ValueId;
@@ -78,7 +78,8 @@ impl IntegerOperator for AffineAdd {
             format!("Term::new({}, {}, {zero})", factor.multiplier, factor.exponent)
         });
         let arguments = format!("AffineAdd::new([{a}, {b}], {})", self.rescale.rust());
-        Some(Static { constructor: "new", arguments })
+        let checksum = checksum(&[&self.kernel()]);
+        Some(Static { constructor: "new", arguments, checksum })
     }
 
     fn rows(&self, types: &Types) -> Option<RowForm> {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Multiplier, Offset, Window, kernels};
 
-use super::{IntegerOperator, Static};
+use super::{IntegerOperator, Static, checksum};
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::Shape;
@@ -57,7 +57,8 @@ impl IntegerOperator for AffineMean {
     fn rust_static(&self, types: &Types) -> Option<Static> {
         let offset = self.offset(types.input());
         let arguments = format!("Offset::new({offset}, {})", self.rescale.rust());
-        Some(Static { constructor: "new", arguments })
+        let checksum = checksum(&[&offset, &Requantized::from(self.rescale)]);
+        Some(Static { constructor: "new", arguments, checksum })
     }
 
     fn rows(&self, types: &Types) -> Option<RowForm> {

@@ -5,7 +5,7 @@ use firmware_core::blob::Kind;
 use firmware_core::kernels::{self, Combine};
 use firmware_core::{LayerKind, Multiplier};
 
-use super::{IntegerOperator, Static};
+use super::{IntegerOperator, Static, checksum};
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::rust::{Call, Types};
 use crate::graph::ValueId;
@@ -76,7 +76,8 @@ impl IntegerOperator for AffineMul {
     fn rust_static(&self, _: &Types) -> Option<Static> {
         let [a, b] = self.zeros;
         let arguments = format!("AffineMul::new([{a}, {b}], {})", self.rescale.rust());
-        Some(Static { constructor: "new", arguments })
+        let checksum = checksum(&[&self.kernel()]);
+        Some(Static { constructor: "new", arguments, checksum })
     }
 
     fn rows(&self, types: &Types) -> Option<RowForm> {

@@ -4,9 +4,9 @@
 use std::fmt::Write;
 
 use firmware_core::blob::Kind;
-use firmware_core::{LayerKind, Window, kernels};
+use firmware_core::{LayerKind, Shift, Window, kernels};
 
-use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use super::{FloatOperator, IntegerOp, IntegerOperator, Static, checksum};
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, scale, window_attributes};
 use crate::emit::rust::{Call, Types, nested};
@@ -118,7 +118,8 @@ impl IntegerOperator for QuantizedAveragePool2dInside {
         nested(&mut arguments, &self.reciprocals, &[self.reciprocals.len()]);
         let shift = types.one_shift(self.shift).arguments;
         arguments.push_str(&format!(",\n    {shift},\n"));
-        Some(Static { constructor: "new", arguments })
+        let checksum = checksum(&[&&self.reciprocals[..], &Shift::new(self.shift)]);
+        Some(Static { constructor: "new", arguments, checksum })
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

@@ -2,7 +2,7 @@
 
 use firmware_core::{LayerKind, kernels};
 
-use super::{IntegerOperator, Static};
+use super::{IntegerOperator, Static, checksum};
 use crate::emit::rust::{Call, Types};
 use crate::graph::ValueId;
 use crate::reference::{Integers, Run};
@@ -70,7 +70,8 @@ impl IntegerOperator for FloatAdd {
         };
         let new = format!("FloatAdd::new([{a:?}, {b:?}], {:?})", self.offset);
         let arguments = format!("{new}{lifted}{swapped}");
-        Some(Static { constructor: "new", arguments })
+        let checksum = checksum(&[&self.kernel()]);
+        Some(Static { constructor: "new", arguments, checksum })
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

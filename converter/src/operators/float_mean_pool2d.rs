@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use firmware_core::{FloatMean, LayerKind, Window, kernels};
 
-use super::{IntegerOperator, Static};
+use super::{IntegerOperator, Static, checksum};
 use crate::emit::rust::{Call, Types};
 use crate::reference::{Integers, Run};
 
@@ -62,7 +62,8 @@ impl IntegerOperator for FloatMeanPool2d {
             lift => format!(".lifted({lift})"),
         };
         let arguments = format!("FloatMean::new({:?}, {:?}){lifted}", self.input, self.output);
-        Some(Static { constructor: "new", arguments })
+        let checksum = checksum(&[&self.kernel()]);
+        Some(Static { constructor: "new", arguments, checksum })
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

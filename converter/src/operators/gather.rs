@@ -6,7 +6,7 @@ use std::fmt::Write;
 use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, kernels};
 
-use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use super::{FloatOperator, IntegerOp, IntegerOperator, Static, checksum};
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::Emitter;
 use crate::emit::rust::{Call, Types, nested};
@@ -119,7 +119,8 @@ impl IntegerOperator for Gather {
             nested(&mut arguments, places, &[places.len()]);
         }
         arguments.push_str(",\n");
-        Some(Static { constructor: "new", arguments })
+        let checksum = checksum(&[&&self.rows[..], &&self.columns[..], &&self.channels[..]]);
+        Some(Static { constructor: "new", arguments, checksum })
     }
 
     fn rust_call(&self, call: &Call, code: &mut String) {

@@ -6,7 +6,7 @@ use firmware_core::blob::Kind;
 use firmware_core::{Activation, LayerKind, kernels};
 
 use super::functions::{Function, Unary};
-use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use super::{FloatOperator, IntegerOp, IntegerOperator, Static, checksum};
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, zero};
 use crate::emit::rust::{Call, Types, nested};
@@ -104,7 +104,10 @@ impl IntegerOperator for QuantizedLookup {
     fn rust_static(&self, _: &Types) -> Option<Static> {
         let mut arguments = String::new();
         nested(&mut arguments, &self.entries, &[self.entries.len()]);
-        Some(Static { constructor: "new", arguments })
+        // The bytes are the same, signed or not.
+        let bytes: Vec<u8> = self.entries.iter().map(|&entry| entry as u8).collect();
+        let checksum = checksum(&[&&bytes[..]]);
+        Some(Static { constructor: "new", arguments, checksum })
     }
 
     fn rows(&self, types: &Types) -> Option<RowForm> {

@@ -33,7 +33,7 @@ pub mod pad2d;
 pub mod prelu;
 mod relu;
 
-use firmware_core::LayerKind;
+use firmware_core::{Checked, Checksum, LayerKind};
 
 use crate::emit::blob::{LayerBlob, Writing};
 use crate::emit::int8_onnx::Emitter;
@@ -248,4 +248,13 @@ pub struct Static {
     /// The type's `const fn`.
     pub constructor: &'static str,
     pub arguments: String,
+    /// What firmware-core's `Checked` must compute of it; see [`checksum`].
+    pub checksum: u32,
+}
+
+/// The checksum of a layer from its parts, in the order of its constructor's arguments.
+pub fn checksum(parts: &[&dyn Checked]) -> u32 {
+    let mut sum = Checksum::new();
+    parts.iter().for_each(|part| part.add_to(&mut sum));
+    sum.value().expect("numbers alone contradict nothing")
 }

@@ -81,8 +81,8 @@ impl IntegerOperator for QuantizedMul {
     }
 
     fn rust_static(&self, types: &Types) -> Option<Static> {
-        let Static { constructor, arguments } = types.one_shift(self.shift);
-        Some(Static { constructor, arguments: format!("Product::new({arguments})") })
+        let built = types.one_shift(self.shift);
+        Some(Static { arguments: format!("Product::new({})", built.arguments), ..built })
     }
 
     fn rows(&self, types: &Types) -> Option<RowForm> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use firmware_core::blob::Kind;
 use firmware_core::{LayerKind, Shift, kernels};
 
-use super::{FloatOperator, IntegerOp, IntegerOperator, Static};
+use super::{FloatOperator, IntegerOp, IntegerOperator, Static, checksum};
 use crate::emit::blob::{Data, LayerBlob, Writing};
 use crate::emit::int8_onnx::{Emitter, scale};
 use crate::emit::rust::{Call, Types, nested};
@@ -111,7 +111,9 @@ impl IntegerOperator for QuantizedPRelu {
         arguments.push_str(",\n    ");
         nested(&mut arguments, &bits, &[bits.len()]);
         arguments.push_str(",\n");
-        Some(Static { constructor: "new", arguments })
+        let shifts: Vec<Shift> = self.bits.iter().map(|&bits| Shift::new(bits)).collect();
+        let checksum = checksum(&[&&self.slopes[..], &&shifts[..]]);
+        Some(Static { constructor: "new", arguments, checksum })
     }
 
     fn rows(&self, types: &Types) -> Option<RowForm> {

@@ -21,6 +21,14 @@ fn main() {
             );
             process::exit(1);
         };
+        let code = std::fs::read_to_string(&path).unwrap_or_default();
+        if file == "model.rs" && !code.contains("pub fn verify()") {
+            eprintln!(
+                "error: '{}' is of an older version, without verify: convert the model again",
+                path.display()
+            );
+            process::exit(1);
+        }
         println!("cargo:rerun-if-changed={}", path.display());
         println!("cargo:rustc-env={name}={}", path.display());
     }

@@ -9,8 +9,8 @@ use core::fmt::Debug;
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::{EightBits, Geometry};
 use firmware_core::{
-    Activation, Add, AveragePool2d, Clip, Concat, GroupedConv2d, LeakyRelu, MaxPool2d, Requantize,
-    Shift, Window,
+    Activation, Add, AveragePool2d, Checked, Checksum, Clip, Concat, GroupedConv2d, LeakyRelu,
+    MaxPool2d, Requantize, Shift, Window,
 };
 use semihosting::println;
 
@@ -18,7 +18,7 @@ use crate::source::Source;
 use crate::stored::Stored;
 
 /// A requantization that can be made of a number of bits.
-pub trait OfBits: Requantize {
+pub trait OfBits: Requantize + Checked {
     fn of_bits(bits: u8) -> Self;
 }
 
@@ -49,6 +49,18 @@ pub fn must_match<T: PartialEq + Debug>(got: &[T], want: &[T], what: &str, shape
         None => println!("FAILED: {what} {shape:?}: {} values for {}", got.len(), want.len()),
     }
     semihosting::process::exit(1);
+}
+
+/// Ends the program if a layer's checksum is not that of the weights, biases and requantizations that it was
+/// made of.
+fn must_check(layer: &impl Checked, parts: [&dyn Checked; 3], what: &str, shape: &[usize]) {
+    let (mut got, mut want) = (Checksum::new(), Checksum::new());
+    layer.add_to(&mut got);
+    parts.iter().for_each(|part| part.add_to(&mut want));
+    if got.value().is_none() || got != want {
+        println!("FAILED: {what} {shape:?}: the checksum is {got:?}, that of its parts {want:?}");
+        semihosting::process::exit(1);
+    }
 }
 
 /// The division by a power of two against its definition, at every number of bits.
@@ -175,6 +187,7 @@ pub fn conv2d<
         let want = want.as_flattened_mut().as_flattened_mut();
         kernels::conv2d_accumulate(&shape, x_flat, flat, &bias, want);
         must_match(y.as_flattened().as_flattened(), want, "conv2d accumulators", &dimensions);
+        must_check(&layer, [&weights, &bias, &requantize], "conv2d", &dimensions);
     }
 }
 
@@ -278,6 +291,7 @@ pub fn depthwise_conv2d<
         );
         let dimensions = [OC, KH, KW, IC, IH, IW, OH, OW];
         must_match(y.as_flattened().as_flattened(), want, "depthwise_conv2d", &dimensions);
+        must_check(&layer, [&weights, &bias, &requantize], "depthwise_conv2d", &dimensions);
     }
 }
 
@@ -326,6 +340,7 @@ pub fn grouped_conv2d<
         );
         let dimensions = [OC, KH, KW, GC, IC, IH, IW, OH, OW];
         must_match(y.as_flattened().as_flattened(), want, "grouped_conv2d", &dimensions);
+        must_check(&layer, [&weights, &bias, &requantize], "grouped_conv2d", &dimensions);
     }
 }
 
@@ -358,6 +373,7 @@ pub fn fully_connected<
         let mut want = [-7; OUT];
         kernels::fully_connected_logits(&x, weights.as_flattened(), &bias, &mut want);
         must_match(&logits, &want, "fully_connected logits", &[OUT, IN]);
+        must_check(&layer, [&weights, &bias, &requantize], "fully_connected", &[OUT, IN]);
     }
 }
 

@@ -381,6 +381,21 @@ static FULLY_CONNECTED_1: FullyConnected<5, 9, ()> = FullyConnected::logits_only
     [-576,3976,4168,882,-4400],
 );
 
+/// Whether weights, biases and requantizations in flash still are those that the converter wrote.
+#[allow(dead_code)]
+pub fn verify() -> bool {
+    firmware_core::is_intact(&CONV2D_1, 0x64e2c12e)
+        && firmware_core::is_intact(&CONV2D_2, 0x3c18e2e3)
+        && firmware_core::is_intact(&CONV2D_3, 0xe748a62e)
+        && firmware_core::is_intact(&ADD_1, 0xa505df1b)
+        && firmware_core::is_intact(&CONV2D_4, 0x6cfded3c)
+        && firmware_core::is_intact(&CONV2D_5, 0x609dbad9)
+        && firmware_core::is_intact(&CONV2D_6, 0xb1002aed)
+        && firmware_core::is_intact(&ADD_2, 0xd202ef8d)
+        && firmware_core::is_intact(&AVERAGE_POOL2D_1, 0xa2681b02)
+        && firmware_core::is_intact(&FULLY_CONNECTED_1, 0xc0c95c05)
+}
+
 /// Rows that each step adds: of the image, and of the layers that run row by row.
 #[rustfmt::skip]
 static STEPS: [[u8; 5]; 14] = [

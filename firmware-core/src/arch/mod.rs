@@ -28,6 +28,7 @@ macro_rules! symbol {
     };
 }
 
+mod arranged;
 #[cfg(kernels)]
 mod by_four;
 #[cfg(kernels)]
@@ -64,6 +65,7 @@ mod weights;
 #[cfg_attr(not(kernels), path = "scalar.rs")]
 mod target;
 
+pub(crate) use arranged::Arranged;
 #[cfg(not(kernels = "x86_64"))]
 pub(crate) use nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
 pub(crate) use storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};

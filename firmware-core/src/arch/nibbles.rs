@@ -1,5 +1,6 @@
 //! Weights of four bits as the target's kernels want them, packed at compile time.
 
+use super::arranged::{Arranged, add_packed, add_packed_rows};
 use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 use super::weights::{WeightSum, Weights, sums};
 use super::{Chosen, Target};
@@ -9,7 +10,7 @@ use super::{Cursor, Patch};
 use crate::kernels;
 use crate::kernels::{Filters, requantized};
 use crate::nibbles::{Arrangement, Nibbles, filter_bytes, unpack};
-use crate::{Activation, Requantize};
+use crate::{Activation, Checked, Checksum, Requantize};
 
 /// Bytes where kernels may load words.
 #[repr(C, align(4))]
@@ -70,6 +71,12 @@ impl<const OC: usize, const BYTES: usize> ConvolutionStorage for PackedConvoluti
     }
 }
 
+impl<const OC: usize, const BYTES: usize> Arranged for PackedConvolution<OC, BYTES> {
+    fn add_weights(&self, shape: [usize; 2], sum: &mut Checksum) {
+        add_packed(&self.bytes.0, shape, &self.sums, sum);
+    }
+}
+
 impl ConvolutionFilters for Packed<'_> {
     const GROUP: usize = crate::nibbles::GROUP;
 
@@ -114,6 +121,9 @@ impl ConvolutionFilters for Packed<'_> {
     }
 }
 
+/// Bytes of a row of a fully connected layer that lie together, where rows lie side by side.
+pub(super) const RUN: usize = if Chosen::NIBBLE_ROWS == 2 { 2 } else { 4 };
+
 /// The weights of a fully connected layer: those of [`Target::NIBBLE_ROWS`] outputs side by side, some
 /// bytes of each in turn; the outputs that are left over in their natural order.
 pub struct PackedConnected<const BYTES: usize>(Words<BYTES>);
@@ -123,8 +133,6 @@ impl<const BYTES: usize> PackedConnected<BYTES> {
     #[allow(clippy::modulo_one)]
     pub(crate) const fn new<const OUT: usize, const IN: usize>(weights: [[i8; IN]; OUT]) -> Self {
         const ROWS: usize = Chosen::NIBBLE_ROWS;
-        // Bytes of a row that lie together.
-        const RUN: usize = if ROWS == 2 { 2 } else { 4 };
         const ORDER: Arrangement = Chosen::NIBBLES;
         let len = filter_bytes(IN);
         let blocked = OUT / ROWS * ROWS;
@@ -167,6 +175,12 @@ impl<const BYTES: usize> PackedConnected<BYTES> {
     #[inline(always)]
     pub(crate) fn logits<X: Activation>(&self, x: &[X], bias: &[i32], logits: &mut [i32]) {
         Chosen::connect_nibbles(x, &self.0.0, (bias, bias), |_, sum| sum, logits);
+    }
+}
+
+impl<const BYTES: usize> Arranged for PackedConnected<BYTES> {
+    fn add_weights(&self, shape: [usize; 2], sum: &mut Checksum) {
+        add_packed_rows(&self.0.0, shape, sum);
     }
 }
 
@@ -214,6 +228,16 @@ impl<const OC: usize, const KH: usize, const KW: usize, const BYTES: usize> Dept
         let mut weights = [[[0; OC]; KW]; KH];
         unpack(&self.0.0, weights.as_flattened_mut().as_flattened_mut());
         Unpacked(weights)
+    }
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize, const BYTES: usize> Arranged
+    for PackedDepthwise<OC, KH, KW, BYTES>
+{
+    fn add_weights(&self, _: [usize; 2], sum: &mut Checksum) {
+        for tap in 0..OC * KH * KW {
+            Nibbles(&self.0.0).weight(tap).add_to(sum);
+        }
     }
 }
 

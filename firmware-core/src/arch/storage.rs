@@ -1,6 +1,7 @@
 //! How weights are stored: a type parameter of the layers that have them, so that a firmware links what
 //! its layers need and nothing is decided while it runs.
 
+use super::arranged::Arranged;
 #[cfg(not(kernels = "x86_64"))]
 use super::nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
 #[cfg(kernels)]
@@ -15,11 +16,12 @@ use crate::kernels::Filters;
 /// How a layer's weights are stored: [`EightBits`] or [`FourBits`].
 pub trait Storage: Sealed {
     #[doc(hidden)]
-    type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize>: ConvolutionStorage;
+    type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize>: ConvolutionStorage
+        + Arranged;
     #[doc(hidden)]
-    type Connected<const OUT: usize, const IN: usize>;
+    type Connected<const OUT: usize, const IN: usize>: Arranged;
     #[doc(hidden)]
-    type Depthwise<const OC: usize, const KH: usize, const KW: usize>: DepthwiseStorage;
+    type Depthwise<const OC: usize, const KH: usize, const KW: usize>: DepthwiseStorage + Arranged;
 }
 
 /// Weights from -127 to 127, a byte each.

@@ -1,11 +1,12 @@
 //! A convolution's weights as the target's kernels want them, made at compile time.
 
+use super::arranged::{Arranged, add_blocked, add_connected};
 use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 use super::{Chosen, Target};
 #[cfg(kernels)]
 use super::{Cursor, Patch};
 use crate::kernels::Filters;
-use crate::{Activation, Requantize};
+use crate::{Activation, Checked, Checksum, Requantize};
 
 /// What a target's kernels know of one output channel beside its weights: their sum, if it asks.
 pub type WeightSum = [i32; Chosen::WEIGHT_SUMS as usize];
@@ -81,6 +82,33 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize> Convolu
     fn get(&self) -> Weights<'_> {
         self.all()
     }
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize> Arranged
+    for ConvolutionWeights<OC, KH, KW, IC>
+{
+    fn add_weights(&self, shape: [usize; 2], sum: &mut Checksum) {
+        let weights = self.bytes.weights.as_flattened().as_flattened().as_flattened();
+        add_blocked(weights, shape, &self.sums, sum);
+        let rows = weights.chunks_exact((KW * IC).max(1));
+        for (group, words) in Chosen::WIDE.iter().zip(&self.wide) {
+            let words = words.as_flattened().as_flattened().as_flattened();
+            sum.agrees(is_wide(rows.clone(), *group, words));
+        }
+    }
+}
+
+/// Whether `words` is what [`wide`] makes of these kernel rows, in groups of so many weights.
+fn is_wide<'a>(rows: impl Iterator<Item = &'a [i8]>, group: usize, words: &[i32]) -> bool {
+    let group = group.clamp(1, 4);
+    let bits = 32 / group;
+    let mut groups = rows.flat_map(|row| row.chunks(group)).zip(words);
+    groups.all(|(weights, word)| {
+        let parts = weights.iter().enumerate().map(|(at, weight)| {
+            (i32::from(*weight) as u32 & (u32::MAX >> (32 - bits))) << (at * bits)
+        });
+        parts.fold(0, |sum, part| sum | part) == *word as u32
+    })
 }
 
 impl ConvolutionFilters for Weights<'_> {
@@ -244,6 +272,12 @@ impl<const OUT: usize, const IN: usize> ConnectedWeights<OUT, IN> {
     }
 }
 
+impl<const OUT: usize, const IN: usize> Arranged for ConnectedWeights<OUT, IN> {
+    fn add_weights(&self, shape: [usize; 2], sum: &mut Checksum) {
+        add_connected(self.0.as_flattened(), shape, sum);
+    }
+}
+
 /// The weights of a depthwise convolution.
 pub struct DepthwiseWeights<const OC: usize, const KH: usize, const KW: usize>(
     pub(crate) [[[i8; OC]; KW]; KH],
@@ -257,6 +291,12 @@ impl<const OC: usize, const KH: usize, const KW: usize> DepthwiseStorage
     #[inline(always)]
     fn unpacked(&self) -> &[i8] {
         self.0.as_flattened().as_flattened()
+    }
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize> Arranged for DepthwiseWeights<OC, KH, KW> {
+    fn add_weights(&self, _: [usize; 2], sum: &mut Checksum) {
+        self.0.add_to(sum);
     }
 }
 

@@ -23,7 +23,6 @@
 //! of cores, or portable. A processor in flash must see it at a multiple of four bytes.
 
 mod check;
-mod crc32;
 mod data;
 mod error;
 pub mod format;
@@ -32,7 +31,7 @@ mod run;
 mod shapes;
 mod values;
 
-pub use crc32::crc32;
+pub use crate::crc32::crc32;
 pub use error::{BlobError, Fault, InferError};
 pub use format::{Element, Kind};
 pub use layout::{LAYOUTS, Layout};

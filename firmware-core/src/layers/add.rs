@@ -1,7 +1,7 @@
 //! The sum of two tensors with compile-time shapes.
 
 use crate::kernels;
-use crate::{Activation, Requantize, Shift};
+use crate::{Activation, Checked, Checksum, Requantize, Shift};
 
 /// Adds two tensors of one shape. The first is shifted left by `A` bits and the second by `B`, to
 /// a common exponent; the sum is requantized.
@@ -81,5 +81,11 @@ impl<const A: u32, const B: u32, R: Requantize> Add<A, B, R> {
             self.requantize,
             y.as_flattened_mut().as_flattened_mut(),
         );
+    }
+}
+
+impl<const A: u32, const B: u32, R: Checked> Checked for Add<A, B, R> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.requantize.add_to(sum);
     }
 }

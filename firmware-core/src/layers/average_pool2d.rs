@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use super::{Geometry, Strided};
 use crate::channels;
 use crate::kernels::{self, Pool2dShape};
-use crate::{Activation, Requantize, Shift, Window};
+use crate::{Activation, Checked, Checksum, Requantize, Shift, Window};
 
 /// Sums over windows of `KH` x `KW` pixels that by default touch without overlapping, requantized.
 ///
@@ -69,5 +69,11 @@ impl<const KH: usize, const KW: usize, G: Geometry, R: Requantize> AveragePool2d
         } else {
             kernels::average_pool2d(&shape, x, self.requantize, y);
         }
+    }
+}
+
+impl<const KH: usize, const KW: usize, G, R: Checked> Checked for AveragePool2d<KH, KW, G, R> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.requantize.add_to(sum);
     }
 }

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use super::{Geometry, Strided};
 use crate::kernels::{self, Pool2dShape};
-use crate::{Activation, Requantize, Shift, Window};
+use crate::{Activation, Checked, Checksum, Requantize, Shift, Window};
 
 /// Means over windows of `KH` x `KW` pixels, `AREA` in all, without what lies on the padding.
 ///
@@ -74,5 +74,14 @@ impl<const AREA: usize, const KH: usize, const KW: usize, G: Geometry, R: Requan
             self.requantize,
             y.as_flattened_mut().as_flattened_mut(),
         );
+    }
+}
+
+impl<const AREA: usize, const KH: usize, const KW: usize, G, R: Checked> Checked
+    for AveragePool2dInside<AREA, KH, KW, G, R>
+{
+    fn add_to(&self, sum: &mut Checksum) {
+        self.reciprocals.add_to(sum);
+        self.requantize.add_to(sum);
     }
 }

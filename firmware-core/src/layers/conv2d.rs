@@ -7,14 +7,14 @@ use super::{Geometry, MaxPool2d, Unit};
 #[cfg(not(kernels = "x86_64"))]
 use crate::arch::PackedConvolution;
 use crate::arch::{
-    Chosen, Convolution, ConvolutionStorage, ConvolutionWeights, EightBits, FourBits, Storage,
-    Target,
+    Arranged, Chosen, Convolution, ConvolutionStorage, ConvolutionWeights, EightBits, FourBits,
+    Storage, Target,
 };
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 #[cfg(kernels = "x86_64")]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
-use crate::{Activation, Requantize, Shift, Window};
+use crate::{Activation, Checked, Checksum, Requantize, Shift, Window};
 
 /// Convolution from `IC` to `OC` channels with windows of `KH` x `KW` pixels; `G` is its stride,
 /// dilation and padding.
@@ -309,5 +309,15 @@ impl<
         let y = y.as_flattened_mut().as_flattened_mut();
         let sums = &mut [[0; 4]; OC];
         Chosen::conv2d_max_pool2d(&convolution, Self::STAGED, pool, sums, y);
+    }
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize, G, R: Checked, S: Storage>
+    Checked for Conv2d<OC, KH, KW, IC, G, R, S>
+{
+    fn add_to(&self, sum: &mut Checksum) {
+        self.weights.add_weights([OC, KH * KW * IC], sum);
+        self.bias.add_to(sum);
+        self.requantize.add_to(sum);
     }
 }

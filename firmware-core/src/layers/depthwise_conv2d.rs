@@ -6,13 +6,13 @@ use super::geometry::padding_value_fits;
 use super::{Geometry, Unit};
 #[cfg(not(kernels = "x86_64"))]
 use crate::arch::PackedDepthwise;
-use crate::arch::{DepthwiseStorage, DepthwiseWeights, EightBits, FourBits, Storage};
+use crate::arch::{Arranged, DepthwiseStorage, DepthwiseWeights, EightBits, FourBits, Storage};
 use crate::channels;
 use crate::kernels::{self, Conv2dShape};
 #[cfg(kernels = "x86_64")]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
-use crate::{Activation, Requantize, Shift, Window};
+use crate::{Activation, Checked, Checksum, Requantize, Shift, Window};
 
 /// Convolution with windows of `KH` x `KW` pixels in which each of the `OC` output channels reads
 /// one input channel; `G` is its stride, dilation and padding, `S` how its weights are stored.
@@ -146,5 +146,15 @@ impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Requanti
         } else {
             kernels::depthwise_conv2d(&shape, x, weights, &self.bias, &self.requantize, y);
         }
+    }
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize, G, R: Checked, S: Storage> Checked
+    for DepthwiseConv2d<OC, KH, KW, G, R, S>
+{
+    fn add_to(&self, sum: &mut Checksum) {
+        self.weights.add_weights([1, KH * KW * OC], sum);
+        self.bias.add_to(sum);
+        self.requantize.add_to(sum);
     }
 }

@@ -1,7 +1,7 @@
 //! Functions of two tensors with compile-time shapes.
 
-use crate::Activation;
 use crate::kernels::{self, Combine};
+use crate::{Activation, Checked, Checksum};
 
 /// A function of two tensors, element by element: [`AffineAdd`](crate::AffineAdd) and
 /// [`AffineMul`](crate::AffineMul) are such.
@@ -79,4 +79,10 @@ const fn assert_repeats(b_width: usize, b_height: usize, width: usize, height: u
         (b_width == width && b_height == height) || (b_width == 1 && b_height == 1),
         "the second tensor has the shape of the first, or one pixel"
     );
+}
+
+impl<F: Checked> Checked for Elementwise<F> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.function.add_to(sum);
+    }
 }

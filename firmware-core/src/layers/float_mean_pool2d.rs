@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use super::{Geometry, Strided};
 use crate::kernels::{self, Pool2dShape};
-use crate::{Activation, FloatMean, Window};
+use crate::{Activation, Checked, Checksum, FloatMean, Window};
 
 /// Means over windows of `KH` x `KW` pixels that by default touch without overlapping, in the output's
 /// scale and zero point: see [`FloatMean`]. With `WHOLE` the padding counts.
@@ -75,5 +75,13 @@ impl<const KH: usize, const KW: usize, G: Geometry, const WHOLE: bool>
             x.as_flattened().as_flattened(),
             y.as_flattened_mut().as_flattened_mut(),
         );
+    }
+}
+
+impl<const KH: usize, const KW: usize, G, const WHOLE: bool> Checked
+    for FloatMeanPool2d<KH, KW, G, WHOLE>
+{
+    fn add_to(&self, sum: &mut Checksum) {
+        self.mean.add_to(sum);
     }
 }

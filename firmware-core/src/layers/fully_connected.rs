@@ -2,11 +2,11 @@
 
 #[cfg(not(kernels = "x86_64"))]
 use crate::arch::PackedConnected;
-use crate::arch::{ConnectedWeights, EightBits, FourBits, Storage};
+use crate::arch::{Arranged, ConnectedWeights, EightBits, FourBits, Storage};
 #[cfg(kernels = "x86_64")]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
-use crate::{Activation, Requantize, Shift};
+use crate::{Activation, Checked, Checksum, Requantize, Shift};
 
 /// `OUT` weighted sums of `IN` inputs.
 ///
@@ -126,3 +126,13 @@ macro_rules! kernels {
 
 kernels!(EightBits);
 kernels!(FourBits<BYTES>, const BYTES);
+
+impl<const OUT: usize, const IN: usize, R: Checked, S: Storage> Checked
+    for FullyConnected<OUT, IN, R, S>
+{
+    fn add_to(&self, sum: &mut Checksum) {
+        self.weights.add_weights([OUT, IN], sum);
+        self.bias.add_to(sum);
+        self.requantize.add_to(sum);
+    }
+}

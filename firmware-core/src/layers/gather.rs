@@ -1,7 +1,7 @@
 //! Picked rows, columns and channels, with compile-time shapes.
 
-use crate::Activation;
 use crate::kernels;
+use crate::{Activation, Checked, Checksum};
 
 /// Rows, columns and channels of an image, by their numbers; see
 /// [`kernels::gather`](crate::kernels::gather).
@@ -45,5 +45,13 @@ impl<const OH: usize, const OW: usize, const OC: usize> Gather<OH, OW, OC> {
             x.as_flattened().as_flattened(),
             y.as_flattened_mut().as_flattened_mut(),
         );
+    }
+}
+
+impl<const OH: usize, const OW: usize, const OC: usize> Checked for Gather<OH, OW, OC> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.rows.add_to(sum);
+        self.columns.add_to(sum);
+        self.channels.add_to(sum);
     }
 }

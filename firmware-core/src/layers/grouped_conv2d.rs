@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use super::geometry::padding_value_fits;
 use super::{Geometry, Unit};
 use crate::kernels::{self, Conv2dShape};
-use crate::{Activation, Requantize, Shift, Window};
+use crate::{Activation, Checked, Checksum, Requantize, Shift, Window};
 
 /// Convolution to `OC` channels with windows of `KH` x `KW` pixels in groups of `GC` input
 /// channels; `G` is its stride, dilation and padding.
@@ -102,5 +102,15 @@ impl<const OC: usize, const KH: usize, const KW: usize, const GC: usize, G: Geom
             &self.requantize,
             y.as_flattened_mut().as_flattened_mut(),
         );
+    }
+}
+
+impl<const OC: usize, const KH: usize, const KW: usize, const GC: usize, G, R: Checked> Checked
+    for GroupedConv2d<OC, KH, KW, GC, G, R>
+{
+    fn add_to(&self, sum: &mut Checksum) {
+        self.weights.add_to(sum);
+        self.bias.add_to(sum);
+        self.requantize.add_to(sum);
     }
 }

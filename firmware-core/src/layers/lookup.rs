@@ -1,7 +1,7 @@
 //! A table as a layer, with compile-time shapes.
 
-use crate::Activation;
 use crate::kernels;
+use crate::{Activation, Checked, Checksum};
 
 /// A function of every single value, as a table of its 256 results: see
 /// [`kernels::lookup`](crate::kernels::lookup) for their order.
@@ -51,5 +51,11 @@ impl<Y: Activation> Lookup<Y> {
         y: &mut [[[Y; C]; W]; H],
     ) {
         kernels::lookup_in_place(&self.table, y.as_flattened_mut().as_flattened_mut());
+    }
+}
+
+impl<Y: Checked> Checked for Lookup<Y> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.table.add_to(sum);
     }
 }

@@ -1,7 +1,7 @@
 //! A leaky ReLU with a slope for each channel, with compile-time shapes.
 
 use crate::kernels;
-use crate::{Activation, Shift};
+use crate::{Activation, Checked, Checksum, Shift};
 
 /// Multiplies what is negative by its channel's slope and leaves the rest as it is.
 ///
@@ -51,5 +51,12 @@ impl<const C: usize> PRelu<C> {
     ) {
         let y = y.as_flattened_mut().as_flattened_mut();
         kernels::prelu_in_place(&self.slopes, &self.bits, y);
+    }
+}
+
+impl<const C: usize> Checked for PRelu<C> {
+    fn add_to(&self, sum: &mut Checksum) {
+        self.slopes.add_to(sum);
+        self.bits.add_to(sum);
     }
 }

@@ -20,7 +20,8 @@ pub const BOARDS: [Board; 4] = [MICROBIT, STM32F100, STM32F405, HIFIVE1];
 
 /// The boards that QEMU does not emulate, or whose serial port takes nothing in there: their firmware is
 /// built and its file read, no more.
-pub const BUILT_ONLY: [Board; 6] = [STM32L475, PICO, PICO2, NRF52840DK, STM32F411, ESP32C3];
+pub const BUILT_ONLY: [Board; 9] =
+    [STM32L475, PICO, PICO2, NRF52840DK, NANO33BLE, STM32F411, STM32H743, ESP32C3, ESP32C6];
 
 /// Every board.
 pub fn all_boards() -> impl Iterator<Item = &'static Board> {
@@ -47,11 +48,19 @@ pub const PICO: Board = Board { name: "pico", title: "Raspberry Pi Pico", core: 
 pub const NRF52840DK: Board =
     Board { name: "nrf52840dk", title: "nRF52840-DK", core: "Cortex-M4F" };
 
+pub const NANO33BLE: Board =
+    Board { name: "nano33ble", title: "Arduino Nano 33 BLE", core: "Cortex-M4F" };
+
 pub const PICO2: Board =
     Board { name: "pico2", title: "Raspberry Pi Pico 2", core: "Cortex-M33 with DSP" };
 
 pub const STM32F411: Board =
     Board { name: "stm32f411", title: "ST Nucleo-F411RE", core: "Cortex-M4F" };
+
+pub const STM32H743: Board =
+    Board { name: "stm32h743", title: "ST Nucleo-H743ZI", core: "Cortex-M7" };
+
+pub const ESP32C6: Board = Board { name: "esp32c6", title: "ESP32-C6-DevKitC-1", core: "RV32IMAC" };
 
 pub const ESP32C3: Board = Board { name: "esp32c3", title: "ESP32-C3-DevKitM-1", core: "RV32IMC" };
 

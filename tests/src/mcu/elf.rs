@@ -2,7 +2,7 @@
 
 use object::elf::PT_LOAD;
 use object::read::elf::{ElfFile32, ProgramHeader};
-use object::{Endianness, Object, ObjectSymbol};
+use object::{Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 /// A firmware file.
 #[derive(Clone, Debug)]
@@ -88,6 +88,27 @@ impl Elf {
         functions.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         functions
     }
+}
+
+/// Where in a 32-bit ELF file the statics lie that `which` chooses: offset and size of each, in order.
+///
+/// # Panics
+///
+/// When the bytes are no ELF file.
+pub fn statics(bytes: &[u8], which: impl Fn(&str) -> bool) -> Vec<(usize, usize)> {
+    let file = ElfFile32::<Endianness>::parse(bytes).expect("an ELF file");
+    let mut places: Vec<(usize, usize)> = file
+        .symbols()
+        .filter(|symbol| symbol.kind() == SymbolKind::Data && symbol.name().is_ok_and(&which))
+        .filter_map(|symbol| {
+            let section = file.section_by_index(symbol.section_index()?).ok()?;
+            let (start, _) = section.file_range()?;
+            let offset = start + symbol.address().checked_sub(section.address())?;
+            Some((offset as usize, symbol.size() as usize))
+        })
+        .collect();
+    places.sort_unstable();
+    places
 }
 
 /// The last two names of a path that the compiler mangled in its older way, `_ZN` and each name

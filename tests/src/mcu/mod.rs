@@ -14,14 +14,14 @@ mod toolchain;
 use std::path::Path;
 
 pub use boards::{
-    BOARDS, BUILT_ONLY, Board, ESP32C3, HIFIVE1, MICROBIT, NRF52840DK, PICO, PICO2, Program,
-    STM32F100, STM32F405, STM32F411, STM32L475, all_boards,
+    BOARDS, BUILT_ONLY, Board, ESP32C3, ESP32C6, HIFIVE1, MICROBIT, NANO33BLE, NRF52840DK, PICO,
+    PICO2, Program, STM32F100, STM32F405, STM32F411, STM32H743, STM32L475, all_boards,
 };
 pub use cores::{CORES, Core, Cost, Prepared};
-pub use elf::{Elf, Symbol};
+pub use elf::{Elf, Symbol, statics};
 pub use measure::{FLASH_BUDGET, Measurement, RAM_BUDGET, measure};
 pub use serial::connect;
-pub use toolchain::Toolchain;
+pub use toolchain::{Build, Toolchain};
 
 /// The committed model, as the boards carry it.
 #[allow(dead_code)]

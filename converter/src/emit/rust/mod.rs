@@ -34,9 +34,9 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
     if let Some(unknown) = &origin.unknown {
         info::unknown(&mut code, unknown);
     }
-    for layer in &network.layers {
-        static_layer(&mut code, network, layer);
-    }
+    let checks: Vec<String> =
+        network.layers.iter().filter_map(|layer| static_layer(&mut code, network, layer)).collect();
+    verify(&mut code, &checks);
     infer::infer(&mut code, network, arena);
     code
 }
@@ -87,10 +87,14 @@ fn imports(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan, ori
     );
 }
 
-/// The `static` of a layer, if its type has data.
-fn static_layer(code: &mut String, network: &QuantizedNetwork, layer: &QuantizedLayer) {
+/// The `static` of a layer, if its type has data; the expression that checks it.
+fn static_layer(
+    code: &mut String,
+    network: &QuantizedNetwork,
+    layer: &QuantizedLayer,
+) -> Option<String> {
     let types = Types { network, layer };
-    let Some(built) = layer.op.as_dyn().rust_static(&types) else { return };
+    let built = layer.op.as_dyn().rust_static(&types)?;
     let type_name = layer.op.as_dyn().rust_type(&types);
     let _ = writeln!(
         code,
@@ -99,6 +103,21 @@ fn static_layer(code: &mut String, network: &QuantizedNetwork, layer: &Quantized
         type_name.split('<').next().unwrap_or_default(),
         built.constructor,
         built.arguments
+    );
+    Some(format!("firmware_core::is_intact(&{}, {:#010x})", static_name(layer), built.checksum))
+}
+
+/// `verify`, from the expressions that check the layers.
+fn verify(code: &mut String, checks: &[String]) {
+    let all = match checks {
+        [] => "true".into(),
+        checks => checks.join("\n        && "),
+    };
+    let _ = writeln!(
+        code,
+        "/// Whether weights, biases and requantizations in flash still are those that the converter wrote.\n\
+         #[allow(dead_code)]\n\
+         pub fn verify() -> bool {{\n    {all}\n}}\n"
     );
 }
 

@@ -1,13 +1,14 @@
 //! The Rust types of layers and values, and what the statics of layers are built from.
 
-use firmware_core::Window;
+use firmware_core::{Shift, Window};
 
 use super::{nested, static_name};
 use crate::graph::Shape;
-use crate::operators::Static;
+use crate::operators::{Static, checksum};
 use crate::quantized::{
     FloatRescale, Parameters, QuantizedLayer, QuantizedNetwork, Requantization, Rescale,
 };
+use crate::reference::Requantized;
 
 /// A layer whose types are asked for.
 #[derive(Clone, Copy)]
@@ -95,7 +96,11 @@ impl Types<'_> {
 
     /// A layer with one shift.
     pub fn one_shift(&self, bits: u8) -> Static {
-        Static { constructor: "new", arguments: format!("{}::new({bits})", self.requantize()) }
+        Static {
+            constructor: "new",
+            arguments: format!("{}::new({bits})", self.requantize()),
+            checksum: checksum(&[&Shift::new(bits)]),
+        }
     }
 
     /// A layer with weights, given in the order and the dimensions of its type.
@@ -109,25 +114,31 @@ impl Types<'_> {
             4 => ["four_bits", "four_bit_logits_only"],
             _ => ["new", "logits_only"],
         };
-        match &parameters.requantization {
-            Requantization::None => Static { constructor: logits_only, arguments },
+        let requantize: Vec<Requantized> = match &parameters.requantization {
+            Requantization::None => Vec::new(),
             Requantization::Shifts(shifts) => {
-                let requantize = self.requantize();
-                let all = shifts.iter().map(|bits| format!("{requantize}::new({bits})"));
+                let type_name = self.requantize();
+                let all = shifts.iter().map(|bits| format!("{type_name}::new({bits})"));
                 requantizations(&mut arguments, &all.collect::<Vec<_>>());
-                Static { constructor: new, arguments }
+                shifts
+                    .iter()
+                    .map(|&bits| Requantized::Shift(Shift::new(bits), [i32::MIN, i32::MAX]))
+                    .collect()
             }
             Requantization::Rescales(rescales) => {
                 let all: Vec<_> = rescales.iter().map(Rescale::rust).collect();
                 requantizations(&mut arguments, &all);
-                Static { constructor: new, arguments }
+                rescales.iter().map(|rescale| Requantized::Multiplier(rescale.kernel())).collect()
             }
             Requantization::FloatScales(rescales) => {
                 let all: Vec<_> = rescales.iter().map(FloatRescale::rust).collect();
                 requantizations(&mut arguments, &all);
-                Static { constructor: new, arguments }
+                rescales.iter().map(|rescale| Requantized::FloatScale(rescale.kernel())).collect()
             }
-        }
+        };
+        let constructor = if parameters.requantization.is_none() { logits_only } else { new };
+        let checksum = checksum(&[&weights, &&parameters.bias[..], &&requantize[..]]);
+        Static { constructor, arguments, checksum }
     }
 }
 

@@ -4,7 +4,7 @@ use inkling_protocol::{Device, reply_len, request_len};
 
 use crate::golden::GOLDEN;
 use crate::memory;
-use crate::model::{INFO, Image, LABELS};
+use crate::model::{self, INFO, Image, LABELS};
 use crate::outputs::Outputs;
 use crate::service::{Model, Timed};
 use crate::text::Text;
@@ -32,6 +32,13 @@ fn self_test<B: Board>(model: &mut Model<'_, B>) -> bool {
     text.str("inkling on ").str(B::NAME).line();
     text.str("model ").str(INFO.name).str(", made from the file with SHA-256 ");
     text.hex(&INFO.source_sha256).line();
+    let intact = model::verify();
+    text.str(if intact {
+        "weights as converted"
+    } else {
+        "weights SPOILED since they were converted"
+    })
+    .line();
     let mut wrong = 0u32;
     let mut slowest = 0;
     for (image, label, expected) in &GOLDEN {
@@ -63,6 +70,7 @@ fn self_test<B: Board>(model: &mut Model<'_, B>) -> bool {
         text.str(", at most ").number(slowest).str(" ticks of ").number(hz).str(" a second");
     }
     text.line();
-    text.str(if wrong == 0 { "self-test passed" } else { "self-test FAILED" }).line();
-    wrong == 0
+    let passed = intact && wrong == 0;
+    text.str(if passed { "self-test passed" } else { "self-test FAILED" }).line();
+    passed
 }

@@ -17,18 +17,24 @@ const TABLE: [u32; 16] = {
     table
 };
 
-/// The checksum of `bytes`.
-///
-/// ```
-/// assert_eq!(firmware_core::blob::crc32(b"123456789"), 0xcbf4_3926);
-/// ```
-pub const fn crc32(bytes: &[u8]) -> u32 {
-    let (mut crc, mut rest) = (u32::MAX, bytes);
+/// What `bytes` make of a remainder, which is `u32::MAX` before the first byte; inverted it is the checksum.
+#[inline]
+pub(crate) const fn remainder(mut crc: u32, bytes: &[u8]) -> u32 {
+    let mut rest = bytes;
     while let [byte, after @ ..] = rest {
         crc ^= *byte as u32;
         crc = (crc >> 4) ^ TABLE[(crc & 15) as usize];
         crc = (crc >> 4) ^ TABLE[(crc & 15) as usize];
         rest = after;
     }
-    !crc
+    crc
+}
+
+/// The checksum of `bytes`.
+///
+/// ```
+/// assert_eq!(firmware_core::blob::crc32(b"123456789"), 0xcbf4_3926);
+/// ```
+pub const fn crc32(bytes: &[u8]) -> u32 {
+    !remainder(u32::MAX, bytes)
 }
