@@ -12,7 +12,7 @@ use trainer::learn::export::float_onnx;
 use trainer::learn::network::{Description, Network, PRESETS, Role};
 use trainer::learn::optimizer::Sgd;
 use trainer::learn::step::UpdateRule;
-use trainer::learn::training::{Engine, Evaluator, State, exported_predictions};
+use trainer::learn::training::{Engine, Evaluator, Objective, State, exported_predictions};
 
 const WORKERS: usize = 2;
 const BATCH: usize = 32;
@@ -40,8 +40,10 @@ fn train(backend: &Backend, network: &Network, images: &Arc<Dataset>) -> Vec<f32
         factors: None,
     };
     let start = State::first(network.initial_parameters(1), &rule);
-    let mut engine = Engine::new(backend, network, None, rule, BATCH / WORKERS, WORKERS, start)
-        .expect("the graphs load");
+    let objective = Objective::default();
+    let mut engine =
+        Engine::new(backend, network, objective, rule, BATCH / WORKERS, WORKERS, start)
+            .expect("the graphs load");
     for (step, batch) in feed.epoch(0).into_iter().enumerate() {
         let rate = 0.05 * (1.0 - step as f32 / feed.steps() as f32);
         let loss = engine.step(batch, rate).expect("a step runs");
