@@ -25,6 +25,8 @@ mod channels;
 mod depthwise;
 #[path = "x86_64_lanes.rs"]
 mod lanes;
+#[path = "x86_64_outputs.rs"]
+mod outputs;
 #[path = "x86_64_panel.rs"]
 mod panel;
 #[path = "x86_64_sse2.rs"]

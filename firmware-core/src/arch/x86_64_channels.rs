@@ -5,13 +5,11 @@
 //! lie side by side; several pixels share the weights that are loaded. Nothing is gathered, and
 //! nothing is added across lanes. Padding is in the [`Strip`].
 
+use super::outputs::{CHANNELS, Outputs};
 use super::strip::{Rows, Strip};
 use super::vectors::Lanes;
 use crate::Activation;
 use crate::kernels::Conv2dShape;
-
-/// Channels of the widest vector.
-const MOST: usize = 16;
 
 /// A convolution; the weights are those of the vectors that compute it, see
 /// [`Target::SIDE_BY_SIDE`](crate::arch::Target::SIDE_BY_SIDE).
@@ -99,7 +97,7 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
         true
     }
 
-    /// `rows` rows of output.
+    /// `rows` rows of output, channel by channel, so that a channel's weights stay in the cache.
     ///
     /// # Safety
     ///
@@ -113,151 +111,162 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
-        let [_, columns, channels] = self.shape.output;
-        let pixels = rows * columns;
-        let (mut row, mut column, mut done) = (0, 0, 0);
-        while done < pixels {
-            let mut starts = [windows.start; PIXELS];
-            let count = match pixels - done {
-                left if left >= PIXELS => PIXELS,
-                4.. if PIXELS > 4 => 4,
-                2.. => 2,
-                _ => 1,
-            };
-            for start in starts.iter_mut().take(count) {
-                *start =
-                    windows.start.wrapping_add(column * windows.steps[0] + row * windows.steps[1]);
-                column += 1;
-                if column == columns {
-                    (row, column) = (row + 1, 0);
-                }
-            }
-            let y = y.get_mut(done * channels..).unwrap_or_default();
-            // SAFETY: as the caller promises.
-            unsafe {
-                match count {
-                    2 => self.pixels::<V, Y, 2>(&windows, starts.as_ptr(), finish, y),
-                    1 => self.pixels::<V, Y, 1>(&windows, starts.as_ptr(), finish, y),
-                    4 if PIXELS > 4 => self.pixels::<V, Y, 4>(&windows, starts.as_ptr(), finish, y),
-                    _ => self.pixels::<V, Y, PIXELS>(&windows, starts.as_ptr(), finish, y),
-                }
-            }
-            done += count;
-        }
-    }
-
-    /// All channels of `P` pixels that lie side by side in `y`.
-    ///
-    /// # Safety
-    ///
-    /// As [`Channels::rows`]; `starts` must be good for as many pointers.
-    #[inline(always)]
-    unsafe fn pixels<V: Lanes, Y, const P: usize>(
-        &self,
-        windows: &Windows,
-        starts: *const *const u8,
-        finish: impl Fn(R, i32) -> Y + Copy,
-        y: &mut [Y],
-    ) {
-        // SAFETY: as the caller promises.
-        let starts: &[*const u8; P] = unsafe { &*starts.cast() };
         let depth = self.shape.output[2];
         let mut channel = 0;
         while channel < depth {
             // SAFETY: as the caller promises.
             unsafe {
                 if depth - channel > V::PIXELS {
-                    self.block::<V, Y, P, 2>(windows, starts, channel, finish, y);
+                    self.channels::<V, Y, PIXELS, 2>(&windows, rows, channel, finish, y);
                     channel += 2 * V::PIXELS;
                 } else {
-                    self.block::<V, Y, P, 1>(windows, starts, channel, finish, y);
+                    self.channels::<V, Y, PIXELS, 1>(&windows, rows, channel, finish, y);
                     channel += V::PIXELS;
                 }
             }
         }
     }
 
-    /// `N` vectors of channels of `P` pixels.
+    /// `N` vectors of channels of all pixels of `rows` rows.
     ///
     /// # Safety
     ///
-    /// As [`Channels::pixels`].
+    /// As [`Channels::rows`].
     #[inline(always)]
-    unsafe fn block<V: Lanes, Y, const P: usize, const N: usize>(
+    unsafe fn channels<V: Lanes, Y, const PIXELS: usize, const N: usize>(
         &self,
         windows: &Windows,
-        starts: &[*const u8; P],
+        rows: usize,
         channel: usize,
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
-        let [rows, groups] = windows.taps;
-        // SAFETY: as the caller promises.
-        let mut sums = [[unsafe { V::zero() }; N]; P];
-        // SAFETY: as the caller promises.
-        unsafe {
-            let mut weights = self.weights.as_ptr().add(channel * rows * groups);
-            for row in 0..rows {
-                let x = starts.map(|start| start.wrapping_add(row * windows.pitch).cast::<i32>());
-                for group in 0..groups {
-                    let mut w = [V::zero(); N];
-                    for n in 0..N {
-                        let vector = weights.add(n * rows * groups * V::PIXELS);
-                        w[n] = vector.cast::<V>().read_unaligned();
-                    }
-                    for p in 0..P {
-                        let x = V::broadcast(x[p].add(group));
-                        for n in 0..N {
-                            sums[p][n] = V::multiply(sums[p][n], x, w[n]);
-                        }
-                    }
-                    weights = weights.add(V::PIXELS);
-                }
-            }
-        }
-        let depth = self.shape.output[2];
-        for n in 0..N {
-            let first = channel + n * V::PIXELS;
+        let [_, columns, depth] = self.shape.output;
+        let outputs = [channel, channel + CHANNELS].map(|first| {
             let bias = self.bias.get(first..).unwrap_or_default();
             let requantize = self.requantize.get(first..).unwrap_or_default();
-            for p in 0..P {
-                let mut sum = [0i32; MOST];
-                // SAFETY: the widest vector has as many lanes.
-                unsafe { sum.as_mut_ptr().cast::<V>().write_unaligned(sums[p][n]) };
-                let y = y.get_mut(p * depth + first..(p + 1) * depth).unwrap_or_default();
-                // Loops of a known length become vectors.
-                if V::PIXELS == 16 && y.len() >= 16 {
-                    finish_some::<R, Y, 16>(&sum, bias, requantize, finish, y);
-                } else if y.len() >= 8 && V::PIXELS == 8 {
-                    finish_some::<R, Y, 8>(&sum, bias, requantize, finish, y);
-                } else {
-                    let channels = sum.iter().take(V::PIXELS).zip(bias).zip(requantize);
-                    for (y, ((sum, bias), requantize)) in y.iter_mut().zip(channels) {
-                        *y = finish(*requantize, bias.wrapping_add(*sum));
-                    }
+            let lanes = (channel + N * V::PIXELS).saturating_sub(first).min(CHANNELS);
+            Outputs::new(bias, requantize, lanes.min(depth.saturating_sub(first)))
+        });
+        let pixels = rows * columns;
+        let (mut line, mut start, mut column, mut done) = (windows.start, windows.start, 0, 0);
+        while done < pixels {
+            let mut starts = [start; PIXELS];
+            let count = match pixels - done {
+                left if left >= PIXELS => PIXELS,
+                4.. if PIXELS > 4 => 4,
+                2.. => 2,
+                _ => 1,
+            };
+            for to in starts.iter_mut().take(count) {
+                *to = start;
+                start = start.wrapping_add(windows.steps[0]);
+                column += 1;
+                if column == columns {
+                    line = line.wrapping_add(windows.steps[1]);
+                    (start, column) = (line, 0);
                 }
             }
+            let y = y.get_mut(done * depth + channel..).unwrap_or_default();
+            // SAFETY: as the caller promises; there are `count` pointers.
+            unsafe {
+                let weights =
+                    self.weights.as_ptr().add(channel * windows.taps[0] * windows.taps[1]);
+                let starts = starts.as_ptr();
+                match count {
+                    1 => block::<V, R, Y, 1, N>(
+                        windows,
+                        starts,
+                        weights,
+                        (&outputs, depth),
+                        finish,
+                        y,
+                    ),
+                    2 => block::<V, R, Y, 2, N>(
+                        windows,
+                        starts,
+                        weights,
+                        (&outputs, depth),
+                        finish,
+                        y,
+                    ),
+                    4 if PIXELS > 4 => block::<V, R, Y, 4, N>(
+                        windows,
+                        starts,
+                        weights,
+                        (&outputs, depth),
+                        finish,
+                        y,
+                    ),
+                    _ => block::<V, R, Y, PIXELS, N>(
+                        windows,
+                        starts,
+                        weights,
+                        (&outputs, depth),
+                        finish,
+                        y,
+                    ),
+                }
+            }
+            done += count;
         }
     }
 }
 
-/// The first `N` outputs; nothing where there are fewer.
+/// `N` vectors of channels of `P` pixels, which lie `depth` values apart in `y`.
+///
+/// # Safety
+///
+/// The processor must have the extension of `V`; the windows at the first `P` of `starts` must be good for
+/// all their taps, and `weights` for those of the channels.
 #[inline(always)]
-fn finish_some<R: Copy, Y, const N: usize>(
-    sums: &[i32; MOST],
-    bias: &[i32],
-    requantize: &[R],
-    finish: impl Fn(R, i32) -> Y,
+unsafe fn block<V: Lanes, R: Copy, Y, const P: usize, const N: usize>(
+    windows: &Windows,
+    starts: *const *const u8,
+    weights: *const i32,
+    (outputs, depth): (&[Option<Outputs<R>>; 2], usize),
+    finish: impl Fn(R, i32) -> Y + Copy,
     y: &mut [Y],
 ) {
-    let (Some(sums), Some(bias)) = (sums.first_chunk::<N>(), bias.first_chunk::<N>()) else {
-        return;
-    };
-    let (Some(requantize), Some(y)) = (requantize.first_chunk::<N>(), y.first_chunk_mut::<N>())
-    else {
-        return;
-    };
-    for n in 0..N {
-        y[n] = finish(requantize[n], bias[n].wrapping_add(sums[n]));
+    let [rows, groups] = windows.taps;
+    // SAFETY: as the caller promises.
+    let (starts, mut sums) = unsafe { (&*starts.cast::<[*const u8; P]>(), [[V::zero(); N]; P]) };
+    let mut weights = weights;
+    for row in 0..rows {
+        let x = starts.map(|start| start.wrapping_add(row * windows.pitch).cast::<i32>());
+        for group in 0..groups {
+            // SAFETY: as the caller promises.
+            unsafe {
+                let mut w = [V::zero(); N];
+                for n in 0..N {
+                    let vector = weights.add(n * rows * groups * V::PIXELS);
+                    w[n] = vector.cast::<V>().read_unaligned();
+                }
+                for p in 0..P {
+                    let x = V::broadcast(x[p].add(group));
+                    for n in 0..N {
+                        sums[p][n] = V::multiply(sums[p][n], x, w[n]);
+                    }
+                }
+                weights = weights.add(V::PIXELS);
+            }
+        }
+    }
+    // Vectors of eight channels are finished two at a time.
+    let together = CHANNELS / V::PIXELS;
+    for (n, outputs) in (0..N).step_by(together).zip(outputs) {
+        let Some(outputs) = outputs else { return };
+        for p in 0..P {
+            let mut sum = [0i32; CHANNELS];
+            // SAFETY: the vectors have as many lanes as there are sums, or less.
+            unsafe {
+                let to = sum.as_mut_ptr().cast::<V>();
+                for i in 0..together.min(N) {
+                    to.add(i).write_unaligned(sums[p][n + i]);
+                }
+            }
+            let y = y.get_mut(p * depth + n * V::PIXELS..).unwrap_or_default();
+            outputs.finish(&sum, finish, y);
+        }
     }
 }

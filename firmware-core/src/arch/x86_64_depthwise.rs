@@ -6,6 +6,7 @@
 
 use core::arch::x86_64::*;
 
+use super::outputs::{CHANNELS, Outputs};
 use super::strip::{Rows, Strip};
 use crate::kernels::{Conv2dShape, requantized};
 use crate::{Activation, Requantize};
@@ -158,11 +159,12 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         let count = if COUNT == 0 { pairs.count.min(PAIRS) } else { COUNT };
         let bias = self.bias.get(channel..).unwrap_or_default();
         let requantize = self.requantize.get(channel..).unwrap_or_default();
+        let Some(outputs) = Outputs::new(bias, requantize, 8 * HALVES) else { return };
         for (row, y) in y.chunks_exact_mut(columns * depth).enumerate() {
             let line = x.wrapping_add(row * down * pitch);
             for (column, y) in y.chunks_exact_mut(depth).enumerate() {
                 let x = line.wrapping_add(column * right * depth);
-                let mut sums = [[0i32; 8]; HALVES];
+                let mut sums = [0i32; CHANNELS];
                 // SAFETY: the strip has every tap of the window.
                 unsafe {
                     let mut vectors = [_mm256_setzero_si256(); HALVES];
@@ -181,17 +183,11 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                         }
                     }
                     for half in 0..HALVES {
-                        _mm256_storeu_si256(sums[half].as_mut_ptr().cast(), vectors[half]);
+                        _mm256_storeu_si256(sums.as_mut_ptr().add(8 * half).cast(), vectors[half]);
                     }
                 }
                 let y = y.get_mut(channel..).unwrap_or_default();
-                let (y, bias) = (y.as_chunks_mut::<8>().0, bias.as_chunks::<8>().0);
-                let channels = bias.iter().zip(requantize.as_chunks::<8>().0);
-                for ((y, sums), (bias, requantize)) in y.iter_mut().zip(&sums).zip(channels) {
-                    for n in 0..8 {
-                        y[n] = requantized(requantize[n], bias[n].wrapping_add(sums[n]));
-                    }
-                }
+                outputs.finish(&sums, requantized, y);
             }
         }
     }
