@@ -252,21 +252,24 @@ unsafe fn block<V: Lanes, R: Copy, Y, const P: usize, const N: usize>(
             }
         }
     }
-    // Vectors of eight channels are finished two at a time.
-    let together = CHANNELS / V::PIXELS;
-    for (n, outputs) in (0..N).step_by(together).zip(outputs) {
-        let Some(outputs) = outputs else { return };
-        for p in 0..P {
-            let mut sum = [0i32; CHANNELS];
-            // SAFETY: the vectors have as many lanes as there are sums, or less.
+    // All of them once, at places known at compile time: else the compiler keeps sums in memory while
+    // they are added up.
+    let mut words = [[[0i32; CHANNELS]; N]; P];
+    for p in 0..P {
+        for n in 0..N {
+            // SAFETY: a vector has as many lanes as there are channels, or less.
             unsafe {
-                let to = sum.as_mut_ptr().cast::<V>();
-                for i in 0..together.min(N) {
-                    to.add(i).write_unaligned(sums[p][n + i]);
-                }
+                let to = words[p].as_mut_ptr().cast::<i32>().add(n * V::PIXELS);
+                to.cast::<V>().write_unaligned(sums[p][n]);
             }
-            let y = y.get_mut(p * depth + n * V::PIXELS..).unwrap_or_default();
-            outputs.finish(&sum, finish, y);
+        }
+    }
+    for (p, words) in words.iter().enumerate() {
+        let y = y.get_mut(p * depth..).unwrap_or_default();
+        for (n, (words, outputs)) in words.iter().zip(outputs).enumerate() {
+            if let Some(outputs) = outputs {
+                outputs.finish(words, finish, y.get_mut(n * CHANNELS..).unwrap_or_default());
+            }
         }
     }
 }
