@@ -26,8 +26,10 @@ usage: ./ci.sh [VERB…]
               built from its own files alone
   fuzz        an hour of fuzzing for each kind of input (INKLING_FUZZ_SECONDS), from a seed that is
               said and may be given (INKLING_FUZZ_SEED); `test` runs a few thousand mutants
+  site        README, guide, docs and the play page as one site in target/site/html, by mdbook (which it
+              compiles once where there is none), every link followed
   mcu-report  flash, RAM and instructions of every network on every core, as the README shows them
-  all         format lint lint-firmware test benches miri package minimum aarch64 wasm windows (the default)
+  all         format lint lint-firmware test benches miri package minimum aarch64 wasm windows site (the default)
 
 What lacks a tool says SKIPPED and passes, and is listed at the end; after `setup` nothing should be.
 With INKLING_REQUIRE_ORT, INKLING_REQUIRE_ONNX, INKLING_REQUIRE_TFLITE_MICRO, INKLING_REQUIRE_MCU or
@@ -208,9 +210,25 @@ fuzz() {
     cargo test --quiet --package tests --test fuzz -- --nocapture
 }
 
+site() {
+    local mdbook wasm=wasm32-unknown-unknown
+    mdbook=$(command -v mdbook || echo target/mdbook/bin/mdbook)
+    if ! [ -x "$mdbook" ] && ! cargo install --quiet mdbook --version 0.5.4 --locked --no-default-features \
+        --features search --root target/mdbook --target-dir target/mdbook/build; then
+        skip "the site" "there is no mdbook, and cargo cannot install it"
+        return
+    fi
+    has_target $wasm || { skip "the site" "rustup has no library for $wasm, which its play page needs"; return; }
+    rm -rf target/site
+    cargo run --quiet --package tests --bin site -- target/site
+    "$mdbook" build target/site
+    cargo run --quiet --package trainer -- play --out target/site/html/docs/play
+    cargo run --quiet --package tests --bin site -- target/site --check
+}
+
 mcu_report() { tools/mcu-report; }
 
-all() { for verb in format lint lint-firmware test benches miri package minimum aarch64 wasm windows; do step "$verb"; done; }
+all() { for verb in format lint lint-firmware test benches miri package minimum aarch64 wasm windows site; do step "$verb"; done; }
 
 step() {
     echo "== $1"
@@ -223,7 +241,7 @@ rm -f "$skipped"
 trap list_skipped EXIT
 for verb in "$@"; do
     case $verb in
-        setup | format | lint | lint-firmware | test | imported | benches | miri | package | minimum | aarch64 | wasm | windows | fuzz | mcu-report) step "$verb" ;;
+        setup | format | lint | lint-firmware | test | imported | benches | miri | package | minimum | aarch64 | wasm | windows | fuzz | site | mcu-report) step "$verb" ;;
         all) all ;;
         -h | --help | help) usage ;;
         *) usage >&2; echo "error: no verb '$verb'" >&2; exit 2 ;;

@@ -66,7 +66,7 @@ struct ConvertArgs {
     model: PathBuf,
     /// Samples that choose the exponents of a float model: a data set in any form that the trainer
     /// takes, or a folder of pictures without labels
-    #[arg(long, value_name = "DATA")]
+    #[arg(long, alias = "data", value_name = "DATA")]
     calibration: Option<PathBuf>,
     /// What part of a picture of --calibration becomes the image [default: the model's record's, or
     /// whole]

@@ -1,9 +1,10 @@
 //! What the integration tests share: where things are, small data sets and small ONNX models in
-//! the dialects that exporters write.
+//! the dialects that exporters write, the pages for readers.
 
 pub mod camera;
 pub mod colour;
 pub mod dialects;
+pub mod documents;
 pub mod fuzz;
 pub mod generated;
 pub mod imported;

@@ -51,6 +51,32 @@ fn nothing_changes_without_strength() {
     }
 }
 
+/// A row of numbers moves along itself: nothing of what lies beside it comes in.
+#[test]
+fn what_is_one_row_moves_along_itself() {
+    let row: Vec<u8> = (0..60).map(|place| 40 + place).collect();
+    let strong = Augmentation {
+        rotation: 90.0,
+        shear: 1.0,
+        shift: 5.0,
+        scale: 0.2,
+        elastic: 3.0,
+        ..Default::default()
+    };
+    let mut out = vec![f32::NAN; row.len()];
+    for place in 0..50 {
+        strong.apply(&mut random(3, place), &row, [1, 60, 1], Border::Continued, &mut out);
+        let inside = out.iter().all(|value| (39.9 / 255.0..=99.1 / 255.0).contains(value));
+        assert!(inside && out[50] > out[10], "{out:?}");
+    }
+    let still = strong.unmoved();
+    strong.apply(&mut random(3, 1), &row, [1, 60, 1], Border::Continued, &mut out);
+    let moved = out.clone();
+    still.apply(&mut random(3, 1), &row, [1, 60, 1], Border::Continued, &mut out);
+    assert!(out.iter().zip(&row).all(|(&value, &byte)| value == f32::from(byte) / 255.0));
+    assert_ne!(out, moved);
+}
+
 #[test]
 fn the_seed_decides_and_every_change_works() {
     let images = images(20);

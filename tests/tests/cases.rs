@@ -1,5 +1,5 @@
 //! The files of others in `../shared/cases`, where they are: each ends as its table says, and the
-//! README shows what converts.
+//! docs/converting.md shows what converts.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,7 +11,7 @@ use inkling_data::read::labels;
 use inkling_data::{Dataset, Split};
 use tests::{root, skip};
 
-/// Where the README's table begins and ends.
+/// Where the table of docs/converting.md begins and ends.
 const BEGIN: &str = "<!-- what converts: written by tests/tests/cases.rs -->\n";
 const END: &str = "<!-- end -->";
 
@@ -179,17 +179,17 @@ fn every_case_ends_as_its_table_says_and_the_readme_shows_what_converts() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 
-    let readme = root().join("README.md");
-    let text = fs::read_to_string(&readme).expect("there is a README");
-    let (before, rest) = text.split_once(BEGIN).expect("the README has a place for the table");
+    let page = root().join("docs/converting.md");
+    let text = fs::read_to_string(&page).expect("the page is there");
+    let (before, rest) = text.split_once(BEGIN).expect("the page has a place for the table");
     let (_, after) = rest.split_once(END).expect("the place has an end");
     let now = format!("{before}{BEGIN}{table}{END}{after}");
     if std::env::var_os("INKLING_WRITE").is_some() {
-        return fs::write(&readme, now).expect("the README can be written");
+        return fs::write(&page, now).expect("the page can be written");
     }
     assert!(
         text == now,
-        "the README's table of what converts is another; write it with \
+        "the table of docs/converting.md is another; write it with \
          INKLING_WRITE=1 cargo test -p tests --test cases"
     );
 }

@@ -304,3 +304,50 @@ fn own_pictures_are_trained_on_and_recognized() {
             && direct.train.names == through.train.names
     );
 }
+
+/// A sine of a frequency by class on the first of three sensors, as CSV files in a folder per class.
+fn recordings(name: &str) -> PathBuf {
+    let folder = scratch(name);
+    let mut random = fastrand::Rng::with_seed(7);
+    for (class, turns) in [("slow", 1.0), ("fast", 4.0)] {
+        fs::create_dir(folder.join(class)).expect("a test can make folders");
+        for index in 0..40 {
+            let phase = random.f64() * 6.0;
+            let rows = (0..40).map(|row| {
+                let angle = phase + f64::from(row) / 40.0 * turns * std::f64::consts::TAU;
+                format!("{:.3},{:.3},0.5\n", angle.sin(), random.f64())
+            });
+            let text = "x,y,z\n".to_string() + &rows.collect::<String>();
+            fs::write(folder.join(class).join(format!("{index:03}.csv")), text)
+                .expect("it is written");
+        }
+    }
+    folder
+}
+
+/// The network follows from the data, and nothing turns or shifts what is no picture.
+#[test]
+fn sensors_and_tables_need_no_option() {
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut table = String::from("a,b,c,d,e,f,kind\n");
+    for row in 0..200 {
+        let values = (0..6).map(|at| random.f64() + f64::from(u8::from(at == row % 3)));
+        let values: Vec<String> = values.map(|value| format!("{value:.3}")).collect();
+        table.push_str(&format!("{},{}\n", values.join(","), ["p", "q", "r"][row % 3]));
+    }
+    let out = scratch("own-numbers");
+    fs::write(out.join("table.csv"), table).expect("a test can write");
+    let sensors = recordings("own-recordings");
+    for (data, network) in [(sensors.as_path(), "recordings"), (&out.join("table.csv"), "vector")] {
+        let data = data.to_str().expect("UTF-8");
+        let (ok, said, wrong) = trainer(&["--data", data, "--threads", "1"], &out);
+        assert!(ok, "{said}{wrong}");
+        assert!(said.contains(&format!("network:  {network}: ")), "{said}");
+        assert!(said.contains("no augmentation"), "{said}");
+        let accuracy = said.lines().find_map(|line| line.strip_prefix("int8 accuracy"));
+        let accuracy =
+            accuracy.and_then(|line| line.trim().strip_suffix(" %")).map(str::parse::<f64>);
+        assert!(matches!(accuracy, Some(Ok(80.0..))), "{said}");
+        assert!(out.join("target/inkling").join(network).join("model.rs").is_file());
+    }
+}

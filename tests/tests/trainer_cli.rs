@@ -144,7 +144,10 @@ fn a_network_may_come_from_a_file() {
         refused(&["--network", file], &[&[file], parts].concat());
     };
     spoiled("kernel = 3", "kernel = 3\ncolour = 1", &["layer conv2d1", "colour"]);
-    refused(&["--network", "nothing"], &["nothing", "simple, photo, tiny", ".toml"]);
+    refused(
+        &["--network", "nothing"],
+        &["nothing", "simple, photo, recordings, vector, tiny", ".toml"],
+    );
     let _ = fs::remove_dir_all(folder);
 }
 

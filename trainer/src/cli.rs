@@ -14,6 +14,7 @@ use trainer::learn::unknown::UnknownWish;
 use trainer::line::job::{Job, Source};
 
 use crate::commands::augment::AugmentCommand;
+use crate::commands::compare::CompareCommand;
 use crate::commands::data::ImportArgs;
 use crate::commands::evaluate::EvaluateCommand;
 use crate::commands::explain::ExplainCommand;
@@ -24,7 +25,7 @@ use crate::commands::play::PlayCommand;
 use crate::commands::predict::PredictCommand;
 use crate::commands::sweep::SweepCommand;
 use crate::commands::{
-    augment, data, evaluate, explain, finetune, import, inspect, play, predict, sweep,
+    augment, compare, data, evaluate, explain, finetune, import, inspect, play, predict, sweep,
 };
 
 /// Trains an image classifier and turns it into exact integers for a microcontroller.
@@ -44,6 +45,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Augment(AugmentCommand),
+    Compare(CompareCommand),
     Evaluate(EvaluateCommand),
     Explain(ExplainCommand),
     Finetune(FinetuneCommand),
@@ -58,9 +60,10 @@ enum Command {
 
 #[derive(Args)]
 struct TrainArgs {
-    /// What to train: "simple", "photo", "tiny", "separable", "resnet-mini", "dense-mini", or a TOML
-    /// file that describes a network [default: "simple"; "photo" for pictures in colour or with a
-    /// light border]
+    /// What to train: "simple", "photo", "recordings", "vector", "tiny", "separable", "resnet-mini",
+    /// "dense-mini", or a TOML file that describes a network [default: "simple"; "photo" for pictures in
+    /// colour or with a light border, "recordings" for several sensors over time, "vector" for rows of
+    /// numbers]
     #[arg(long, value_name = "NAME|FILE")]
     network: Option<String>,
     #[command(flatten)]
@@ -125,6 +128,7 @@ pub fn run() -> Result<()> {
     let Some(cli) = parse() else { return Ok(()) };
     match cli.command {
         Some(Command::Augment(args)) => augment::run(&args),
+        Some(Command::Compare(args)) => compare::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Finetune(args)) => finetune::run(args),
@@ -153,7 +157,9 @@ fn parse() -> Option<Cli> {
 fn train(args: TrainArgs) -> Result<()> {
     let Some(network) = &args.network else {
         let (name_given, out_given) = (args.run.name.is_some(), args.run.out.is_some());
-        return args.run.start(Source::Usual { name_given, out_given }, PRESETS[0].0, None);
+        let recipe_given = args.run.recipe.is_some();
+        let usual = Source::Usual { name_given, out_given, recipe_given };
+        return args.run.start(usual, PRESETS[0].0, None);
     };
     let network = Description::named(network)?;
     let name = network.name.clone();

@@ -162,8 +162,9 @@ fn meaning(file: &File, input: &str, dims: &[usize]) -> Option<Layout> {
             _ => {}
         }
     }
-    // Where channels are last, they are few.
+    // Where channels are last, they are few; of what is one place, all are channels.
     match dims {
+        [_, 1, 1] => None,
         [first, _, last] if *last <= 4 && *first > 4 => Some(Layout::ChannelsLast),
         _ => None,
     }

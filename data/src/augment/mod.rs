@@ -110,7 +110,8 @@ impl Augmentation {
         if self.elastic > 0.0 {
             let spacing = if self.elastic_spacing > 0.0 { self.elastic_spacing } else { SPACING };
             let moves = elastic::moves(random, [height, width], self.elastic, spacing);
-            sampler.sample(&map, |place| moves[place], out);
+            let along = if height == 1 { 0.0 } else { 1.0 };
+            sampler.sample(&map, |place| [along * moves[place][0], moves[place][1]], out);
         } else {
             sampler.sample(&map, |_| [0.0, 0.0], out);
         }
@@ -123,7 +124,15 @@ impl Augmentation {
         }
     }
 
-    /// Draws the affine part: from a place in the result back to one in the image.
+    /// The same without what moves pixels or leaves some out, for samples whose order means something else
+    /// than a place in a picture.
+    pub fn unmoved(&self) -> Self {
+        let Self { noise, brightness, contrast, saturation, hue, mix_up, .. } = *self;
+        Self { noise, brightness, contrast, saturation, hue, mix_up, ..Self::default() }
+    }
+
+    /// Draws the affine part: from a place in the result back to one in the image. What is one row has
+    /// nothing above and below, so it moves along itself only.
     fn map(&self, random: &mut Random, [height, width]: [usize; 2]) -> Matrix {
         let angle = random.between(-self.rotation, self.rotation).to_radians();
         let mut scale = [(); 2].map(|()| 1.0 / random.between(1.0 - self.scale, 1.0 + self.scale));
@@ -140,6 +149,14 @@ impl Augmentation {
         }
         if self.mirror > 0.0 && random.unit() < self.mirror {
             scale[1] = -scale[1];
+        }
+        if height == 1 {
+            return Matrix {
+                angle: 0.0,
+                scale: [1.0, scale[1]],
+                shift: [0.0, shift[1]],
+                shear: 0.0,
+            };
         }
         Matrix { angle, scale, shift, shear }
     }

@@ -32,7 +32,7 @@ use form::Form;
 use parts::{Part, Parts};
 use tree::Tree;
 
-pub use picture::read as read_picture;
+pub use picture::{is_picture, read as read_picture};
 pub use preview::{Tile, sheet};
 
 /// How a data set is read.

@@ -18,6 +18,15 @@ const WORKING_SIDE: usize = firmware_core::prepare::MAX_SIDE;
 /// What is read, in words.
 const FORMATS: &str = "PNG, JPEG, BMP, GIF and WebP are read";
 
+/// Endings of pictures' names.
+const ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "gif", "webp"];
+
+/// Whether a file is a picture by its name.
+pub fn is_picture(file: &Path) -> bool {
+    let end = file.extension().unwrap_or_default();
+    ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known))
+}
+
 /// Reads a picture; its contents decide the format, not its name.
 ///
 /// # Errors

@@ -9,14 +9,6 @@ use super::{BadFile, ImportError, Options, malformed, picture};
 use crate::prepare::{Picture, Preparation, choose};
 use crate::{Dataset, Source};
 
-/// Endings of pictures' names.
-const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "gif", "webp"];
-
-fn is_picture(file: &Path) -> bool {
-    let end = file.extension().unwrap_or_default();
-    PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known))
-}
-
 /// All pictures of a folder or an archive as one data set in which nothing has a label: each has the
 /// label 0, and there are no names. Evenly spaced ones where there are more than `most`. Nothing where
 /// anything else lies there too, or other folders.
@@ -31,7 +23,7 @@ pub fn open(
 ) -> Result<Option<(Dataset, Preparation, String)>, ImportError> {
     let tree = Tree::open(path)?;
     let all = tree.files.len();
-    let flat = |file: &PathBuf| tree::depth(file) == 1 && is_picture(file);
+    let flat = |file: &PathBuf| tree::depth(file) == 1 && picture::is_picture(file);
     if all == 0 || !tree.files.iter().all(flat) {
         return Ok(None);
     }

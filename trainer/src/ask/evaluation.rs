@@ -7,12 +7,18 @@ use serde::Serialize;
 
 use crate::ask::metrics::{ClassScores, Mistake, Scores};
 use crate::ask::unknown::UnknownScores;
-use crate::tell::report::{self, Page, percent};
+use crate::tell::report::{self, Axis, Chart, Page, percent};
 use inkling_data::corrupt::Corruption;
 use inkling_data::read::Tile;
 
 /// Mistakes shown as pictures.
 const MISTAKES: usize = 40;
+
+/// More classes than this have no matrix, which would be wider than it is readable.
+const MATRIX: usize = 12;
+
+/// Pairs of classes that a page lists.
+const FREQUENT: usize = 20;
 
 /// What a model came to on a data set.
 #[derive(Serialize)]
@@ -167,7 +173,7 @@ impl Evaluation {
         let counts = &self.int8.confusion;
         let names: Vec<&str> = self.int8.classes.iter().map(|class| class.name.as_str()).collect();
         let mut text = String::new();
-        if counts.len() <= 12 {
+        if counts.len() <= MATRIX {
             text.push_str("\nconfusion matrix of int8: a row per label, a column per answer\n");
             let cell = |name: &str| format!("{:>6}", name.chars().take(5).collect::<String>());
             let _ =
@@ -181,20 +187,51 @@ impl Evaluation {
             }
             return text;
         }
-        let mut pairs: Vec<(usize, usize, usize)> = counts
-            .iter()
-            .enumerate()
+        text.push_str("\nmost frequent mistakes of int8\n");
+        for (count, label, answer) in self.frequent_mistakes().into_iter().take(10) {
+            let _ = writeln!(text, "  {count:>5}  {} taken for {}", names[label], names[answer]);
+        }
+        text
+    }
+
+    /// `(count, label, answer)` of all wrong answers, the most frequent first.
+    fn frequent_mistakes(&self) -> Vec<(usize, usize, usize)> {
+        let rows = self.int8.confusion.iter().enumerate();
+        let mut pairs: Vec<(usize, usize, usize)> = rows
             .flat_map(|(label, row)| {
                 row.iter().enumerate().map(move |(answer, &count)| (count, label, answer))
             })
             .filter(|(count, label, answer)| *count > 0 && label != answer)
             .collect();
         pairs.sort_by(|a, b| b.0.cmp(&a.0).then(a.cmp(b)));
-        text.push_str("\nmost frequent mistakes of int8\n");
-        for (count, label, answer) in pairs.into_iter().take(10) {
-            let _ = writeln!(text, "  {count:>5}  {} taken for {}", names[label], names[answer]);
+        pairs
+    }
+
+    /// Which classes are taken for which, and of few classes all counts.
+    fn confused_html(&self, page: &mut Page) {
+        let names: Vec<String> = self.int8.classes.iter().map(|class| class.name.clone()).collect();
+        page.heading("Most frequent mistakes (int8)");
+        let pairs = self.frequent_mistakes();
+        if pairs.is_empty() {
+            page.paragraph("No image got a wrong answer.");
+        } else {
+            let shown = pairs.len().min(FREQUENT);
+            page.paragraph(&format!("{shown} of {} pairs of classes.", pairs.len()));
+            let row = |&(count, label, answer): &(usize, usize, usize)| {
+                let share = count as f64 / self.int8.classes[label].images.max(1) as f64;
+                vec![names[label].clone(), names[answer].clone(), count.to_string(), percent(share)]
+            };
+            let rows: Vec<_> = pairs[..shown].iter().map(row).collect();
+            page.table(&["label", "taken for", "images", "of the label's"], &rows);
         }
-        text
+        if names.len() <= MATRIX {
+            page.heading("Confusion matrix (int8)");
+            page.paragraph(
+                "A row per label, a column per answer. Blue: right. Orange: wrong, the darker the more \
+                 often.",
+            );
+            page.wide(&report::heat_table("", &names, &self.int8.confusion));
+        }
     }
 
     /// One self-contained page; `images` are those that were scored.
@@ -208,10 +245,7 @@ impl Evaluation {
         page.table(&["", "float", "int8"], &overview);
         page.heading("By class (int8)");
         page.table(&["class", "images", "precision", "recall", "F1", "F1 float"], &self.classes());
-        page.heading("Confusion matrix (int8)");
-        page.paragraph("A row per label, a column per answer. Blue: right. Orange: wrong, the darker the more often.");
-        let names: Vec<String> = self.int8.classes.iter().map(|class| class.name.clone()).collect();
-        page.raw(&report::heat_table("", &names, &self.int8.confusion));
+        self.confused_html(&mut page);
         page.heading("Confidence (int8)");
         page.paragraph(&format!(
             "How often an answer is right (up) against how sure the network is of it (right); on the dashed \
@@ -247,9 +281,9 @@ impl Evaluation {
             "Accuracy on {} images under each kind of damage, by strength.",
             first.images
         ));
+        let (mut charts, mut examples) = (Vec::new(), Vec::new());
         for rows in self.damage.chunk_by(|a, b| a.kind == b.kind) {
             let kind = rows[0].kind;
-            page.raw(&format!("<h3>{} ({})</h3>", kind.name(), kind.unit()));
             let mut ticks = vec!["none".to_string()];
             ticks.extend(rows.iter().map(|row| row.strength.to_string()));
             let line = |name: &str, clean: f64, value: fn(&Damage) -> f64| {
@@ -259,20 +293,32 @@ impl Evaluation {
             if let Some(float) = &self.float {
                 series.insert(0, line("float", float.accuracy, |row| row.float.unwrap_or(0.0)));
             }
-            page.raw(&report::lines(&ticks, &series, [0.0, 1.0], |share| {
-                format!("{:.0} %", 100.0 * share)
-            }));
+            charts.push(
+                Chart {
+                    title: &format!("{} ({})", kind.name(), kind.unit()),
+                    ticks: &ticks,
+                    series: &series,
+                    axis: Axis::Linear([0.0, 1.0]),
+                    mark: None,
+                    label: &|share| format!("{:.0} %", 100.0 * share),
+                }
+                .svg(),
+            );
             let example = |row: &Damage| {
                 let plane = Tile::new(images.shape, &row.example);
                 let caption = format!(
-                    "{}: float {}, int8 {}",
+                    "{} {} {}: float {}, int8 {}",
+                    kind.name(),
                     row.strength,
+                    kind.unit(),
                     optional(row.float),
                     percent(row.int8)
                 );
                 (plane.picture(), caption)
             };
-            page.pictures(&rows.iter().map(example).collect::<Vec<_>>(), 3);
+            examples.extend(rows.iter().map(example));
         }
+        page.plots(&charts);
+        page.pictures(&examples, 3);
     }
 }

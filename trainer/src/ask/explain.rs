@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use image::RgbImage;
 use inkling_data::Dataset;
 
 use crate::ask::model::{Answer, LayerTrace, Model, ModelError, NONE_OF_THESE, Trace};
@@ -77,6 +78,21 @@ impl<'m> Explanation<'m> {
         Plane { height: self.model.height, width: self.model.width, pixels }
     }
 
+    /// The picture with the saliency on it: orange where the answer depends on the place, blue where
+    /// the place speaks against it.
+    fn overlay(&self, picture: &RgbImage) -> RgbImage {
+        let peak = self.saliency.iter().map(|fall| fall.abs()).fold(1e-6, f32::max);
+        let mut overlay = picture.clone();
+        for (pixel, fall) in overlay.pixels_mut().zip(&self.saliency) {
+            let part = 0.75 * (fall.abs() / peak).min(1.0);
+            let colour = if *fall > 0.0 { [255.0, 120.0, 20.0] } else { [40.0, 120.0, 255.0] };
+            for (value, colour) in pixel.0.iter_mut().zip(colour) {
+                *value = (f32::from(*value) * (1.0 - part) + colour * part).round() as u8;
+            }
+        }
+        overlay
+    }
+
     fn answer(&self) -> String {
         let Answer { class, refused } = self.model.answer(&self.trace.logits);
         let named =
@@ -133,14 +149,14 @@ impl<'m> Explanation<'m> {
         page.pictures(&prepared.steps.iter().map(step).collect::<Vec<_>>(), 1);
         page.heading("Where it looks");
         page.paragraph(
-            "A black square is moved over the image; the brighter a place, the more the answer's \
-             probability falls when it is covered.",
+            "A black square is moved over the image. Orange: the answer's probability falls when the \
+             place is covered, the stronger the more. Blue: it rises.",
         );
-        let image = Tile::new(self.model.shape(), &self.image);
+        let image = Tile::new(self.model.shape(), &self.image).picture();
         page.pictures(
             &[
-                (image.picture(), "image".to_string()),
-                (self.saliency_plane().picture(), "occlusion saliency".to_string()),
+                (image.clone(), "image".to_string()),
+                (self.overlay(&image), "where it looks".to_string()),
             ],
             8,
         );
@@ -150,7 +166,7 @@ impl<'m> Explanation<'m> {
             value: f64::from(*probability),
             caption: format!("{:.1} %", 100.0 * probability),
         };
-        page.raw(&report::bars(
+        page.wide(&report::bars(
             &self.model.names.iter().zip(&self.probabilities).map(bar).collect::<Vec<_>>(),
         ));
         page.table(
@@ -166,6 +182,8 @@ impl<'m> Explanation<'m> {
                 })
                 .collect::<Vec<_>>(),
         );
+        page.heading("The network");
+        page.wide(&report::network(self.model.network()));
         page.heading("Integers of each layer");
         page.paragraph(
             "Headroom is how many more bits an accumulator had before the bound of 2^24, below which \

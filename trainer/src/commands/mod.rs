@@ -1,6 +1,7 @@
 //! The subcommands: each file has its options and what they start.
 
 pub mod augment;
+pub mod compare;
 pub mod data;
 pub mod evaluate;
 pub mod explain;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use inkling_data::prepare::{Plane, Preparation, Prepared};
-use inkling_data::read::{Tile, read_picture};
+use inkling_data::read::{Tile, is_picture, read_picture};
 use inkling_data::{Dataset, shape_text};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
@@ -17,7 +17,7 @@ use super::data::PictureArgs;
 
 /// Says what is on photos, scans or screenshots, with the integers that a device computes.
 ///
-/// Each picture (PNG, JPEG or BMP, any size, grey or colour, light or dark ink) is prepared the way
+/// Each picture (PNG, JPEG, BMP, GIF or WebP, any size, grey or colour, light or dark ink) is prepared the way
 /// MNIST was made, step by step: the ground is taken off, the ink stretched, boxed and centred.
 /// Layout and ink are those of the model's training. What is no picture, or blank, is refused; the
 /// exit code then is 1. A model that learned it says "none of these".
@@ -68,37 +68,41 @@ pub fn run(args: &PredictCommand) -> Result<()> {
     Ok(())
 }
 
-/// The pictures of a folder and of the folders in it, in the order of their names; any other path
-/// is a picture, or for its reading to refuse.
+/// The pictures of a folder and of the folders in it; any other path is a picture, or for its reading to
+/// refuse.
 fn collect(path: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
     if !path.is_dir() {
         pictures.push(path.to_path_buf());
         return Ok(());
     }
-    let failed = || format!("{}: cannot be read", path.display());
+    let before = pictures.len();
+    collect_folder(path, pictures)?;
+    ensure!(
+        pictures.len() > before,
+        "{}: no picture (PNG, JPEG, BMP, GIF or WebP) is in this folder",
+        path.display()
+    );
+    Ok(())
+}
+
+/// In the order of their names; what is hidden or no picture is left out.
+fn collect_folder(folder: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
+    let failed = || format!("{}: cannot be read", folder.display());
     let mut entries = Vec::new();
-    for entry in path.read_dir().with_context(failed)? {
+    for entry in folder.read_dir().with_context(failed)? {
         entries.push(entry.with_context(failed)?.path());
     }
     entries.sort();
-    let before = pictures.len();
     for entry in entries {
-        let name = entry.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if name.starts_with('.') {
+        if entry.file_name().unwrap_or_default().to_string_lossy().starts_with('.') {
             continue;
         }
-        let is_picture = ["png", "jpg", "jpeg", "bmp"]
-            .iter()
-            .any(|end| name.rsplit_once('.').is_some_and(|(_, extension)| extension == *end));
-        if entry.is_dir() || is_picture {
-            collect(&entry, pictures)?;
+        if entry.is_dir() {
+            collect_folder(&entry, pictures)?;
+        } else if is_picture(&entry) {
+            pictures.push(entry);
         }
     }
-    ensure!(
-        pictures.len() > before,
-        "{}: no PNG, JPEG or BMP file is in this folder",
-        path.display()
-    );
     Ok(())
 }
 

@@ -1,5 +1,6 @@
-//! The line from data to files: one job, or many as a sweep.
+//! The line from data to files: one job, or many as a sweep; and finished runs beside each other.
 
+pub mod compare;
 pub mod job;
 mod summary;
 pub mod sweep;

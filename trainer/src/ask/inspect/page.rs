@@ -194,9 +194,9 @@ impl Inspection<'_> {
             self.collection.train.names.iter().zip(counts).map(bar).collect()
         };
         page.paragraph("Training:");
-        page.raw(&report::bars(&bars(&self.train.counts)));
+        page.wide(&report::bars(&bars(&self.train.counts)));
         page.paragraph("Test:");
-        page.raw(&report::bars(&bars(&self.test.counts)));
+        page.wide(&report::bars(&bars(&self.test.counts)));
         self.brightness(&mut page);
         self.classes(&mut page);
         let captioned = |places: &[Place]| {
@@ -274,7 +274,7 @@ impl Inspection<'_> {
             value: (count as f64 + 1.0).log10(),
             caption: String::new(),
         };
-        page.raw(&report::bars(
+        page.wide(&report::bars(
             &self.train.histogram.iter().enumerate().map(bar).collect::<Vec<_>>(),
         ));
     }

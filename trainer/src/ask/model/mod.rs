@@ -165,6 +165,11 @@ impl Model {
         [self.height, self.width, self.channels]
     }
 
+    /// The integer network.
+    pub fn network(&self) -> &QuantizedNetwork {
+        &self.int8
+    }
+
     pub fn classes(&self) -> usize {
         self.names.len()
     }

@@ -32,6 +32,8 @@ pub(super) struct Finished {
     pub float_onnx: Vec<u8>,
     pub conversion: Conversion,
     pub trained: Trained,
+    /// The first epoch with integers, counted from 1.
+    pub integers_from: Option<usize>,
     /// With epochs with integers: right answers of the integers among the validation images before
     /// them.
     pub before_integers: Option<usize>,
@@ -73,7 +75,13 @@ impl Line<'_> {
         let bits = self.job.bits(&beginning.network);
         let conversion = self.convert(&float_onnx, bits, None)?;
         let Some(recipe) = recipe.with_integers() else {
-            return Ok(Finished { float_onnx, conversion, trained, before_integers: None });
+            return Ok(Finished {
+                float_onnx,
+                conversion,
+                trained,
+                integers_from: None,
+                before_integers: None,
+            });
         };
 
         let readout = network::read(&self.job.name, &conversion.float)
@@ -101,12 +109,14 @@ impl Line<'_> {
         let float_onnx = export::float_onnx(&beginning.network, &parameters, Some(&plan));
         let bits = Bits::new(USUAL_BITS, plan.bits().clone());
         let conversion = self.convert(&float_onnx, bits, Some(&plan))?;
+        let integers_from = Some(trained.history.len() + 1);
         with_integers.epoch += trained.history.len();
         with_integers.history.splice(0..0, trained.history);
         Ok(Finished {
             float_onnx,
             conversion,
             trained: with_integers,
+            integers_from,
             before_integers: Some(before),
         })
     }

@@ -61,10 +61,10 @@ const FILES: [&str; 13] = [
 ];
 
 /// The recipe that was used, for `--recipe`.
-const RECIPE: &str = "recipe.toml";
+pub(crate) const RECIPE: &str = "recipe.toml";
 
 /// What every epoch came to, and the same as a page with plots.
-const HISTORY: &str = "history.json";
+pub(crate) const HISTORY: &str = "history.json";
 const CURVES: &str = "learning.html";
 
 /// The sheet of pictures and what became of them.
@@ -77,8 +77,8 @@ pub enum Source {
     /// A trained model: it goes on from its weights.
     Model(Pretrained),
     /// The usual network for the data, once they are read; it names the model and the folder for the
-    /// results unless these are given.
-    Usual { name_given: bool, out_given: bool },
+    /// results unless these are given. The usual recipe then moves nothing in rows of numbers.
+    Usual { name_given: bool, out_given: bool, recipe_given: bool },
 }
 
 impl fmt::Display for Source {
@@ -133,7 +133,10 @@ impl Job {
             sets.keep_per_class(count);
         }
         let outside = Outside::new(&self, &mut sets)?;
-        if let Source::Usual { name_given, out_given } = self.source {
+        if let Source::Usual { name_given, out_given, recipe_given } = self.source {
+            if sets.images.height() == 1 && !recipe_given {
+                self.recipe.augmentation = self.recipe.augmentation.take().map(|all| all.unmoved());
+            }
             let usual = network::usual(&sets.images)?;
             if !name_given {
                 self.name.clone_from(&usual.name);
@@ -181,7 +184,8 @@ impl Job {
         };
         let finished = line.train(beginning)?;
         let training = training.elapsed();
-        let Finished { float_onnx, mut conversion, trained, before_integers } = finished;
+        let Finished { float_onnx, mut conversion, trained, integers_from, before_integers } =
+            finished;
 
         let mut chosen = None;
         if let Some(outside) = &outside {
@@ -203,15 +207,17 @@ impl Job {
         let classes = test.classes();
         let validation_correct =
             trained.history.get(trained.epoch - 1).map_or(0, |record| record.validation_correct);
-        let recipe = self.recipe.to_string();
         let history = History {
-            model: &self.name,
-            recipe: &recipe,
+            model: self.name.clone(),
+            recipe: self.recipe.to_string(),
             sample_images: sample.len(),
             validation_images: sets.validation.len(),
+            integers_from,
             epoch: trained.epoch,
-            epochs: &trained.history,
-            refusal: chosen.as_ref().map(|chosen| (&chosen.refusal, chosen.unknown.threshold)),
+            epochs: trained.history.clone(),
+            refusal: chosen
+                .as_ref()
+                .map(|chosen| (chosen.refusal.clone(), chosen.unknown.threshold)),
         };
         let summary = Summary {
             gap: history.gap(),
@@ -236,7 +242,7 @@ impl Job {
             (labels::FILE, labels::text(&sets.images.names)),
             (RECIPE, self.recipe.to_toml()),
             (HISTORY, history.json().context("the learning curves as JSON")?),
-            (CURVES, history.html()),
+            (CURVES, history.html(&report::network(&conversion.network))),
         ];
         let beside = beside.map(|(file, text)| (file, text.into_bytes()));
         conversion.write_with(&self.out, &test, &about(&summary), beside.to_vec())?;

@@ -7,7 +7,7 @@ use super::plan::Plan;
 use super::ranking::Score;
 use super::space::{Axis, Choice, Scale, Trial};
 use crate::learn::training::EpochRecord;
-use crate::tell::report::{self, Page, Point, percent};
+use crate::tell::report::{self, Chart, Page, Point, percent};
 
 /// Trials whose learning curves are shown.
 const BEST: usize = 5;
@@ -241,31 +241,33 @@ impl Report<'_> {
         if self.plan.seeds > 1 {
             page.paragraph(&format!("Those of seed {}.", self.plan.seed));
         }
-        let every = longest.div_ceil(10);
-        let ticks: Vec<String> = (0..longest)
-            .map(|epoch| match epoch.is_multiple_of(every) {
-                true => (epoch + 1).to_string(),
-                false => String::new(),
-            })
-            .collect();
-        let mut draw =
-            |title: &str, value: &dyn Fn(&EpochRecord) -> f64, label: &dyn Fn(f64) -> String| {
-                let series: Vec<(String, Vec<f64>)> = best
-                    .iter()
-                    .map(|(name, epochs)| (name.clone(), epochs.iter().map(value).collect()))
-                    .collect();
-                page.paragraph(title);
-                page.raw(&report::lines(&ticks, &series, report::bounds(&series), label));
-            };
+        let ticks = report::epochs(longest);
+        let draw = |title: &str,
+                    floor: f64,
+                    value: &dyn Fn(&EpochRecord) -> f64,
+                    label: &dyn Fn(f64) -> String| {
+            let series: Vec<(String, Vec<f64>)> = best
+                .iter()
+                .map(|(name, epochs)| (name.clone(), epochs.iter().map(value).collect()))
+                .collect();
+            let axis = report::Axis::Logarithmic { floor };
+            Chart { title, ticks: &ticks, series: &series, axis, mark: None, label }.svg()
+        };
         let images = self.validation_images.max(1) as f64;
-        draw(
-            "Validation accuracy after each epoch",
-            &|record| record.validation_correct as f64 / images,
-            &percent,
-        );
-        draw("Validation loss (mean cross-entropy)", &|record| record.validation_loss, &|loss| {
-            format!("{loss:.3}")
-        });
+        page.plots(&[
+            draw(
+                "Wrong answers among the validation images",
+                0.5 / images,
+                &|record| 1.0 - record.validation_correct as f64 / images,
+                &report::short_percent,
+            ),
+            draw(
+                "Validation loss (mean cross-entropy)",
+                1e-5,
+                &|record| record.validation_loss,
+                &report::short,
+            ),
+        ]);
     }
 }
 

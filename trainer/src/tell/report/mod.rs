@@ -1,6 +1,8 @@
 //! What people read: HTML pages that need nothing beside themselves, pictures and plots in them,
 //! and pictures made of letters for a terminal.
 
+mod curves;
+mod network;
 mod page;
 mod plot;
 mod refusal;
@@ -11,8 +13,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use image::{DynamicImage, ImageFormat, RgbImage};
 
+pub use curves::{Axis, Chart, bounds, epochs};
+pub use network::network;
 pub use page::{Page, escape};
-pub use plot::{Bar, Point, bars, bounds, heat_table, lines, reliability, scatter};
+pub use plot::{Bar, Point, bars, heat_table, reliability, scatter};
 pub use refusal::refusal;
 
 /// From no ink to full ink.
@@ -53,7 +57,33 @@ pub fn text_picture(pixels: &[u8], width: usize, indent: &str) -> String {
     text
 }
 
+/// A share in percent with as few digits as it needs.
+pub fn short_percent(share: f64) -> String {
+    format!("{} %", short(100.0 * share))
+}
+
+/// A number with one digit that counts, or as a whole one: `20`, `0.5`, `0.002`.
+pub fn short(number: f64) -> String {
+    let digits = match number.abs() {
+        0.0 => 0,
+        small => (-small.log10() - 1e-9).ceil().clamp(0.0, 12.0) as usize,
+    };
+    format!("{number:.digits$}")
+}
+
 /// A share in percent.
 pub fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{short, short_percent};
+
+    #[test]
+    fn short_numbers_have_the_digits_that_they_need() {
+        let found = [0.0, 0.002, 0.05, 0.1, 0.5, 1.0, 20.0].map(short);
+        assert_eq!(found, ["0", "0.002", "0.05", "0.1", "0.5", "1", "20"]);
+        assert_eq!([0.0001, 0.005, 0.2].map(short_percent), ["0.01 %", "0.5 %", "20 %"]);
+    }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::escape;
 
-const COLOURS: [&str; 6] = ["#2f6db5", "#d9822b", "#3a9a5c", "#8a4fb0", "#b53a4a", "#5b6577"];
+pub(super) const COLOURS: [&str; 6] =
+    ["#2f6db5", "#d9822b", "#3a9a5c", "#8a4fb0", "#b53a4a", "#5b6577"];
 
 /// One bar of a chart.
 pub struct Bar {
@@ -16,7 +17,7 @@ pub struct Bar {
 
 /// Bars on a common zero line.
 pub fn bars(bars: &[Bar]) -> String {
-    let width = (640.0 / bars.len().max(1) as f64).clamp(2.5, 60.0);
+    let width = (340.0 / bars.len().max(1) as f64).clamp(2.5, 60.0);
     let peak = bars.iter().map(|bar| bar.value).fold(f64::MIN_POSITIVE, f64::max);
     let total = width * bars.len() as f64;
     let mut svg = format!(
@@ -83,72 +84,6 @@ pub fn heat_table(corner: &str, names: &[String], counts: &[Vec<usize>]) -> Stri
     html + "</table>"
 }
 
-/// Lines over numbered steps; `low` and `high` bound the values, which `label` writes.
-pub fn lines(
-    ticks: &[String],
-    series: &[(String, Vec<f64>)],
-    [low, high]: [f64; 2],
-    label: impl Fn(f64) -> String,
-) -> String {
-    const LEFT: f64 = 50.0;
-    const WIDTH: f64 = 420.0;
-    const HEIGHT: f64 = 180.0;
-    let steps = ticks.len().saturating_sub(1).max(1) as f64;
-    let x = |index: usize| LEFT + WIDTH * index as f64 / steps;
-    let y =
-        |value: f64| 10.0 + HEIGHT * (1.0 - (value - low) / (high - low).max(f64::MIN_POSITIVE));
-    let mut svg =
-        String::from("<svg viewBox=\"0 0 620 225\" width=\"620\" height=\"225\" role=\"img\">");
-    for part in 0..=4 {
-        let value = low + (high - low) * f64::from(part) / 4.0;
-        let at = y(value);
-        let _ = write!(
-            svg,
-            "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#e1e5ec\"/>\
-             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT + WIDTH,
-            LEFT - 6.0,
-            at + 4.0,
-            escape(&label(value))
-        );
-    }
-    for (index, tick) in ticks.iter().enumerate() {
-        let _ = write!(
-            svg,
-            "<text x=\"{:.1}\" y=\"210\" text-anchor=\"middle\">{}</text>",
-            x(index),
-            escape(tick)
-        );
-    }
-    for (number, (name, values)) in series.iter().enumerate() {
-        let colour = COLOURS[number % COLOURS.len()];
-        let points: Vec<String> = values
-            .iter()
-            .enumerate()
-            .map(|(index, &value)| format!("{:.1},{:.1}", x(index), y(value)))
-            .collect();
-        let dash = if number % 2 == 1 { " stroke-dasharray=\"5 4\"" } else { "" };
-        let _ = write!(
-            svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"{dash}/>\
-             <text x=\"{}\" y=\"{}\" style=\"fill:{colour}\">{}</text>",
-            points.join(" "),
-            LEFT + WIDTH + 12.0,
-            24 + 18 * number,
-            escape(name)
-        );
-    }
-    svg + "</svg>"
-}
-
-/// The least and the greatest value of some lines.
-pub fn bounds(series: &[(String, Vec<f64>)]) -> [f64; 2] {
-    let values = series.iter().flat_map(|(_, values)| values.iter().copied());
-    values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], value| {
-        [low.min(value), high.max(value)]
-    })
-}
-
 /// One point of a scatter plot.
 pub struct Point {
     /// Place along the axis, 0 to 1.
@@ -182,7 +117,7 @@ pub fn scatter(
         let at = y(value);
         let _ = write!(
             svg,
-            "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#e1e5ec\"/>\
+            "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\" class=\"grid\"/>\
              <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             LEFT + WIDTH,
             LEFT - 10.0,
@@ -231,8 +166,8 @@ pub fn reliability(bins: &[(f64, f64, usize)]) -> String {
         String::from("<svg viewBox=\"0 0 300 270\" width=\"300\" height=\"270\" role=\"img\">");
     let _ = write!(
         svg,
-        "<rect x=\"40\" y=\"10\" width=\"{SIDE}\" height=\"{SIDE}\" fill=\"#f7f9fb\"/>\
-         <line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"#b8bfcc\" stroke-dasharray=\"4 4\"/>",
+        "<rect x=\"40\" y=\"10\" width=\"{SIDE}\" height=\"{SIDE}\" class=\"box\"/>\
+         <line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" class=\"edge\" stroke-dasharray=\"4 4\"/>",
         x(0.0),
         y(0.0),
         x(1.0),

@@ -1,6 +1,6 @@
 //! How well "none of these" is told, as a plot.
 
-use super::{Page, lines, percent};
+use super::{Axis, Chart, Page, percent};
 use crate::ask::metrics::Refusal;
 
 /// Shares of images of the classes that are refused, from left to right.
@@ -17,7 +17,11 @@ pub fn refusal(page: &mut Page, known: &str, refusals: &[(String, &Refusal)], th
     let ticks: Vec<String> = SHARES.map(|share| format!("{} %", 100.0 * share)).into();
     let series: Vec<(String, Vec<f64>)> =
         refusals.iter().map(|(name, refusal)| (name.clone(), refusal.curve(&SHARES))).collect();
-    page.raw(&lines(&ticks, &series, [0.0, 1.0], |share| format!("{:.0} %", 100.0 * share)));
+    let title = &format!("Something else refused, over {known} refused");
+    let label = &|share| format!("{:.0} %", 100.0 * share);
+    let axis = Axis::Linear([0.0, 1.0]);
+    let chart = Chart { title, ticks: &ticks, series: &series, axis, mark: None, label };
+    page.plots(&[chart.svg()]);
     let rows: Vec<Vec<String>> = refusals
         .iter()
         .map(|(name, refusal)| {
