@@ -8,10 +8,11 @@ use ort::value::TensorRef;
 use tract_onnx::prelude::*;
 use trainer::learn::backend::Backend;
 
+pub mod generated;
 pub mod peers;
 mod table;
 
-pub use table::Table;
+pub use table::{Table, measuring};
 
 #[rustfmt::skip] // generated
 #[path = "../../models/simple/model.rs"]
@@ -39,32 +40,52 @@ pub fn as_image(pixels: &[u8]) -> simple::Image {
 }
 
 /// tract's plan for a model and a batch of one.
-pub struct Tract(Arc<TypedRunnableModel>);
+pub struct Tract {
+    plan: Arc<TypedRunnableModel>,
+    /// Channels, height and width of an image.
+    shape: [usize; 3],
+}
 
 impl Tract {
     /// # Panics
     ///
     /// If tract does not run the committed model.
     pub fn load(onnx: &[u8], element: DatumType) -> Self {
+        Self::load_shaped(onnx, element, [1, 28, 28]).expect("tract runs the committed model")
+    }
+
+    /// The same for an input of `[channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// If tract does not run the model.
+    pub fn load_shaped(onnx: &[u8], element: DatumType, shape: [usize; 3]) -> TractResult<Self> {
         let mut bytes = onnx;
-        let fact = InferenceFact::dt_shape(element, [1, 1, 28, 28]);
+        let [channels, height, width] = shape;
+        let fact = InferenceFact::dt_shape(element, [1, channels, height, width]);
         let plan = tract_onnx::onnx()
             .model_for_read(&mut bytes)
             .and_then(|model| model.with_input_fact(0, fact))
             .and_then(|model| model.into_optimized())
-            .and_then(|model| model.into_runnable());
-        Self(plan.expect("tract runs the committed model"))
+            .and_then(|model| model.into_runnable())?;
+        Ok(Self { plan, shape })
     }
 
     /// Runs one image.
     pub fn run<T: Datum + Copy>(&self, pixels: &[T]) {
-        let input = Tensor::from_shape(&[1, 1, 28, 28], pixels).expect("an image has 28×28 pixels");
-        std::hint::black_box(self.0.run(tvec!(input.into())).expect("tract runs the model"));
+        let [channels, height, width] = self.shape;
+        let input =
+            Tensor::from_shape(&[1, channels, height, width], pixels).expect("one whole image");
+        std::hint::black_box(self.plan.run(tvec!(input.into())).expect("tract runs the model"));
     }
 }
 
 /// ONNX Runtime's session for a model.
-pub struct OnnxRuntime(Session);
+pub struct OnnxRuntime {
+    session: Session,
+    /// Channels, height and width of an image.
+    shape: [usize; 3],
+}
 
 impl OnnxRuntime {
     /// A session that computes on `threads` threads; one is the calling thread alone.
@@ -73,23 +94,33 @@ impl OnnxRuntime {
     ///
     /// If ONNX Runtime does not load the committed model.
     pub fn load(backend: &Backend, onnx: &[u8], threads: usize) -> Self {
+        Self::load_shaped(backend, onnx, threads, [1, 28, 28])
+    }
+
+    /// The same for images of `[channels, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// If ONNX Runtime does not load the model.
+    pub fn load_shaped(backend: &Backend, onnx: &[u8], threads: usize, shape: [usize; 3]) -> Self {
         let session = Session::builder(backend.environment())
             .and_then(|builder| Ok(builder.with_intra_threads(threads)?))
             .and_then(|builder| Ok(builder.with_inter_threads(1)?))
             .and_then(|builder| Ok(builder.with_config_entry("session.x64quantprecision", "1")?))
             .and_then(|mut builder| builder.commit_from_memory(onnx));
-        Self(session.expect("ONNX Runtime loads the committed model"))
+        Self { session: session.expect("ONNX Runtime loads the model"), shape }
     }
 
-    /// Runs `pixels.len() / 784` images in one batch.
+    /// Runs the images of `pixels` in one batch.
     pub fn run<T>(&mut self, pixels: &[T])
     where
         T: ort::value::PrimitiveTensorElementType + Clone + std::fmt::Debug + 'static,
     {
-        let shape = [pixels.len() / 784, 1, 28, 28];
+        let [channels, height, width] = self.shape;
+        let shape = [pixels.len() / (channels * height * width), channels, height, width];
         let input = TensorRef::from_array_view((shape, pixels)).expect("whole images");
         let outputs =
-            self.0.run(ort::inputs!["image" => input]).expect("ONNX Runtime runs the model");
+            self.session.run(ort::inputs!["image" => input]).expect("ONNX Runtime runs the model");
         std::hint::black_box(&outputs);
     }
 }

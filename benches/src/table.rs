@@ -83,6 +83,6 @@ impl Table {
 }
 
 /// Only `cargo bench` says `--bench`; `cargo test` runs everything once and measures nothing.
-fn measuring() -> bool {
+pub fn measuring() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }

@@ -37,6 +37,20 @@ impl Source {
     }
 }
 
+/// Runs `test` with each of the host's kernels, as far as the processor has them; alone, since the choice
+/// is the process's.
+fn on_every_processor(test: impl Fn()) {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    for bytes in [16, 32, 64] {
+        firmware_core::limit_vectors(bytes);
+        test();
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    test();
+}
+
 /// What no layer leaves in its output.
 fn untouched<Y: Activation>() -> Y {
     Y::saturate(0x5a)
@@ -91,14 +105,56 @@ fn conv2d<
 
 #[test]
 fn convolutions() {
-    conv2d::<u8, 3, 3, 3, 3, Unit, 5, 6, 3, 4, 1, 2>(1);
-    conv2d::<i8, 5, 2, 3, 1, Unit, 4, 5, 3, 3, 1, 1>(2);
-    conv2d::<u8, 4, 1, 1, 7, Unit, 2, 3, 2, 3, 1, 1>(3);
-    conv2d::<u8, 6, 3, 3, 3, Strided<1, 1, 1, 1>, 3, 4, 3, 4, 1, 2>(4);
-    conv2d::<i8, 9, 3, 2, 5, Strided<2, 1, 1, 0, 1, 1>, 5, 3, 3, 3, 1, 1>(5);
-    conv2d::<u8, 3, 2, 2, 3, Dilated<Unit, 2, 3>, 5, 6, 3, 3, 1, 1>(6);
-    type Padded = PaddedWith<Dilated<Strided<1, 1, 2, 2>, 2, 2>, -9>;
-    conv2d::<i8, 2, 3, 3, 3, Padded, 4, 3, 4, 3, 2, 1>(7);
+    on_every_processor(|| {
+        conv2d::<u8, 3, 3, 3, 3, Unit, 5, 6, 3, 4, 1, 2>(1);
+        conv2d::<i8, 5, 2, 3, 1, Unit, 4, 5, 3, 3, 1, 1>(2);
+        conv2d::<u8, 4, 1, 1, 7, Unit, 2, 3, 2, 3, 1, 1>(3);
+        conv2d::<u8, 6, 3, 3, 3, Strided<1, 1, 1, 1>, 3, 4, 3, 4, 1, 2>(4);
+        conv2d::<i8, 9, 3, 2, 5, Strided<2, 1, 1, 0, 1, 1>, 5, 3, 3, 3, 1, 1>(5);
+        conv2d::<u8, 3, 2, 2, 3, Dilated<Unit, 2, 3>, 5, 6, 3, 3, 1, 1>(6);
+        type Padded = PaddedWith<Dilated<Strided<1, 1, 2, 2>, 2, 2>, -9>;
+        conv2d::<i8, 2, 3, 3, 3, Padded, 4, 3, 4, 3, 2, 1>(7);
+    });
+}
+
+/// Shapes that fill vectors, channels and pixels that do not, kernel rows that are no whole groups of taps,
+/// and inputs of which not all rows fit a strip.
+#[cfg(not(miri))]
+#[test]
+fn wide_convolutions() {
+    type Same = Strided<1, 1, 1, 1>;
+    on_every_processor(|| {
+        conv2d::<u8, 16, 3, 3, 16, Same, 9, 8, 9, 8, 4, 4>(40);
+        conv2d::<i8, 16, 3, 3, 5, Same, 5, 7, 5, 7, 2, 3>(41);
+        conv2d::<u8, 8, 3, 3, 3, Strided<2, 2, 0, 0, 1, 1>, 12, 10, 6, 5, 3, 2>(42);
+        conv2d::<u8, 33, 1, 1, 20, Unit, 5, 5, 5, 5, 2, 2>(43);
+        conv2d::<u8, 23, 1, 1, 7, Strided<2, 2>, 7, 9, 4, 5, 2, 2>(44);
+        conv2d::<i8, 40, 2, 5, 3, Strided<1, 2, 1, 2, 0, 1>, 6, 9, 6, 4, 3, 2>(45);
+        conv2d::<u8, 64, 1, 1, 64, Unit, 3, 3, 3, 3, 1, 1>(46);
+        conv2d::<u8, 12, 3, 3, 6, Dilated<Same, 2, 1>, 8, 6, 6, 6, 3, 3>(47);
+        type Padded = PaddedWith<Strided<1, 1, 2, 1, 1, 2>, 77>;
+        conv2d::<u8, 19, 4, 4, 4, Padded, 6, 6, 6, 6, 3, 3>(48);
+        type Negative = PaddedWith<Same, -128>;
+        conv2d::<i8, 17, 3, 3, 8, Negative, 4, 5, 4, 5, 2, 2>(49);
+        conv2d::<u8, 9, 3, 3, 40, Same, 40, 36, 40, 36, 20, 18>(50);
+        conv2d::<u8, 9, 1, 3, 13, Unit, 3, 1001, 3, 999, 1, 499>(51);
+    });
+}
+
+#[cfg(not(miri))]
+#[test]
+fn wide_depthwise_convolutions() {
+    type Same = Strided<1, 1, 1, 1>;
+    on_every_processor(|| {
+        depthwise::<u8, 8, 3, 3, Same, 9, 8, 9, 8>(61);
+        depthwise::<i8, 16, 3, 3, Strided<2, 2, 0, 0, 1, 1>, 8, 10, 4, 5>(62);
+        depthwise::<u8, 27, 3, 3, PaddedWith<Same, 200>, 5, 4, 5, 4>(63);
+        depthwise::<i8, 24, 5, 4, PaddedWith<Strided<1, 2, 2, 1, 2, 2>, -77>, 6, 7, 6, 4>(64);
+        depthwise::<u8, 39, 2, 2, Dilated<Same, 2, 3>, 6, 6, 6, 5>(65);
+        depthwise::<u8, 16, 8, 8, Unit, 9, 9, 2, 2>(66);
+        depthwise::<u8, 16, 9, 8, Unit, 9, 9, 1, 2>(67);
+        depthwise::<u8, 48, 3, 3, Same, 40, 30, 40, 30>(68);
+    });
 }
 
 fn depthwise<
@@ -130,23 +186,27 @@ fn depthwise<
 
 #[test]
 fn depthwise_convolutions() {
-    depthwise::<u8, 3, 3, 3, Unit, 4, 4, 2, 2>(11);
-    depthwise::<u8, 4, 3, 3, Strided<1, 1, 1, 1>, 3, 4, 3, 4>(12);
-    depthwise::<i8, 7, 3, 3, PaddedWith<Strided<2, 2, 0, 0, 1, 1>, 17>, 4, 4, 2, 2>(13);
-    depthwise::<u8, 67, 2, 1, Dilated<Unit, 2, 1>, 3, 2, 1, 2>(14);
-    depthwise::<i8, 70, 1, 2, Strided<1, 1, 0, 1>, 1, 2, 1, 3>(15);
+    on_every_processor(|| {
+        depthwise::<u8, 3, 3, 3, Unit, 4, 4, 2, 2>(11);
+        depthwise::<u8, 4, 3, 3, Strided<1, 1, 1, 1>, 3, 4, 3, 4>(12);
+        depthwise::<i8, 7, 3, 3, PaddedWith<Strided<2, 2, 0, 0, 1, 1>, 17>, 4, 4, 2, 2>(13);
+        depthwise::<u8, 67, 2, 1, Dilated<Unit, 2, 1>, 3, 2, 1, 2>(14);
+        depthwise::<i8, 70, 1, 2, Strided<1, 1, 0, 1>, 1, 2, 1, 3>(15);
+    });
 }
 
 #[test]
 fn average_poolings() {
-    let source = &mut Source(21);
-    let x: [[[u8; 6]; 5]; 4] = [(); 4].map(|()| [(); 5].map(|()| source.activations()));
-    let (mut y, mut want) = ([[[0x5au8; 6]; 2]; 2], [0; 24]);
-    AveragePool2d::<3, 2, Strided<2, 2, 1, 0, 0, 0>>::new(Shift::new(2)).forward(&x, &mut y);
-    let window = Window { stride: [2, 2], padding: [1, 0, 0, 0], ..Window::new([3, 2]) };
-    let shape = Pool2dShape { input: [4, 5, 6], output: [2, 2, 6], window };
-    kernels::average_pool2d(&shape, x.as_flattened().as_flattened(), Shift::new(2), &mut want);
-    assert_eq!(y.as_flattened().as_flattened(), want);
+    on_every_processor(|| {
+        let source = &mut Source(21);
+        let x: [[[u8; 6]; 5]; 4] = [(); 4].map(|()| [(); 5].map(|()| source.activations()));
+        let (mut y, mut want) = ([[[0x5au8; 6]; 2]; 2], [0; 24]);
+        AveragePool2d::<3, 2, Strided<2, 2, 1, 0, 0, 0>>::new(Shift::new(2)).forward(&x, &mut y);
+        let window = Window { stride: [2, 2], padding: [1, 0, 0, 0], ..Window::new([3, 2]) };
+        let shape = Pool2dShape { input: [4, 5, 6], output: [2, 2, 6], window };
+        kernels::average_pool2d(&shape, x.as_flattened().as_flattened(), Shift::new(2), &mut want);
+        assert_eq!(y.as_flattened().as_flattened(), want);
+    });
 }
 
 fn fully_connected<X: Activation, const OUT: usize, const IN: usize>(seed: u64) {
@@ -166,8 +226,10 @@ fn fully_connected<X: Activation, const OUT: usize, const IN: usize>(seed: u64) 
 
 #[test]
 fn fully_connected_layers() {
-    fully_connected::<u8, 1, 3>(31);
-    fully_connected::<i8, 4, 9>(32);
-    fully_connected::<u8, 6, 17>(33);
-    fully_connected::<u8, 18, 35>(34);
+    on_every_processor(|| {
+        fully_connected::<u8, 1, 3>(31);
+        fully_connected::<i8, 4, 9>(32);
+        fully_connected::<u8, 6, 17>(33);
+        fully_connected::<u8, 18, 35>(34);
+    });
 }

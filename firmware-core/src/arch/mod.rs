@@ -126,6 +126,10 @@ pub(crate) trait Target {
     /// row's weights as it says here.
     const WIDE: &'static [usize] = &[];
 
+    /// The same words in other orders: of each `[group, channels]` words of as many weights, those of so
+    /// many output channels side by side, group by group; see [`Weights::side_by_side`].
+    const SIDE_BY_SIDE: &'static [[usize; 2]] = &[];
+
     /// Inputs of a fully connected layer of which the weights of four outputs lie side by side;
     /// 0 is the natural order.
     const GROUP: usize = 0;

@@ -23,6 +23,7 @@ struct Bytes<W> {
 pub struct ConvolutionWeights<const OC: usize, const KH: usize, const KW: usize, const IC: usize> {
     sums: [WeightSum; OC],
     wide: [[[[[i32; IC]; KW]; KH]; OC]; Chosen::WIDE.len()],
+    side_by_side: [[[[[i32; IC]; KW]; KH]; OC]; Chosen::SIDE_BY_SIDE.len()],
     bytes: Bytes<[[[[i8; IC]; KW]; KH]; OC]>,
 }
 
@@ -38,6 +39,11 @@ pub struct Weights<'a> {
     /// For each of [`Target::WIDE`] the words that vectors take.
     #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
     pub wide: [&'a [i32]; Chosen::WIDE.len()],
+    /// For each of [`Target::SIDE_BY_SIDE`] the words `[block of channels][kernel row][group][channel]`,
+    /// with zeros where there are no more weights or channels. Empty where they take more room than a
+    /// word for each weight.
+    #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
+    pub side_by_side: [&'a [i32]; Chosen::SIDE_BY_SIDE.len()],
 }
 
 impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
@@ -47,6 +53,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
         Self {
             sums: sums(&weights),
             wide: wide(&weights),
+            side_by_side: side_by_side(&weights),
             bytes: Bytes { weights: blocked(weights), tail: [0; Chosen::TAIL] },
         }
     }
@@ -62,7 +69,14 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
         let len = size_of_val(weights) + size_of_val(tail);
         // SAFETY: the assertion says that weights and tail are all of `bytes`, and both are `i8`.
         let bytes = unsafe { core::slice::from_raw_parts((&raw const self.bytes).cast(), len) };
+        let mut forms = Chosen::SIDE_BY_SIDE.iter();
+        let side_by_side = self.side_by_side.each_ref().map(|words| {
+            let words = words.as_flattened().as_flattened().as_flattened();
+            let form = forms.next().copied().unwrap_or_default();
+            words.get(..side_by_side_words([OC, KH, KW * IC], form)).unwrap_or_default()
+        });
         Weights {
+            side_by_side,
             bytes,
             sums: &self.sums,
             wide: self
@@ -170,7 +184,8 @@ impl<'a> Weights<'a> {
             true => bytemuck::try_cast_slice(sums).unwrap_or_default(),
             false => NO_SUMS.get(..channels).unwrap_or_default(),
         };
-        Self { bytes, sums, wide: [&[]; Chosen::WIDE.len()] }
+        let (wide, side_by_side) = ([&[][..]; _], [&[][..]; _]);
+        Self { bytes, sums, wide, side_by_side }
     }
 }
 
@@ -234,6 +249,41 @@ const fn wide<const OC: usize, const KH: usize, const KW: usize, const IC: usize
             let [o, y, at] = [i / row / KH, i / row % KH, i % row];
             let weight = weights[o][y][at / IC][at % IC] as i32 as u32 & mask;
             let n = (o * KH + y) * row.div_ceil(group) + at / group;
+            arranged[form][n / IC / KW / KH][n / IC / KW % KH][n / IC % KW][n % IC] |=
+                (weight << (at % group * bits)) as i32;
+            i += 1;
+        }
+        form += 1;
+    }
+    arranged
+}
+
+/// The words of one of [`Target::SIDE_BY_SIDE`] for `channels` output channels with so many kernel rows
+/// of `row` weights.
+const fn side_by_side_words(
+    [channels, rows, row]: [usize; 3],
+    [group, block]: [usize; 2],
+) -> usize {
+    channels.next_multiple_of(block) * rows * row.div_ceil(group)
+}
+
+/// See [`Weights::side_by_side`].
+const fn side_by_side<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
+    weights: &[[[[i8; IC]; KW]; KH]; OC],
+) -> [[[[[i32; IC]; KW]; KH]; OC]; Chosen::SIDE_BY_SIDE.len()] {
+    let mut arranged = [[[[[0; IC]; KW]; KH]; OC]; Chosen::SIDE_BY_SIDE.len()];
+    let row = KW * IC;
+    let mut form = 0;
+    while form < Chosen::SIDE_BY_SIDE.len() {
+        let [group, block] = Chosen::SIDE_BY_SIDE[form];
+        let (bits, mask) = (32 / group, u32::MAX >> (32 - 32 / group));
+        let fits = side_by_side_words([OC, KH, row], [group, block]) <= OC * KH * row;
+        let mut i = 0;
+        while fits && i < OC * KH * row {
+            let [o, y, at] = [i / row / KH, i / row % KH, i % row];
+            let weight = weights[o][y][at / IC][at % IC] as i32 as u32 & mask;
+            let group_number = (o / block * KH + y) * row.div_ceil(group) + at / group;
+            let n = group_number * block + o % block;
             arranged[form][n / IC / KW / KH][n / IC / KW % KH][n / IC % KW][n % IC] |=
                 (weight << (at % group * bits)) as i32;
             i += 1;

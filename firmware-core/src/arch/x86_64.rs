@@ -2,8 +2,9 @@
 //! run time.
 //!
 //! A convolution with max pooling keeps a pixel in each lane of a vector (`lanes`, over what `panel`
-//! packs): 64, 16 or 8 multiply-accumulates to an instruction, and nothing is added across lanes.
-//! Other convolutions widen values to 16 bits in a [`Patch`], and two channels share the loads of
+//! packs), other convolutions an output channel (`channels`), with padding and all in a `strip`: 64, 16
+//! or 8 multiply-accumulates to an instruction, and nothing is added across lanes. So do depthwise ones
+//! (`depthwise`). What neither takes, and SSE2, widens values to 16 bits in a [`Patch`], and two channels share the loads of
 //! four pixels. What differs between the extensions is in a file for each.
 
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
@@ -13,23 +14,33 @@ use core::arch::x86_64::*;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::{Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four};
-use crate::kernels::{Pool2dShape, requantized};
+use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
 #[path = "x86_64_avx2.rs"]
 mod avx2;
+#[path = "x86_64_channels.rs"]
+mod channels;
+#[path = "x86_64_depthwise.rs"]
+mod depthwise;
 #[path = "x86_64_lanes.rs"]
 mod lanes;
+#[path = "x86_64_outputs.rs"]
+mod outputs;
 #[path = "x86_64_panel.rs"]
 mod panel;
 #[path = "x86_64_sse2.rs"]
 mod sse2;
+#[path = "x86_64_strip.rs"]
+mod strip;
 #[path = "x86_64_vectors.rs"]
 mod vectors;
 #[path = "x86_64_vnni.rs"]
 mod vnni;
 
 use avx2::Avx2;
+use channels::Channels;
+use depthwise::Depthwise;
 use sse2::Sse2;
 use vectors::{Vector, WIDEST};
 use vnni::{Vnni, VnniBytes};
@@ -41,6 +52,7 @@ pub(crate) enum Chosen {}
 impl Target for Chosen {
     const NAME: &'static str = "x86_64";
     const WIDE: &'static [usize] = &[4, 2];
+    const SIDE_BY_SIDE: &'static [[usize; 2]] = &[[4, 16], [2, 8]];
     // Whole vectors are multiplied.
     const TAIL: usize = WIDEST - 1;
 
@@ -52,6 +64,9 @@ impl Target for Chosen {
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
+        if conv2d(convolution, finish, y) {
+            return;
+        }
         convolution.conv2d(staged, sums, finish, y);
     }
 
@@ -77,6 +92,18 @@ impl Target for Chosen {
             }
         }
         convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
+        shape: &Conv2dShape,
+        (x, weights): (&[X], &[i8]),
+        (bias, requantize): (&[i32], &[R]),
+        y: &mut [Y],
+    ) -> bool {
+        let layer = Depthwise { shape, x, weights, bias, requantize };
+        // SAFETY: `isa` found the extension.
+        isa() != Isa::Sse2 && unsafe { layer.run(y) }
     }
 
     #[inline(always)]
@@ -197,6 +224,28 @@ impl Patch {
     #[allow(clippy::extra_unused_type_parameters)] // other targets need it
     pub(crate) fn correction<X: Activation>(_: &WeightSum) -> i32 {
         0
+    }
+}
+
+/// Convolution into `y`, or false where the processor has SSE2 alone, or [`Channels`] does not take it.
+#[inline(never)]
+fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+    convolution: &Convolution<X, R, W>,
+    finish: impl Fn(R, i32) -> Y + Copy,
+    y: &mut [Y],
+) -> bool {
+    let Some(weights) = convolution.weights.eight_bits() else { return false };
+    let Convolution { shape, x, bias, requantize, .. } = *convolution;
+    let [bytes, words] = weights.side_by_side;
+    let layer = |weights| Channels { shape, x, weights, bias, requantize };
+    // SAFETY: `isa` found the extensions that the routines are compiled for.
+    unsafe {
+        match isa() {
+            // The products of bytes are those of an unsigned one and a signed one.
+            Isa::Vnni if X::UNSIGNED && conv2d_vnni(&layer(bytes), finish, y) => true,
+            Isa::Vnni | Isa::Avx2 => conv2d_avx2(&layer(words), finish, y),
+            Isa::Sse2 => false,
+        }
     }
 }
 
@@ -356,6 +405,24 @@ unsafe fn accumulate_vnni(
     sums: &mut [[i32; 4]],
 ) {
     unsafe { accumulate::<Vnni>(patch, taps, weights, stride, sums) }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn conv2d_avx2<X: Activation, R: Copy, Y>(
+    layer: &Channels<X, R>,
+    finish: impl Fn(R, i32) -> Y + Copy,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<Avx2, Y, 4>(finish, y) }
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+unsafe fn conv2d_vnni<X: Activation, R: Copy, Y>(
+    layer: &Channels<X, R>,
+    finish: impl Fn(R, i32) -> Y + Copy,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<VnniBytes, Y, 8>(finish, y) }
 }
 
 #[target_feature(enable = "avx2")]

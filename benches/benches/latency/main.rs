@@ -1,8 +1,11 @@
 //! Time per image, one image at a time on one thread, for every runtime in the same run.
 //!
-//! Results are named `<network>/<runtime>`. The last lines are a table of the fastest samples, among
-//! which are some that the runtimes take in turn.
+//! First `simple`, beside the other Rust libraries too: results are named `<network>/<runtime>`, and
+//! behind them is a table of the fastest samples, among which are some that the runtimes take in turn.
+//! Then a table of all networks.
 //! ONNX Runtime is left out, with a word, where no library of it is found.
+
+mod networks;
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -47,10 +50,13 @@ fn latency(criterion: &mut Criterion) {
     let microflow = Microflow::default();
     let tract_float = Tract::load(SIMPLE_FLOAT, f32::datum_type());
     let tract_int8 = Tract::load(SIMPLE_INT8, u8::datum_type());
-    let mut sessions = Backend::start(Choice::Onnxruntime, None)
-        .map(|backend| [SIMPLE_FLOAT, SIMPLE_INT8].map(|onnx| OnnxRuntime::load(&backend, onnx, 1)))
-        .map_err(|error| eprintln!("SKIPPED: onnxruntime-f32, onnxruntime-int8 - {error}"))
+    // There can be one in a process.
+    let backend = Backend::start(Choice::Onnxruntime, None)
+        .map_err(|error| eprintln!("SKIPPED: ONNX Runtime - {error}"))
         .ok();
+    let mut sessions = backend
+        .as_ref()
+        .map(|backend| [SIMPLE_FLOAT, SIMPLE_INT8].map(|onnx| OnnxRuntime::load(backend, onnx, 1)));
     let mut runs: Vec<(&str, Box<dyn FnMut() + '_>)> = vec![
         ("firmware-core", Box::new(|| _ = black_box(simple::infer(&images[turn()], &mut arena)))),
         ("embedded-nn", Box::new(|| embedded_nn.run(&signed[turn()]))),
@@ -70,6 +76,7 @@ fn latency(criterion: &mut Criterion) {
     group.finish();
     table.turns(ROUNDS, TURN, &mut runs);
     table.print(1);
+    networks::compare(backend.as_ref());
 }
 
 criterion_group!(benches, latency);
