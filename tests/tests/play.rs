@@ -78,7 +78,7 @@ fn shown(browser: &str, page: &str, script: &str, name: &str) -> String {
     let folder = scratch(name);
     let file = folder.join("index.html");
     let then = format!(
-        "<pre id=result></pre><script>ready.then(() => {{ {script} }})\
+        "<pre id=result></pre><script>ready.then(async () => {{ {script} }})\
          .catch(error => {{ element('result').textContent = 'failed: ' + error.stack; }});</script>"
     );
     std::fs::write(&file, page.replace("</html>", &then)).expect("written");
@@ -203,4 +203,42 @@ fn the_browser_computes_the_hosts_logits_and_reads_strokes() {
     }
     assert_eq!(found["sums"], true);
     assert_eq!(found["logit"], true, "the sum behind a logit is not the logit");
+}
+
+/// What is dropped on the page, chosen or pasted goes through `open`.
+#[test]
+fn pictures_and_blobs_are_opened_and_others_refused() {
+    let (Some(page), Some(browser)) = (&*PAGE, browser()) else { return };
+    let script = "
+        const drawn = document.createElement('canvas');
+        [drawn.width, drawn.height] = [200, 220];
+        const pen = drawn.getContext('2d');
+        pen.fillStyle = '#ddd';
+        pen.fillRect(0, 0, 200, 220);
+        Object.assign(pen, { strokeStyle: '#222', lineWidth: 16, lineCap: 'round' });
+        pen.beginPath();
+        [[50, 50], [150, 50], [90, 180]].forEach(at => pen.lineTo(...at));
+        pen.stroke();
+        const said = () => element('message').textContent;
+        await open(new File([await new Promise(then => drawn.toBlob(then))], 'seven.png'));
+        const seven = models[0].result?.label;
+        await open(new File(['no picture'], 'text.png'));
+        const refused = said();
+        const blob = bytesOf(JSON.parse(element('blobs').textContent)[0].blob);
+        const before = models[0];
+        await open(new File([blob], 'model.blob'));
+        const replaced = models[0] !== before && models.length === 1;
+        blob[blob.length >> 1] ^= 1;
+        await open(new File([blob], 'spoiled.blob'));
+        element('result').textContent = JSON.stringify([seven, refused, replaced, said(), models.length]);";
+    let said = shown(browser, page, script, "play-opened");
+    let found: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+    let expected = serde_json::json!([
+        "7",
+        "text.png: is no picture that the browser reads",
+        true,
+        "the blob was changed or damaged: its checksum is wrong",
+        1
+    ]);
+    assert_eq!(found, expected);
 }
