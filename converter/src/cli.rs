@@ -213,6 +213,7 @@ fn verify(args: &VerifyArgs) -> Result<()> {
 
 fn convert(args: &ConvertArgs) -> Result<()> {
     let name = network_name(args)?;
+    files::check_folder(&args.out)?;
     let at_file = || args.model.display().to_string();
     let source = Source::read(&args.model)?;
     let kind = source.name();

@@ -141,6 +141,21 @@ pub struct OwnFolder {
     _lock: Option<File>,
 }
 
+/// Whether `folder` is one or could be made: for who finds out before long work.
+///
+/// # Errors
+///
+/// What on its path is a file.
+pub fn check_folder(folder: &Path) -> Result<(), WriteError> {
+    match folder.ancestors().find(|part| part.exists()) {
+        Some(part) if !part.is_dir() => {
+            let error = io::ErrorKind::NotADirectory.into();
+            Err(WriteError::Io { path: part.to_path_buf(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Creates `folder`, makes sure that no other run writes to it and that files can be written into
 /// it, and removes what a killed run may have left of the files `names` while it wrote them.
 ///
@@ -173,6 +188,7 @@ fn prepare(
     taken: &dyn Fn() -> Result<(), WriteError>,
 ) -> Result<OwnFolder, WriteError> {
     let failed = |error| WriteError::Io { path: folder.to_path_buf(), error };
+    check_folder(folder)?;
     fs::create_dir_all(folder).map_err(failed)?;
     let lock = lock(folder, taken)?;
     let probe = folder.join(".inkling-probe.tmp");
@@ -258,8 +274,8 @@ pub enum WriteError {
 #[cfg(test)]
 mod tests {
     use super::{
-        WriteError, is_unfinished, prepare_folder, relative, wait_for_folder, write_atomically,
-        write_new, write_set,
+        WriteError, check_folder, is_unfinished, prepare_folder, relative, wait_for_folder,
+        write_atomically, write_new, write_set,
     };
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -380,5 +396,19 @@ mod tests {
         assert!(!fs::metadata("/dev/null").expect("is there").is_file());
         assert!(write_atomically("/dev/full".as_ref(), b"text").is_err());
         fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn a_file_on_the_way_to_a_folder_is_named() {
+        let folder = scratch("way");
+        fs::write(folder.join("file"), "").expect("a test can write");
+        for (path, good) in [("", true), ("new/deep", true), ("file", false), ("file/deep", false)]
+        {
+            let checked = check_folder(&folder.join(path));
+            assert_eq!(checked.is_ok(), good, "{path}");
+            let said = checked.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(good || said.contains("file: cannot be written: not a directory"), "{said}");
+        }
+        assert!(prepare_folder(&folder.join("file"), &[]).is_err());
     }
 }
