@@ -185,7 +185,11 @@ fn explain_shows_every_layer() {
         assert!(said.contains(part), "{part:?} is missing in\n{said}");
     }
     let page = fs::read_to_string(page).expect("it is written");
-    assert!(page.contains("feature maps") && page.contains("filters") && page.contains("saliency"));
+    assert!(
+        page.contains("feature maps")
+            && page.contains("filters")
+            && page.contains("where it looks")
+    );
     assert!(!page.contains("<script") && !page.contains("http"));
 }
 
