@@ -109,20 +109,51 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize> Arrange
             let words = words.as_flattened().as_flattened().as_flattened();
             sum.agrees(is_wide(rows.clone(), *group, words));
         }
+        for (form, words) in Chosen::SIDE_BY_SIDE.iter().zip(&self.side_by_side) {
+            let words = words.as_flattened().as_flattened().as_flattened();
+            sum.agrees(is_side_by_side(rows.clone(), [OC, KH, KW * IC], *form, words));
+        }
     }
 }
 
 /// Whether `words` is what [`wide`] makes of these kernel rows, in groups of so many weights.
 fn is_wide<'a>(rows: impl Iterator<Item = &'a [i8]>, group: usize, words: &[i32]) -> bool {
     let group = group.clamp(1, 4);
-    let bits = 32 / group;
     let mut groups = rows.flat_map(|row| row.chunks(group)).zip(words);
-    groups.all(|(weights, word)| {
-        let parts = weights.iter().enumerate().map(|(at, weight)| {
-            (i32::from(*weight) as u32 & (u32::MAX >> (32 - bits))) << (at * bits)
-        });
-        parts.fold(0, |sum, part| sum | part) == *word as u32
+    groups.all(|(weights, found)| word(weights, group) == *found)
+}
+
+/// Whether `words` is what [`side_by_side`] makes of these kernel rows.
+fn is_side_by_side<'a>(
+    rows: impl Iterator<Item = &'a [i8]>,
+    shape: [usize; 3],
+    [group, block]: [usize; 2],
+    words: &[i32],
+) -> bool {
+    let [_, height, row] = shape;
+    let (group, block) = (group.clamp(1, 4), block.max(1));
+    // Those that take more room are left out.
+    if side_by_side_words(shape, [group, block]) > words.len() {
+        return true;
+    }
+    let groups = row.div_ceil(group);
+    rows.enumerate().all(|(number, row)| {
+        let (channel, y) = (number / height.max(1), number % height.max(1));
+        row.chunks(group).enumerate().all(|(at, weights)| {
+            let place = ((channel / block * height + y) * groups + at) * block + channel % block;
+            words.get(place) == Some(&word(weights, group))
+        })
     })
+}
+
+/// The word of a group of weights, of which as many as `group` fill it.
+fn word(weights: &[i8], group: usize) -> i32 {
+    let bits = 32 / group;
+    let parts = weights
+        .iter()
+        .enumerate()
+        .map(|(at, weight)| (i32::from(*weight) as u32 & (u32::MAX >> (32 - bits))) << (at * bits));
+    parts.fold(0, |sum, part| sum | part) as i32
 }
 
 impl ConvolutionFilters for Weights<'_> {
@@ -377,4 +408,41 @@ const fn connected<const OUT: usize, const IN: usize>(weights: [[i8; IN]; OUT]) 
         block += 4;
     }
     arranged
+}
+
+#[cfg(all(test, kernels = "x86_64"))]
+mod tests {
+    use super::{Arranged, Checksum, ConvolutionWeights};
+
+    /// 18 channels of 2 x 3 x 3 weights, all different from their neighbours.
+    fn weights() -> ConvolutionWeights<18, 2, 3, 3> {
+        let mut weights = [[[[0i8; 3]; 3]; 2]; 18];
+        let all = weights.as_flattened_mut().as_flattened_mut().as_flattened_mut();
+        all.iter_mut().enumerate().for_each(|(n, weight)| *weight = (n * 37 % 255) as u8 as i8);
+        ConvolutionWeights::new(weights)
+    }
+
+    fn is_consistent(weights: &ConvolutionWeights<18, 2, 3, 3>) -> bool {
+        let mut sum = Checksum::new();
+        weights.add_weights([18, 18], &mut sum);
+        sum.value().is_some()
+    }
+
+    /// Everything that kernels read counts, in every one of its forms.
+    #[test]
+    fn a_lost_bit_in_what_was_made_of_weights_is_noticed() {
+        assert!(is_consistent(&weights()));
+        let mut noticed = 0;
+        for form in 0..weights().side_by_side.len() {
+            for place in 0..18 * 18 {
+                let mut spoiled = weights();
+                let words = spoiled.side_by_side[form].as_flattened_mut();
+                words.as_flattened_mut().as_flattened_mut()[place] ^= 1;
+                noticed += usize::from(!is_consistent(&spoiled));
+            }
+        }
+        // A row of nine weights has three words of four or five of two; what belongs to no channel is
+        // multiplied for nothing.
+        assert_eq!(noticed, 18 * 2 * 3 + 18 * 2 * 5);
+    }
 }
