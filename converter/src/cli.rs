@@ -1,34 +1,31 @@
 //! What was typed, and the work it stands for.
 
+mod arguments;
 mod calibration;
 mod inspect;
 mod source;
 mod written;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Error, Result, bail, ensure};
-use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use firmware_core::blob::{LAYOUTS, Layout as BlobLayout};
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Parser, Subcommand};
+use firmware_core::blob::Layout as BlobLayout;
 
-use converter::arena::ArenaPlan;
 use converter::doubts::{self, Answers};
 use converter::emit::blob::{self, BlobEmitError};
 use converter::imported::ImportedModel;
 use converter::inspect::{Fit, Inspection};
-use converter::passes::{PerChannel, PixelScale};
 use converter::prove::Proof;
-use converter::quantize::Bits;
-use converter::quantized::{QuantizedLayer, QuantizedNetwork};
+use converter::quantized::QuantizedNetwork;
 use converter::record::{self, ModelRecord};
 use converter::verify::{self, VerifyArgs};
-use converter::{Conversion, Converter, Favour, qdq, tflite};
+use converter::{Conversion, Converter, qdq, tflite};
 use inkling_data::Dataset;
-use inkling_data::prepare::{Layout, Polarity};
-use inkling_support::{console, files, names, shell, stage};
+use inkling_support::{console, files, shell, stage};
 
 use crate::library::{self, LibraryArgs};
+use arguments::{ConvertArgs, Form, Golden};
 use source::Source;
 use written::{Accuracy, Written};
 
@@ -55,128 +52,6 @@ enum Command {
     Library(LibraryArgs),
     /// Lists a model's layers, what they cost, and the boards it fits on; converts nothing
     Inspect(inspect::InspectArgs),
-}
-
-/// The main job: a model to model.rs, golden.rs, a model card and, from float ONNX, int8.onnx.
-#[derive(Args)]
-struct ConvertArgs {
-    /// A float ONNX model from PyTorch, Keras (tf2onnx) or this project's trainer; or a quantized
-    /// model, an int8 .tflite or an ONNX file in QDQ or QOperator form, which is taken as it is
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
-    /// Samples that choose the exponents of a float model: a data set in any form that the trainer
-    /// takes, or a folder of pictures without labels
-    #[arg(long, alias = "data", value_name = "DATA")]
-    calibration: Option<PathBuf>,
-    /// What part of a picture of --calibration becomes the image [default: the model's record's, or
-    /// whole]
-    #[arg(long, value_enum)]
-    layout: Option<Layout>,
-    /// Whether the ink is lighter or darker than its ground [default: the record's, or auto]
-    #[arg(long, value_enum)]
-    ink: Option<Polarity>,
-    /// Folder for the results; created where it is missing
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Name of the network in the generated code [default: the output folder's name]
-    #[arg(long)]
-    name: Option<String>,
-    /// What the model's training divided pixels by: 255 for 0…1, 1 for raw pixels
-    /// [default: what the file's own record or its input says, else 255]
-    #[arg(long, value_name = "X")]
-    pixel_divisor: Option<f32>,
-    /// What it then subtracted, as in torchvision's Normalize: one number, or one per channel
-    /// [default: the record's, or 0]
-    #[arg(long, value_name = "X[,X…]", allow_hyphen_values = true)]
-    mean: Option<PerChannel>,
-    /// What it then divided by, as in torchvision's Normalize: one number, or one per channel
-    /// [default: the record's, or 1]
-    #[arg(long, value_name = "X[,X…]")]
-    deviation: Option<PerChannel>,
-    /// What the generated code spares: time, with whole images between the layers, or memory, with a
-    /// few rows of them
-    #[arg(long, value_name = "time|memory", default_value = "time")]
-    favour: FavourArg,
-    /// Bits of weights: 4 for all layers with weights but the first and the last one, other bits for
-    /// layers by the name that they have in the file [default: the record's, or 8]
-    #[arg(long, value_name = "4|LAYER=4[,…]")]
-    bits: Option<Bits>,
-    /// Writes the model in other forms beside model.rs: `blob` is data that firmware_core::blob loads,
-    /// to replace a model in the field or to show it in a browser; `c` are headers, of which and
-    /// model.rs `converter library` makes a static library
-    #[arg(long, value_name = "FORM", value_enum, value_delimiter = ',')]
-    emit: Vec<Form>,
-    /// The kernels that will run a blob, as firmware_core::KERNELS names them; several make several
-    /// blobs. Hosts, browsers and all other targets take `portable`
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "portable",
-          value_parser = PossibleValuesParser::new(LAYOUTS.map(|(name, _)| name)))]
-    kernels: Vec<String>,
-    /// The board that it is for: one without room for it is a warning before anything else
-    #[arg(long, value_name = "NAME", value_parser = inspect::board)]
-    board: Option<String>,
-    /// Print JSON: what was written, accuracy, layers, cost, boards and warnings
-    #[arg(long)]
-    json: bool,
-    /// Which samples golden.rs has: `none` leaves out test images whose licence asks for more than
-    /// yours, as MNIST's does (CC BY-SA)
-    #[arg(long, value_name = "WHICH", value_enum, default_value = "images")]
-    golden: Golden,
-    /// Convert even if nothing can check that the file is read as what it says
-    #[arg(long)]
-    unchecked: bool,
-}
-
-/// The samples in golden.rs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Golden {
-    Images,
-    None,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum FavourArg {
-    Time,
-    Memory,
-}
-
-impl ConvertArgs {
-    fn favour(&self) -> Favour {
-        match self.favour {
-            FavourArg::Time => Favour::Time,
-            FavourArg::Memory => Favour::Memory,
-        }
-    }
-
-    /// Says so if a blob has no packed weights.
-    fn note_bits(&self, network: &QuantizedNetwork) {
-        let packed = |layer: &QuantizedLayer| layer.parameters().is_some_and(|it| it.bits == 4);
-        if self.emit.contains(&Form::Blob) && network.layers.iter().any(packed) {
-            console::note(format_args!(
-                "weights of 4 bits take a byte each in a blob; they are packed in model.rs"
-            ));
-        }
-    }
-
-    /// Says so if `--favour memory` changes nothing.
-    fn note_favour(&self, arena: &ArenaPlan) {
-        if self.favour() == Favour::Memory && arena.stream.is_none() {
-            console::note(format_args!(
-                "--favour memory: rows take no less memory than whole images in this network, so the \
-                 layers run as for time"
-            ));
-        } else if self.favour() == Favour::Memory && self.emit.contains(&Form::Blob) {
-            console::note(format_args!(
-                "--favour memory: a blob has whole images between its layers; rows are in model.rs"
-            ));
-        }
-    }
-}
-
-/// A form of a model beside model.rs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Blob,
-    C,
 }
 
 /// Reads the command line and does what it says.
@@ -212,7 +87,7 @@ fn verify(args: &VerifyArgs) -> Result<()> {
 }
 
 fn convert(args: &ConvertArgs) -> Result<()> {
-    let name = network_name(args)?;
+    let name = args.network_name()?;
     files::check_folder(&args.out)?;
     let at_file = || args.model.display().to_string();
     let source = Source::read(&args.model)?;
@@ -236,7 +111,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         );
     };
     let own = ModelRecord::of_onnx(&onnx).with_context(at_file)?;
-    let pixels = pixel_scale(args, own.as_ref())?;
+    let pixels = args.pixel_scale(own.as_ref())?;
     let converter = |record: Option<ModelRecord>| {
         let mut converter = Converter::new(&name, &onnx).favour(args.favour());
         if let Some(pixels) = &pixels {
@@ -374,7 +249,7 @@ fn import(
     let mut model = model().with_context(at_file)?;
     args.note_favour(&model.arena);
     let by_range = model.pixels.is_some().then(|| model.record());
-    if let Some(pixels) = pixel_scale(args, by_range.as_ref())? {
+    if let Some(pixels) = args.pixel_scale(by_range.as_ref())? {
         model = model.scaled(pixels);
     }
     if model.pixels.is_none() {
@@ -433,33 +308,6 @@ fn all_files<'a>(files: &[&'a str], forms: &'a [(String, Vec<u8>)]) -> Vec<&'a s
 const FILES: [&str; 6] =
     ["float.onnx", "int8.onnx", "model.rs", "golden.rs", "MODEL_CARD.md", record::FILE];
 
-/// How the model's training scaled pixels, if any option says so; what the options leave open is as
-/// the file's own record has it.
-fn pixel_scale(args: &ConvertArgs, record: Option<&ModelRecord>) -> Result<Option<PixelScale>> {
-    if (args.pixel_divisor, &args.mean, &args.deviation) == (None, &None, &None) {
-        return Ok(None);
-    }
-    let recorded = record.and_then(ModelRecord::pixel_scale);
-    let plain = recorded.clone().unwrap_or_default();
-    let pixels = PixelScale {
-        divisor: args.pixel_divisor.unwrap_or(plain.divisor),
-        mean: args.mean.clone().unwrap_or_else(|| plain.mean.clone()),
-        deviation: args.deviation.clone().unwrap_or_else(|| plain.deviation.clone()),
-    };
-    pixels.check().map_err(Error::msg)?;
-    if recorded.is_some_and(|recorded| recorded != pixels) {
-        console::note(format_args!(
-            "warning: {}: says that its pixels were scaled otherwise (divisor {}, mean {}, deviation \
-             {}); the options count",
-            args.model.display(),
-            plain.divisor,
-            plain.mean,
-            plain.deviation
-        ));
-    }
-    Ok(Some(pixels))
-}
-
 /// The command that makes the model again, from what was typed.
 fn command(name: &str) -> String {
     let mut words: Vec<String> =
@@ -469,27 +317,6 @@ fn command(name: &str) -> String {
     words.extend(typed);
     words.extend(["--name".to_string(), name.to_string()]);
     shell::line(words.iter().map(String::as_str))
-}
-
-/// The network's name: a Rust-friendly word.
-fn network_name(args: &ConvertArgs) -> Result<String> {
-    let name = match &args.name {
-        Some(name) => name.clone(),
-        None => folder_name(&args.out).unwrap_or_else(|| "model".into()),
-    };
-    match (names::check(&name), &args.name) {
-        (Ok(()), _) => Ok(name),
-        (Err(what), Some(_)) => bail!("--name {name:?}: {what}"),
-        (Err(what), None) => bail!(
-            "--out {}: the network would be called {name:?} after this folder, which does not fit \
-             ({what}); give it a name with --name",
-            args.out.display()
-        ),
-    }
-}
-
-fn folder_name(path: &Path) -> Option<String> {
-    Some(path.file_name()?.to_str()?.to_string())
 }
 
 fn check_classes(
