@@ -11,6 +11,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use tests::generated::compile;
+
 /// A generated module, and samples for it as bytes, one after the other.
 pub struct Module<'a> {
     pub name: &'a str,
@@ -97,32 +99,7 @@ impl Program {
             let _ = write!(networks, "network!({name}, \"{name}.samples\"), ");
         }
         main.push_str(&MAIN.replace("NETWORKS", &networks));
-        fs::write(folder.join("main.rs"), main)?;
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-        let manifest = format!(
-            "[package]\nname = \"networks\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-             [[bin]]\nname = \"networks\"\npath = \"main.rs\"\n\n\
-             [dependencies]\nfirmware-core = {{ path = {:?} }}\n\n\
-             [profile.dev]\nopt-level = 1\n\n[workspace]\n",
-            root.join("firmware-core")
-        );
-        fs::write(folder.join("Cargo.toml"), manifest)?;
-        // The versions that this workspace was built with, so that nothing has to be fetched.
-        fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
-        let target = folder.join("target");
-        let profile: &[&str] = if release { &["--release"] } else { &[] };
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
-        let status = Command::new(cargo)
-            .args(["build", "--quiet", "--offline"])
-            .args(profile)
-            .env("CARGO_TARGET_DIR", &target)
-            .current_dir(folder)
-            .status()?;
-        if !status.success() {
-            return Err(io::Error::other("the generated networks do not compile"));
-        }
-        let program = target.join(if release { "release" } else { "debug" }).join("networks");
-        let program = program.with_extension(std::env::consts::EXE_EXTENSION);
+        let program = compile(folder, &main, release).map_err(io::Error::other)?;
         let mut child =
             Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let missing = || io::Error::other("the program has no pipes");

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{root, scratch};
@@ -70,23 +71,8 @@ pub fn outputs(name: &str, programs: &[Program]) -> Vec<Vec<u8>> {
         );
     }
     let _ = writeln!(main, "fn main() {{\n{calls}}}");
-    let root = root().canonicalize().expect("the repository is there");
-    let manifest = format!(
-        "[package]\nname = \"generated\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-         [[bin]]\nname = \"generated\"\npath = \"main.rs\"\n\n\
-         [dependencies]\nfirmware-core = {{ path = {:?} }}\n\n[profile.dev]\nopt-level = 1\n\n[workspace]\n",
-        root.join("firmware-core")
-    );
-    fs::write(folder.join("main.rs"), main).expect("is written");
-    fs::write(folder.join("Cargo.toml"), manifest).expect("is written");
-    // The versions that this workspace was built with, so that nothing has to be fetched.
-    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("is copied");
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline"])
-        .env("CARGO_TARGET_DIR", folder.join("target"))
-        .current_dir(&folder)
-        .output()
-        .expect("cargo runs");
+    let program = compile(&folder, &main, false).unwrap_or_else(|error| panic!("{error}"));
+    let output = Command::new(program).current_dir(&folder).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let outputs = programs
         .iter()
@@ -95,4 +81,38 @@ pub fn outputs(name: &str, programs: &[Program]) -> Vec<Vec<u8>> {
         .expect("the program wrote its outputs");
     let _ = fs::remove_dir_all(folder);
     outputs
+}
+
+/// Compiles `main` in `folder`, where its modules lie already, against this repository's firmware-core, as a
+/// release or quickly; the path of the program.
+///
+/// # Errors
+///
+/// What cannot be written, or what cargo says of code that does not compile.
+pub fn compile(folder: &Path, main: &str, release: bool) -> Result<PathBuf, String> {
+    let said = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let root = root().canonicalize().map_err(said)?;
+    let manifest = format!(
+        "[package]\nname = \"generated\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+         [[bin]]\nname = \"generated\"\npath = \"main.rs\"\n\n\
+         [dependencies]\nfirmware-core = {{ path = {:?} }}\n\n[profile.dev]\nopt-level = 1\n\n[workspace]\n",
+        root.join("firmware-core")
+    );
+    fs::write(folder.join("main.rs"), main).map_err(said)?;
+    fs::write(folder.join("Cargo.toml"), manifest).map_err(said)?;
+    // The versions that this workspace was built with, so that nothing has to be fetched.
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).map_err(said)?;
+    let target = folder.join("target");
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--offline"])
+        .args(release.then_some("--release"))
+        .env("CARGO_TARGET_DIR", &target)
+        .current_dir(folder)
+        .output()
+        .map_err(said)?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let program = target.join(if release { "release" } else { "debug" }).join("generated");
+    Ok(program.with_extension(std::env::consts::EXE_EXTENSION))
 }

@@ -12,7 +12,7 @@ use converter::{Conversion, Converter, prove, reference};
 use firmware_core::LayerKind;
 use inkling_data::Dataset;
 use tests::structures::{ALL, CLASSES, SIDE, Structure, network};
-use tests::{onnxruntime, random_images, scratch};
+use tests::{generated, onnxruntime, random_images, scratch};
 
 /// Seeds for a structure: more of them where they draw the shapes as well.
 fn seeds(structure: Structure) -> std::ops::Range<u64> {
@@ -170,24 +170,10 @@ fn generated_code_computes_the_same() {
          image.as_flattened_mut().as_flattened_mut().copy_from_slice(pixels);\n        \
          image\n    }}).collect();\n{calls}}}"
     );
-    let root = tests::root().canonicalize().expect("the repository is there");
-    let manifest = format!(
-        "[package]\nname = \"structures\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-         [[bin]]\nname = \"structures\"\npath = \"main.rs\"\n\n\
-         [dependencies]\nfirmware-core = {{ path = {:?} }}\n\n[profile.dev]\nopt-level = 1\n\n[workspace]\n",
-        root.join("firmware-core")
-    );
-    fs::write(folder.join("main.rs"), main).expect("is written");
     fs::write(folder.join("images"), images.batch(0..images.len())).expect("is written");
-    fs::write(folder.join("Cargo.toml"), manifest).expect("is written");
-    // The versions that this workspace was built with, so that nothing has to be fetched.
-    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("is copied");
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline"])
-        .env("CARGO_TARGET_DIR", folder.join("target"))
-        .current_dir(&folder)
-        .output()
-        .expect("cargo runs");
+    let program =
+        generated::compile(&folder, &main, false).unwrap_or_else(|error| panic!("{error}"));
+    let output = Command::new(program).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(
         String::from_utf8_lossy(&output.stdout) == expected,

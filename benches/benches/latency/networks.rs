@@ -8,7 +8,7 @@ use benches::generated::{Module, Program};
 use benches::{OnnxRuntime, SIMPLE_FLOAT, SIMPLE_INT8, Tract, measuring};
 use converter::record::ModelRecord;
 use converter::reference;
-use inkling_data::Dataset;
+use inkling_data::{Dataset, planar_order};
 use tests::networks::{REFERENCES, digits};
 use tract_onnx::prelude::*;
 use trainer::learn::backend::Backend;
@@ -67,14 +67,6 @@ fn networks() -> Vec<Network> {
     std::iter::once(simple).chain(converted).collect()
 }
 
-/// Values `[height][width][channel]` as `[channel][height][width]`, which ONNX files take.
-fn planes(sample: &[u8], channels: usize) -> Vec<u8> {
-    (0..channels)
-        .flat_map(|channel| sample.iter().skip(channel).step_by(channels))
-        .copied()
-        .collect()
-}
-
 /// Each runtime's fastest time per image, in seconds; none where it does not run the network.
 type Row = [Option<f64>; RUNTIMES.len()];
 
@@ -95,7 +87,10 @@ fn peers<'a>(
     let [height, width, channels] = network.samples.shape;
     let shape = [channels, height, width];
     let integers: Vec<Vec<u8>> = (0..network.samples.len())
-        .map(|index| planes(network.samples.image(index), channels))
+        .map(|index| {
+            let sample = network.samples.image(index);
+            planar_order(network.samples.shape).map(|place| sample[place]).collect()
+        })
         .collect();
     let floats: Vec<Vec<f32>> = integers
         .iter()
