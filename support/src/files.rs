@@ -410,5 +410,6 @@ mod tests {
             assert!(good || said.contains("file: cannot be written: not a directory"), "{said}");
         }
         assert!(prepare_folder(&folder.join("file"), &[]).is_err());
+        fs::remove_dir_all(folder).expect("removed");
     }
 }

@@ -157,9 +157,7 @@ fn parse() -> Option<Cli> {
 fn train(args: TrainArgs) -> Result<()> {
     let Some(network) = &args.network else {
         let (name_given, out_given) = (args.run.name.is_some(), args.run.out.is_some());
-        let recipe_given = args.run.recipe.is_some();
-        let usual = Source::Usual { name_given, out_given, recipe_given };
-        return args.run.start(usual, PRESETS[0].0, None);
+        return args.run.start(Source::Usual { name_given, out_given }, PRESETS[0].0, None);
     };
     let network = Description::named(network)?;
     let name = network.name.clone();
@@ -198,6 +196,7 @@ impl RunArgs {
             unknown: self.unknown,
             name,
             source,
+            recipe_given: self.recipe.is_some(),
             recipe,
             seed: self.seed,
             resume: self.resume,

@@ -10,6 +10,7 @@ pub mod optimizer;
 pub mod quantization;
 pub mod recipe;
 pub mod schedule;
+pub mod softmax;
 pub mod step;
 pub mod toml_error;
 pub mod training;

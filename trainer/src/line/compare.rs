@@ -67,7 +67,6 @@ impl Comparison {
         let accuracy = |value: fn(&TestAccuracy) -> f64| {
             move |e: &Entry| e.accuracy.as_ref().map(|a| format!("{:.2} %", value(a)))
         };
-        let network = |e: &Entry| e.model.network().clone();
         vec![
             row("test accuracy, float", &accuracy(|a| a.float)),
             row("test accuracy, int8", &accuracy(|a| a.int8)),
@@ -89,7 +88,7 @@ impl Comparison {
             row("weights and biases, bytes", &|e| {
                 Some(thousands(e.model.network().parameter_bytes()))
             }),
-            row("arena, bytes", &|e| Some(thousands(arena::plan(&network(e)).bytes))),
+            row("arena, bytes", &|e| Some(thousands(arena::plan(e.model.network()).bytes))),
             row("multiply-accumulates", &|e| Some(thousands(e.model.network().macs()))),
         ]
     }

@@ -95,7 +95,7 @@ impl History {
                 Chart { title, ticks: &ticks, series, axis, mark, label }.svg()
             };
         page.heading("Curves");
-        page.paragraph("Both axes are logarithmic: each line is a fixed factor from the next.");
+        page.paragraph("The axes of the values are logarithmic.");
         page.plots(&[
             // Less than one wrong image cannot be seen: half of one stands for none.
             chart("Wrong answers", &wrong, 0.5 / self.fewest(), &report::short_percent),

@@ -25,6 +25,8 @@ use firmware_core::{Unknown, argmax};
 use inkling_data::read::labels;
 use inkling_data::{Dataset, shape_text};
 use inkling_support::digest::sha256;
+
+use crate::learn::softmax::softmax;
 use inkling_support::{parallel, shell};
 
 pub use trace::{Filters, LayerTrace, Trace};
@@ -331,14 +333,6 @@ fn folder_of(path: &Path) -> Result<PathBuf, ModelError> {
     }
 }
 
-/// Probabilities of logits.
-pub fn softmax(logits: &[f32]) -> Vec<f32> {
-    let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f32> = logits.iter().map(|logit| (logit - peak).exp()).collect();
-    let sum: f32 = powers.iter().sum();
-    powers.into_iter().map(|power| power / sum).collect()
-}
-
 const NO_CLASSES: &str = "returns one value and tells no classes apart: neither a sigmoid at its end nor two \
                           labels of its calibration say so. The value of an input is what infer in its model.rs \
                           returns";
@@ -385,19 +379,4 @@ pub enum ModelError {
     Size { folder: PathBuf, found: [usize; 3], expected: [usize; 3] },
     #[error("{}: the model has no class {class:?}; it knows {known}", folder.display())]
     Class { folder: PathBuf, class: String, known: String },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::softmax;
-
-    #[test]
-    fn probabilities_are_those_of_the_exponential() {
-        let found = softmax(&[1.0, 3.0, -200.0, 2.0]);
-        let sum = 1f32.exp() + 3f32.exp() + 2f32.exp();
-        for (found, wanted) in found.iter().zip([1f32.exp(), 3f32.exp(), 0.0, 2f32.exp()]) {
-            assert!((found - wanted / sum).abs() < 1e-6, "{found}");
-        }
-        assert_eq!(softmax(&[f32::MAX, f32::MAX]), [0.5, 0.5]);
-    }
 }

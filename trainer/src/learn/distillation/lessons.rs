@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::teacher::{Teacher, TeacherError};
 use crate::learn::backend::Session;
+use crate::learn::softmax::softmax;
 
 /// Teachers that are asked about parts of batches on one thread.
 pub struct Lessons {
@@ -34,8 +35,9 @@ impl Lessons {
             let logits = teacher.logits(session, images, size, size)?;
             sums.resize(logits[0].len() * size, 0.0);
             for (column, logits) in logits.iter().enumerate() {
-                for (class, probability) in softmax(logits, temperature).enumerate() {
-                    sums[class * size + column] += probability;
+                let cooled: Vec<f32> = logits.iter().map(|logit| logit / temperature).collect();
+                for (class, probability) in softmax(&cooled).into_iter().enumerate() {
+                    sums[class * size + column] += f64::from(probability);
                 }
             }
         }
@@ -48,12 +50,4 @@ impl Lessons {
     pub fn took(&self) -> Duration {
         self.took
     }
-}
-
-/// The probabilities that logits, divided by `temperature`, stand for.
-fn softmax(logits: &[f32], temperature: f32) -> impl Iterator<Item = f64> {
-    let cooled = move |logit: f32| f64::from(logit) / f64::from(temperature);
-    let largest = logits.iter().copied().map(cooled).fold(f64::MIN, f64::max);
-    let sum: f64 = logits.iter().map(|&logit| (cooled(logit) - largest).exp()).sum();
-    logits.iter().map(move |&logit| (cooled(logit) - largest).exp() / sum)
 }

@@ -79,8 +79,8 @@ pub enum Source {
     /// A trained model: it goes on from its weights.
     Model(Pretrained),
     /// The usual network for the data, once they are read; it names the model and the folder for the
-    /// results unless these are given. The usual recipe then moves nothing in rows of numbers.
-    Usual { name_given: bool, out_given: bool, recipe_given: bool },
+    /// results unless these are given.
+    Usual { name_given: bool, out_given: bool },
 }
 
 impl fmt::Display for Source {
@@ -108,6 +108,8 @@ pub struct Job {
     pub name: String,
     pub source: Source,
     pub recipe: Recipe,
+    /// Whether somebody asked for this recipe; one that nobody did moves nothing in rows of numbers.
+    pub recipe_given: bool,
     /// Decides initial weights, order and augmentation, and how the data are divided.
     pub seed: u64,
     /// What the model that training goes on from was trained on.
@@ -135,10 +137,10 @@ impl Job {
             sets.keep_per_class(count);
         }
         let outside = Outside::new(&self, &mut sets)?;
-        if let Source::Usual { name_given, out_given, recipe_given } = self.source {
-            if sets.images.height() == 1 && !recipe_given {
-                self.recipe.augmentation = self.recipe.augmentation.take().map(|all| all.unmoved());
-            }
+        if sets.images.height() == 1 && !self.recipe_given {
+            self.recipe.augmentation = self.recipe.augmentation.take().map(|all| all.unmoved());
+        }
+        if let Source::Usual { name_given, out_given } = self.source {
             let usual = network::usual(&sets.images)?;
             if !name_given {
                 self.name.clone_from(&usual.name);

@@ -49,9 +49,7 @@ impl Identity {
         .map(|(what, _)| *what)
         .collect()
     }
-}
 
-impl Identity {
     /// Of a sweep on a backend; without one of what the folder's runs were done by.
     pub fn new(design: &Design, material: &Material, backend: Option<&Backend>) -> Result<Self> {
         // Where teachers lie is no part of what a sweep is, but what they are.
