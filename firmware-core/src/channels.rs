@@ -93,11 +93,8 @@ pub(crate) fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
                 if padded {
                     padding(shape, [rows, columns], (weights, first), sums);
                 }
-                let y = pixel.get_mut(first..).unwrap_or_default().iter_mut();
-                let requantize = requantize.get(first..).unwrap_or_default();
-                for (y, (sum, requantize)) in y.zip(sums.iter().zip(requantize)) {
-                    *y = requantized(*requantize, *sum);
-                }
+                let y = pixel.get_mut(first..).unwrap_or_default();
+                Chosen::requantize(requantize.get(first..).unwrap_or_default(), sums, y);
             }
         }
     }

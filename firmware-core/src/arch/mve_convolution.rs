@@ -1,0 +1,206 @@
+//! Convolution, one output pixel after the other: what its window covers is copied, with what lies on
+//! the padding, and multiplied with the weights of all channels.
+
+use super::super::{Convolution, Weights};
+use super::elements;
+use super::windows::{Patch, Rows, TAPS, multiply, start};
+use crate::kernels::Pool2dShape;
+use crate::window::{Axis, Span};
+use crate::{Activation, Requantize};
+
+impl<'a, X, R, W> Convolution<'a, X, R, W> {
+    /// The same with its weights in a form that is known.
+    #[inline(always)]
+    pub(super) fn with<'b>(&'b self, weights: Weights<'b>) -> Convolution<'b, X, R> {
+        let Convolution { shape, interior, x, bias, requantize, .. } = *self;
+        Convolution { shape, interior, x, weights, bias, requantize }
+    }
+}
+
+/// Splits what every channel has four words of.
+#[inline(always)]
+fn split(scratch: &mut [[i32; 4]]) -> [&mut [i32]; 3] {
+    let channels = scratch.len();
+    let words = scratch.as_flattened_mut();
+    let (first, rest) = words.split_at_mut_checked(channels).unwrap_or_default();
+    let (second, rest) = rest.split_at_mut_checked(channels).unwrap_or_default();
+    [first, second, rest.get_mut(..channels).unwrap_or_default()]
+}
+
+/// Convolution; `finish` makes the outputs of a pixel from its sums.
+#[inline(never)]
+pub(super) fn conv2d<X: Activation, R, Y>(
+    convolution: &Convolution<X, R>,
+    scratch: &mut [[i32; 4]],
+    finish: impl Fn(&[i32], &mut [Y]),
+    y: &mut [Y],
+) {
+    let [sums, starts, _] = split(scratch);
+    let to = (starts.as_mut_ptr(), starts.len());
+    if !start::<X>(convolution.bias, convolution.weights.sums, to) {
+        return;
+    }
+    let [_, width, depth] = convolution.shape.output;
+    let mut patch = Patch::new(convolution.taps());
+    let [mut row, mut column] = [0, 0];
+    for y in y.chunks_exact_mut(depth.max(1)) {
+        convolution.window_sums([row, column], &mut patch, starts, sums);
+        finish(sums, y);
+        column += 1;
+        if column == width {
+            (row, column) = (row + 1, 0);
+        }
+    }
+}
+
+/// Convolution and max pooling: the largest sums of each window of the pooling are requantized.
+#[inline(never)]
+pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
+    convolution: &Convolution<X, R>,
+    pool: &Pool2dShape,
+    scratch: &mut [[i32; 4]],
+    y: &mut [Y],
+) {
+    let [sums, starts, largest] = split(scratch);
+    let to = (starts.as_mut_ptr(), starts.len());
+    if !start::<X>(convolution.bias, convolution.weights.sums, to) {
+        return;
+    }
+    let [_, width, depth] = pool.output;
+    let [down, across] = pool.window.dilation;
+    let mut patch = Patch::new(convolution.taps());
+    let [mut row, mut column] = [0, 0];
+    for y in y.chunks_exact_mut(depth.max(1)) {
+        let rows = pool.window.span(Axis::Rows, row, pool.input[0]);
+        let columns = pool.window.span(Axis::Columns, column, pool.input[1]);
+        let mut first = true;
+        for row in (0..rows.len).map(|row| rows.input + row * down) {
+            for column in (0..columns.len).map(|column| columns.input + column * across) {
+                if first {
+                    convolution.window_sums([row, column], &mut patch, starts, largest);
+                } else {
+                    convolution.window_sums([row, column], &mut patch, starts, sums);
+                    elements::largest(sums, largest);
+                }
+                first = false;
+            }
+        }
+        R::apply_all(convolution.requantize, largest, y);
+        column += 1;
+        if column == width {
+            (row, column) = (row + 1, 0);
+        }
+    }
+}
+
+/// A part of a window: from which row, column and channel on, and how many of each. Taps of a part lie
+/// side by side in the window.
+#[derive(Clone, Copy)]
+struct Part {
+    first: [usize; 3],
+    count: [usize; 3],
+}
+
+impl<X: Activation, R> Convolution<'_, X, R> {
+    /// Taps of a window.
+    fn taps(&self) -> usize {
+        let [height, width] = self.shape.window.kernel;
+        height * width * self.shape.input[2]
+    }
+
+    /// The sums of all channels for the window of an output pixel.
+    #[inline(always)]
+    fn window_sums(
+        &self,
+        [row, column]: [usize; 2],
+        patch: &mut Patch,
+        starts: &[i32],
+        sums: &mut [i32],
+    ) {
+        let [_, width, depth] = self.shape.input;
+        let window = &self.shape.window;
+        let [height, kernel_width] = window.kernel;
+        let len = kernel_width * depth;
+        let taps = height * len;
+        if taps > TAPS || window.dilation[1] != 1 || !self.interior.contains(row, column) {
+            return self.parts([row, column], patch, starts, sums);
+        }
+        let pitch = width * depth;
+        let [top, left, ..] = window.padding;
+        let from = (row * window.stride[0]).wrapping_sub(top).wrapping_mul(pitch);
+        let from =
+            from.wrapping_add((column * window.stride[1]).wrapping_sub(left).wrapping_mul(depth));
+        let pitch = pitch * window.dilation[0];
+        patch.copy(self.x, Rows { from, to: 0, rows: height, len, pitch, patch_pitch: len });
+        multiply(patch.get(taps), (self.weights.bytes, taps), Some(starts), sums);
+    }
+
+    /// The same for a window that reaches beyond the input, has gaps in its rows or is too large.
+    #[inline(never)]
+    fn parts(&self, pixel: [usize; 2], patch: &mut Patch, starts: &[i32], sums: &mut [i32]) {
+        let depth = self.shape.input[2];
+        let [height, width] = self.shape.window.kernel;
+        let row = width * depth;
+        // Whole rows, whole columns of a row, or channels of a pixel.
+        let most = if row <= TAPS {
+            [TAPS / row.max(1), width, depth]
+        } else if depth <= TAPS {
+            [1, TAPS / depth.max(1), depth]
+        } else {
+            [1, 1, TAPS]
+        };
+        let mut starts = Some(starts);
+        for first_row in (0..height).step_by(most[0]) {
+            for first_column in (0..width).step_by(most[1]) {
+                for first_channel in (0..depth).step_by(most[2]) {
+                    let first = [first_row, first_column, first_channel];
+                    let left = [height - first_row, width - first_column, depth - first_channel];
+                    let count = [0, 1, 2].map(|axis| left[axis].min(most[axis]));
+                    self.stage_part(pixel, Part { first, count }, patch);
+                    let at = first_row * row + first_column * depth + first_channel;
+                    let weights = self.weights.bytes.get(at..).unwrap_or_default();
+                    let taps = patch.get(count.iter().product());
+                    multiply(taps, (weights, height * row), starts.take(), sums);
+                }
+            }
+        }
+    }
+
+    /// Copies a part of a window.
+    #[inline(always)]
+    fn stage_part(&self, [row, column]: [usize; 2], part: Part, patch: &mut Patch) {
+        let [_, width, depth] = self.shape.input;
+        let [down, right] = self.shape.window.dilation;
+        let [rows, columns] = self.shape.patch(row, column);
+        let Part { first, count } = part;
+        // Of the rows and columns on the input those of this part: first tap, first position, number.
+        let on = |span: Span, axis: usize, step: usize| {
+            let begin = span.kernel.max(first[axis]);
+            let end = (span.kernel + span.len).min(first[axis] + count[axis]);
+            (
+                begin - first[axis],
+                span.input + (begin - span.kernel) * step,
+                end.saturating_sub(begin),
+            )
+        };
+        let (to_row, from_row, rows) = on(rows, 0, down);
+        let (to_column, from_column, columns) = on(columns, 1, right);
+        let pixel = count[2];
+        let patch_pitch = count[1] * pixel;
+        if rows * columns < count[0] * count[1] {
+            patch.fill::<X>(count[0] * patch_pitch, X::saturate(self.shape.padding_value).to_i32());
+        }
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        let from = (from_row * width + from_column) * depth + first[2];
+        let to = to_row * patch_pitch + to_column * pixel;
+        let pitch = down * width * depth;
+        // Pixels side by side are as one.
+        let (runs, len) = if right == 1 { (1, columns * pixel) } else { (columns, pixel) };
+        for run in 0..runs {
+            let (from, to) = (from + run * right * depth, to + run * pixel);
+            patch.copy(self.x, Rows { from, to, rows, len, pitch, patch_pitch });
+        }
+    }
+}
