@@ -266,6 +266,18 @@ pub(crate) trait Target {
         channels::depthwise(x, weights, taps, bias, sums);
     }
 
+    /// Average pooling, where a target has something better than four channels after the other; else
+    /// false, and nothing done.
+    #[inline(always)]
+    fn average_pool2d<X: Activation, Y: Activation, R: Requantize>(
+        _shape: &Pool2dShape,
+        _x: &[X],
+        _requantize: R,
+        _y: &mut [Y],
+    ) -> bool {
+        false
+    }
+
     /// Fully connected. Beside the weights lie their sums where [`Target::CONNECTED_SUMS`] says so and
     /// somebody has them.
     #[inline(always)]

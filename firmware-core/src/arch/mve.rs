@@ -10,8 +10,7 @@
 
 use super::dsp;
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Target};
-use crate::channels::Taps;
-use crate::kernels::{self, Pool2dShape};
+use crate::kernels::{self, Conv2dShape, Pool2dShape};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Multiplier, Requantize, Shift};
 
@@ -41,6 +40,8 @@ mod convolution;
 mod depthwise;
 #[path = "mve_elements.rs"]
 mod elements;
+#[path = "mve_pool.rs"]
+mod pool;
 #[path = "mve_requantize.rs"]
 mod requantize;
 #[path = "mve_windows.rs"]
@@ -142,14 +143,25 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn depthwise<X: Activation>(
-        x: &Taps<X>,
-        weights: &Taps<i8>,
-        taps: [usize; 2],
-        bias: &[i32],
-        sums: &mut [i32],
-    ) {
-        depthwise::depthwise(x, weights, taps, bias, sums);
+    fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
+        shape: &Conv2dShape,
+        inputs: (&[X], &[i8]),
+        channels: (&[i32], &[R]),
+        y: &mut [Y],
+    ) -> bool {
+        depthwise::depthwise_conv2d(shape, inputs, channels, y);
+        true
+    }
+
+    #[inline(always)]
+    fn average_pool2d<X: Activation, Y: Activation, R: Requantize>(
+        shape: &Pool2dShape,
+        x: &[X],
+        requantize: R,
+        y: &mut [Y],
+    ) -> bool {
+        pool::average_pool2d(shape, x, requantize, y);
+        true
     }
 
     #[inline(always)]

@@ -75,7 +75,7 @@ fn connect<X: Activation>(
 #[inline(never)]
 fn accumulate<X: Activation>(x: &[X], (weights, blocks): (&[i8], bool), sums: &mut [i32]) {
     let inputs = x.len();
-    let mut patch = Patch::new(if X::UNSIGNED { inputs } else { 0 });
+    let mut patch = Patch::new();
     for (chunk, x) in x.chunks(TAPS).enumerate() {
         let first = chunk * TAPS;
         let taps = patch.signed(x);

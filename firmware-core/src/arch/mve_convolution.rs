@@ -3,7 +3,7 @@
 
 use super::super::{Convolution, Weights};
 use super::elements;
-use super::windows::{Patch, Rows, TAPS, multiply, start};
+use super::windows::{Patch, Products, Rows, TAPS, Windows, multiply, start};
 use crate::kernels::Pool2dShape;
 use crate::window::{Axis, Span};
 use crate::{Activation, Requantize};
@@ -36,19 +36,50 @@ pub(super) fn conv2d<X: Activation, R, Y>(
     y: &mut [Y],
 ) {
     let [sums, starts, _] = split(scratch);
+    let Convolution { shape, interior, x, weights, bias, .. } = convolution;
     let to = (starts.as_mut_ptr(), starts.len());
-    if !start::<X>(convolution.bias, convolution.weights.sums, to) {
+    if !start::<X>(bias, weights.sums, to) {
         return;
     }
-    let [_, width, depth] = convolution.shape.output;
-    let mut patch = Patch::new(convolution.taps());
-    let [mut row, mut column] = [0, 0];
-    for y in y.chunks_exact_mut(depth.max(1)) {
-        convolution.window_sums([row, column], &mut patch, starts, sums);
-        finish(sums, y);
-        column += 1;
-        if column == width {
-            (row, column) = (row + 1, 0);
+    let [height, width, depth] = shape.output;
+    let taps = convolution.taps();
+    let mut patch = Patch::new();
+    if convolution.is_pointwise() && taps <= TAPS {
+        // As many pixels as fit.
+        let pixels = TAPS / taps.max(1);
+        let (x, y) = (x.chunks(pixels * taps), y.chunks_mut(pixels * depth));
+        for (x, y) in x.zip(y) {
+            let all = patch.signed(x);
+            let first = all.get(..taps).unwrap_or_default();
+            let products = Products::new(first, (weights.bytes, taps), Some(starts), sums);
+            let Some(mut products) = products else { return };
+            for (taps, y) in all.chunks_exact(taps).zip(y.chunks_exact_mut(depth)) {
+                finish(products.sums_of(taps), y);
+            }
+        }
+        return;
+    }
+    patch.clear(taps);
+    let plain = convolution.is_plain();
+    for (row, y) in y.chunks_exact_mut((width * depth).max(1)).enumerate().take(height) {
+        let mut pixels = y.chunks_exact_mut(depth).enumerate();
+        let [first, count] = if plain { interior.columns_of(row) } else { [0, 0] };
+        for (column, y) in pixels.by_ref().take(first) {
+            convolution.parts([row, column], &mut patch, starts, sums);
+            finish(sums, y);
+        }
+        let windows =
+            Windows::new::<X>(&mut patch, convolution.rows(), weights.bytes, starts, sums);
+        if let (Some(mut windows), 1..) = (windows, count) {
+            let mut from = convolution.start_of([row, first]);
+            for (_, y) in pixels.by_ref().take(count) {
+                finish(windows.sums(x, from), y);
+                from += shape.window.stride[1] * shape.input[2];
+            }
+        }
+        for (column, y) in pixels {
+            convolution.parts([row, column], &mut patch, starts, sums);
+            finish(sums, y);
         }
     }
 }
@@ -68,7 +99,8 @@ pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
     }
     let [_, width, depth] = pool.output;
     let [down, across] = pool.window.dilation;
-    let mut patch = Patch::new(convolution.taps());
+    let mut patch = Patch::new();
+    patch.clear(convolution.taps());
     let [mut row, mut column] = [0, 0];
     for y in y.chunks_exact_mut(depth.max(1)) {
         let rows = pool.window.span(Axis::Rows, row, pool.input[0]);
@@ -108,6 +140,36 @@ impl<X: Activation, R> Convolution<'_, X, R> {
         height * width * self.shape.input[2]
     }
 
+    /// Whether every pixel is computed of one pixel, the one in its place.
+    fn is_pointwise(&self) -> bool {
+        let [input, output] = [self.shape.input, self.shape.output];
+        self.shape.window.kernel == [1, 1] && input[..2] == output[..2]
+    }
+
+    /// Whether a window has no gaps in its rows and fits into a patch.
+    fn is_plain(&self) -> bool {
+        self.taps() <= TAPS && self.shape.window.dilation[1] == 1
+    }
+
+    /// The rows of a window that lies on the input.
+    fn rows(&self) -> Rows {
+        let [_, width, depth] = self.shape.input;
+        let window = &self.shape.window;
+        let len = window.kernel[1] * depth;
+        let pitch = width * depth * window.dilation[0];
+        Rows { to: 0, rows: window.kernel[0], len, pitch, patch_pitch: len }
+    }
+
+    /// Where the window of an output pixel begins, if it lies on the input.
+    #[inline(always)]
+    fn start_of(&self, [row, column]: [usize; 2]) -> usize {
+        let [_, width, depth] = self.shape.input;
+        let [down, across] = self.shape.window.stride;
+        let [top, left, ..] = self.shape.window.padding;
+        let pixel = (row * down).wrapping_sub(top).wrapping_mul(width);
+        pixel.wrapping_add((column * across).wrapping_sub(left)).wrapping_mul(depth)
+    }
+
     /// The sums of all channels for the window of an output pixel.
     #[inline(always)]
     fn window_sums(
@@ -117,21 +179,11 @@ impl<X: Activation, R> Convolution<'_, X, R> {
         starts: &[i32],
         sums: &mut [i32],
     ) {
-        let [_, width, depth] = self.shape.input;
-        let window = &self.shape.window;
-        let [height, kernel_width] = window.kernel;
-        let len = kernel_width * depth;
-        let taps = height * len;
-        if taps > TAPS || window.dilation[1] != 1 || !self.interior.contains(row, column) {
+        let taps = self.taps();
+        if !self.is_plain() || !self.interior.contains(row, column) {
             return self.parts([row, column], patch, starts, sums);
         }
-        let pitch = width * depth;
-        let [top, left, ..] = window.padding;
-        let from = (row * window.stride[0]).wrapping_sub(top).wrapping_mul(pitch);
-        let from =
-            from.wrapping_add((column * window.stride[1]).wrapping_sub(left).wrapping_mul(depth));
-        let pitch = pitch * window.dilation[0];
-        patch.copy(self.x, Rows { from, to: 0, rows: height, len, pitch, patch_pitch: len });
+        patch.copy(self.x, self.start_of([row, column]), self.rows());
         multiply(patch.get(taps), (self.weights.bytes, taps), Some(starts), sums);
     }
 
@@ -200,7 +252,7 @@ impl<X: Activation, R> Convolution<'_, X, R> {
         let (runs, len) = if right == 1 { (1, columns * pixel) } else { (columns, pixel) };
         for run in 0..runs {
             let (from, to) = (from + run * right * depth, to + run * pixel);
-            patch.copy(self.x, Rows { from, to, rows, len, pitch, patch_pitch });
+            patch.copy(self.x, from, Rows { to, rows, len, pitch, patch_pitch });
         }
     }
 }

@@ -1,54 +1,59 @@
 //! Depthwise convolution: sixteen, eight or four channels of a tap at a time.
 
 use core::arch::global_asm;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
-use crate::Activation;
-use crate::channels::Taps;
+use crate::channels::{MOST, blocks, padding};
+use crate::kernels::Conv2dShape;
+use crate::window::Span;
+use crate::{Activation, Requantize};
 
-/// The sums of as many channels as there are, a multiple of four: of the bias and what a window of
-/// `[rows, columns]` taps makes of each.
-#[inline(always)]
-pub(super) fn depthwise<X: Activation>(
-    x: &Taps<X>,
-    weights: &Taps<i8>,
-    [rows, columns]: [usize; 2],
-    bias: &[i32],
-    sums: &mut [i32],
+/// Depthwise convolution with as many output channels as input channels, and at least four.
+#[inline(never)]
+pub(super) fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
+    shape: &Conv2dShape,
+    (x, weights): (&[X], &[i8]),
+    (bias, requantize): (&[i32], &[R]),
+    y: &mut [Y],
 ) {
-    let channels = sums.len().min(bias.len()) / 4 * 4;
-    let inside = x.last([rows, columns]).saturating_add(channels) <= x.values.len()
-        && weights.last([rows, columns]).saturating_add(channels) <= weights.values.len();
-    if rows == 0 || columns == 0 || channels == 0 || !inside {
-        return;
-    }
-    let job = Job {
-        x: x.values.as_ptr().cast(),
-        weights: weights.values.as_ptr(),
-        steps: [x.steps[0], weights.steps[0]],
-        rows: [
-            x.steps[1].wrapping_sub(columns.wrapping_mul(x.steps[0])),
-            weights.steps[1].wrapping_sub(columns.wrapping_mul(weights.steps[0])),
-        ],
-        taps: [rows, columns],
-        bias: bias.as_ptr(),
-        sums: sums.as_mut_ptr(),
-        channels,
-    };
-    // SAFETY: the routines read the values and weights of every tap and channel, which all lie in the
-    // slices, as was just checked, and read and write as many sums as there are channels. They keep to
-    // the procedure call standard.
-    unsafe {
-        if X::UNSIGNED {
-            depthwise_unsigned(&job);
-        } else {
-            depthwise_signed(&job);
+    let ([in_height, in_width, depth], [height, width, _]) = (shape.input, shape.output);
+    let window = &shape.window;
+    let interior = window.interior([in_height, in_width], [height, width]);
+    let across = window.stride[1] * depth;
+    let mut buffer = MaybeUninit::uninit();
+    for (first, count) in blocks(depth) {
+        let bias = bias.get(first..first + count).unwrap_or_default();
+        let requantize = requantize.get(first..).unwrap_or_default();
+        let Some(mut whole) = Job::new(shape, bias, &mut buffer) else { return };
+        let mut to = first;
+        for row in 0..height {
+            let [begin, inside] = interior.columns_of(row);
+            let [rows, columns] = shape.patch(row, begin);
+            let mut from = (rows.input * in_width + columns.input) * depth + first;
+            for column in 0..width {
+                let Some(y) = y.get_mut(to..to + count) else { return };
+                to += depth;
+                if column.wrapping_sub(begin) < inside {
+                    R::apply_all(requantize, whole.sums((x, from), (weights, first)), y);
+                    from += across;
+                    continue;
+                }
+                let part = shape.patch(row, column);
+                let sums = whole.edge(shape, part, (x, weights), first);
+                if shape.padding_value != 0 {
+                    padding(shape, part, (weights, first), sums);
+                }
+                R::apply_all(requantize, sums, y);
+            }
         }
     }
 }
 
 /// A window, in the order in which the routines load it.
+#[derive(Clone, Copy)]
 #[repr(C)]
-struct Job {
+struct Job<'a> {
     x: *const u8,
     weights: *const i8,
     /// Bytes from one tap to the next, of the values and of the weights.
@@ -59,13 +64,114 @@ struct Job {
     bias: *const i32,
     sums: *mut i32,
     channels: usize,
+    /// From the first tap's first channel to behind the last tap's last.
+    reach: [usize; 2],
+    lives: PhantomData<(&'a [i32], &'a mut [i32])>,
+}
+
+impl<'a> Job<'a> {
+    /// Whole windows of as many channels as there are biases, a multiple of four.
+    #[inline(always)]
+    fn new(
+        shape: &Conv2dShape,
+        bias: &'a [i32],
+        buffer: &'a mut MaybeUninit<[i32; MOST]>,
+    ) -> Option<Self> {
+        let channels = bias.len();
+        if channels == 0 || channels > MOST || channels % 4 != 0 {
+            return None;
+        }
+        let null = (core::ptr::null(), core::ptr::null());
+        let mut job = Self {
+            x: null.0,
+            weights: null.1,
+            steps: [shape.window.dilation[1] * shape.input[2], shape.input[2]],
+            rows: [0; 2],
+            taps: [0; 2],
+            bias: bias.as_ptr(),
+            sums: buffer.as_mut_ptr().cast(),
+            channels,
+            reach: [0; 2],
+            lives: PhantomData,
+        };
+        job.cover(shape, shape.window.kernel);
+        Some(job)
+    }
+
+    /// Makes it one of windows that cover so many rows and columns, none of them 0.
+    #[inline(always)]
+    fn cover(&mut self, shape: &Conv2dShape, [rows, columns]: [usize; 2]) {
+        let ([_, width, depth], window) = (shape.input, &shape.window);
+        let pitches = [window.dilation[0] * width * depth, window.kernel[1] * depth];
+        self.taps = [rows, columns];
+        for side in 0..2 {
+            let (pitch, step) = (pitches[side], self.steps[side]);
+            self.rows[side] = pitch.wrapping_sub(columns * step);
+            self.reach[side] = (rows - 1) * pitch + (columns - 1) * step + self.channels;
+        }
+    }
+
+    /// The sums of the window whose first tap's values and weights are at these places.
+    #[inline(always)]
+    fn sums<X: Activation>(
+        &mut self,
+        (x, from): (&[X], usize),
+        (weights, first): (&[i8], usize),
+    ) -> &mut [i32] {
+        let fits = |len: usize, at: usize, side: usize| {
+            len.checked_sub(self.reach[side]).is_some_and(|last| at <= last)
+        };
+        if !fits(x.len(), from, 0) || !fits(weights.len(), first, 1) {
+            return &mut [];
+        }
+        self.x = x.as_ptr().wrapping_add(from).cast();
+        self.weights = weights.as_ptr().wrapping_add(first);
+        // SAFETY: the routines read the values and weights of every tap and channel, which were just
+        // seen to be there, and as many biases and write as many sums as there are channels. They keep
+        // to the procedure call standard.
+        unsafe {
+            if X::UNSIGNED {
+                depthwise_unsigned((&raw const *self).cast());
+            } else {
+                depthwise_signed((&raw const *self).cast());
+            }
+            core::slice::from_raw_parts_mut(self.sums, self.channels)
+        }
+    }
+
+    /// The sums of a window of which this part lies on the input, from channel `first` on.
+    #[inline(never)]
+    fn edge<X: Activation>(
+        &mut self,
+        shape: &Conv2dShape,
+        [rows, columns]: [Span; 2],
+        (x, weights): (&[X], &[i8]),
+        first: usize,
+    ) -> &mut [i32] {
+        let depth = shape.input[2];
+        let from = (rows.input * shape.input[1] + columns.input) * depth + first;
+        let tap = (rows.kernel * shape.window.kernel[1] + columns.kernel) * depth + first;
+        if rows.len == 0 || columns.len == 0 {
+            // SAFETY: there are as many biases as channels, and room for as many sums.
+            return unsafe {
+                core::ptr::copy_nonoverlapping(self.bias, self.sums, self.channels);
+                core::slice::from_raw_parts_mut(self.sums, self.channels)
+            };
+        }
+        let whole = *self;
+        self.cover(shape, [rows.len, columns.len]);
+        let count = self.sums((x, from), (weights, tap)).len();
+        *self = whole;
+        // SAFETY: so many were just written.
+        unsafe { core::slice::from_raw_parts_mut(self.sums, count) }
+    }
 }
 
 unsafe extern "C" {
     #[link_name = symbol!("mve_depthwise_unsigned")]
-    fn depthwise_unsigned(job: *const Job);
+    fn depthwise_unsigned(job: *const Job<'static>);
     #[link_name = symbol!("mve_depthwise_signed")]
-    fn depthwise_signed(job: *const Job);
+    fn depthwise_signed(job: *const Job<'static>);
 }
 
 /// Eight channels of a tap, from byte `at` on: those with an even number and those with an odd one have

@@ -1,6 +1,7 @@
 //! What a window covers, side by side, and its products with the weights of all channels.
 
 use core::arch::global_asm;
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
 use crate::Activation;
@@ -21,8 +22,7 @@ pub(super) struct Patch {
 /// Rows of values that are copied into a patch.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
-    /// Where the first begins in the input, and in the patch.
-    pub from: usize,
+    /// Where the first begins in the patch.
     pub to: usize,
     /// How many, and the values of each; neither is 0.
     pub rows: usize,
@@ -33,12 +33,17 @@ pub(super) struct Rows {
 }
 
 impl Patch {
-    /// A patch of as many zeros, [`TAPS`] at most.
+    /// A patch without taps.
     #[inline(always)]
-    pub(super) fn new(taps: usize) -> Self {
-        let mut patch = Self { bytes: MaybeUninit::uninit(), set: taps.min(TAPS) };
-        patch.fill_with(taps, 0);
-        patch
+    pub(super) const fn new() -> Self {
+        Self { bytes: MaybeUninit::uninit(), set: 0 }
+    }
+
+    /// Makes it as many zeros, [`TAPS`] at most.
+    #[inline(always)]
+    pub(super) fn clear(&mut self, taps: usize) {
+        self.set = taps.min(TAPS);
+        self.fill_with(taps, 0);
     }
 
     #[inline(always)]
@@ -60,7 +65,7 @@ impl Patch {
     /// The first `taps` taps, of those that have a value.
     #[inline(always)]
     pub(super) fn get(&self, taps: usize) -> &[i8] {
-        // SAFETY: `new` has set so many.
+        // SAFETY: `clear` has set so many.
         unsafe { core::slice::from_raw_parts(self.bytes.as_ptr().cast(), taps.min(self.set)) }
     }
 
@@ -71,33 +76,17 @@ impl Patch {
             return bytemuck::try_cast_slice(x).unwrap_or_default();
         }
         let len = x.len();
-        self.copy(x, Rows { from: 0, to: 0, rows: 1, len, pitch: len, patch_pitch: len });
+        self.clear(len);
+        self.copy(x, 0, Rows { to: 0, rows: 1, len, pitch: len, patch_pitch: len });
         self.get(len)
     }
 
     /// Copies rows of `x`.
     #[inline(always)]
-    pub(super) fn copy<X: Activation>(&mut self, x: &[X], rows: Rows) {
-        let Rows { from, to, rows, len, pitch, patch_pitch } = rows;
-        let before = rows.wrapping_sub(1);
-        if from.wrapping_add(before * pitch + len) > x.len()
-            || to.wrapping_add(before * patch_pitch + len) > self.set
-        {
-            return;
+    pub(super) fn copy<X: Activation>(&mut self, x: &[X], from: usize, rows: Rows) {
+        if let Some(mut job) = CopyJob::new::<X>(self, rows) {
+            job.copy(x, from);
         }
-        let vectors = len.div_ceil(16) * 16;
-        let job = CopyJob {
-            from: x.as_ptr().wrapping_add(from).cast(),
-            to: self.bytes.as_mut_ptr().cast::<i8>().wrapping_add(to),
-            len,
-            rows,
-            step: pitch.wrapping_sub(vectors),
-            patch_step: patch_pitch.wrapping_sub(vectors),
-            flip: if X::UNSIGNED { OFFSET } else { 0 },
-        };
-        // SAFETY: the routine reads and writes `rows` rows of `len` bytes each, of which the last was
-        // just seen to end inside. It keeps to the procedure call standard.
-        unsafe { copy(&job) }
     }
 }
 
@@ -113,6 +102,73 @@ struct CopyJob {
     patch_step: usize,
     /// What is subtracted, without a carry: the bit on top, or nothing.
     flip: i32,
+    /// From the first value to behind the last.
+    reach: usize,
+}
+
+impl CopyJob {
+    /// A job that copies such rows from wherever it is told; `None` if the patch has no room for them.
+    #[inline(always)]
+    fn new<X: Activation>(patch: &mut Patch, rows: Rows) -> Option<Self> {
+        let Rows { to, rows, len, pitch, patch_pitch } = rows;
+        let before = rows.checked_sub(1)?;
+        if len == 0 || to.wrapping_add(before * patch_pitch + len) > patch.set {
+            return None;
+        }
+        let vectors = len.div_ceil(16) * 16;
+        Some(Self {
+            from: core::ptr::null(),
+            to: patch.bytes.as_mut_ptr().cast::<i8>().wrapping_add(to),
+            len,
+            rows,
+            step: pitch.wrapping_sub(vectors),
+            patch_step: patch_pitch.wrapping_sub(vectors),
+            flip: if X::UNSIGNED { OFFSET } else { 0 },
+            reach: before * pitch + len,
+        })
+    }
+
+    /// Copies the rows of `x` that begin at `from`, if they are all there.
+    #[inline(always)]
+    fn copy<X: Activation>(&mut self, x: &[X], from: usize) {
+        if x.len().checked_sub(self.reach).is_some_and(|last| from <= last) {
+            self.from = x.as_ptr().wrapping_add(from).cast();
+            // SAFETY: the routine reads and writes `rows` rows of `len` bytes each. The last of them was
+            // just seen to end in `x`, and by `new` in the patch. It keeps to the procedure call
+            // standard.
+            unsafe { copy(self) }
+        }
+    }
+}
+
+/// Windows that lie on the input, one after the other: their taps are copied and multiplied.
+pub(super) struct Windows<'a> {
+    copying: CopyJob,
+    multiplying: Products<'a>,
+}
+
+impl<'a> Windows<'a> {
+    /// Windows of which `patch` takes the rows; the weights of a channel are as many.
+    #[inline(always)]
+    pub(super) fn new<X: Activation>(
+        patch: &'a mut Patch,
+        rows: Rows,
+        weights: &'a [i8],
+        start: &'a [i32],
+        sums: &'a mut [i32],
+    ) -> Option<Self> {
+        let taps = rows.rows * rows.len;
+        let copying = CopyJob::new::<X>(patch, rows)?;
+        let multiplying = Products::new(patch.get(taps), (weights, taps), Some(start), sums)?;
+        Some(Self { copying, multiplying })
+    }
+
+    /// The sums of the window that begins at `from` in `x`.
+    #[inline(always)]
+    pub(super) fn sums<X: Activation>(&mut self, x: &[X], from: usize) -> &[i32] {
+        self.copying.copy(x, from);
+        self.multiplying.sums()
+    }
 }
 
 /// Writes what the sums of `count` channels start with: their biases and what a [`Patch`] takes from
@@ -133,55 +189,97 @@ pub(super) fn start<X: Activation>(
     true
 }
 
-/// The sums of `start`, one for each channel, and the products of `taps` and the channel's weights, which
-/// begin `total` bytes behind those of the channel before. Without `start` the products are added to what
-/// is in `sums`.
+/// Adds the products of `taps` and each channel's weights, which begin `total` bytes behind those of the
+/// channel before, to `sums`, or to `start` if it is given.
 #[inline(always)]
 pub(super) fn multiply(
     taps: &[i8],
-    (weights, total): (&[i8], usize),
+    weights: (&[i8], usize),
     start: Option<&[i32]>,
     sums: &mut [i32],
 ) {
-    let Some(last) = sums.len().checked_sub(1) else { return };
-    if taps.is_empty()
-        || last * total + taps.len() > weights.len()
-        || start.is_some_and(|start| start.len() < sums.len())
-    {
-        return;
+    if let Some(mut products) = Products::new(taps, weights, start, sums) {
+        products.sums();
     }
-    let start = start.map_or(sums.as_ptr(), <[i32]>::as_ptr);
-    let excess = (taps.len().div_ceil(16) * 16).wrapping_sub(total);
-    let mut job = MultiplyJob {
-        taps: taps.len(),
-        x: taps.as_ptr(),
-        end: sums.as_mut_ptr_range().end,
-        weights: weights.as_ptr(),
-        excess,
-        total,
-        start,
-        sums: sums.as_mut_ptr(),
-    };
-    let blocks = sums.len() / 4 * 4;
-    job.end = job.sums.wrapping_add(blocks);
-    // SAFETY: the routines read the taps, as many weights of each channel and where its sum starts,
-    // which were just seen to be there, and then write its sum. They keep to the procedure call
-    // standard.
-    unsafe {
-        if blocks > 0 {
-            multiply4(&job);
+}
+
+/// [`multiply`] that can be done again with other taps in the same place.
+pub(super) struct Products<'a> {
+    four: MultiplyJob,
+    /// What is left over of blocks of four channels.
+    rest: MultiplyJob,
+    sums: (*const i32, usize),
+    lives: PhantomData<(&'a [i8], &'a mut [i32])>,
+}
+
+impl<'a> Products<'a> {
+    #[inline(always)]
+    pub(super) fn new(
+        taps: &'a [i8],
+        (weights, total): (&'a [i8], usize),
+        start: Option<&'a [i32]>,
+        sums: &'a mut [i32],
+    ) -> Option<Self> {
+        let last = sums.len().checked_sub(1)?;
+        if taps.is_empty()
+            || last * total + taps.len() > weights.len()
+            || start.is_some_and(|start| start.len() < sums.len())
+        {
+            return None;
         }
-        if blocks < sums.len() {
-            job.end = sums.as_mut_ptr_range().end;
-            job.weights = job.weights.wrapping_add(blocks * total);
-            job.start = job.start.wrapping_add(blocks);
-            job.sums = job.sums.wrapping_add(blocks);
-            multiply1(&job);
+        let blocks = sums.len() / 4 * 4;
+        let end = sums.as_mut_ptr_range().end;
+        let four = MultiplyJob {
+            taps: taps.len(),
+            x: taps.as_ptr(),
+            end: sums.as_mut_ptr().wrapping_add(blocks),
+            weights: weights.as_ptr(),
+            excess: (taps.len().div_ceil(16) * 16).wrapping_sub(total),
+            total,
+            start: start.map_or(sums.as_ptr(), <[i32]>::as_ptr),
+            sums: sums.as_mut_ptr(),
+        };
+        let rest = MultiplyJob {
+            end,
+            weights: four.weights.wrapping_add(blocks * total),
+            start: four.start.wrapping_add(blocks),
+            sums: four.end,
+            ..four
+        };
+        Some(Self { four, rest, sums: (four.sums, sums.len()), lives: PhantomData })
+    }
+
+    /// Computes the sums.
+    #[inline(always)]
+    pub(super) fn sums(&mut self) -> &[i32] {
+        let Self { four, rest, sums: (sums, count), .. } = self;
+        // SAFETY: the routines read the taps, as many weights of each channel and where its sum starts,
+        // which `new` has seen to be there, and then write its sum, of which there is at least one.
+        // They keep to the procedure call standard.
+        unsafe {
+            if four.sums != four.end {
+                multiply4(four);
+            }
+            if rest.sums != rest.end {
+                multiply1(rest);
+            }
+            core::slice::from_raw_parts(*sums, *count)
         }
+    }
+
+    /// The sums with other taps, as many as before.
+    #[inline(always)]
+    pub(super) fn sums_of(&mut self, taps: &'a [i8]) -> &[i32] {
+        if taps.len() != self.four.taps {
+            return &[];
+        }
+        (self.four.x, self.rest.x) = (taps.as_ptr(), taps.as_ptr());
+        self.sums()
     }
 }
 
 /// In the order in which the routines load it.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct MultiplyJob {
     taps: usize,
