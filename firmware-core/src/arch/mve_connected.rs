@@ -11,7 +11,7 @@ use crate::{Activation, Requantize};
 pub(super) const GROUP: usize = 16;
 
 /// Outputs whose sums are there before they are requantized.
-const SUMS: usize = 64;
+const SUMS: usize = 128;
 
 /// Fully connected.
 #[inline(always)]
@@ -32,11 +32,16 @@ pub(super) fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
 #[inline(always)]
 pub(super) fn logits<X: Activation>(
     x: &[X],
-    weights: (&[i8], &[ConnectedSum]),
+    (weights, weight_sums): (&[i8], &[ConnectedSum]),
     bias: &[i32],
     logits: &mut [i32],
 ) {
-    connect(x, weights, bias, |first, sums| {
+    if weight_sums.len() >= logits.len() {
+        let to = (logits.as_mut_ptr(), logits.len());
+        windows::start::<X>(bias, weight_sums, to);
+        return accumulate(x, weights, logits);
+    }
+    connect(x, (weights, weight_sums), bias, |first, sums| {
         let logits = logits.iter_mut().skip(first);
         logits.zip(sums).for_each(|(logit, sum)| *logit = *sum);
     });
@@ -50,41 +55,36 @@ fn connect<X: Activation>(
     bias: &[i32],
     mut finish: impl FnMut(usize, &[i32]),
 ) {
-    let (inputs, outputs) = (x.len(), bias.len());
-    let blocked = outputs / 4 * 4;
+    let inputs = x.len();
     let mut buffer = Sums::new();
     let mut first = 0;
-    while first < outputs {
-        // What is left over of blocks of four is in its natural order.
-        let end = if first < blocked { blocked } else { outputs };
-        let count = (end - first).min(SUMS);
-        let bias = bias.get(first..first + count).unwrap_or_default();
-        let weights = weights.get(first * inputs..(first + count) * inputs).unwrap_or_default();
-        let sums = match weight_sums.get(first..first + count) {
+    for bias in bias.chunks(SUMS) {
+        let weights = weights.get(first * inputs..).unwrap_or_default();
+        let sums = match weight_sums.get(first..first + bias.len()) {
             Some(weight_sums) => buffer.start::<X>(bias, weight_sums),
             None => buffer.start_without::<X>(bias, (weights, inputs)),
         };
-        accumulate(x, (weights, first < blocked), sums);
+        accumulate(x, weights, sums);
         finish(first, sums);
-        first += count;
+        first += bias.len();
     }
 }
 
-/// Adds the products of all inputs to sums, whose weights lie in blocks of four outputs or one output
-/// after the other.
+/// Adds the products of all inputs to sums. What is left over of blocks of four is in its natural order.
 #[inline(never)]
-fn accumulate<X: Activation>(x: &[X], (weights, blocks): (&[i8], bool), sums: &mut [i32]) {
+fn accumulate<X: Activation>(x: &[X], weights: &[i8], sums: &mut [i32]) {
     let inputs = x.len();
-    let mut patch = Patch::new();
+    let blocked = sums.len() / 4 * 4;
+    let (sums, last) = sums.split_at_mut_checked(blocked).unwrap_or_default();
+    let mut bytes = MaybeUninit::uninit();
+    let mut patch = Patch::over(&mut bytes);
     for (chunk, x) in x.chunks(TAPS).enumerate() {
         let first = chunk * TAPS;
         let taps = patch.signed(x);
-        if blocks {
-            let weights = weights.get(4 * first..).unwrap_or_default();
-            multiply(taps, (weights, inputs), sums);
-        } else {
-            let weights = weights.get(first..).unwrap_or_default();
-            windows::multiply(taps, (weights, inputs), None, sums);
+        multiply(taps, (weights.get(4 * first..).unwrap_or_default(), inputs), sums);
+        if !last.is_empty() {
+            let weights = weights.get(blocked * inputs + first..).unwrap_or_default();
+            windows::multiply(taps, (weights, inputs), None, last);
         }
     }
 }
@@ -98,7 +98,7 @@ fn multiply(taps: &[i8], (weights, inputs): (&[i8], usize), sums: &mut [i32]) {
         return;
     }
     let groups = taps.len() / GROUP;
-    let job = Job {
+    let mut job = Job {
         sums: sums.as_mut_ptr(),
         weights: weights.as_ptr(),
         groups: [groups / 4, groups % 4],
@@ -106,14 +106,24 @@ fn multiply(taps: &[i8], (weights, inputs): (&[i8], usize), sums: &mut [i32]) {
         end: sums.as_mut_ptr().wrapping_add(blocks * 4),
         x: taps.as_ptr(),
         step: 4 * (inputs - taps.len()),
+        block: 4 * inputs,
     };
     // SAFETY: the routines read the taps, four times as many weights of each block, of which the last was
     // just seen to be there, and read and write the sums. They keep to the procedure call standard.
     unsafe {
-        if job.groups[0] > 0 && job.groups[1] + job.rest + job.step == 0 {
+        if job.groups[0] == 0 || job.groups[1] + job.rest + job.step > 0 {
+            return connect_any(&job);
+        }
+        if blocks > 1 {
+            let end = sums.as_mut_ptr().wrapping_add(blocks / 2 * 8);
+            job.end = end;
+            connect_eight(&job);
+            job.sums = end;
+            job.weights = job.weights.wrapping_add(blocks / 2 * 8 * inputs);
+            job.end = sums.as_mut_ptr().wrapping_add(blocks * 4);
+        }
+        if blocks % 2 == 1 {
             connect_even(&job);
-        } else {
-            connect_any(&job);
         }
     }
 }
@@ -139,7 +149,8 @@ impl Sums {
         unsafe { core::slice::from_raw_parts_mut(start, count) }
     }
 
-    /// The same where nobody has the sums of the weights, of a multiple of four outputs or fewer.
+    /// The same where nobody has the sums of the weights, which begin with these outputs'. Those that
+    /// are left over of blocks of four are the last of all.
     #[inline(never)]
     fn start_without<X: Activation>(
         &mut self,
@@ -153,7 +164,7 @@ impl Sums {
             let row = weights.get(output * inputs..).unwrap_or_default();
             let block = weights.get(output / 4 * 4 * inputs..).unwrap_or_default();
             let add = |weights: &[i8]| weights.iter().fold(0, |sum, w| sum + i32::from(*w));
-            if bias.len() % 4 != 0 {
+            if output >= bias.len() / 4 * 4 {
                 *sum = add(row.get(..inputs).unwrap_or_default());
                 continue;
             }
@@ -179,11 +190,15 @@ struct Job {
     x: *const i8,
     /// From the end of the taps' weights to the next block.
     step: usize,
+    /// Bytes of a block of four outputs.
+    block: usize,
 }
 
 unsafe extern "C" {
     #[link_name = symbol!("mve_connect_even")]
     fn connect_even(job: *const Job);
+    #[link_name = symbol!("mve_connect_eight")]
+    fn connect_eight(job: *const Job);
     #[link_name = symbol!("mve_connect_any")]
     fn connect_any(job: *const Job);
 }
@@ -232,6 +247,57 @@ routine!(
     "stm r12!, {{r0, r2, r4, r6}}",
     "cmp r12, r9",
     "bne 2b",
+    "pop {{r4-r11, pc}}",
+);
+
+/// A group of inputs for the outputs of two blocks, whose weights are at r3 and r5.
+macro_rules! wide_group {
+    () => {
+        concat!(
+            group!(),
+            "vldrb.u8 q1, [r5], #64
+            vmladava.s8 r8, q0, q1
+            vldrb.u8 q2, [r5, #-48]
+            vmladava.s8 r10, q0, q2
+            vldrb.u8 q1, [r5, #-32]
+            vmladava.s8 r12, q0, q1
+            vldrb.u8 q2, [r5, #-16]
+            vmladava.s8 lr, q0, q2
+            "
+        )
+    };
+}
+
+// Two blocks at a time, which takes all registers that VMLADAVA can add to: r0, r2, r4, r6, r8, r10, r12
+// and lr sums, r1 inputs, r3 and r5 weights, r7 groups left, r9 where the sums are, r11 the first input.
+// On the stack the bytes of a block, the groups, and where the sums end.
+routine!(
+    symbol!("mve_connect_eight"),
+    "push {{r4-r11, lr}}",
+    "ldr r1, [r0, #32]",
+    "ldr r2, [r0, #8]",
+    "ldr r3, [r0, #20]",
+    "push {{r1-r3}}",
+    "ldr r11, [r0, #24]",
+    "ldrd r9, r3, [r0]",
+    "2:",
+    "ldrd r5, r7, [sp]",
+    "mov r1, r11",
+    "add r5, r3",
+    "ldm r9, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
+    "3:",
+    wide_group!(),
+    wide_group!(),
+    wide_group!(),
+    wide_group!(),
+    "subs r7, #1",
+    "bne 3b",
+    "stm r9!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
+    "mov r3, r5",
+    "ldr r7, [sp, #8]",
+    "cmp r9, r7",
+    "bne 2b",
+    "add sp, #12",
     "pop {{r4-r11, pc}}",
 );
 

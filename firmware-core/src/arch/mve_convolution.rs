@@ -1,6 +1,8 @@
 //! Convolution, one output pixel after the other: what its window covers is copied, with what lies on
 //! the padding, and multiplied with the weights of all channels.
 
+use core::mem::MaybeUninit;
+
 use super::super::{Convolution, Weights};
 use super::elements;
 use super::windows::{Patch, Products, Rows, TAPS, Windows, multiply, start};
@@ -43,7 +45,8 @@ pub(super) fn conv2d<X: Activation, R, Y>(
     }
     let [height, width, depth] = shape.output;
     let taps = convolution.taps();
-    let mut patch = Patch::new();
+    let mut bytes = MaybeUninit::uninit();
+    let mut patch = Patch::over(&mut bytes);
     if convolution.is_pointwise() && taps <= TAPS {
         // As many pixels as fit.
         let pixels = TAPS / taps.max(1);
@@ -99,7 +102,8 @@ pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
     }
     let [_, width, depth] = pool.output;
     let [down, across] = pool.window.dilation;
-    let mut patch = Patch::new();
+    let mut bytes = MaybeUninit::uninit();
+    let mut patch = Patch::over(&mut bytes);
     patch.clear(convolution.taps());
     let [mut row, mut column] = [0, 0];
     for y in y.chunks_exact_mut(depth.max(1)) {

@@ -13,8 +13,8 @@ pub(super) const TAPS: usize = 640;
 pub(super) const OFFSET: i32 = 128;
 
 /// A part of a window: bytes with a sign, [`OFFSET`] less than values that have none.
-pub(super) struct Patch {
-    bytes: MaybeUninit<[i8; TAPS]>,
+pub(super) struct Patch<'a> {
+    bytes: &'a mut MaybeUninit<[i8; TAPS]>,
     /// How many of them have a value.
     set: usize,
 }
@@ -32,11 +32,11 @@ pub(super) struct Rows {
     pub patch_pitch: usize,
 }
 
-impl Patch {
+impl<'a> Patch<'a> {
     /// A patch without taps.
     #[inline(always)]
-    pub(super) const fn new() -> Self {
-        Self { bytes: MaybeUninit::uninit(), set: 0 }
+    pub(super) const fn over(bytes: &'a mut MaybeUninit<[i8; TAPS]>) -> Self {
+        Self { bytes, set: 0 }
     }
 
     /// Makes it as many zeros, [`TAPS`] at most.
@@ -71,13 +71,28 @@ impl Patch {
 
     /// Values as taps: themselves or a copy.
     #[inline(always)]
-    pub(super) fn signed<'a, X: Activation>(&'a mut self, x: &'a [X]) -> &'a [i8] {
+    pub(super) fn signed<'b, X: Activation>(&'b mut self, x: &'b [X]) -> &'b [i8] {
         if !X::UNSIGNED {
             return bytemuck::try_cast_slice(x).unwrap_or_default();
         }
-        let len = x.len();
-        self.clear(len);
-        self.copy(x, 0, Rows { to: 0, rows: 1, len, pitch: len, patch_pitch: len });
+        let len = x.len().min(TAPS);
+        self.set = 0;
+        if len > 0 {
+            let job = CopyJob {
+                from: x.as_ptr().cast(),
+                to: self.bytes.as_mut_ptr().cast(),
+                len,
+                rows: 1,
+                step: 0,
+                patch_step: 0,
+                flip: OFFSET,
+                reach: len,
+            };
+            // SAFETY: the routine reads and writes `len` bytes, which both have. It keeps to the
+            // procedure call standard.
+            unsafe { copy(&job) }
+            self.set = len;
+        }
         self.get(len)
     }
 
