@@ -10,7 +10,7 @@ use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::{EightBits, Geometry};
 use firmware_core::{
     Activation, Add, AveragePool2d, Checked, Checksum, Clip, Concat, GroupedConv2d, LeakyRelu,
-    MaxPool2d, Requantize, Shift, Window,
+    MaxPool2d, Multiplier, Requantize, Shift, Window,
 };
 use semihosting::println;
 
@@ -92,6 +92,61 @@ pub fn division(seed: u64) {
             );
         }
     }
+}
+
+/// Several requantizations at a time against one after the other: each with its own accumulator, and one
+/// for all of them.
+#[inline(never)]
+pub fn requantizations(seed: u64) {
+    let mut source = Source::new(seed);
+    for bits in 0..=31 {
+        let around = |source: &mut Source| {
+            // Halves and what lies beside them, and everything else.
+            let random = source.word() as i32 >> (source.word() % 32);
+            let half = (random >> bits << bits).wrapping_add(((1u64 << bits) / 2) as i32);
+            [random, half, half.wrapping_add(1), half.wrapping_sub(1), i32::MIN, i32::MAX]
+                [(source.word() % 6) as usize]
+        };
+        let shift = |source: &mut Source| (source.word() % 32) as u8;
+        for_all(&mut source, |_| Shift::new(bits as u8), around);
+        for_all(&mut source, |source| Shift::new(shift(source)), around);
+        for_all(&mut source, |source| Clip::<-5, 96>::new(shift(source)), around);
+        for_all(&mut source, |source| multiplier(source, -bits), around);
+        // A multiplication shifts left no further than the accumulator fits.
+        let small = |source: &mut Source| source.word() as i32 >> (bits + 1).min(31);
+        for_all(&mut source, |source| multiplier(source, bits.min(30)), small);
+    }
+}
+
+fn multiplier(source: &mut Source, exponent: i32) -> Multiplier {
+    let (a, b) = (source.byte() as i8, source.byte() as i8);
+    let (factor, zero) = ((source.word() >> 1) as i32, source.byte() as i8);
+    Multiplier::new(factor, exponent as i8, zero, [a.min(b), a.max(b)])
+}
+
+fn for_all<R: Requantize>(
+    source: &mut Source,
+    mut requantization: impl FnMut(&mut Source) -> R,
+    mut accumulator: impl FnMut(&mut Source) -> i32,
+) {
+    const MOST: usize = 21;
+    let all = [(); MOST].map(|()| requantization(source));
+    let accumulators = [(); MOST].map(|()| accumulator(source));
+    for count in [1, 3, 4, 7, 16, MOST] {
+        several::<R, u8>(&all[..count], &accumulators[..count]);
+        several::<R, i8>(&all[..count], &accumulators[..count]);
+        several::<R, i8>(&all[..1], &accumulators[..count]);
+    }
+}
+
+fn several<R: Requantize, Y: Activation>(all: &[R], accumulators: &[i32]) {
+    let (mut got, mut want) = ([activation::<Y>(0xa5); 21], [activation::<Y>(0xa5); 21]);
+    R::apply_all(all, accumulators, &mut got[..accumulators.len()]);
+    for (n, (want, accumulator)) in want.iter_mut().zip(accumulators).enumerate() {
+        let requantize = all[if all.len() == 1 { 0 } else { n }];
+        *want = Y::saturate(requantize.apply(*accumulator));
+    }
+    must_match(&got, &want, "requantization of several", &[all.len(), accumulators.len()]);
 }
 
 fn activation<X: Activation>(byte: u8) -> X {
