@@ -118,9 +118,7 @@ pub(crate) fn padding(
             }
             let at = (row * width + column) * depth + first;
             let weights = weights.get(at..).unwrap_or_default();
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum = sum.wrapping_add(i32::from(*weight) * shape.padding_value);
-            }
+            Chosen::add_weights(weights, shape.padding_value, sums);
         }
     }
 }

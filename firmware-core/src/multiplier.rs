@@ -30,11 +30,11 @@ use crate::{Activation, Checked, Checksum, Requantize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Multiplier {
-    multiplier: i32,
-    exponent: i8,
-    zero: i8,
-    low: i8,
-    high: i8,
+    pub(crate) multiplier: i32,
+    pub(crate) exponent: i8,
+    pub(crate) zero: i8,
+    pub(crate) low: i8,
+    pub(crate) high: i8,
 }
 
 impl Multiplier {

@@ -6,11 +6,11 @@
 
 use core::fmt::Debug;
 
-use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
+use firmware_core::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use firmware_core::layers::{EightBits, Geometry};
 use firmware_core::{
-    Activation, Add, AveragePool2d, Checked, Checksum, Clip, Concat, GroupedConv2d, LeakyRelu,
-    MaxPool2d, Multiplier, Requantize, Shift, Window,
+    Activation, Add, AffineAdd, AveragePool2d, Checked, Checksum, Clip, Concat, Elementwise,
+    GroupedConv2d, LeakyRelu, MaxPool2d, Multiplier, Requantize, Shift, Term, Window,
 };
 use semihosting::println;
 
@@ -147,6 +147,43 @@ fn several<R: Requantize, Y: Activation>(all: &[R], accumulators: &[i32]) {
         *want = Y::saturate(requantize.apply(*accumulator));
     }
     must_match(&got, &want, "requantization of several", &[all.len(), accumulators.len()]);
+}
+
+/// Sums of scaled values, several at a time, against one after the other; with `B`'s values repeated, and in
+/// the place of the first.
+#[inline(never)]
+pub fn scaled_sums<A: Activation, B: Activation>(seed: u64) {
+    const COUNT: usize = 141;
+    let mut source = Source::new(seed);
+    for _ in 0..16 {
+        let term = |source: &mut Source, unsigned: bool| {
+            let zero = i16::from(source.byte() as i8) + if unsigned { 128 } else { 0 };
+            Term::new((source.word() >> 1) as i32, -((source.word() % 32) as i8), zero)
+        };
+        let terms = [term(&mut source, A::UNSIGNED), term(&mut source, B::UNSIGNED)];
+        let exponent = -((source.word() % 24) as i32);
+        let function = AffineAdd::new(terms, multiplier(&mut source, exponent));
+        let a = [(); COUNT].map(|()| activation::<A>(source.byte()));
+        let b = [(); COUNT].map(|()| activation::<B>(source.byte()));
+        let (mut got, mut want) = ([activation::<A>(0xa5); COUNT], [activation::<A>(0xa5); COUNT]);
+        for (want, (a, b)) in want.iter_mut().zip(a.iter().zip(&b)) {
+            *want = A::saturate(function.combine(a.to_i32(), b.to_i32()));
+        }
+        let layer = Elementwise::new(function);
+        layer.forward(&[[a]], &[[b]], core::array::from_mut(core::array::from_mut(&mut got)));
+        must_match(&got, &want, "sums of scaled values", &[COUNT]);
+        let mut got = a;
+        layer.forward_in_place(&[[b]], core::array::from_mut(core::array::from_mut(&mut got)));
+        must_match(&got, &want, "sums of scaled values in place", &[COUNT]);
+        // One pixel of three values for all.
+        let a = [[a[0], a[1], a[2]], [a[3], a[4], a[5]]];
+        let mut got = [[activation::<A>(0xa5); 3]; 2];
+        layer.forward(&[a], &[[[b[0], b[1], b[2]]]], core::array::from_mut(&mut got));
+        let want = a.map(|a| {
+            [0, 1, 2].map(|n| A::saturate(function.combine(a[n].to_i32(), b[n].to_i32())))
+        });
+        must_match(got.as_flattened(), want.as_flattened(), "sums of scaled pixels", &[3]);
+    }
 }
 
 fn activation<X: Activation>(byte: u8) -> X {

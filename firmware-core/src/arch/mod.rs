@@ -5,10 +5,10 @@
 //! kernels, and integers do not mind. The layers ask [`Chosen`] and know none of the targets.
 
 use crate::channels::{self, Taps};
-use crate::kernels::{self, Conv2dShape, Pool2dShape};
+use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::{Arrangement, Nibbles};
 use crate::window::Interior;
-use crate::{Activation, Multiplier, Requantize, Shift, requantize};
+use crate::{Activation, Multiplier, Requantize, Shift, Term, requantize};
 
 /// The name of a routine in assembly. It carries the crate's version, so that two versions can be
 /// linked into one program.
@@ -266,6 +266,14 @@ pub(crate) trait Target {
         channels::depthwise(x, weights, taps, bias, sums);
     }
 
+    /// Adds to channels' sums their weights times a value.
+    #[inline(always)]
+    fn add_weights(weights: &[i8], value: i32, sums: &mut [i32]) {
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = sum.wrapping_add(i32::from(*weight) * value);
+        }
+    }
+
     /// Average pooling, where a target has something better than four channels after the other; else
     /// false, and nothing done.
     #[inline(always)]
@@ -336,5 +344,40 @@ pub(crate) trait Target {
         y: &mut [Y],
     ) {
         kernels::add_in_place(bits, a, requantize, y);
+    }
+
+    /// A function of two tensors: [`kernels::elementwise`].
+    #[inline(always)]
+    fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
+        function: F,
+        a: &[A],
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        kernels::elementwise(function, a, b, y);
+    }
+
+    /// The same where `y` holds the first tensor: [`kernels::elementwise_in_place`].
+    #[inline(always)]
+    fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
+        function: F,
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        kernels::elementwise_in_place(function, b, y);
+    }
+
+    /// [`Combine::combine_all`] of [`AffineAdd`](crate::AffineAdd).
+    #[inline(always)]
+    fn add_scaled<A: Activation, B: Activation, Y: Activation>(
+        [first, second]: [Term; 2],
+        (a, b): (&[A], &[B]),
+        requantize: Multiplier,
+        y: &mut [Y],
+    ) {
+        for (y, (a, b)) in y.iter_mut().zip(a.iter().zip(b)) {
+            let sum = first.scaled(a.to_i32()).wrapping_add(second.scaled(b.to_i32()));
+            *y = kernels::requantized(requantize, sum);
+        }
     }
 }

@@ -10,9 +10,9 @@
 
 use super::dsp;
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Target};
-use crate::kernels::{self, Conv2dShape, Pool2dShape};
+use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::Arrangement;
-use crate::{Activation, Multiplier, Requantize, Shift};
+use crate::{Activation, Multiplier, Requantize, Shift, Term};
 
 /// A routine in assembly. Such cores have all that the assembler is told that a Cortex-M55 has.
 macro_rules! routine {
@@ -204,6 +204,43 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         elements::add(bits, (a, b), requantize, y);
+    }
+
+    #[inline(always)]
+    fn add_weights(weights: &[i8], value: i32, sums: &mut [i32]) {
+        depthwise::add_weights(weights, value, sums);
+    }
+
+    #[inline(always)]
+    fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
+        function: F,
+        a: &[A],
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        let period = b.len().max(1);
+        for (y, a) in y.chunks_mut(period).zip(a.chunks(period)) {
+            function.combine_all(a, b, y);
+        }
+    }
+
+    #[inline(always)]
+    fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
+        function: F,
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        elements::elementwise_in_place(function, b, y);
+    }
+
+    #[inline(always)]
+    fn add_scaled<A: Activation, B: Activation, Y: Activation>(
+        terms: [Term; 2],
+        (a, b): (&[A], &[B]),
+        requantize: Multiplier,
+        y: &mut [Y],
+    ) {
+        elements::add_scaled(terms, (a, b), requantize, y);
     }
 
     #[inline(always)]

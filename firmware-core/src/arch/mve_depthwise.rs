@@ -167,7 +167,20 @@ impl<'a> Job<'a> {
     }
 }
 
+/// Adds to channels' sums their weights times a value.
+#[inline(always)]
+pub(super) fn add_weights(weights: &[i8], value: i32, sums: &mut [i32]) {
+    let count = weights.len().min(sums.len());
+    if count > 0 {
+        // SAFETY: the routine reads `count` weights and sums, which are there, and writes as many sums.
+        // It keeps to the procedure call standard.
+        unsafe { add_weights_to(weights.as_ptr(), value, sums.as_mut_ptr(), count) }
+    }
+}
+
 unsafe extern "C" {
+    #[link_name = symbol!("mve_add_weights")]
+    fn add_weights_to(weights: *const i8, value: i32, sums: *mut i32, count: usize);
     #[link_name = symbol!("mve_depthwise_unsigned")]
     fn depthwise_unsigned(job: *const Job<'static>);
     #[link_name = symbol!("mve_depthwise_signed")]
@@ -295,3 +308,16 @@ macro_rules! depthwise {
 
 depthwise!(symbol!("mve_depthwise_unsigned"), "u");
 depthwise!(symbol!("mve_depthwise_signed"), "s");
+
+routine!(
+    symbol!("mve_add_weights"),
+    "push {{r4, lr}}",
+    "dlstp.32 lr, r3",
+    "2:",
+    "vldrb.s32 q0, [r0], #4",
+    "vldrw.u32 q1, [r2]",
+    "vmla.s32 q1, q0, r1",
+    "vstrw.32 q1, [r2], #16",
+    "letp lr, 2b",
+    "pop {{r4, pc}}",
+);

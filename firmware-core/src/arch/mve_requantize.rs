@@ -48,29 +48,51 @@ pub(super) fn multiply<Y: Activation>(
     accumulators: &[i32],
     y: &mut [Y],
 ) {
-    // Four at a time are loaded; what is left over is computed one by one.
-    let count = accumulators.len().min(y.len());
-    if multipliers.len() < count || Y::UNSIGNED {
-        let all = multipliers.iter().cycle().zip(accumulators);
-        return y.iter_mut().zip(all).for_each(|(y, (m, sum))| *y = Y::saturate(m.apply(*sum)));
+    let mut count = accumulators.len().min(y.len());
+    if let ([all], 1..) = (multipliers, count) {
+        let bounds = [all.low, all.high].map(|bound| Y::saturate(bound.into()).to_i32());
+        let exponent = i32::from(all.exponent);
+        let job = MultiplyJob {
+            accumulators: accumulators.as_ptr(),
+            y: y.as_mut_ptr().cast(),
+            count,
+            bounds,
+            multiplier: all.multiplier,
+            shifts: [exponent.max(0), exponent.min(0)],
+            zero: all.zero.into(),
+        };
+        // SAFETY: the routine reads `count` accumulators and writes as many bytes, of which there is at
+        // least one. It keeps to the procedure call standard.
+        return unsafe { multiply_alike(&job) };
     }
-    let whole = count / 4 * 4;
+    count = count.min(multipliers.len());
+    // Four at a time are loaded; what is left over is computed one by one.
+    let whole = if Y::UNSIGNED { 0 } else { count / 4 * 4 };
     if whole > 0 {
+        let (accumulators, y) = (accumulators.as_ptr(), y.as_mut_ptr().cast());
         // SAFETY: the routine reads `whole` multipliers and accumulators, and writes as many bytes. It
         // keeps to the procedure call standard.
-        unsafe {
-            multiply_each(
-                multipliers.as_ptr(),
-                accumulators.as_ptr(),
-                y.as_mut_ptr().cast(),
-                whole / 4,
-            );
+        unsafe { multiply_each(multipliers.as_ptr(), accumulators, y, whole / 4) }
+    }
+    for at in whole..count {
+        let one = (multipliers.get(at), accumulators.get(at), y.get_mut(at));
+        if let (Some(multiplier), Some(sum), Some(y)) = one {
+            *y = Y::saturate(multiplier.apply(*sum));
         }
     }
-    let rest = multipliers.iter().zip(accumulators).skip(whole);
-    for (y, (multiplier, sum)) in y.iter_mut().skip(whole).zip(rest) {
-        *y = Y::saturate(multiplier.apply(*sum));
-    }
+}
+
+/// What the routine for one multiplier loads.
+#[repr(C)]
+struct MultiplyJob {
+    accumulators: *const i32,
+    y: *mut u8,
+    count: usize,
+    bounds: [i32; 2],
+    multiplier: i32,
+    /// Bits to the left before the multiplication, and behind it, where they are negative.
+    shifts: [i32; 2],
+    zero: i32,
 }
 
 /// What the routines of [`divide`] load.
@@ -89,6 +111,8 @@ unsafe extern "C" {
     fn divide_each(job: *const DivideJob);
     #[link_name = symbol!("mve_divide_alike")]
     fn divide_alike(job: *const DivideJob);
+    #[link_name = symbol!("mve_multiply_alike")]
+    fn multiply_alike(job: *const MultiplyJob);
     #[link_name = symbol!("mve_multiply_each")]
     fn multiply_each(
         multipliers: *const Multiplier,
@@ -187,4 +211,32 @@ routine!(
     "le lr, 2b",
     "vpop {{d8-d11}}",
     "pop {{r4, pc}}",
+);
+
+// r0 accumulators, r1 outputs, r2 their number, r5 multiplier, r6 and r7 shifts, r8 zero point, q2 and q3
+// bounds, q4 the second shift.
+routine!(
+    symbol!("mve_multiply_alike"),
+    "push {{r4-r8, lr}}",
+    "vpush {{d8-d9}}",
+    "ldm r0, {{r0-r8}}",
+    "vdup.32 q2, r3",
+    "vdup.32 q3, r4",
+    "vdup.32 q4, r7",
+    "dlstp.32 lr, r2",
+    "2:",
+    "vldrw.u32 q0, [r0], #16",
+    "vshl.s32 q0, r6",
+    "vqrdmulh.s32 q0, q0, r5",
+    "vand q1, q0, q4",
+    "vshr.s32 q1, q1, #31",
+    "vqadd.s32 q0, q0, q1",
+    "vrshl.s32 q0, r7",
+    "vqadd.s32 q0, q0, r8",
+    "vmax.s32 q0, q0, q2",
+    "vmin.s32 q0, q0, q3",
+    "vstrb.32 q0, [r1], #4",
+    "letp lr, 2b",
+    "vpop {{d8-d9}}",
+    "pop {{r4-r8, pc}}",
 );

@@ -439,7 +439,7 @@ impl<F: Combine> Elementwise<F> {
         y: OutputRows<[[Y; C]; W]>,
     ) {
         let count = y.rows.len();
-        kernels::elementwise(
+        Chosen::elementwise(
             self.function,
             a.some(y.first, count).as_flattened().as_flattened(),
             b.some(y.first, count).as_flattened().as_flattened(),

@@ -79,6 +79,10 @@ fn known_shapes(seed: u64) {
         8,
     >(seed + 535);
     cases::requantizations(seed + 539);
+    cases::scaled_sums::<u8, u8>(seed + 547);
+    cases::scaled_sums::<u8, i8>(seed + 548);
+    cases::scaled_sums::<i8, u8>(seed + 549);
+    cases::scaled_sums::<i8, i8>(seed + 550);
     // Windows that are too large for a copy, cut between rows, pixels and channels, and as many inputs.
     if firmware_core::KERNELS == "mve" {
         both!(conv2d, seed + 540; 5, 3, 3, 100, Strided<1, 1, 1, 1, 0, 1>, 3, 4, 2, 4);
