@@ -1,7 +1,6 @@
 //! The pipeline: read → passes → lower → quantize → emit. One builder serves the command line,
 //! the trainer and a `build.rs`.
 
-
 use firmware_core::Unknown;
 use sha2::{Digest, Sha256};
 
