@@ -1,6 +1,6 @@
 //! Drops what changes nothing at inference: identity, dropout, and what a classifier ends in.
 
-use crate::graph::{Graph, Head, Operator};
+use crate::graph::{Graph, Head, Operator, Output};
 
 pub fn run(graph: &mut Graph) {
     let mut index = 0;
@@ -11,16 +11,22 @@ pub fn run(graph: &mut Graph) {
         }
     }
     // The logits decide the class; probabilities come from them where they are wanted.
-    while let Some(last) = graph.output.checked_sub(1)
-        && let Some(head) = graph.nodes[last].operator.head()
-        && graph.consumers(last + 1).next().is_none()
-        && stands(head, graph.head)
-    {
-        graph.bypass(last);
-        if graph.head == Head::Logits {
-            graph.head = head;
+    for output in 0..graph.outputs.len() {
+        while let Output { value, head: end, .. } = graph.outputs[output]
+            && let Some(last) = value.checked_sub(1)
+            && let Some(head) = graph.nodes[last].operator.head()
+            && graph.consumers(value).next().is_none()
+            && stands(head, end)
+        {
+            let logits = graph.nodes[last].inputs[0];
+            let output = &mut graph.outputs[output];
+            output.value = logits;
+            if output.head == Head::Logits {
+                output.head = head;
+            }
         }
     }
+    graph.drop_unused();
 }
 
 /// Whether `inner` changes nothing under what the network ends in: the largest logit is also the
@@ -57,8 +63,8 @@ mod tests {
             (Operator::Identity, Head::Logits),
         ] {
             let graph = ending(&[Operator::Identity, end, Operator::Identity]);
-            assert_eq!((names(&graph), graph.head), (vec!["fully_connected"], head));
-            assert_eq!(graph.output, 1);
+            assert_eq!((names(&graph), graph.outputs[0].head), (vec!["fully_connected"], head));
+            assert_eq!(graph.outputs[0].value, 1);
         }
     }
 
@@ -66,7 +72,7 @@ mod tests {
     fn the_class_needs_no_probabilities() {
         let argmax = Operator::Softmax(Head::ArgMax);
         let graph = ending(&[Operator::Softmax(Head::Softmax), argmax]);
-        assert_eq!((names(&graph), graph.head), (vec!["fully_connected"], Head::ArgMax));
+        assert_eq!((names(&graph), graph.outputs[0].head), (vec!["fully_connected"], Head::ArgMax));
         // Probabilities of probabilities are not those of the logits.
         let softmax = Operator::Softmax(Head::Softmax);
         let graph = ending(&[softmax.clone(), softmax]);
