@@ -239,7 +239,7 @@ impl<T, const N: usize> Returned for [T; N] {
     #[inline(always)]
     unsafe fn put(self, outputs: *const *mut c_void) {
         // SAFETY: it was checked, and points to as much as is needed, says the caller.
-        unsafe { (*outputs).cast::<Self>().write(self) };
+        unsafe { write_to(*outputs, self) };
     }
 }
 
@@ -251,6 +251,17 @@ fn check_as<R, T>(_field: fn(R) -> T, pointer: *mut c_void) -> c_int {
         return -1;
     }
     if pointer.is_aligned() { 0 } else { -2 }
+}
+
+/// Writes one output.
+///
+/// # Safety
+///
+/// The pointer was checked, and points to as much as the output needs.
+#[inline(always)]
+unsafe fn write_to<T>(pointer: *mut c_void, value: T) {
+    // SAFETY: says the caller.
+    unsafe { pointer.cast::<T>().write(value) };
 }
 
 #[cfg(target_os = "none")]

@@ -323,7 +323,7 @@ fn returned(model: &str, fields: &[String]) -> String {
          unsafe {\n",
     );
     for (index, field) in fields.iter().enumerate() {
-        let _ = writeln!(code, "            (*outputs.add({index})).cast().write(self.{field});");
+        let _ = writeln!(code, "            write_to(*outputs.add({index}), self.{field});");
     }
     code.push_str("        }\n    }\n}\n\n");
     code
