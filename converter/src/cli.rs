@@ -125,7 +125,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
             None => converter,
         }
     };
-    let outputs = converter(None).lower().with_context(at_file)?;
+    let mut outputs = converter(None).lower().with_context(at_file)?;
     let misfit = misfit(args, || Ok(converter(None).sketch()?)).with_context(at_file)?;
     stage::show(format_args!("reading {}", folder.display()));
     let images = calibration::load(folder, &outputs, own.as_ref(), (args.layout, args.ink))?;
@@ -135,6 +135,9 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     }
     let mut record =
         own.unwrap_or_else(|| ModelRecord { command: command(&name), ..ModelRecord::new(&name) });
+    if labelled && record.labels.is_empty() {
+        outputs.classify(calibration.names.len());
+    }
     if labelled && record.labels.is_empty() && calibration.names.len() == outputs.answers() {
         record.labels.clone_from(&calibration.names);
     }

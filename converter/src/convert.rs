@@ -202,6 +202,7 @@ impl<'a> Converter<'a> {
         let mut notes: Vec<String> = note.into_iter().collect();
         let (input, recorded) = (graph.input, std::mem::take(&mut graph.exponents));
         let mut float = lowered(graph, &pixels)?;
+        float.classify(base.labels.len());
         base.bits = self.choose_bits(&mut float, &base)?;
         let calibration = images.spaced(CALIBRATION_IMAGES);
         let exponents = match &self.exponents {
@@ -226,7 +227,7 @@ impl<'a> Converter<'a> {
         let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan_for(&network, self.favour);
         let report = Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
-        let record = describe::model(of_float, &network, float.head, &source);
+        let record = describe::model(of_float, &network, &source);
         let origin = Origin {
             name: self.name.clone(),
             source: "float.onnx".into(),
@@ -309,6 +310,7 @@ pub(crate) fn restored(
         graph.see_input_as(Shape::new(*height, *width, *channels));
     }
     let mut float = lowered(graph, &pixels)?;
+    float.classify(record.labels.len());
     set_bits(&mut float, &record.bits);
     let network = quantize(&float, &blank(&float), &record.exponents)?;
     Ok((float, network))
