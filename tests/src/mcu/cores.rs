@@ -379,7 +379,8 @@ impl Core {
         })
     }
 
-    fn slug(&self) -> String {
+    /// Its name as an argument or a part of a file's name.
+    pub fn slug(&self) -> String {
         self.name.to_lowercase().replace(' ', "-")
     }
 }
