@@ -69,6 +69,11 @@ impl Tree {
         path.is_file() && Kind::of(path).is_some()
     }
 
+    /// Whether the files are those of an archive.
+    pub fn is_archive_open(&self) -> bool {
+        self.contents.is_some()
+    }
+
     fn sort(&mut self) {
         let mut order: Vec<usize> = (0..self.files.len()).collect();
         order.sort_by(|&a, &b| self.files[a].cmp(&self.files[b]));
