@@ -30,6 +30,10 @@ pub enum BlobEmitError {
     Operator { name: String, kind: &'static str },
     #[error("a blob has at most {most} {what}, this model has {found}")]
     TooLarge { what: &'static str, most: usize, found: usize },
+    #[error(
+        "a blob has one output, this model has {0}; use model.rs, whose infer returns all of them"
+    )]
+    Outputs(usize),
     #[error("the blob does not hold what it should ({0}); this is a fault of the converter")]
     Refused(String),
 }
@@ -160,6 +164,9 @@ pub fn emit(
     origin: &Origin,
     layout: Layout,
 ) -> Result<Vec<u8>, BlobEmitError> {
+    if let Some(outputs) = network.several_outputs() {
+        return Err(BlobEmitError::Outputs(outputs.len()));
+    }
     let network = &with_places(network, arena);
     let (offsets, arena_bytes) = places(network, arena);
     let bounded = |what, found: usize, most: usize| match found <= most {

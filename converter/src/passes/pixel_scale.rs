@@ -225,7 +225,7 @@ pub fn run(graph: &mut Graph, pixels: &PixelScale) {
     let of_all = |of: &dyn Fn(usize) -> f64| channels.clone().map(|c| of(c) as f32).collect();
     let (scale, shift): (Vec<f32>, Vec<f32>) = (of_all(&scale), of_all(&shift));
     graph.nodes.iter_mut().flat_map(|node| &mut node.inputs).for_each(|value| *value += 1);
-    graph.output += 1;
+    graph.outputs.iter_mut().for_each(|output| output.value += 1);
     graph.nodes.insert(
         0,
         Node {
@@ -253,7 +253,7 @@ mod tests {
         let pixels = PixelScale { divisor: 255.0, mean: 0.5.into(), deviation: 0.25.into() };
         run(&mut graph, &pixels);
         assert_eq!(names(&graph), ["affine", "fully_connected", "add"]);
-        assert_eq!((&graph.nodes[2].inputs[..], graph.output), (&[1, 2][..], 3));
+        assert_eq!((&graph.nodes[2].inputs[..], graph.outputs[0].value), (&[1, 2][..], 3));
         let Operator::Affine { scale, shift } = &graph.nodes[0].operator else { panic!() };
         // A pixel q is read as q / 256.
         assert!((scale[0] - 256.0 / 255.0 / 0.25).abs() < 1e-5, "{scale:?}");

@@ -111,8 +111,8 @@ fn first_difference(check: &Check) -> Option<String> {
     let differs = |index: usize| {
         let output = check.file.graph.node[index].output.first()?;
         let plan = tract_plan(check.file, check.input, batch, Some(output)).ok()?;
-        let theirs = run_tract(&plan, &tensor).ok()?;
-        let ours = interpret(check.file, check.input, output, &tensor).ok()?;
+        let theirs = run_tract(&plan, &tensor).ok()?.concat();
+        let ours = interpret(check.file, check.input, &[output], &tensor).ok()?.concat();
         let peak = ours.iter().fold(f32::MIN_POSITIVE, |peak, x| peak.max(x.abs()));
         let off = ours.iter().zip(&theirs).fold(0_f32, |off, (a, b)| off.max((a - b).abs()));
         Some(off > READING_TOLERANCE * peak || theirs.len() != ours.len())
@@ -191,8 +191,9 @@ fn fix_batch(graph: &mut pb::GraphProto, batch: usize) {
     graph.output.iter_mut().for_each(|output| output.r#type = None);
 }
 
-fn run_tract(plan: &Plan, tensor: &Tensor) -> Result<Vec<f32>, String> {
-    let result = caught(|| -> TractResult<Vec<f32>> {
+/// All outputs.
+fn run_tract(plan: &Plan, tensor: &Tensor) -> Result<Vec<Vec<f32>>, String> {
+    let result = caught(|| -> TractResult<Vec<Vec<f32>>> {
         let dims = &tensor.dims;
         let ints = |values: &[i64]| values.iter().map(|&value| value as u8).collect::<Vec<_>>();
         let input = match (&tensor.values, tensor.element) {
@@ -209,8 +210,11 @@ fn run_tract(plan: &Plan, tensor: &Tensor) -> Result<Vec<f32>, String> {
             }
         };
         let result = plan.run(tvec!(input.into()))?;
-        let floats = result[0].cast_to::<f32>()?;
-        Ok(floats.to_plain_array_view::<f32>()?.iter().copied().collect())
+        let floats = result.iter().map(|output| {
+            let floats = output.cast_to::<f32>()?;
+            Ok(floats.to_plain_array_view::<f32>()?.iter().copied().collect())
+        });
+        floats.collect()
     });
     said(result)
 }

@@ -2,6 +2,7 @@
 
 mod infer;
 mod info;
+mod outputs;
 mod stream;
 mod types;
 
@@ -32,7 +33,7 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
     imports(&mut code, network, arena, origin);
     info::info(&mut code, network, arena, origin);
     if let Some(unknown) = &origin.unknown {
-        info::unknown(&mut code, unknown);
+        info::unknown(&mut code, network, unknown);
     }
     let checks: Vec<String> =
         network.layers.iter().filter_map(|layer| static_layer(&mut code, network, layer)).collect();

@@ -99,6 +99,12 @@ impl Pretrained {
         let onnx = std::fs::read(&self.path).context("cannot be read")?;
         let mut lowered =
             Converter::new("model", &onnx).pixel_scale(self.pixels.clone()).lower()?;
+        ensure!(
+            lowered.outputs.len() == 1,
+            "the model has {} outputs, and what is trained has one: export it with the output that is to be \
+             trained",
+            lowered.outputs.len()
+        );
         let input = lowered.input;
         ensure!(
             input == Shape::new(images.height(), images.width(), images.channels()),
