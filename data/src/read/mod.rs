@@ -11,6 +11,7 @@ pub mod labels;
 mod listed;
 mod numbers;
 pub mod outside;
+mod parquet;
 mod parts;
 mod picture;
 mod pictures;
@@ -112,6 +113,7 @@ impl Collection {
 ///   names;
 /// - NumPy arrays `x_train`, `y_train` and so on, in an `.npz` or as `.npy` files;
 /// - IDX files under the names of MNIST or EMNIST;
+/// - Parquet files with the pictures in them, where the feature `parquet` is on;
 /// - a zip or tar of pictures or arrays.
 ///
 /// Where there is no test set, a seventh of each class becomes one, chosen by the seed.
@@ -162,11 +164,19 @@ fn decode(path: &Path, options: &Options) -> Result<Collection, ImportError> {
         let parts = Parts { train: path.to_path_buf(), validation: None, test: None };
         return tables(parts, options);
     }
+    if path.is_file() && parquet::is_parquet(path) {
+        let (tree, items) = parquet::open(Tree::of_file(path))?;
+        return pictures::read(&tree, &items, options);
+    }
     if path.is_file() && !Tree::is_archive(path) {
         let what = "is no data set; a folder, a CSV file, an .npz, a zip or a tar is expected";
         return Err(malformed(path, what.into()));
     }
     let tree = Tree::open(path)?;
+    if parquet::is_in(&tree) {
+        let (tree, items) = parquet::open(tree)?;
+        return pictures::read(&tree, &items, options);
+    }
     let mut notes = Vec::new();
     let mut collection = match form::find(&tree, options, &mut notes)? {
         Form::Arrays => arrays::read(&tree, options)?,
