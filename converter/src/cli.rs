@@ -17,7 +17,7 @@ use converter::imported::ImportedModel;
 use converter::inspect::{Fit, Inspection};
 use converter::prove::Proof;
 use converter::quantized::QuantizedNetwork;
-use converter::record::{self, ModelRecord};
+use converter::record::{self, ModelRecord, TestedRecord};
 use converter::source::Source;
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, qdq, tflite};
@@ -159,12 +159,15 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         warnings.push(note);
     }
     conversion.record.warnings = warnings;
-    let int8 = answers.percent(answers.int8_correct());
+    let (float_right, int8_right) = (answers.float_correct(), answers.int8_correct());
+    conversion.tested =
+        labelled.then_some(TestedRecord { samples: test.len(), float_right, int8_right });
+    let int8 = answers.percent(int8_right);
     let accuracy = match labelled {
         true => format!(
             "Accuracy on the {} {test_name} images: {:.2} % in float, {int8:.2} % in int8.",
             test.len(),
-            answers.percent(answers.float_correct()),
+            answers.percent(float_right),
         ),
         false => format!(
             "The {} {test_name} images have no labels: int8 answers {int8:.2} % of them as float does.",
@@ -200,7 +203,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         accuracy: Some(Accuracy {
             images: test.len(),
             labelled,
-            float_percent: answers.percent(answers.float_correct()),
+            float_percent: answers.percent(float_right),
             int8_percent: int8,
         }),
         notes: &conversion.notes,

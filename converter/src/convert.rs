@@ -1,8 +1,6 @@
 //! The pipeline: read → passes → lower → quantize → emit. One builder serves the command line,
 //! the trainer and a `build.rs`.
 
-use std::collections::BTreeMap;
-
 use firmware_core::Unknown;
 use sha2::{Digest, Sha256};
 
@@ -241,7 +239,18 @@ impl<'a> Converter<'a> {
             labels: record.labels.clone(),
             unknown: unknown(&record, &network)?,
         };
-        Ok(Conversion { float, network, arena, report, origin, record, source, pixels, notes })
+        Ok(Conversion {
+            float,
+            network,
+            arena,
+            report,
+            origin,
+            record,
+            source,
+            pixels,
+            notes,
+            tested: None,
+        })
     }
 
     /// The command that makes the same files again beside the source, which says how its pixels
@@ -283,7 +292,7 @@ pub fn restore(
 ) -> Result<(Network, QuantizedNetwork), RestoreError> {
     let (float, network) = restored(float_onnx, record)?;
     // What lies beside it a file does not know.
-    let own = ModelRecord { files: BTreeMap::new(), ..record.clone() };
+    let own = record.embedded();
     if int8_onnx::emit(&network, &own) != int8_onnx {
         return Err(RestoreError::Another);
     }

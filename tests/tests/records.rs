@@ -18,14 +18,15 @@ fn the_committed_models_are_the_first_seeds() {
         let folder = root().join("models").join(&model.name);
         let card = fs::read_to_string(folder.join("MODEL_CARD.md")).expect("the folder has a card");
         let says = |what: &str| assert!(card.contains(what), "{}'s card lacks: {what}", model.name);
-        says(&format!(
-            "Test accuracy: {:.2} % in float, {:.2} % in int8, of 10000 images",
-            model.float[0], model.int8[0]
-        ));
         says(&format!("Weights, biases and shifts: {} bytes of flash", model.bytes));
         assert_eq!(model.float.len(), model.int8.len(), "{}: one of each seed", model.name);
-        let record = ModelRecord::of_folder(&folder).expect("it can be read");
-        assert_eq!(record.map(|record| record.name), Some(model.name.clone()));
+        let record =
+            ModelRecord::of_folder(&folder).expect("it can be read").expect("there is one");
+        assert_eq!(record.name, model.name);
+        let tested = record.tested.expect("it was tested");
+        let percent = |right: usize| format!("{:.2}", 100.0 * right as f64 / tested.samples as f64);
+        assert_eq!(percent(tested.float_right), format!("{:.2}", model.float[0]), "{}", model.name);
+        assert_eq!(percent(tested.int8_right), format!("{:.2}", model.int8[0]), "{}", model.name);
     }
 }
 
