@@ -116,8 +116,9 @@ fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Resul
     let answers = parallel::map(images.len(), |index| {
         first_largest(&evaluate::logits(network, images.image(index))) as u16
     });
-    let images =
-        Dataset { labels: answers, names: labels::numbers(network.classes().max(2)), ..images };
+    let mut images = images;
+    images.labels = answers;
+    images.names = labels::numbers(network.classes().max(2));
     Ok(Some(Images {
         test: images.clone(),
         calibration: images,
