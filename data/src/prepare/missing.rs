@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn bytes_are_filled_one_by_one_as_all_together() {
         let shape = [3, 3, 1];
-        let images: Vec<u8> = (0..36).map(|at| (at * 37 % 11) * 20).collect();
+        let images: Vec<u8> = (0..36_u32).map(|at| (at * 37 % 11 * 20) as u8).collect();
         for how in [Fill::Interpolate, Fill::Mean] {
             let gap = |&pixel: &u8| if pixel == 40 { f32::NAN } else { f32::from(pixel) };
             let mut numbers: Vec<f32> = images.iter().map(gap).collect();
