@@ -248,6 +248,11 @@ fn on_a_cortex_m4f() {
 }
 
 #[test]
+fn on_a_cortex_m55_with_mve() {
+    on("Cortex-M55 with MVE", "mve");
+}
+
+#[test]
 fn on_an_rv32() {
     on("RV32IMC", "riscv32");
 }
