@@ -104,7 +104,7 @@ fn options(
 /// anything else.
 fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Result<Option<Images>> {
     let found = read::unlabelled::open(path, options, CALIBRATION_IMAGES)?;
-    let Some((images, preparation, reason)) = found else { return Ok(None) };
+    let Some((mut images, preparation, reason)) = found else { return Ok(None) };
     if images.image_size() != network.input.size() {
         let [height, width, channels] = images.shape;
         bail!(
@@ -116,9 +116,8 @@ fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Resul
     let answers = parallel::map(images.len(), |index| {
         first_largest(&evaluate::logits(network, images.image(index))) as u16
     });
-    let samples = images.batch(0..images.len());
-    let names = labels::numbers(network.classes().max(2));
-    let images = Dataset::new(images.shape, samples, answers, names);
+    images.labels = answers;
+    images.names = labels::numbers(network.classes().max(2));
     Ok(Some(Images {
         test: images.clone(),
         calibration: images,

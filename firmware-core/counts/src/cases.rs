@@ -219,6 +219,8 @@ impl Values {
         match self {
             Self::Random if S::LARGEST == 127 => {}
             Self::Random => weights.iter_mut().for_each(|weight| *weight %= S::LARGEST + 1),
+            // What others quantized may have -128.
+            Self::Extreme(-1, _) if S::LARGEST == 127 => weights.fill(i8::MIN),
             Self::Extreme(sign, _) => weights.fill(sign * S::LARGEST),
         }
     }
