@@ -26,6 +26,7 @@ usage: ./ci.sh [VERB…]
               built from its own files alone
   fuzz        an hour of fuzzing for each kind of input (INKLING_FUZZ_SECONDS), from a seed that is
               said and may be given (INKLING_FUZZ_SEED); `test` runs a few thousand mutants
+  parquet     Hugging Face's data sets, read by a build with the feature `parquet`, which no other test pays for
   slurm       a sweep by docs/cluster/slurm.sh on a real Slurm of one node, beside the same sweep by one command
               (needs root and Debian's slurmctld, slurmd, slurm-client and munge)
   site        README, guide, docs and the play page as one site in target/site/html, by mdbook (which it
@@ -219,6 +220,8 @@ fuzz() {
     cargo test --quiet --package tests --test fuzz -- --nocapture
 }
 
+parquet() { cargo test --quiet --package inkling-data --features parquet parquet; }
+
 slurm() {
     local tool
     for tool in munged slurmctld slurmd sbatch; do
@@ -262,7 +265,7 @@ rm -f "$skipped"
 trap list_skipped EXIT
 for verb in "$@"; do
     case $verb in
-        setup | format | lint | lint-firmware | test | imported | benches | miri | package | minimum | aarch64 | wasm | windows | fuzz | slurm | site | mcu-report) step "$verb" ;;
+        setup | format | lint | lint-firmware | test | imported | benches | miri | package | minimum | aarch64 | wasm | windows | fuzz | parquet | slurm | site | mcu-report) step "$verb" ;;
         all) all ;;
         -h | --help | help) usage ;;
         *) usage >&2; echo "error: no verb '$verb'" >&2; exit 2 ;;

@@ -76,6 +76,17 @@ fn parts_of_any_name_are_parts_and_litter_is_none() {
     }
 }
 
+#[test]
+fn parquet_is_read_by_a_build_that_has_it_and_named_by_any_other() {
+    let folder = scratch("forms-parquet");
+    let one = file(&folder, "data/train-00000-of-00001.parquet", "PAR1");
+    for path in [&folder, &one] {
+        let error = open(path).err().expect("it is no Parquet file either");
+        let says = ["build with --features parquet", "is no Parquet file, or damaged"];
+        assert!(says.iter().any(|says| error.contains(says)), "{error}");
+    }
+}
+
 /// What is imported keeps its validation set.
 #[test]
 fn importing_keeps_the_parts() {

@@ -97,6 +97,28 @@ fn a_grid_tries_every_combination_and_leaves_the_test_set_alone() {
     assert!(bench.file("out", "sweep.json") == bench.file("out-other", "sweep.json"));
 }
 
+#[test]
+fn trials_learn_what_is_none_of_the_classes_and_are_judged_by_it() {
+    let bench = Bench::new("sweep-unknown");
+    let unknown = "[values]\nepochs = [1]\n\"unknown.share\" = [0.25, 1.0]\n";
+    let recipe = bench.file("", "recipe.toml") + "\n[unknown]\nkinds = [\"noise\", \"half\"]\n";
+    std::fs::write(bench.folder.join("recipe.toml"), recipe).expect("a test can write");
+    bench.write(unknown);
+    let out = bench.run("out", &[]);
+    let sweep = bench.json("out");
+    // As many samples of something else as validation images.
+    assert_eq!(sweep["validation_images"].as_u64(), Some(2 * VALIDATION), "{out}");
+    assert!(trials(&sweep).iter().all(|trial| result(&rounds(trial)[0]).is_some()), "{out}");
+    let best = Recipe::parse(&bench.file("out", "best.toml")).expect("a recipe");
+    let share = best.unknown.expect("it has the section").share;
+    assert_eq!(Some(f64::from(share)), trials(&sweep)[0]["values"]["unknown.share"].as_f64());
+
+    bench.write("[values]\n\"unknown.by\" = [\"class\", \"threshold\"]\n");
+    let error = bench.command("data", "mixed", &[]).output().expect("the trainer starts");
+    let error = String::from_utf8_lossy(&error.stderr).into_owned();
+    assert!(error.contains("some trials learn an unknown class and some do not"), "{error}");
+}
+
 /// Whether `a` may stand before `b`.
 fn better_or_equal(a: &Option<(f64, f64)>, b: &Option<(f64, f64)>) -> bool {
     match (a, b) {

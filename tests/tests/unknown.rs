@@ -348,7 +348,8 @@ fn what_cannot_be_is_said_in_one_line() {
         path(&usual)
     );
     fs::write(&sweep, text).expect("written");
-    refused(&run("trainer", &["sweep", "--list", path(&sweep)]), "leave [unknown] out");
+    let swept = ["sweep", path(&sweep), "--data", path(&data), "--out", path(&out)];
+    refused(&run("trainer", &swept), "has a class called \"unknown\" already");
     assert!(!out.exists(), "nothing is written");
     let _ = fs::remove_dir_all(folder);
 }

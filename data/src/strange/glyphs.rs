@@ -19,8 +19,6 @@ enum Part {
 const PEN: [f32; 2] = [0.7 / 28.0, 2.4 / 28.0];
 /// No line is thinner, in pixels.
 const THINNEST: f32 = 0.6;
-/// How wide an edge is between full and empty, in pixels: as sharp as prints, and as soft as scans.
-const EDGE: [f32; 2] = [0.9, 2.2];
 /// Lines that a bowl is made of.
 const BOWL: usize = 8;
 /// How far a serif reaches to each side of its stem, in units of the sign's box.
@@ -141,14 +139,12 @@ pub fn draw(random: &mut Random, [height, width]: [usize; 2]) -> Vec<u8> {
     boxed(&mut lines, BOX * side - 2.0 * stem, random.between(0.55, 1.2));
     centre(&mut lines, [height, width]);
     let flat = random.below(2) == 0;
-    let edge = random.between(EDGE[0], EDGE[1]);
     (0..height * width)
         .map(|at| {
             let pixel = [(at / width) as f32, (at % width) as f32];
             let cover = |(line, radius): (&Line, &f32)| {
                 let [across, beyond] = from_line(pixel, line);
-                let away = if flat { across.max(beyond) } else { across.hypot(beyond) };
-                0.5 + (radius - away) / edge
+                radius + 0.5 - if flat { across.max(beyond) } else { across.hypot(beyond) }
             };
             let level = lines.iter().zip(&radii).map(cover).fold(0.0, f32::max).min(1.0);
             (255.0 * level).round() as u8

@@ -40,8 +40,6 @@ pub fn draw(random: &mut Random, [height, width, channels]: [usize; 3], dark: bo
     let levels: Vec<f32> = (0..channels).map(|_| random.between(50.0, 255.0)).collect();
     let ground: Vec<f32> =
         (0..channels).map(|_| if dark { 0.0 } else { random.between(0.0, 255.0) }).collect();
-    // How wide an edge is between full and empty, in pixels.
-    let softness = random.between(0.8, 2.2);
     let slope = [(); 2].map(|()| random.between(-80.0, 80.0));
     let grain = if random.below(3) == 0 { 0.0 } else { random.between(0.0, 45.0) };
     let stripes = if random.below(3) == 0 { random.between(10.0, 110.0) } else { 0.0 };
@@ -55,7 +53,8 @@ pub fn draw(random: &mut Random, [height, width, channels]: [usize; 3], dark: bo
             let place = (axis - start) / (end - start);
             let reach = if aside < 0.0 { left.at(place) } else { right.at(place) };
             let open = split && aside.abs() < gap[0] && place > gap[1];
-            let edge = (reach - aside.abs()) * height.min(width) as f32 / softness;
+            // One pixel of the edge is half covered.
+            let edge = (reach - aside.abs()) * height.min(width) as f32;
             let cover =
                 if (0.0..=1.0).contains(&place) && !open { edge.clamp(0.0, 1.0) } else { 0.0 };
             let turn = if along { row } else { column } as f32 / period;
