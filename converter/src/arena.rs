@@ -77,6 +77,8 @@ pub fn plan_for(network: &QuantizedNetwork, favour: Favour) -> ArenaPlan {
     let whole = plan(network);
     match favour {
         Favour::Time => whole,
+        // Rows come from one image.
+        Favour::Memory if network.first_layer() > 0 => whole,
         Favour::Memory => stream::plan(network, whole),
     }
 }
@@ -128,7 +130,7 @@ fn lives(network: &QuantizedNetwork) -> Vec<(usize, usize)> {
 
 fn in_arena(network: &QuantizedNetwork, value: ValueId) -> bool {
     let last = network.layers.len();
-    value > 0 && (value < last || (value == last && !network.ends_in_accumulators()))
+    !network.is_input(value) && (value < last || (value == last && !network.ends_in_accumulators()))
 }
 
 fn size(network: &QuantizedNetwork, value: ValueId) -> usize {
@@ -214,7 +216,7 @@ fn place(
 pub fn layer_bytes(network: &QuantizedNetwork, layer: usize) -> usize {
     let size = |value: ValueId| size(network, value);
     let inputs: BTreeSet<ValueId> = network.layers[layer].inputs.iter().copied().collect();
-    let read: usize = inputs.into_iter().filter(|&value| value != 0).map(size).sum();
+    let read: usize = inputs.into_iter().filter(|&value| !network.is_input(value)).map(size).sum();
     let written = if in_arena(network, layer + 1) { size(layer + 1) } else { 0 };
     read + written
 }

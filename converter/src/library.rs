@@ -144,7 +144,7 @@ fn write_crate(source: &Path, core: &Path, members: &[Member], dsp: bool) -> Res
         let module = format!("model_{}", c::identifier(&record.name).to_lowercase());
         lib.push_str(&format!(
             "\n#[allow(dead_code)]\nmod {module} {{\n    include!(\"{module}.in\");\n}}\n\n{}",
-            c::functions(&record.name, &module)
+            c::functions(&record.name, &module, record.inputs.len().max(1))
         ));
     }
     let modules: Vec<(String, Vec<u8>)> = members
@@ -184,11 +184,11 @@ use firmware_core::Arena;
 ///
 /// Every pointer that is not null points to as much as the model needs.
 #[inline(always)]
-unsafe fn call<I, const N: usize, O>(
+unsafe fn call<const K: usize, const N: usize, O>(
     inputs: *const *const c_void,
     outputs: *const *mut c_void,
     arena: *mut c_void,
-    infer: fn(&I, &mut Arena<N>) -> O,
+    infer: impl FnOnce([*const c_void; K], &mut Arena<N>) -> O,
 ) -> c_int {
     if inputs.is_null() || outputs.is_null() || arena.is_null() {
         return -1;
@@ -197,17 +197,18 @@ unsafe fn call<I, const N: usize, O>(
         return -2;
     }
     // SAFETY: they are there, says the caller.
-    let (input, output) = unsafe { ((*inputs).cast::<I>(), (*outputs).cast::<O>()) };
-    if input.is_null() || output.is_null() {
+    let (inputs, output) = unsafe { (*inputs.cast::<[*const c_void; K]>(), (*outputs).cast::<O>()) };
+    if inputs.iter().any(|input| input.is_null()) || output.is_null() {
         return -1;
     }
     let arena = arena.cast::<Arena<N>>();
-    if !input.is_aligned() || !output.is_aligned() || !arena.is_aligned() {
+    // Inputs are bytes.
+    if !output.is_aligned() || !arena.is_aligned() {
         return -2;
     }
     // SAFETY: the caller says that they point to as much as is needed, and they are aligned. Inputs,
     // outputs and arena are numbers, of which every pattern of bits is one.
-    unsafe { output.write(infer(&*input, &mut *arena)) };
+    unsafe { output.write(infer(inputs, &mut *arena)) };
     0
 }
 

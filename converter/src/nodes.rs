@@ -3,7 +3,7 @@
 //! makes.
 
 use crate::evaluate;
-use crate::graph::Head;
+use crate::graph::{Head, SampleInput};
 use crate::interpreter::{self, Tensor, Values};
 use crate::lower::Network;
 use crate::passes::PixelScale;
@@ -26,20 +26,21 @@ const INTERPRETED_IMAGES: usize = 4;
 pub fn off_from_nodes(
     network: &Network,
     onnx: &[u8],
-    pixels: &PixelScale,
+    pixels: &[PixelScale],
     images: &Dataset,
 ) -> Result<f32, String> {
     let file = File::decode(onnx).map_err(|error| error.to_string())?;
-    let input = Input::of(&file).map_err(|error| error.to_string())?;
-    Check { network, file: &file, input: &input, pixels, images }.error_by_nodes()
+    let inputs = Input::all(&file).map_err(|error| error.to_string())?;
+    Check { network, file: &file, inputs: &inputs, pixels, images }.error_by_nodes()
 }
 
 /// A reading that is compared with another runtime.
 pub(crate) struct Check<'a> {
     pub network: &'a Network,
     pub file: &'a File,
-    pub input: &'a Input,
-    pub pixels: &'a PixelScale,
+    pub inputs: &'a [Input],
+    /// How each input takes its bytes.
+    pub pixels: &'a [PixelScale],
     pub images: &'a Dataset,
 }
 
@@ -47,20 +48,20 @@ impl Check<'_> {
     pub fn error_by_nodes(&self) -> Result<f32, String> {
         let output = self.file.graph.output.first().map_or("", |output| &output.name);
         self.error(INTERPRETED_IMAGES, |_| {
-            Ok(|tensor: &Tensor| interpret(self.file, self.input, output, tensor))
+            Ok(|tensors: &[Tensor]| interpret(self.file, self.inputs, output, tensors))
         })
     }
 
     /// The largest difference between the network and another runtime over at most `count` images,
     /// relative to the largest output. `prepare` gives what runs the file for a batch size.
-    pub fn error<R: Fn(&Tensor) -> Result<Vec<f32>, String> + Sync>(
+    pub fn error<R: Fn(&[Tensor]) -> Result<Vec<f32>, String> + Sync>(
         &self,
         count: usize,
         prepare: impl Fn(usize) -> Result<R, String>,
     ) -> Result<f32, String> {
         // Two different images at once show what mixes them; a file whose dimensions were fixed
         // for one image takes one only.
-        let batches = match self.input.batch {
+        let batches = match self.inputs[0].batch {
             Some(batch) => vec![batch],
             None => vec![2, 1],
         };
@@ -75,7 +76,7 @@ impl Check<'_> {
         Err(failed)
     }
 
-    fn error_with<R: Fn(&Tensor) -> Result<Vec<f32>, String> + Sync>(
+    fn error_with<R: Fn(&[Tensor]) -> Result<Vec<f32>, String> + Sync>(
         &self,
         count: usize,
         batch: usize,
@@ -85,7 +86,7 @@ impl Check<'_> {
         let runs = parallel::map(count.div_ceil(batch), |first| -> Result<(f32, f32), String> {
             // The last batch is filled up from the front.
             let indices: Vec<usize> = (0..batch).map(|i| (first * batch + i) % count).collect();
-            let theirs = run(&self.tensor(&indices))?;
+            let theirs = run(&self.tensors(&indices))?;
             let mut worst = (0_f32, 0_f32);
             for (slot, &index) in indices.iter().enumerate() {
                 let logits = evaluate::logits(self.network, self.images.image(index));
@@ -115,17 +116,21 @@ impl Check<'_> {
         Ok(worst.0 / worst.1.max(f32::MIN_POSITIVE))
     }
 
-    /// The file's input for some images.
-    pub fn tensor(&self, indices: &[usize]) -> Tensor {
-        let PixelScale { divisor, mean, deviation } = self.pixels;
-        let channels = self.images.channels();
-        let scale = |(index, &pixel): (usize, &u8)| {
-            let channel = index % channels;
-            (f32::from(pixel) / divisor - mean.at(channel)) / deviation.at(channel)
+    /// The file's inputs for some images.
+    pub fn tensors(&self, indices: &[usize]) -> Vec<Tensor> {
+        let parts = self.network.inputs();
+        let tensor = |((input, part), pixels): ((&Input, SampleInput), &PixelScale)| {
+            let PixelScale { divisor, mean, deviation } = pixels;
+            let scale = |(index, &pixel): (usize, &u8)| {
+                let channel = index % part.shape.channels;
+                (f32::from(pixel) / divisor - mean.at(channel)) / deviation.at(channel)
+            };
+            let image = |&index: &usize| {
+                part.of(self.images.image(index)).iter().enumerate().map(scale).collect()
+            };
+            input.tensor(&indices.iter().map(image).collect::<Vec<_>>())
         };
-        let image =
-            |&index: &usize| self.images.image(index).iter().enumerate().map(scale).collect();
-        self.input.tensor(&indices.iter().map(image).collect::<Vec<_>>())
+        self.inputs.iter().zip(parts).zip(self.pixels).map(tensor).collect()
     }
 }
 
@@ -142,11 +147,12 @@ fn nearly_equal(logits: &[f32], ours: &[f32], theirs: &[f32]) -> bool {
 /// The value `output` of the file's own nodes.
 pub(crate) fn interpret(
     file: &File,
-    input: &Input,
+    inputs: &[Input],
     output: &str,
-    tensor: &Tensor,
+    tensors: &[Tensor],
 ) -> Result<Vec<f32>, String> {
-    let inputs = vec![(input.name.clone(), tensor.clone())];
+    let names = inputs.iter().map(|input| input.name.clone());
+    let inputs = names.zip(tensors.iter().cloned()).collect();
     let results = interpreter::run(&file.graph, file.opset, inputs, &[output])?;
     match results.into_iter().next().map(|tensor| tensor.values) {
         Some(Values::Float(values)) => Ok(values),

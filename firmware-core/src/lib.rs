@@ -64,6 +64,7 @@ pub mod layers;
 mod multiplier;
 mod nibbles;
 mod observer;
+mod part;
 pub mod prepare;
 mod product;
 mod requantize;
@@ -99,6 +100,7 @@ pub use layers::{
 };
 pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;
+pub use part::part;
 pub use product::Product;
 pub use requantize::{Clip, Requantize, Shift};
 pub use rows::{InputRows, OutputRows, Rows};

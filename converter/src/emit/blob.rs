@@ -28,6 +28,8 @@ pub fn file_name(kernels: &str) -> String {
 pub enum BlobEmitError {
     #[error("layer '{name}': {kind} has no form in a blob yet; use model.rs")]
     Operator { name: String, kind: &'static str },
+    #[error("a blob has one input, this model {0}; use model.rs")]
+    Inputs(usize),
     #[error("a blob has at most {most} {what}, this model has {found}")]
     TooLarge { what: &'static str, most: usize, found: usize },
     #[error("the blob does not hold what it should ({0}); this is a fault of the converter")]
@@ -160,6 +162,9 @@ pub fn emit(
     origin: &Origin,
     layout: Layout,
 ) -> Result<Vec<u8>, BlobEmitError> {
+    if network.first_layer() > 0 {
+        return Err(BlobEmitError::Inputs(network.first_layer()));
+    }
     let network = &with_places(network, arena);
     let (offsets, arena_bytes) = places(network, arena);
     let bounded = |what, found: usize, most: usize| match found <= most {

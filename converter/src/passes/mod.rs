@@ -20,6 +20,8 @@ pub enum PassError {
     Node { node: String, op: &'static str, what: String },
     #[error("the file's input {what}")]
     Input { what: String },
+    #[error("input '{name}' {what}")]
+    NamedInput { name: String, what: String },
 }
 
 impl PassError {
@@ -34,7 +36,7 @@ impl PassError {
 /// # Errors
 ///
 /// The first node that cannot be rewritten.
-pub fn run(graph: &mut Graph, pixels: &PixelScale) -> Result<(), PassError> {
+pub fn run(graph: &mut Graph, pixels: &[PixelScale]) -> Result<(), PassError> {
     drop_identity::run(graph);
     compose_functions::run(graph);
     fold_pad::run(graph)?;
@@ -77,7 +79,7 @@ pub(crate) mod testing {
         };
         Graph {
             input,
-            raw_pixels: false,
+            raw_pixels: vec![false],
             nodes: nodes.iter().map(node).collect(),
             output: nodes.len(),
             head: Head::Logits,

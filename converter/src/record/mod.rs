@@ -357,11 +357,23 @@ impl ModelRecord {
 
     /// What the float network's training did with pixels, for a model with one input.
     pub fn pixel_scale(&self) -> Option<PixelScale> {
-        let input = self.inputs.first()?;
-        if let Some(pixels) = input.preparation.pixel_scale() {
+        self.inputs.first().and_then(InputRecord::pixel_scale)
+    }
+
+    /// The same for every input; nothing where that of one is not known.
+    pub fn pixel_scales(&self) -> Vec<PixelScale> {
+        let scales: Option<_> = self.inputs.iter().map(InputRecord::pixel_scale).collect();
+        scales.unwrap_or_default()
+    }
+}
+
+impl InputRecord {
+    /// What the float network's training did with the bytes of this input.
+    pub fn pixel_scale(&self) -> Option<PixelScale> {
+        if let Some(pixels) = self.preparation.pixel_scale() {
             return Some(pixels);
         }
-        let (scale, offset) = (&input.scale, &input.offset);
+        let (scale, offset) = (&self.scale, &self.offset);
         (!scale.is_empty() && scale.len() == offset.len()).then(|| {
             let means = scale.iter().zip(offset).map(|(scale, offset)| 0.0 - offset / scale);
             PixelScale {

@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 
 use super::VerifyError;
 use super::session::Device;
-use crate::pb::tensor_shape_proto::dimension::Value;
 use crate::quantized::QuantizedNetwork;
 use crate::record::pixels::{PixelInput, UNKNOWN_PIXELS};
 use crate::record::{ModelRecord, RecordFileError};
@@ -216,25 +215,20 @@ impl Model {
     }
 }
 
-/// Height, width and channels of the input of an `int8.onnx`, `[N, C, H, W]`, and the number of its
-/// logits.
+/// The shape of a sample of an `int8.onnx`, whose inputs are `[N, C, H, W]`, and the number of its
+/// logits. Several inputs lie one after another in a sample, as a vector.
 fn shape(int8: &[u8]) -> Result<([usize; 3], usize), &'static str> {
     let model = pb::ModelProto::decode(int8).map_err(|_| "it is no ONNX file")?;
     let graph = model.graph.unwrap_or_default();
-    let input = graph.input.first().and_then(sizes).ok_or("its input has no fixed size")?;
-    let output = graph.output.first().and_then(sizes).ok_or("its output has no fixed size")?;
-    let [channels, height, width] = input[..] else { return Err("its input is no image") };
-    let [classes] = output[..] else { return Err("its output is no row of logits") };
-    Ok(([height, width, channels], classes))
-}
-
-/// The sizes behind the batch.
-fn sizes(value: &pb::ValueInfoProto) -> Option<Vec<usize>> {
-    let pb::type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
-    let dimensions = &tensor.shape.as_ref()?.dim;
-    let size = |dimension: &pb::tensor_shape_proto::Dimension| match dimension.value.as_ref()? {
-        Value::DimValue(size) => usize::try_from(*size).ok().filter(|&size| size > 0),
-        Value::DimParam(_) => None,
+    let inputs = prove::int8_inputs(int8).ok_or("its inputs are no images of fixed size")?;
+    let size = |shape: &[usize; 3]| shape.iter().product::<usize>();
+    let input = match inputs[..] {
+        [] => return Err("it has no input"),
+        [input] => input,
+        _ => [1, 1, inputs.iter().map(size).sum()],
     };
-    dimensions.iter().skip(1).map(size).collect()
+    let output =
+        graph.output.first().and_then(pb::fixed_sizes).ok_or("its output has no fixed size")?;
+    let [classes] = output[..] else { return Err("its output is no row of logits") };
+    Ok((input, classes))
 }
