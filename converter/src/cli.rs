@@ -129,7 +129,8 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let misfit = misfit(args, || Ok(converter(None).sketch()?)).with_context(at_file)?;
     stage::show(format_args!("reading {}", folder.display()));
     let images = calibration::load(folder, &outputs, own.as_ref(), (args.layout, args.ink))?;
-    let calibration::Images { calibration, test, test_name, labelled, form, notes } = images;
+    let calibration::Images { calibration, test, test_name, labelled, forms: of_inputs, notes } =
+        images;
     for note in notes {
         console::note(format_args!("{}: {note}", folder.display()));
     }
@@ -139,7 +140,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         record.labels.clone_from(&calibration.names);
     }
     let mut converter = converter(Some(record));
-    converter = converter.forms(form.into_iter().collect());
+    converter = converter.forms(of_inputs);
     stage::show(format_args!("choosing exponents on {} samples", calibration.len()));
     let mut conversion = converter.convert(&calibration).with_context(at_file)?;
     check_classes(&conversion, &calibration, args, folder)?;

@@ -46,10 +46,26 @@ impl Split {
     }
 }
 
+/// One of several inputs of a sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedInput {
+    pub name: String,
+    /// Height, width and channels.
+    pub shape: [usize; 3],
+}
+
+impl NamedInput {
+    /// Values of the input.
+    pub fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
 /// Samples of one shape with one label each.
 ///
 /// A sample is a tensor of bytes, `[height][width][channels]`: a grey picture has one channel, a
-/// colour one three; a time series is one row with its sensors as channels, a vector one pixel.
+/// colour one three; a time series is one row with its sensors as channels, a vector one pixel. A
+/// sample of several inputs is one pixel that has them one after another as its channels.
 ///
 /// The samples lie in storage that subsets share, so a subset costs a few bytes for each sample.
 #[derive(Clone, Debug)]
@@ -60,6 +76,8 @@ pub struct Dataset {
     pub labels: Vec<u16>,
     /// The names of the classes, at least 2.
     pub names: Vec<String>,
+    /// What a sample consists of, where it is several inputs, in their order; else nothing.
+    pub inputs: Arc<Vec<NamedInput>>,
     /// All samples of the storage, one after the other.
     storage: Arc<Vec<u8>>,
     /// Where each sample lies in the storage, in samples.
@@ -79,8 +97,37 @@ impl Dataset {
         let size: usize = shape.iter().product();
         assert_eq!(samples.len(), size * labels.len(), "bytes of {} samples", labels.len());
         let places = (0..labels.len() as u32).collect();
-        let (storage, sources) = (Arc::new(samples), Arc::default());
-        Self { shape, labels, names, storage, places, sources }
+        let (storage, sources, inputs) = (Arc::new(samples), Arc::default(), Arc::default());
+        Self { shape, labels, names, inputs, storage, places, sources }
+    }
+
+    /// The same samples, known to consist of `inputs`.
+    ///
+    /// # Panics
+    ///
+    /// If they have not as many values as a sample.
+    pub fn with_inputs(mut self, inputs: Vec<NamedInput>) -> Self {
+        let size: usize = inputs.iter().map(NamedInput::size).sum();
+        assert_eq!(self.shape, [1, 1, size], "values of the inputs");
+        self.inputs = Arc::new(inputs);
+        self
+    }
+
+    /// The inputs of a sample with the places of their values; the only one, where there are not
+    /// several, has no name.
+    pub fn parts(&self) -> Vec<(&str, [usize; 3], Range<usize>)> {
+        if self.inputs.is_empty() {
+            return vec![("", self.shape, 0..self.image_size())];
+        }
+        let mut end = 0;
+        let part = |input: &'_ NamedInput| {
+            let first = end;
+            end += input.size();
+            first..end
+        };
+        let places: Vec<Range<usize>> = self.inputs.iter().map(part).collect();
+        let inputs = self.inputs.iter().zip(places);
+        inputs.map(|(input, places)| (&input.name[..], input.shape, places)).collect()
     }
 
     /// The same samples, known to come from `sources`, one for each.
@@ -95,7 +142,10 @@ impl Dataset {
 
     /// The same labels, names and sources with other samples, one after the other.
     pub fn with_samples(&self, shape: [usize; 3], samples: Vec<u8>) -> Self {
-        let all = Dataset::new(shape, samples, self.labels.clone(), self.names.clone());
+        let mut all = Dataset::new(shape, samples, self.labels.clone(), self.names.clone());
+        if shape == self.shape {
+            all.inputs = Arc::clone(&self.inputs);
+        }
         match self.sources.is_empty() {
             true => all,
             false => {
@@ -189,6 +239,7 @@ impl Dataset {
             shape: self.shape,
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
             names: self.names.clone(),
+            inputs: Arc::clone(&self.inputs),
             storage: Arc::clone(&self.storage),
             places: indices.iter().map(|&index| self.places[index]).collect(),
             sources: Arc::clone(&self.sources),
@@ -206,7 +257,8 @@ impl Dataset {
     pub fn joined(&self, other: &Dataset) -> Dataset {
         let samples = [self.batch(0..self.len()), other.batch(0..other.len())].concat();
         let labels = [&self.labels[..], &other.labels].concat();
-        let all = Dataset::new(self.shape, samples, labels, self.names.clone());
+        let mut all = Dataset::new(self.shape, samples, labels, self.names.clone());
+        all.inputs = Arc::clone(&self.inputs);
         let sources = [self, other].map(|set| (0..set.len()).map_while(|i| set.source(i).cloned()));
         let sources: Vec<Source> = sources.into_iter().flatten().collect();
         if sources.len() == all.len() { all.with_sources(sources) } else { all }
@@ -248,6 +300,7 @@ impl PartialEq for Dataset {
     /// Equal samples with equal labels, wherever they lie or come from.
     fn eq(&self, other: &Self) -> bool {
         self.shape == other.shape
+            && self.inputs == other.inputs
             && self.labels == other.labels
             && self.names == other.names
             && self.images().eq(other.images())

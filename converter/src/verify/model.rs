@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use inkling_data::Dataset;
+use inkling_data::read::Wanted;
 use inkling_support::digest::hex;
 use inkling_support::parallel;
 use prost::Message;
@@ -24,6 +25,8 @@ pub struct Model {
     pub input: [usize; 3],
     /// Number of logits.
     pub classes: usize,
+    /// What data must have for each of several inputs.
+    pub wanted: Vec<Wanted>,
     /// SHA-256 of the file that it was made from.
     source_sha256: [u8; 32],
     /// Path of that file, for messages.
@@ -98,6 +101,7 @@ impl Model {
         };
         // A float model may have been made before there were records.
         let record = ModelRecord::of_folder(folder)?;
+        let wanted = record.as_ref().map(ModelRecord::wanted).unwrap_or_default();
         let foreign = record.as_ref().and_then(|record| record.source.as_ref());
         let foreign =
             foreign.map(|source| &source.file[..]).filter(|file| imported::is_source(file));
@@ -121,7 +125,7 @@ impl Model {
                 (Integers::Onnx { file, path }, input, classes)
             }
         };
-        Ok(Self { integers, input, classes, source_sha256, source })
+        Ok(Self { integers, input, classes, wanted, source_sha256, source })
     }
 
     /// Whether MNIST's images can be sent where nobody names others.

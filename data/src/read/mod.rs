@@ -15,6 +15,7 @@ mod picture;
 mod pictures;
 mod preview;
 mod series;
+mod several;
 mod table;
 mod test_split;
 mod tree;
@@ -34,6 +35,7 @@ use tree::Tree;
 
 pub use picture::{is_picture, read as read_picture};
 pub use preview::{Tile, sheet};
+pub use several::Wanted;
 
 /// How a data set is read.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,8 @@ pub struct Options {
     pub missing_value: Option<u8>,
     /// The column of a table that has the labels: its title, its number from 1, `first` or `last`.
     pub label_column: Option<String>,
+    /// The inputs that a sample has, where it has several: the data have one by each name.
+    pub inputs: Vec<Wanted>,
 }
 
 /// A file, or a row of one, that cannot be used.
@@ -71,7 +75,10 @@ pub struct Collection {
     /// Which `test` is: given with the data, or set aside by the seed.
     pub test_given: bool,
     /// What brought the source to bytes.
+    /// Of several inputs the first one's.
     pub form: InputForm,
+    /// What brought each of several inputs to bytes.
+    pub forms: Vec<InputForm>,
     /// What was chosen on the way, a line each.
     pub notes: Vec<String>,
     /// What was left out.
@@ -89,6 +96,7 @@ impl Collection {
             train,
             validation,
             form,
+            forms: Vec::new(),
             notes,
             bad: Vec::new(),
             preview: None,
@@ -105,7 +113,8 @@ impl Collection {
 ///   names;
 /// - NumPy arrays `x_train`, `y_train` and so on, in an `.npz` or as `.npy` files;
 /// - IDX files under the names of MNIST or EMNIST;
-/// - a zip or tar of pictures or arrays.
+/// - a zip or tar of pictures or arrays;
+/// - for several inputs one of these for each, in folders of their names, or arrays of their names.
 ///
 /// Where there is no test set, a seventh of each class becomes one, chosen by the seed.
 ///
@@ -144,6 +153,9 @@ pub fn open(path: &Path, options: &Options) -> Result<Collection, ImportError> {
 }
 
 fn open_whole(path: &Path, options: &Options) -> Result<Collection, ImportError> {
+    if !options.inputs.is_empty() {
+        return several::read(path, options);
+    }
     if path.is_file() && form::is_table(path) {
         let parts = Parts { train: path.to_path_buf(), validation: None, test: None };
         return tables(parts, options);
@@ -155,7 +167,7 @@ fn open_whole(path: &Path, options: &Options) -> Result<Collection, ImportError>
     let tree = Tree::open(path)?;
     let mut notes = Vec::new();
     let mut collection = match form::find(&tree, options, &mut notes)? {
-        Form::Arrays => arrays::read(&tree, options)?,
+        Form::Arrays => arrays::read(&tree, options, None)?,
         Form::Pictures(items) => pictures::read(&tree, &items, options)?,
         Form::Idx(_) | Form::Tables(_) | Form::Series(_) if Tree::is_archive(path) => {
             let what = "holds no pictures and no arrays; unpack it into a folder and name that";

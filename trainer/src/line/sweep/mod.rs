@@ -202,14 +202,13 @@ impl Sweep {
     fn open(&self, design: Design) -> Result<Opened> {
         let plan = &design.plan;
         let data = self.data.as_ref().unwrap_or(&plan.data).clone();
-        let options = read::Options { seed: plan.seed, ..self.import.clone() };
+        let description = Description::named(&plan.network)
+            .with_context(|| format!("{}: network", self.file.display()))?;
+        let mut options = read::Options { seed: plan.seed, ..self.import.clone() };
+        options.inputs = description.wanted(&options);
         let sets = Sets::load(&data, &options, plan.seed)?;
-        let [height, width, channels] = sets.images.shape;
-        let input = [channels, height, width];
-        let network = Description::named(&plan.network)
-            .with_context(|| format!("{}: network", self.file.display()))?
-            .build(input, sets.images.classes())
-            .with_context(|| data.display().to_string())?;
+        let network =
+            description.build_for(&sets.images).with_context(|| data.display().to_string())?;
         let mut material = Material {
             network,
             validation: sets.validation_given.then_some(sets.validation),
