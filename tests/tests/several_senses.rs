@@ -274,7 +274,7 @@ fn both_inputs_are_learned_exported_converted_and_asked() {
     arrays(&data, "test", &senses(6, 200));
     fs::write(path("two.toml"), NETWORK).expect("is written");
     let recipe = "batch = 20\nepochs = 6\nrate = 0.01\n\
-                  [augmentation]\nnoise = 0.02\n[quantization]\nepochs = 2\n";
+                  [augmentation]\nnoise = 0.02\n[quantization]\nepochs = 2\nrate = 0.002\n";
     fs::write(path("recipe.toml"), recipe).expect("is written");
     let (data, out) = (data.display().to_string(), path("model"));
     let train = |out: &str, more: &[&str]| {
