@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::graph::ValueId;
-use crate::quantized::{QuantizedLayer, QuantizedNetwork};
+use crate::quantized::{QuantizedLayer, QuantizedNetwork, ValueType};
 use crate::stream::{self, StreamPlan};
 
 /// Regions start at multiples of this many bytes, so that kernels may load whole words.
@@ -13,8 +13,8 @@ const ALIGNMENT: usize = 4;
 /// Where each value lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArenaPlan {
-    /// Byte offset of each value; `None` for the image, which the caller holds, for accumulators at
-    /// the end, which are returned, and for values of which only some rows are there at a time.
+    /// Byte offset of each value; `None` for the image, which the caller holds, for accumulators,
+    /// which are returned, and for values of which only some rows are there at a time.
     pub offsets: Vec<Option<usize>>,
     /// For each layer the input whose place its result takes, where the two share one.
     pub in_place: Vec<Option<ValueId>>,
@@ -77,8 +77,8 @@ pub fn plan_for(network: &QuantizedNetwork, favour: Favour) -> ArenaPlan {
     let whole = plan(network);
     match favour {
         Favour::Time => whole,
-        // Rows come from one image.
-        Favour::Memory if network.first_layer() > 0 => whole,
+        // Rows come from one image, and what several outputs leave behind themselves is whole.
+        Favour::Memory if network.first_layer() > 0 || network.several_outputs().is_some() => whole,
         Favour::Memory => stream::plan(network, whole),
     }
 }
@@ -118,19 +118,22 @@ pub fn place_streamed(
 }
 
 /// The layers between which each value is alive: the one that writes it (value v is written by
-/// layer v − 1) and the last that reads it.
+/// layer v − 1) and the last that reads it; outputs are read behind all layers.
 fn lives(network: &QuantizedNetwork) -> Vec<(usize, usize)> {
     let last_read = |value: ValueId| {
         (0..network.layers.len()).filter(|&l| network.layers[l].inputs.contains(&value)).max()
     };
     (0..=network.layers.len())
-        .map(|v| if v == 0 { (0, 0) } else { (v - 1, last_read(v).unwrap_or(v - 1)) })
+        .map(|v| match v {
+            0 => (0, 0),
+            v if network.is_output(v) => (v - 1, network.layers.len()),
+            v => (v - 1, last_read(v).unwrap_or(v - 1)),
+        })
         .collect()
 }
 
 fn in_arena(network: &QuantizedNetwork, value: ValueId) -> bool {
-    let last = network.layers.len();
-    !network.is_input(value) && (value < last || (value == last && !network.ends_in_accumulators()))
+    !network.is_input(value) && network.format(value).element != ValueType::I32
 }
 
 fn size(network: &QuantizedNetwork, value: ValueId) -> usize {
@@ -224,12 +227,12 @@ pub fn layer_bytes(network: &QuantizedNetwork, layer: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Shape;
+    use crate::graph::{Output, Shape};
     use crate::operators::IntegerOp;
     use crate::operators::add::QuantizedAdd;
     use crate::operators::leaky_relu::QuantizedLeakyRelu;
     use crate::operators::max_pool2d::MaxPool2d;
-    use crate::quantized::{ValueFormat, ValueType};
+    use crate::quantized::ValueFormat;
     use firmware_core::Window;
 
     /// Copies its input, to another place.
@@ -264,6 +267,7 @@ mod tests {
             input: Shape::flat(100),
             input_format: format(ValueType::U8),
             layers: layers.iter().enumerate().map(layer).collect(),
+            outputs: vec![Output::plain("logits", layers.len(), layers[last].2)],
         }
     }
 

@@ -18,7 +18,7 @@ use converter::imported::ImportedModel;
 use converter::inspect::{Fit, Inspection};
 use converter::prove::Proof;
 use converter::quantized::QuantizedNetwork;
-use converter::record::{self, ModelRecord};
+use converter::record::{self, ModelRecord, TestedRecord};
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, qdq, tflite};
 use inkling_data::Dataset;
@@ -125,7 +125,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
             None => converter,
         }
     };
-    let outputs = converter(None).lower().with_context(at_file)?;
+    let mut outputs = converter(None).lower().with_context(at_file)?;
     let misfit = misfit(args, || Ok(converter(None).sketch()?)).with_context(at_file)?;
     stage::show(format_args!("reading {}", folder.display()));
     let images = calibration::load(folder, &outputs, own.as_ref(), (args.layout, args.ink))?;
@@ -136,6 +136,9 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     }
     let mut record =
         own.unwrap_or_else(|| ModelRecord { command: command(&name), ..ModelRecord::new(&name) });
+    if labelled && record.labels.is_empty() {
+        outputs.classify(calibration.names.len());
+    }
     if labelled && record.labels.is_empty() && calibration.names.len() == outputs.answers() {
         record.labels.clone_from(&calibration.names);
     }
@@ -156,12 +159,15 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         warnings.push(note);
     }
     conversion.record.warnings = warnings;
-    let int8 = answers.percent(answers.int8_correct());
+    let (float_right, int8_right) = (answers.float_correct(), answers.int8_correct());
+    conversion.tested =
+        labelled.then_some(TestedRecord { samples: test.len(), float_right, int8_right });
+    let int8 = answers.percent(int8_right);
     let accuracy = match labelled {
         true => format!(
             "Accuracy on the {} {test_name} images: {:.2} % in float, {int8:.2} % in int8.",
             test.len(),
-            answers.percent(answers.float_correct()),
+            answers.percent(float_right),
         ),
         false => format!(
             "The {} {test_name} images have no labels: int8 answers {int8:.2} % of them as float does.",
@@ -197,7 +203,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         accuracy: Some(Accuracy {
             images: test.len(),
             labelled,
-            float_percent: answers.percent(answers.float_correct()),
+            float_percent: answers.percent(float_right),
             int8_percent: int8,
         }),
         notes: &conversion.notes,

@@ -19,7 +19,9 @@ use crate::lower::Network;
 use crate::passes::PixelScale;
 use crate::quantized::QuantizedNetwork;
 use crate::record::unknown::decimal;
-use crate::record::{self, ModelRecord, RecordError, SourceRecord, UNKNOWN, UnknownRecord};
+use crate::record::{
+    self, ModelRecord, RecordError, SourceRecord, TestedRecord, UNKNOWN, UnknownRecord,
+};
 
 /// The model card.
 const CARD: &str = "MODEL_CARD.md";
@@ -40,6 +42,8 @@ pub struct Conversion {
     pub pixels: Vec<PixelScale>,
     /// What a person should know of how the file was understood; the model card says it.
     pub notes: Vec<String>,
+    /// How it did on a test set; `model.json` says it.
+    pub tested: Option<TestedRecord>,
 }
 
 impl Conversion {
@@ -154,7 +158,8 @@ impl Conversion {
         // What is for people may be edited.
         let hashed = files.iter().filter(|(file, _)| *file != CARD);
         let hashes = hashed.map(|(file, bytes)| (file.to_string(), sha256([&bytes[..]])));
-        let record = ModelRecord { files: hashes.collect(), ..self.record.clone() };
+        let record =
+            ModelRecord { files: hashes.collect(), tested: self.tested, ..self.record.clone() };
         // Last, because it says which files belong together.
         files.push((record::FILE, record.to_json().into_bytes()));
         write_set(folder, &files)

@@ -1,8 +1,6 @@
 //! The pipeline: read → passes → lower → quantize → emit. One builder serves the command line,
 //! the trainer and a `build.rs`.
 
-use std::collections::BTreeMap;
-
 use firmware_core::Unknown;
 use sha2::{Digest, Sha256};
 
@@ -207,6 +205,7 @@ impl<'a> Converter<'a> {
         let (pixels, mut notes) = passes::choose_pixel_scale(&graph, &given)?;
         let recorded = std::mem::take(&mut graph.exponents);
         let mut float = lowered(graph, &pixels)?;
+        float.classify(base.labels.len());
         base.bits = self.choose_bits(&mut float, &base)?;
         let calibration = images.spaced(CALIBRATION_IMAGES);
         let exponents = match &self.exponents {
@@ -231,7 +230,7 @@ impl<'a> Converter<'a> {
         let network = quantize(&float, &calibration, &exponents)?;
         let arena = arena::plan_for(&network, self.favour);
         let report = Report::measure(&float, &network, &arena, &calibration.spaced(REPORT_IMAGES));
-        let record = describe::model(of_float, &network, float.head, &source);
+        let record = describe::model(of_float, &network, &source);
         let origin = Origin {
             name: self.name.clone(),
             source: "float.onnx".into(),
@@ -243,7 +242,18 @@ impl<'a> Converter<'a> {
             labels: record.labels.clone(),
             unknown: unknown(&record, &network)?,
         };
-        Ok(Conversion { float, network, arena, report, origin, record, source, pixels, notes })
+        Ok(Conversion {
+            float,
+            network,
+            arena,
+            report,
+            origin,
+            record,
+            source,
+            pixels,
+            notes,
+            tested: None,
+        })
     }
 
     /// The command that makes the same files again beside the source, which says how its pixels
@@ -285,7 +295,7 @@ pub fn restore(
 ) -> Result<(Network, QuantizedNetwork), RestoreError> {
     let (float, network) = restored(float_onnx, record)?;
     // What lies beside it a file does not know.
-    let own = ModelRecord { files: BTreeMap::new(), ..record.clone() };
+    let own = record.embedded();
     if int8_onnx::emit(&network, &own) != int8_onnx {
         return Err(RestoreError::Another);
     }
@@ -305,6 +315,7 @@ pub(crate) fn restored(
         graph.see_input_as(Shape::new(*height, *width, *channels));
     }
     let mut float = lowered(graph, &pixels)?;
+    float.classify(record.labels.len());
     set_bits(&mut float, &record.bits);
     let network = quantize(&float, &blank(&float), &record.exponents)?;
     Ok((float, network))

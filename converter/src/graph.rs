@@ -262,6 +262,27 @@ impl Node {
     }
 }
 
+/// One output of a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// As the file calls it.
+    pub name: String,
+    /// The value that holds it: the logits, once [`Output::head`] has been taken off.
+    pub value: ValueId,
+    /// What the file does with the logits at its end, once that is no node any more.
+    pub head: Head,
+    /// For each element of the file's output, in its order, where it lies among those of the value,
+    /// height × width × channels.
+    pub order: Vec<usize>,
+}
+
+impl Output {
+    /// The whole of `value`, of `size` elements in the order of the storage.
+    pub fn plain(name: &str, value: ValueId, size: usize) -> Self {
+        Self { name: name.into(), value, head: Head::Logits, order: (0..size).collect() }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     pub input: Shape,
@@ -270,10 +291,8 @@ pub struct Graph {
     pub raw_pixels: Vec<bool>,
     /// In topological order.
     pub nodes: Vec<Node>,
-    /// The value that holds the output: the logits, once [`Graph::head`] has been taken off.
-    pub output: ValueId,
-    /// What the file does with the logits at its end, once that is no node any more.
-    pub head: Head,
+    /// In the file's order; at least one.
+    pub outputs: Vec<Output>,
     /// What the file says of exponents, by the name of a layer's first node.
     pub exponents: Exponents,
 }
@@ -331,12 +350,17 @@ impl Graph {
         (0..self.nodes.len()).filter(move |&i| self.nodes[i].inputs.contains(&value))
     }
 
-    /// The index of the only node that reads `value`, if there is just one and `value` is not
-    /// the graph's output.
+    /// An output holds `value`.
+    pub fn is_output(&self, value: ValueId) -> bool {
+        self.outputs.iter().any(|output| output.value == value)
+    }
+
+    /// The index of the only node that reads `value`, if there is just one and `value` is no
+    /// output of the graph.
     pub fn only_consumer(&self, value: ValueId) -> Option<usize> {
         let mut consumers = self.consumers(value);
         match (consumers.next(), consumers.next()) {
-            (Some(node), None) if value != self.output => Some(node),
+            (Some(node), None) if !self.is_output(value) => Some(node),
             _ => None,
         }
     }
@@ -353,13 +377,13 @@ impl Graph {
             }
         };
         self.nodes.iter_mut().flat_map(|node| &mut node.inputs).for_each(renumber);
-        renumber(&mut self.output);
+        self.outputs.iter_mut().for_each(|output| renumber(&mut output.value));
     }
 
-    /// Drops nodes that the output does not depend on.
+    /// Drops nodes that no output depends on.
     pub fn drop_unused(&mut self) {
         let mut used = vec![false; self.nodes.len() + 1];
-        used[self.output] = true;
+        self.outputs.iter().for_each(|output| used[output.value] = true);
         for (index, node) in self.nodes.iter().enumerate().rev() {
             if used[index + 1] {
                 node.inputs.iter().for_each(|&value| used[value] = true);
@@ -382,6 +406,6 @@ impl Graph {
         });
         let renumber = |value: &mut ValueId| *value = numbers[*value];
         self.nodes.iter_mut().flat_map(|node| &mut node.inputs).for_each(renumber);
-        self.output = numbers[self.output];
+        self.outputs.iter_mut().for_each(|output| renumber(&mut output.value));
     }
 }

@@ -141,10 +141,11 @@ fn write_crate(source: &Path, core: &Path, members: &[Member], dsp: bool) -> Res
     );
     let mut lib = String::from(LIBRARY);
     for Member { record, .. } in members {
+        let names: Vec<String> = record.outputs.iter().map(|output| output.name.clone()).collect();
         let module = format!("model_{}", c::identifier(&record.name).to_lowercase());
         lib.push_str(&format!(
             "\n#[allow(dead_code)]\nmod {module} {{\n    include!(\"{module}.in\");\n}}\n\n{}",
-            c::functions(&record.name, &module, record.inputs.len().max(1))
+            c::functions(&record.name, &module, record.inputs.len().max(1), &names)
         ));
     }
     let modules: Vec<(String, Vec<u8>)> = members
@@ -184,7 +185,7 @@ use firmware_core::Arena;
 ///
 /// Every pointer that is not null points to as much as the model needs.
 #[inline(always)]
-unsafe fn call<const K: usize, const N: usize, O>(
+unsafe fn call<const K: usize, const N: usize, O: Returned>(
     inputs: *const *const c_void,
     outputs: *const *mut c_void,
     arena: *mut c_void,
@@ -197,19 +198,71 @@ unsafe fn call<const K: usize, const N: usize, O>(
         return -2;
     }
     // SAFETY: they are there, says the caller.
-    let (inputs, output) = unsafe { (*inputs.cast::<[*const c_void; K]>(), (*outputs).cast::<O>()) };
-    if inputs.iter().any(|input| input.is_null()) || output.is_null() {
+    let (inputs, said) = unsafe { (*inputs.cast::<[*const c_void; K]>(), O::check(outputs)) };
+    if inputs.iter().any(|input| input.is_null()) || said == -1 {
         return -1;
     }
     let arena = arena.cast::<Arena<N>>();
     // Inputs are bytes.
-    if !output.is_aligned() || !arena.is_aligned() {
+    if !arena.is_aligned() || said != 0 {
         return -2;
     }
     // SAFETY: the caller says that they point to as much as is needed, and they are aligned. Inputs,
     // outputs and arena are numbers, of which every pattern of bits is one.
-    unsafe { output.write(infer(inputs, &mut *arena)) };
+    unsafe { infer(inputs, &mut *arena).put(outputs) };
     0
+}
+
+/// What an inference returns: one array, or a struct with one for each output.
+trait Returned {
+    /// -1 for a null pointer among those to the outputs, -2 for one that is not aligned, else 0.
+    ///
+    /// # Safety
+    ///
+    /// There is a pointer for each output.
+    unsafe fn check(outputs: *const *mut c_void) -> c_int;
+
+    /// Writes every output to where its pointer says.
+    ///
+    /// # Safety
+    ///
+    /// They were checked, and point to as much as the model needs.
+    unsafe fn put(self, outputs: *const *mut c_void);
+}
+
+impl<T, const N: usize> Returned for [T; N] {
+    #[inline(always)]
+    unsafe fn check(outputs: *const *mut c_void) -> c_int {
+        // SAFETY: the caller says that there is one.
+        check_as(|all: Self| all, unsafe { *outputs })
+    }
+
+    #[inline(always)]
+    unsafe fn put(self, outputs: *const *mut c_void) {
+        // SAFETY: it was checked, and points to as much as is needed, says the caller.
+        unsafe { write_to(*outputs, self) };
+    }
+}
+
+/// What is wrong about a pointer to such an output as `_field` takes from what is returned.
+#[inline(always)]
+fn check_as<R, T>(_field: fn(R) -> T, pointer: *mut c_void) -> c_int {
+    let pointer = pointer.cast::<T>();
+    if pointer.is_null() {
+        return -1;
+    }
+    if pointer.is_aligned() { 0 } else { -2 }
+}
+
+/// Writes one output.
+///
+/// # Safety
+///
+/// The pointer was checked, and points to as much as the output needs.
+#[inline(always)]
+unsafe fn write_to<T>(pointer: *mut c_void, value: T) {
+    // SAFETY: says the caller.
+    unsafe { pointer.cast::<T>().write(value) };
 }
 
 #[cfg(target_os = "none")]

@@ -5,9 +5,11 @@
 //! requantization of the largest accumulator is enough. A ReLU that no layer can take becomes a
 //! depthwise convolution that passes every value on.
 
+mod outputs;
+
 use firmware_core::Window;
 
-use crate::graph::{self, Graph, Head, Operator, SampleInput, Shape, ValueId};
+use crate::graph::{self, Graph, Head, Operator, Output, SampleInput, Shape, ValueId};
 use crate::operators::fully_connected::FullyConnected;
 use crate::operators::input::Input;
 use crate::operators::{self, FloatOp};
@@ -30,13 +32,15 @@ pub struct Layer {
     pub output: Shape,
 }
 
-/// The float network as layers; the last one computes the logits.
+/// The float network as layers; the last one computes the logits, of the classifier where there are
+/// several outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     pub input: Shape,
     pub layers: Vec<Layer>,
-    /// What the source does with the logits; the integers leave it out.
-    pub head: Head,
+    /// In the order of the file; at least one holds the logits of the last layer. What
+    /// [`Output::head`] says the source does with them, the integers leave out.
+    pub outputs: Vec<Output>,
 }
 
 impl Network {
@@ -59,6 +63,25 @@ impl Network {
             _ => None,
         });
         SampleInput::or_image(several.collect(), self.input)
+    }
+
+    /// What the source does with the logits.
+    pub fn head(&self) -> Head {
+        let logits = self.outputs.iter().find(|output| output.value == self.layers.len());
+        logits.map_or(Head::Logits, |output| output.head)
+    }
+
+    /// The value is an output, and its integers are the accumulators of its layer: those of the last
+    /// layer, and of others that nothing else reads.
+    pub fn is_logits(&self, value: ValueId) -> bool {
+        value == self.layers.len() || outputs::can_be_logits(&self.layers, &self.outputs, value)
+    }
+
+    /// Among several outputs, lets one with so many classes be the logits, if there is one.
+    pub fn classify(&mut self, classes: usize) {
+        if self.outputs.len() > 1 && self.answers() != classes {
+            outputs::classify(self, classes);
+        }
     }
 
     /// The number of logits.
@@ -105,7 +128,11 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
     }
     let node = graph.nodes.len().saturating_sub(1);
     let refused = |what: String| Err(PassError::at(&graph, node, what));
-    if lowering.layers.is_empty() || lowered[graph.output] != Some(lowering.layers.len()) {
+    if graph.outputs.len() > 1 {
+        return outputs::several(&graph, &lowered, lowering);
+    }
+    if lowering.layers.is_empty() || lowered[graph.outputs[0].value] != Some(lowering.layers.len())
+    {
         return refused(NO_CLASSIFIER.into());
     }
     let output = lowering.shape(lowering.layers.len());
@@ -118,7 +145,8 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
     if output.height * output.width != 1 {
         return refused(format!("the output has the shape {output}; expected one logit per class"));
     }
-    Ok(Network { input: graph.input, layers: lowering.layers, head: graph.head })
+    let outputs = vec![Output { value: lowering.layers.len(), ..graph.outputs[0].clone() }];
+    Ok(Network { input: graph.input, layers: lowering.layers, outputs })
 }
 
 const NO_CLASSIFIER: &str = "the network must end in a fully connected layer or a convolution without ReLU: its \
@@ -289,13 +317,18 @@ impl Lowering {
     /// Appends a fully connected layer that passes every value on, for networks that end in a
     /// mean over each channel.
     fn end_in_accumulators(&mut self, name: &str, classes: usize) {
+        self.pass_on_as_logits(name, self.layers.len(), classes);
+    }
+
+    /// Appends a fully connected layer that passes every one of the `classes` elements of a value on.
+    fn pass_on_as_logits(&mut self, name: &str, input: ValueId, classes: usize) {
         self.layers.push(Layer {
             name: format!("{name} (logits)"),
             op: FullyConnected::identity(classes).into(),
             relu: false,
             ceiling: None,
             bits: USUAL_BITS,
-            inputs: vec![self.layers.len()],
+            inputs: vec![input],
             output: Shape::flat(classes),
         });
     }

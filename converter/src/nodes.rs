@@ -46,15 +46,18 @@ pub(crate) struct Check<'a> {
 
 impl Check<'_> {
     pub fn error_by_nodes(&self) -> Result<f32, String> {
-        let output = self.file.graph.output.first().map_or("", |output| &output.name);
+        let outputs: Vec<&str> =
+            self.file.graph.output.iter().map(|output| output.name.as_str()).collect();
+        let outputs = &outputs;
         self.error(INTERPRETED_IMAGES, |_| {
-            Ok(|tensors: &[Tensor]| interpret(self.file, self.inputs, output, tensors))
+            Ok(|tensors: &[Tensor]| interpret(self.file, self.inputs, outputs, tensors))
         })
     }
 
-    /// The largest difference between the network and another runtime over at most `count` images,
-    /// relative to the largest output. `prepare` gives what runs the file for a batch size.
-    pub fn error<R: Fn(&[Tensor]) -> Result<Vec<f32>, String> + Sync>(
+    /// The largest difference between the network and another runtime over at most `count` images, relative
+    /// to the largest value of the same output. `prepare` gives what runs the file for a batch size and
+    /// returns all outputs.
+    pub fn error<R: Fn(&[Tensor]) -> Result<Vec<Vec<f32>>, String> + Sync>(
         &self,
         count: usize,
         prepare: impl Fn(usize) -> Result<R, String>,
@@ -76,44 +79,56 @@ impl Check<'_> {
         Err(failed)
     }
 
-    fn error_with<R: Fn(&[Tensor]) -> Result<Vec<f32>, String> + Sync>(
+    fn error_with<R: Fn(&[Tensor]) -> Result<Vec<Vec<f32>>, String> + Sync>(
         &self,
         count: usize,
         batch: usize,
         run: &R,
     ) -> Result<f32, String> {
         let count = count.min(self.images.len());
-        let runs = parallel::map(count.div_ceil(batch), |first| -> Result<(f32, f32), String> {
-            // The last batch is filled up from the front.
-            let indices: Vec<usize> = (0..batch).map(|i| (first * batch + i) % count).collect();
-            let theirs = run(&self.tensors(&indices))?;
-            let mut worst = (0_f32, 0_f32);
-            for (slot, &index) in indices.iter().enumerate() {
-                let logits = evaluate::logits(self.network, self.images.image(index));
-                let ours = self.network.head.apply(&logits);
-                if theirs.len() != batch * ours.len() {
-                    let (found, expected) = (theirs.len(), batch * ours.len());
-                    return Err(format!("it gives {found} outputs for {expected}"));
+        let outputs = &self.network.outputs;
+        // Of each output the largest difference and the largest value.
+        let runs =
+            parallel::map(count.div_ceil(batch), |first| -> Result<Vec<(f32, f32)>, String> {
+                // The last batch is filled up from the front.
+                let indices: Vec<usize> = (0..batch).map(|i| (first * batch + i) % count).collect();
+                let theirs = run(&self.tensors(&indices))?;
+                if theirs.len() != outputs.len() {
+                    return Err(format!(
+                        "it gives {} outputs, not {}",
+                        theirs.len(),
+                        outputs.len()
+                    ));
                 }
-                let theirs = &theirs[slot * ours.len()..][..ours.len()];
-                if self.network.head == Head::ArgMax && nearly_equal(&logits, &ours, theirs) {
-                    continue;
+                let mut worst = vec![(0_f32, 0_f32); outputs.len()];
+                for (slot, &index) in indices.iter().enumerate() {
+                    let values = evaluate::values(self.network, self.images.image(index));
+                    for ((output, theirs), worst) in outputs.iter().zip(&theirs).zip(&mut worst) {
+                        let logits = &values[output.value];
+                        let ours = output.head.apply(logits);
+                        let ours: Vec<f32> = output.order.iter().map(|&at| ours[at]).collect();
+                        if theirs.len() != batch * ours.len() {
+                            let (found, expected) = (theirs.len(), batch * ours.len());
+                            return Err(format!("it gives {found} values for {expected}"));
+                        }
+                        let theirs = &theirs[slot * ours.len()..][..ours.len()];
+                        if output.head == Head::ArgMax && nearly_equal(logits, &ours, theirs) {
+                            continue;
+                        }
+                        let (off, peak) = difference(&ours, theirs);
+                        *worst = (worst.0.max(off), worst.1.max(peak));
+                    }
                 }
-                let peak = ours.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
-                // A NaN must not pass for the smallest difference.
-                let off = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
-                let off = off
-                    .fold(0_f32, |worst, x| if x.is_nan() { f32::INFINITY } else { worst.max(x) });
-                worst = (worst.0.max(off), worst.1.max(peak));
-            }
-            Ok(worst)
-        });
-        let mut worst = (0_f32, 0_f32);
+                Ok(worst)
+            });
+        let mut worst = vec![(0_f32, 0_f32); outputs.len()];
         for result in runs {
-            let (off, peak) = result?;
-            worst = (worst.0.max(off), worst.1.max(peak));
+            for (worst, (off, peak)) in worst.iter_mut().zip(result?) {
+                *worst = (worst.0.max(off), worst.1.max(peak));
+            }
         }
-        Ok(worst.0 / worst.1.max(f32::MIN_POSITIVE))
+        let relative = worst.iter().map(|(off, peak)| off / peak.max(f32::MIN_POSITIVE));
+        Ok(relative.fold(0_f32, f32::max))
     }
 
     /// The file's inputs for some images.
@@ -134,6 +149,15 @@ impl Check<'_> {
     }
 }
 
+/// The largest difference of an output, and its largest value.
+fn difference(ours: &[f32], theirs: &[f32]) -> (f32, f32) {
+    let peak = ours.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
+    // A NaN must not pass for the smallest difference.
+    let off = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
+    let off = off.fold(0_f32, |worst, x| if x.is_nan() { f32::INFINITY } else { worst.max(x) });
+    (off, peak)
+}
+
 /// Two classes of the same logit, but for rounding: either may be the largest.
 fn nearly_equal(logits: &[f32], ours: &[f32], theirs: &[f32]) -> bool {
     let at = |index: &[f32]| logits.get(*index.first()? as usize).copied();
@@ -144,19 +168,19 @@ fn nearly_equal(logits: &[f32], ours: &[f32], theirs: &[f32]) -> bool {
     }
 }
 
-/// The value `output` of the file's own nodes.
+/// The values `outputs` of the file's own nodes.
 pub(crate) fn interpret(
     file: &File,
     inputs: &[Input],
-    output: &str,
+    outputs: &[&str],
     tensors: &[Tensor],
-) -> Result<Vec<f32>, String> {
+) -> Result<Vec<Vec<f32>>, String> {
     let names = inputs.iter().map(|input| input.name.clone());
     let inputs = names.zip(tensors.iter().cloned()).collect();
-    let results = interpreter::run(&file.graph, file.opset, inputs, &[output])?;
-    match results.into_iter().next().map(|tensor| tensor.values) {
-        Some(Values::Float(values)) => Ok(values),
-        Some(Values::Int(values)) => Ok(values.iter().map(|&value| value as f32).collect()),
-        None => Err("it gives no output".into()),
-    }
+    let results = interpreter::run(&file.graph, file.opset, inputs, outputs)?;
+    let floats = |tensor: Tensor| match tensor.values {
+        Values::Float(values) => values,
+        Values::Int(values) => values.iter().map(|&value| value as f32).collect(),
+    };
+    Ok(results.into_iter().map(floats).collect())
 }

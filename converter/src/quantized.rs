@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use firmware_core::layers::filter_bytes;
 use firmware_core::{FloatScale, LayerKind, Multiplier};
 
-use crate::graph::{SampleInput, Shape, ValueId};
+use crate::graph::{Output, SampleInput, Shape, ValueId};
 use crate::operators::IntegerOp;
 use crate::operators::input::Input;
 
@@ -295,15 +295,51 @@ impl QuantizedLayer {
     }
 }
 
-/// An integer network; layer `i` computes value `i + 1`, the last one the logits.
+/// An integer network; layer `i` computes value `i + 1`, the last one the logits, of the classifier where
+/// there are several outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedNetwork {
     pub input: Shape,
     pub input_format: ValueFormat,
     pub layers: Vec<QuantizedLayer>,
+    /// In the order of the file. One holds the value of the last layer, the classifier's where there are
+    /// several.
+    pub outputs: Vec<Output>,
 }
 
 impl QuantizedNetwork {
+    /// The outputs of a network that returns what its last layer computes.
+    pub fn one_output(layers: &[QuantizedLayer]) -> Vec<Output> {
+        let size = layers.last().map_or(0, |layer| layer.output.size());
+        vec![Output::plain("logits", layers.len(), size)]
+    }
+
+    /// The outputs, if there are several.
+    pub fn several_outputs(&self) -> Option<&[Output]> {
+        (self.outputs.len() > 1).then_some(&self.outputs)
+    }
+
+    /// An output holds the value.
+    pub fn is_output(&self, value: ValueId) -> bool {
+        self.outputs.iter().any(|output| output.value == value)
+    }
+
+    /// The shape of each output.
+    pub fn output_shapes(&self) -> Vec<Shape> {
+        self.outputs.iter().map(|output| self.shape(output.value)).collect()
+    }
+
+    /// The number of elements of all outputs together.
+    pub fn output_size(&self) -> usize {
+        self.outputs.iter().map(|output| self.shape(output.value).size()).sum()
+    }
+
+    /// Bytes of all outputs together.
+    pub fn output_bytes(&self) -> usize {
+        let bytes = |value| self.format(value).element.bytes() * self.shape(value).size();
+        self.outputs.iter().map(|output| bytes(output.value)).sum()
+    }
+
     /// The last layer's accumulators are the logits; else its values are 8-bit integers as all
     /// others are.
     pub fn ends_in_accumulators(&self) -> bool {

@@ -90,6 +90,21 @@ pub fn logits(network: &QuantizedNetwork, image: &[u8]) -> Vec<i32> {
     values(network, image).last().map(Integers::to_i32).unwrap_or_default()
 }
 
+/// All outputs for one image, one behind the other.
+pub fn outputs(network: &QuantizedNetwork, image: &[u8]) -> Vec<i32> {
+    outputs_of(network, &values(network, image))
+}
+
+/// All outputs, one behind the other, among the values of a network.
+pub fn outputs_of(network: &QuantizedNetwork, values: &[Integers]) -> Vec<i32> {
+    network.outputs.iter().flat_map(|output| values[output.value].to_i32()).collect()
+}
+
+/// All outputs for every image of a data set.
+pub fn all_outputs(network: &QuantizedNetwork, images: &Dataset) -> Vec<Vec<i32>> {
+    parallel::map(images.len(), |index| outputs(network, images.image(index)))
+}
+
 /// The logits for every image of a data set.
 pub fn all_logits(network: &QuantizedNetwork, images: &Dataset) -> Vec<Vec<i32>> {
     parallel::map(images.len(), |index| logits(network, images.image(index)))

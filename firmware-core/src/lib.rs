@@ -64,6 +64,7 @@ pub mod layers;
 mod multiplier;
 mod nibbles;
 mod observer;
+mod outputs;
 mod part;
 pub mod prepare;
 mod product;
@@ -100,6 +101,7 @@ pub use layers::{
 };
 pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;
+pub use outputs::Outputs;
 pub use part::part;
 pub use product::Product;
 pub use requantize::{Clip, Requantize, Shift};

@@ -14,6 +14,7 @@ pub mod networks;
 pub mod onnxruntime;
 pub mod pictures;
 pub mod quantized_onnx;
+pub mod records;
 pub mod several;
 mod skip;
 pub mod structures;

@@ -1,5 +1,6 @@
 //! ONNX Runtime as a reference, where a library of it is found.
 
+use converter::graph::Shape;
 use inkling_data::Dataset;
 use ort::session::Session;
 use ort::value::TensorRef;
@@ -39,6 +40,41 @@ pub fn exact_session(backend: &Backend, onnx: &[u8]) -> Session {
         .expect("ONNX Runtime knows these options")
         .commit_from_memory(onnx)
         .expect("ONNX Runtime loads the model")
+}
+
+/// The outputs of these names and shapes of an `int8.onnx` for every image, one behind the other and each
+/// height × width × channels.
+pub fn int8_outputs(
+    backend: &Backend,
+    onnx: &[u8],
+    outputs: &[(String, Shape)],
+    images: &Dataset,
+) -> Vec<Vec<i32>> {
+    let mut session = exact_session(backend, onnx);
+    let [height, width, channels] = images.shape;
+    let pixels = images.planar_batch(0..images.len());
+    let shape = [images.len(), channels, height, width];
+    let input = TensorRef::from_array_view((shape, &pixels[..])).expect("shape and pixels agree");
+    let results = session.run(ort::inputs!["image" => input]).expect("ONNX Runtime runs the model");
+    let mut all = vec![Vec::new(); images.len()];
+    for (name, shape) in outputs {
+        let value = &results[name.as_str()];
+        let integers: Vec<i32> = if let Ok((_, values)) = value.try_extract_tensor::<i32>() {
+            values.to_vec()
+        } else if let Ok((_, values)) = value.try_extract_tensor::<i8>() {
+            values.iter().map(|&q| q.into()).collect()
+        } else {
+            let (_, values) = value.try_extract_tensor::<u8>().expect("an output is i32, i8 or u8");
+            values.iter().map(|&q| q.into()).collect()
+        };
+        let pixels = shape.height * shape.width;
+        for (row, planes) in all.iter_mut().zip(integers.chunks(shape.size())) {
+            for pixel in 0..pixels {
+                row.extend((0..shape.channels).map(|channel| planes[channel * pixels + pixel]));
+            }
+        }
+    }
+    all
 }
 
 /// The logits of an `int8.onnx` for every image.

@@ -1,9 +1,12 @@
 //! The page of `trainer play`: the browser computes the host's integers.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, mpsc};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -73,30 +76,73 @@ fn browser() -> Option<&'static str> {
     ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| has(name))
 }
 
-/// What the page holds after `script` ran in it, without its own scripts.
+/// What `script` leaves in the element `result` of the page, as the page itself reports it: a browser's own
+/// idea of when a page is done (`--dump-dom`, virtual time) does not wait for pictures that are being decoded.
 fn shown(browser: &str, page: &str, script: &str, name: &str) -> String {
-    let folder = scratch(name);
-    let file = folder.join("index.html");
     let then = format!(
         "<pre id=result></pre><script>ready.then(async () => {{ {script} }})\
-         .catch(error => {{ element('result').textContent = 'failed: ' + error.stack; }});</script>"
+         .catch(error => {{ element('result').textContent = 'failed: ' + error.stack; }})\
+         .then(() => fetch('/said', {{ method: 'POST', body: element('result').textContent }}));</script>"
     );
-    std::fs::write(&file, page.replace("</html>", &then)).expect("written");
-    let output = Command::new("timeout")
-        .arg("120")
-        .arg(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000"])
+    let page = page.replace("</html>", &then);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}/", listener.local_addr().expect("it is bound"));
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if let Some(said) = served(stream, &page) {
+                let _ = tell.send(said);
+            }
+        }
+    });
+    let folder = scratch(name);
+    let errors = folder.join("errors.txt");
+    let mut running = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
         .arg(format!("--user-data-dir={}", folder.join("profile").display()))
-        .args(["--dump-dom", &address(&file)])
-        .output()
+        .arg("--remote-debugging-port=0")
+        .arg(&address)
+        .stdout(Stdio::null())
+        .stderr(File::create(&errors).expect("written"))
+        .spawn()
         .expect("it runs");
-    let dom = String::from_utf8_lossy(&output.stdout).into_owned();
-    let start = dom.find("<pre id=\"result\">").expect("the page is shown") + 17;
-    dom[start..start + dom[start..].find("</pre>").expect("it ends")].to_string()
+    let said = told.recv_timeout(Duration::from_secs(300));
+    let _ = running.kill();
+    let _ = running.wait();
+    said.unwrap_or_else(|_| {
+        panic!("the page said nothing: {}", std::fs::read_to_string(errors).unwrap_or_default())
+    })
 }
 
-fn address(file: &Path) -> String {
-    format!("file://{}", file.display())
+/// Answers one request: with the page, or, if it is a report of the page, with nothing. Returns the report.
+fn served(mut stream: TcpStream, page: &str) -> Option<String> {
+    let mut request = BufReader::new(stream.try_clone().ok()?);
+    let mut first = String::new();
+    request.read_line(&mut first).ok()?;
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        request.read_line(&mut line).ok()?;
+        let line = line.trim().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let (body, said) = if first.starts_with("POST /said ") {
+        let mut said = vec![0; length];
+        request.read_exact(&mut said).ok()?;
+        ("", Some(String::from_utf8_lossy(&said).into_owned()))
+    } else if first.starts_with("GET / ") {
+        (page, None)
+    } else {
+        ("", None)
+    };
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n";
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).ok()?;
+    said
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn on(core: &Core, toolchain: &Toolchain, case: &Case) {
     let cost = core
         .cost(toolchain, &folder, &case.inputs, size)
         .unwrap_or_else(|error| panic!("{name} on {}: {error}", core.name));
-    case.check(core.name, &cost.outputs);
+    case.check(core.name, &cost.bytes());
     println!("{name} on {}: {} instructions", core.name, cost.instructions);
     let _ = fs::remove_dir_all(folder);
 }

@@ -43,7 +43,7 @@ fn on(core: &str) {
         let cost = core
             .cost(&toolchain, &folder, &case.inputs, size)
             .unwrap_or_else(|error| panic!("{} on {}: {error}", case.name, core.name));
-        case.check(core.name, &cost.outputs);
+        case.check(core.name, &cost.bytes());
         println!("{} on {}: {} instructions", case.name, core.name, cost.instructions);
         let _ = fs::remove_dir_all(folder);
     }

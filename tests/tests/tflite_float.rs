@@ -54,7 +54,7 @@ fn outputs_are_those_of_tflite_micro() {
             let expected: Vec<f32> =
                 expected.iter().map(|word| f32::from_le_bytes(*word)).collect();
             let logits = evaluate::logits(&conversion.float, images.image(n));
-            let ours = conversion.float.head.apply(&logits);
+            let ours = conversion.float.head().apply(&logits);
             let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
             for (a, b) in ours.iter().zip(&expected) {
                 assert!((a - b).abs() <= TOLERANCE * largest, "{name}, sample {n}: {a} for {b}");

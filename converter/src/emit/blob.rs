@@ -32,6 +32,10 @@ pub enum BlobEmitError {
     Inputs(usize),
     #[error("a blob has at most {most} {what}, this model has {found}")]
     TooLarge { what: &'static str, most: usize, found: usize },
+    #[error(
+        "a blob has one output, this model has {0}; use model.rs, whose infer returns all of them"
+    )]
+    Outputs(usize),
     #[error("the blob does not hold what it should ({0}); this is a fault of the converter")]
     Refused(String),
 }
@@ -164,6 +168,9 @@ pub fn emit(
 ) -> Result<Vec<u8>, BlobEmitError> {
     if network.first_layer() > 0 {
         return Err(BlobEmitError::Inputs(network.first_layer()));
+    }
+    if let Some(outputs) = network.several_outputs() {
+        return Err(BlobEmitError::Outputs(outputs.len()));
     }
     let network = &with_places(network, arena);
     let (offsets, arena_bytes) = places(network, arena);

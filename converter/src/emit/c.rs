@@ -6,6 +6,7 @@ use firmware_core::{Score, Unknown};
 
 use super::Origin;
 use super::golden::Sample;
+use super::outputs::{fields, onnx_names};
 use crate::arena::ArenaPlan;
 use crate::emit::rust::inputs::arguments;
 use crate::graph::Shape;
@@ -37,6 +38,54 @@ pub fn headers(
         (header_name(&origin.name), header(network, arena, origin)),
         (golden_name(&origin.name), golden(network, samples, origin)),
     ]
+}
+
+/// Comment, sizes and types of what `infer` writes.
+fn outputs(network: &QuantizedNetwork, id: &str) -> String {
+    let upper = id.to_uppercase();
+    let last = network.layers.len();
+    let Some(outputs) = network.several_outputs() else {
+        let to = network.format(last);
+        let (element, size) = (c_type(to.element), network.classes());
+        return format!(
+            "/* The outputs: {element} [{size}]; q stands for {}. */\n\
+             #define INKLING_{upper}_OUTPUTS {size}\n\
+             typedef {element} inkling_{id}_output_t;\n\n",
+            real_value(to.scale)
+        );
+    };
+    let mut code = format!(
+        "/* The outputs, each an array of its own. */\n\
+         #define INKLING_{upper}_OUTPUT_COUNT {}\n\n",
+        outputs.len()
+    );
+    for (index, (output, field)) in outputs.iter().zip(fields(&onnx_names(network))).enumerate() {
+        let (shape, format) = (network.shape(output.value), network.format(output.value));
+        let (element, size) = (c_type(format.element), shape.size());
+        let dims = match shape.height * shape.width {
+            1 => format!("[{size}]"),
+            _ => format!(
+                "[{}][{}][{}] (height, width, channels)",
+                shape.height, shape.width, shape.channels
+            ),
+        };
+        let classifies = if output.value == last { ", the classifier's" } else { "" };
+        let (name, at) = (comment(&output.name), field.to_uppercase());
+        let _ = write!(
+            code,
+            "/* outputs[{index}]: {name}{classifies}, {element} {dims}; q stands for {}. */\n\
+             #define INKLING_{upper}_OUTPUT_{at} {index}\n\
+             #define INKLING_{upper}_OUTPUT_{at}_SIZE {size}\n\
+             typedef {element} inkling_{id}_output_{field}_t;\n\n",
+            real_value(format.scale)
+        );
+    }
+    code
+}
+
+/// A name in a comment, which it cannot end.
+fn comment(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() || c == '*' || c == '\\' { '_' } else { c }).collect()
 }
 
 fn c_type(element: ValueType) -> &'static str {
@@ -113,9 +162,16 @@ fn classify(id: &str, outputs: usize, unknown: Option<&Unknown>) -> String {
 
 /// The header: sizes, class names and the function.
 pub fn header(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> String {
-    let (id, input, last) = (identifier(&origin.name), network.input, network.layers.len());
+    let (id, input) = (identifier(&origin.name), network.input);
     let upper = id.to_uppercase();
-    let (from, to) = (network.input_format, network.format(last));
+    let from = network.input_format;
+    let receives = match network.several_outputs() {
+        None => format!("outputs[0] receives\n   INKLING_{upper}_OUTPUTS"),
+        Some(_) => {
+            format!("each of the\n   INKLING_{upper}_OUTPUT_COUNT pointers of outputs receives its")
+        }
+    };
+    let outputs = outputs(network, &id);
     let classify = classify(&id, network.classes(), origin.unknown.as_ref());
     let labels = match origin.labels.is_empty() {
         true => String::new(),
@@ -143,15 +199,12 @@ pub fn header(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) ->
          {inputs}\
          #define INKLING_{upper}_INPUT_BYTES {}\n\
          typedef {} inkling_{id}_input_t;\n\n\
-         /* The outputs: {} [{}]; q stands for {}. */\n\
-         #define INKLING_{upper}_OUTPUTS {}\n\
-         typedef {} inkling_{id}_output_t;\n\n\
+         {outputs}\
          /* Bytes of the arena, which begins at a multiple of 4: declare it as uint32_t. */\n\
          #define INKLING_{upper}_ARENA_BYTES {}\n\
          #define INKLING_{upper}_ARENA_WORDS {}\n\n\
          {labels}\
-         /* One inference: {given}, outputs[0] receives\n   \
-            INKLING_{upper}_OUTPUTS values; arena holds INKLING_{upper}_ARENA_BYTES bytes, whose contents do\n   \
+         /* One inference: {given}, {receives} values; arena holds INKLING_{upper}_ARENA_BYTES bytes, whose contents do\n   \
             not matter. Returns 0, or -1 for a null pointer and -2 for one that is not aligned; nothing was\n   \
             computed then. Keeps no state: it may be interrupted, and run at once with arenas of its own. */\n\
          int inkling_{id}_infer(const void *const inputs[], void *const outputs[], void *arena);\n\n\
@@ -164,11 +217,6 @@ pub fn header(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) ->
         origin.sha256_hex(),
         input.size(),
         c_type(from.element),
-        c_type(to.element),
-        network.classes(),
-        real_value(to.scale),
-        network.classes(),
-        c_type(to.element),
         arena.bytes,
         arena.bytes.div_ceil(4).max(1),
     )
@@ -212,11 +260,16 @@ fn inputs(upper: &str, network: &QuantizedNetwork) -> String {
     code
 }
 
-/// The golden samples as C: inputs, and the outputs that every device must compute.
+/// The golden samples as C: inputs, and the outputs that every device must compute, several of them one
+/// behind the other as `int32_t`.
 pub fn golden(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> String {
     let id = identifier(&origin.name);
-    let (size, outputs) = (network.input.size(), network.classes());
-    let (from, to) = (network.input_format.element, network.format(network.layers.len()).element);
+    let (size, outputs) = (network.input.size(), network.output_size());
+    let from = network.input_format.element;
+    let to = match network.several_outputs() {
+        None => network.format(network.layers.len()).element,
+        Some(_) => ValueType::I32,
+    };
     let mut code = format!(
         "/* Generated by Inkling's converter: samples and what '{}' must compute of them. */\n\
          #ifndef INKLING_{upper}_GOLDEN_H\n#define INKLING_{upper}_GOLDEN_H\n\n\
@@ -254,14 +307,19 @@ pub fn golden(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -
 }
 
 /// The functions of a model as Rust with C's calling convention; `model` is the module of its code, which
-/// takes so many inputs.
-pub fn functions(name: &str, model: &str, inputs: usize) -> String {
+/// takes so many inputs, and in which a network with several outputs, of these names, has them as the fields
+/// of a struct.
+pub fn functions(name: &str, model: &str, inputs: usize, outputs: &[String]) -> String {
     let id = identifier(name);
     let names: Vec<String> = (0..inputs).map(|number| format!("input{number}")).collect();
     let given: String = names.iter().map(|name| format!("&*{name}.cast(), ")).collect();
     let names = names.join(", ");
+    let several = match outputs {
+        [] | [_] => String::new(),
+        several => returned(model, &fields(several)),
+    };
     format!(
-        "/// See the header.\n///\n/// # Safety\n///\n\
+        "{several}/// See the header.\n///\n/// # Safety\n///\n\
          /// As the header says: every pointer that is not null points to as much as the model needs.\n\
          #[unsafe(no_mangle)]\n\
          pub unsafe extern \"C\" fn inkling_{id}_infer(\n    \
@@ -278,4 +336,33 @@ pub fn functions(name: &str, model: &str, inputs: usize) -> String {
          c_int::from({model}::verify())\n\
          }}\n"
     )
+}
+
+/// Where the fields of what a model returns go.
+fn returned(model: &str, fields: &[String]) -> String {
+    let mut code = format!(
+        "impl Returned for {model}::Outputs {{\n    \
+         unsafe fn check(outputs: *const *mut c_void) -> c_int {{\n        \
+         // SAFETY: the caller says that there is a pointer for each.\n        \
+         let at = |index| unsafe {{ *outputs.add(index) }};\n"
+    );
+    for (index, field) in fields.iter().enumerate() {
+        let _ = write!(
+            code,
+            "        let said = check_as(|all: Self| all.{field}, at({index}));\n        \
+             if said != 0 {{\n            \
+             return said;\n        }}\n"
+        );
+    }
+    code.push_str(
+        "        0\n    }\n\n    \
+         unsafe fn put(self, outputs: *const *mut c_void) {\n        \
+         // SAFETY: they were checked, and point to as much as is needed, says the caller.\n        \
+         unsafe {\n",
+    );
+    for (index, field) in fields.iter().enumerate() {
+        let _ = writeln!(code, "            write_to(*outputs.add({index}), self.{field});");
+    }
+    code.push_str("        }\n    }\n}\n\n");
+    code
 }

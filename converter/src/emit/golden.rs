@@ -25,7 +25,7 @@ pub fn pick(images: &Dataset) -> Dataset {
     images.subset(&indices)
 }
 
-/// An image, its label and the logits that every device must compute.
+/// An image, its label and the logits that every device must compute, those of all outputs.
 pub struct Sample {
     pub image: Vec<u8>,
     pub label: u16,
@@ -38,7 +38,7 @@ pub fn samples(network: &QuantizedNetwork, images: &Dataset) -> Vec<Sample> {
     (0..picked.len())
         .map(|index| {
             let image = picked.image(index).to_vec();
-            let logits = reference::logits(network, &image);
+            let logits = reference::outputs(network, &image);
             Sample { image, label: picked.labels[index], logits }
         })
         .collect()
@@ -46,10 +46,13 @@ pub fn samples(network: &QuantizedNetwork, images: &Dataset) -> Vec<Sample> {
 
 /// The generated module for `samples`.
 pub fn emit(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> String {
-    let (input, classes) = (network.input, network.classes());
+    let (input, outputs) = (network.input, network.output_size());
     let pixel = network.input_format.element;
-    let logit = network.format(network.layers.len()).element;
-    let label = if classes <= 256 { "u8" } else { "u16" };
+    let logit = match network.several_outputs() {
+        None => network.format(network.layers.len()).element,
+        Some(_) => ValueType::I32,
+    };
+    let label = if network.classes() <= 256 { "u8" } else { "u16" };
     let mut code = origin.header(&format!(
         "Images with label and logits, as '{}' must compute them on every device.",
         origin.name
@@ -63,7 +66,7 @@ pub fn emit(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> 
         code,
         "\n/// `({image}, label, logits)`.\n\
          #[rustfmt::skip]\n\
-         pub static GOLDEN: [({sample}, {label}, [{}; {classes}]); {}] = [",
+         pub static GOLDEN: [({sample}, {label}, [{}; {outputs}]); {}] = [",
         logit.rust_name(),
         samples.len()
     );
@@ -77,7 +80,7 @@ pub fn emit(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> 
             _ => nested(&mut code, image, &dims),
         }
         let _ = write!(code, ", {class}, ");
-        nested(&mut code, logits, &[classes]);
+        nested(&mut code, logits, &[outputs]);
         code.push_str("),\n");
     }
     code.push_str("];\n");

@@ -8,6 +8,7 @@ pub mod blob;
 pub mod c;
 pub mod golden;
 pub mod int8_onnx;
+pub mod outputs;
 pub mod report;
 pub mod rust;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Origin;
+use super::{Origin, outputs};
 use crate::arena::{self, ArenaPlan};
 use crate::evaluate;
 use crate::graph::{SampleInput, Shape};
@@ -119,6 +119,28 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
     table
 }
 
+/// What a network gives.
+fn outputs(network: &QuantizedNetwork) -> String {
+    let Some(outputs) = network.several_outputs() else {
+        let exponent = network.format(network.layers.len()).exponent();
+        return format!(
+            "output: {} i32 logits, real value `logit · 2^-{exponent}`",
+            network.classes()
+        );
+    };
+    let names = outputs::onnx_names(network);
+    let lines = outputs.iter().zip(names).map(|(output, name)| {
+        let classifies = match output.value == network.layers.len() {
+            true => ", the classifier's",
+            false => "",
+        };
+        let (shape, element) = (network.shape(output.value), network.format(output.value).element);
+        let meaning = outputs::meaning(network, output, "q");
+        format!("\n  - {}{classifies}: {shape} {}, {meaning}", code(&name), element.rust_name())
+    });
+    format!("outputs:{}", lines.collect::<String>())
+}
+
 /// What the integers of a value stand for, in short.
 fn grid(format: ValueFormat) -> String {
     match format.scale {
@@ -144,13 +166,12 @@ pub fn markdown(network: &QuantizedNetwork, report: &Report, origin: &Origin) ->
         }
     };
     let mut text = format!(
-        "- {inputs}; output: {} i32 logits, real value `logit · 2^-{}`\n\
+        "- {inputs}; {}\n\
          - Weights, biases and shifts: {} bytes of flash; arena: {} ({borrowed}, {} bytes, \
          {}); {} multiply-accumulates per image\n\
          - Source: `float.onnx`, SHA-256 `{}`\n\
          - Made by: {}\n\n",
-        network.classes(),
-        network.format(network.layers.len()).exponent(),
+        outputs(network),
         report.weight_bytes,
         report.arena,
         network.input.size(),

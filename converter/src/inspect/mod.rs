@@ -13,6 +13,7 @@ use serde::Serialize;
 pub use boards::{BOARDS, Board};
 
 use crate::arena::{self, Favour};
+use crate::graph::Output;
 use crate::quantized::QuantizedNetwork;
 use costs::CoreCosts;
 
@@ -22,7 +23,11 @@ pub struct Inspection {
     /// The file's form, such as `float ONNX`.
     pub form: String,
     pub input: Value,
+    /// The logits, of the classifier where there are several outputs.
     pub output: Value,
+    /// All outputs, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<NamedValue>,
     pub layers: Vec<Layer>,
     /// Multiply-accumulates of one inference; taps on padding count.
     pub macs: usize,
@@ -40,6 +45,14 @@ pub struct Value {
     pub shape: [usize; 3],
     /// `u8`, `i8` or `i32`.
     pub element: &'static str,
+}
+
+/// One of several outputs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamedValue {
+    pub name: String,
+    #[serde(flatten)]
+    pub value: Value,
 }
 
 /// A layer, as the generated code has it.
@@ -122,6 +135,7 @@ impl Inspection {
             form: form.into(),
             input: value(network, 0),
             output: value(network, last),
+            outputs: outputs(network),
             layers: layers.collect(),
             macs: network.macs(),
             weight_bytes: network.parameter_bytes(),
@@ -148,6 +162,14 @@ impl Inspection {
     }
 }
 
+fn outputs(network: &QuantizedNetwork) -> Vec<NamedValue> {
+    let named = |output: &Output| NamedValue {
+        name: output.name.clone(),
+        value: value(network, output.value),
+    };
+    network.several_outputs().unwrap_or_default().iter().map(named).collect()
+}
+
 fn value(network: &QuantizedNetwork, value: usize) -> Value {
     let shape = network.shape(value);
     Value {
@@ -167,7 +189,7 @@ fn fits(network: &QuantizedNetwork, arena: usize) -> Vec<Fit> {
                 .map(|(_, layer)| costs::instructions(costs, network, layer))
                 .sum();
             let flash_needed = network.parameter_bytes() + costs.code + REST[0];
-            let output = network.format(network.layers.len()).element.bytes() * network.classes();
+            let output = network.output_bytes();
             let ram_needed = arena + network.input.size() + output + STACK + REST[1];
             Fit {
                 board: board.name,

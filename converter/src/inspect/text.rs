@@ -4,15 +4,16 @@ use std::fmt::Write;
 
 use inkling_support::table::{columns, thousands};
 
-use super::{Fit, Inspection, Value};
+use super::{Fit, Inspection, NamedValue, Value};
 
 pub(super) fn of(inspection: &Inspection) -> String {
-    let mut text = format!(
-        "{}: input {}, output {}\n\n",
-        inspection.form,
-        describe(&inspection.input),
-        describe(&inspection.output)
-    );
+    let named = |output: &NamedValue| format!("'{}' {}", output.name, describe(&output.value));
+    let outputs = match &inspection.outputs[..] {
+        [] => format!("output {}", describe(&inspection.output)),
+        several => format!("outputs {}", several.iter().map(named).collect::<Vec<_>>().join(", ")),
+    };
+    let mut text =
+        format!("{}: input {}, {outputs}\n\n", inspection.form, describe(&inspection.input));
     let mut rows = vec![
         ["layer", "from", "output", "MACs", "weight bytes", "in+out bytes"]
             .map(String::from)

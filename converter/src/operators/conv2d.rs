@@ -258,8 +258,9 @@ impl IntegerOperator for QuantizedConv2d {
                 code,
                 "    let mut pixels = [[[0; {}]; 1]; 1];\n    \
                  {name}.accumulate({x}, &mut pixels);\n    \
-                 let [[logits]] = pixels;",
-                call.network.classes()
+                 let [[{}]] = pixels;",
+                call.layer.output.channels,
+                call.logits_name()
             );
             return;
         }

@@ -112,7 +112,7 @@ impl IntegerOperator for QuantizedFullyConnected {
         let name = call.static_name();
         if call.gives_logits() {
             let x = call.input_region(code);
-            let _ = writeln!(code, "    let logits = {name}.logits({x});");
+            let _ = writeln!(code, "    let {} = {name}.logits({x});", call.logits_name());
         } else {
             let x = call.regions(code, call.layer.input());
             let _ = writeln!(code, "    {name}.forward({x}, y);");

@@ -10,17 +10,28 @@ pub fn run(graph: &mut Graph) {
             _ => index += 1,
         }
     }
-    // The logits decide the class; probabilities come from them where they are wanted.
-    while let Some(last) = graph.output.checked_sub(1)
-        && let Some(head) = graph.nodes[last].operator.head()
-        && graph.consumers(last + 1).next().is_none()
-        && stands(head, graph.head)
-    {
-        graph.bypass(last);
-        if graph.head == Head::Logits {
-            graph.head = head;
+    // The logits decide the class; probabilities come from them where they are wanted. What was taken off one
+    // output may have been the only reader of another's.
+    while let Some((output, head)) = ending(graph) {
+        let last = graph.outputs[output].value - 1;
+        let logits = graph.nodes[last].inputs[0];
+        let output = &mut graph.outputs[output];
+        output.value = logits;
+        if output.head == Head::Logits {
+            output.head = head;
         }
+        graph.drop_unused();
     }
+}
+
+/// An output that ends in what can be taken off, because nothing else reads it.
+fn ending(graph: &Graph) -> Option<(usize, Head)> {
+    graph.outputs.iter().enumerate().find_map(|(index, output)| {
+        let last = output.value.checked_sub(1)?;
+        let head = graph.nodes[last].operator.head()?;
+        let alone = graph.consumers(output.value).next().is_none();
+        (alone && stands(head, output.head)).then_some((index, head))
+    })
 }
 
 /// Whether `inner` changes nothing under what the network ends in: the largest logit is also the
@@ -36,7 +47,7 @@ mod tests {
     use crate::graph::Shape;
     use crate::operators::functions::Sigmoid;
 
-    fn ending(ends: &[Operator]) -> Graph {
+    fn ending_in(ends: &[Operator]) -> Graph {
         let ten = Shape::flat(10);
         let mut nodes = vec![(fully_connected(4, 10), vec![0], ten)];
         for end in ends {
@@ -56,20 +67,20 @@ mod tests {
             (Operator::Function(Sigmoid.into()), Head::Sigmoid),
             (Operator::Identity, Head::Logits),
         ] {
-            let graph = ending(&[Operator::Identity, end, Operator::Identity]);
-            assert_eq!((names(&graph), graph.head), (vec!["fully_connected"], head));
-            assert_eq!(graph.output, 1);
+            let graph = ending_in(&[Operator::Identity, end, Operator::Identity]);
+            assert_eq!((names(&graph), graph.outputs[0].head), (vec!["fully_connected"], head));
+            assert_eq!(graph.outputs[0].value, 1);
         }
     }
 
     #[test]
     fn the_class_needs_no_probabilities() {
         let argmax = Operator::Softmax(Head::ArgMax);
-        let graph = ending(&[Operator::Softmax(Head::Softmax), argmax]);
-        assert_eq!((names(&graph), graph.head), (vec!["fully_connected"], Head::ArgMax));
+        let graph = ending_in(&[Operator::Softmax(Head::Softmax), argmax]);
+        assert_eq!((names(&graph), graph.outputs[0].head), (vec!["fully_connected"], Head::ArgMax));
         // Probabilities of probabilities are not those of the logits.
         let softmax = Operator::Softmax(Head::Softmax);
-        let graph = ending(&[softmax.clone(), softmax]);
+        let graph = ending_in(&[softmax.clone(), softmax]);
         assert_eq!(names(&graph), ["fully_connected", "softmax"]);
     }
 }

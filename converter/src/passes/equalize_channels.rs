@@ -129,7 +129,7 @@ mod tests {
 
     use super::run;
     use crate::evaluate;
-    use crate::graph::{Graph, Head, Node, Operator, Shape};
+    use crate::graph::{Graph, Node, Operator, Output, Shape};
     use crate::lower::{Network, lower};
 
     /// conv 1→4 · relu · pool · grouped conv 4→4 · leaky relu · fc → 2, with channel `c` of the
@@ -184,8 +184,7 @@ mod tests {
                     Shape::flat(2),
                 ),
             ],
-            output: 6,
-            head: Head::Logits,
+            outputs: vec![Output::plain("y", 6, 2)],
             exponents: Default::default(),
         }
     }
@@ -233,7 +232,7 @@ mod tests {
         run(&mut clipped);
         assert_eq!(clipped.nodes[0], before);
         let mut returned = graph(64.0);
-        returned.output = 1;
+        returned.outputs[0].value = 1;
         let before = returned.clone();
         run(&mut returned);
         assert_eq!(returned.nodes[0], before.nodes[0]);

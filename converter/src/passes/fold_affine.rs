@@ -141,7 +141,7 @@ fn fold_into_consumers(graph: &mut Graph, index: usize, affine: &Affine) -> bool
         Operator::FullyConnected { .. } => true,
         _ => false,
     };
-    if graph.output == index + 1 || !consumers.iter().all(takes) {
+    if graph.is_output(index + 1) || !consumers.iter().all(takes) {
         return false;
     }
     for consumer in consumers {
@@ -191,7 +191,7 @@ fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), 
     let shape = graph.nodes[index].output;
     let channels = shape.channels;
     let bias: Vec<f32> = (0..channels).map(|channel| affine.shift(channel)).collect();
-    graph.nodes[index].operator = if graph.output == index + 1 {
+    graph.nodes[index].operator = if graph.is_output(index + 1) {
         if shape.height * shape.width != 1 || channels > MOST_CLASSES {
             let what = "the network must end in a fully connected layer or a convolution, which this can be folded into";
             return Err(PassError::at(graph, index, what));

@@ -20,7 +20,7 @@ fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
     let [top, left] = before;
     let pads = [top, left, within.height - input.height - top, within.width - input.width - left];
     let readers: Vec<usize> = graph.consumers(index + 1).collect();
-    if readers.is_empty() || graph.output == index + 1 {
+    if readers.is_empty() || graph.is_output(index + 1) {
         return Err(PassError::at(graph, index, "must be followed by a convolution or a pooling"));
     }
     for reader in readers {

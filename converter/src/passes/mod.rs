@@ -18,6 +18,8 @@ pub use pixel_scale::{INPUT_EXPONENT, PerChannel, PixelScale, choose as choose_p
 pub enum PassError {
     #[error("node '{node}' ({op}): {what}")]
     Node { node: String, op: &'static str, what: String },
+    #[error("output '{name}' {what}")]
+    Output { name: String, what: String },
     #[error("the file's input {what}")]
     Input { what: String },
     #[error("input '{name}' {what}")]
@@ -25,6 +27,10 @@ pub enum PassError {
 }
 
 impl PassError {
+    pub(crate) fn output(name: &str, what: &str) -> Self {
+        Self::Output { name: name.into(), what: what.into() }
+    }
+
     pub(crate) fn at(graph: &Graph, index: usize, what: impl Into<String>) -> Self {
         let node = &graph.nodes[index];
         Self::Node { node: node.name.clone(), op: node.operator.name(), what: what.into() }
@@ -67,7 +73,7 @@ pub(crate) fn exchange(graph: &mut Graph, index: usize, consumer: usize) {
 pub(crate) mod testing {
     use firmware_core::Window;
 
-    use crate::graph::{Graph, Head, Node, Operator, Shape, ValueId};
+    use crate::graph::{Graph, Node, Operator, Output, Shape, ValueId};
 
     /// A graph over images of `input`: operators with what they read and the shape of their result.
     pub fn graph(input: Shape, nodes: &[(Operator, &[ValueId], Shape)]) -> Graph {
@@ -81,8 +87,11 @@ pub(crate) mod testing {
             input,
             raw_pixels: vec![false],
             nodes: nodes.iter().map(node).collect(),
-            output: nodes.len(),
-            head: Head::Logits,
+            outputs: vec![Output::plain(
+                "y",
+                nodes.len(),
+                nodes.last().map_or(0, |last| last.2.size()),
+            )],
             exponents: Default::default(),
         }
     }

@@ -280,7 +280,7 @@ fn scale_input(graph: &mut Graph, [input, place]: [usize; 2], name: String, pixe
     };
     let readers = graph.nodes.iter_mut().filter(|node| !node.is_input());
     readers.flat_map(|node| &mut node.inputs).for_each(moved);
-    moved(&mut graph.output);
+    graph.outputs.iter_mut().for_each(|output| moved(&mut output.value));
     let operator = Operator::Affine { scale, shift };
     graph.nodes.insert(place, Node { name, operator, inputs: vec![input], output });
 }
@@ -299,7 +299,7 @@ mod tests {
         let pixels = PixelScale { divisor: 255.0, mean: 0.5.into(), deviation: 0.25.into() };
         run(&mut graph, &[pixels]);
         assert_eq!(names(&graph), ["affine", "fully_connected", "add"]);
-        assert_eq!((&graph.nodes[2].inputs[..], graph.output), (&[1, 2][..], 3));
+        assert_eq!((&graph.nodes[2].inputs[..], graph.outputs[0].value), (&[1, 2][..], 3));
         let Operator::Affine { scale, shift } = &graph.nodes[0].operator else { panic!() };
         // A pixel q is read as q / 256.
         assert!((scale[0] - 256.0 / 255.0 / 0.25).abs() < 1e-5, "{scale:?}");

@@ -5,10 +5,13 @@ mod reading;
 
 use prost::Message;
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::ensure;
 
 use crate::conversion::Conversion;
+use crate::graph::Shape;
 pub use crate::nodes::{READING_TOLERANCE, off_from_nodes};
 use crate::quantized::QuantizedNetwork;
+use crate::read::view::View;
 use crate::{pb, reference};
 use inkling_data::{Dataset, planar_order};
 use inkling_support::parallel;
@@ -111,7 +114,7 @@ fn check_reading(conversion: &Conversion, images: &Dataset) -> Result<Reading, R
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
     pub images: usize,
-    /// Logits compared: images × classes.
+    /// Logits compared, those of all outputs: images × classes where there is one.
     pub logits: usize,
     /// Logits that differ, of any size: anything but 0 is a defect.
     pub mismatches: usize,
@@ -129,20 +132,38 @@ pub fn against_tract(
     int8_onnx: &[u8],
     images: &Dataset,
 ) -> TractResult<Agreement> {
-    let ours = reference::all_logits(network, images);
-    let theirs = int8_logits(int8_onnx, network.classes(), images)?;
+    let outputs = reference::all_outputs(network, images);
+    let theirs = int8_outputs(int8_onnx, &network.output_shapes(), images)?;
     let differing =
         |(a, b): (&Vec<i32>, &Vec<i32>)| a.iter().zip(b).filter(|(a, b)| a != b).count();
     Ok(Agreement {
         images: images.len(),
-        logits: images.len() * network.classes(),
-        mismatches: ours.iter().zip(&theirs).map(differing).sum(),
-        ours,
+        logits: images.len() * network.output_size(),
+        mismatches: outputs.iter().zip(&theirs).map(differing).sum(),
+        ours: match network.several_outputs() {
+            None => outputs,
+            Some(_) => reference::all_logits(network, images),
+        },
     })
 }
 
-/// Runs an `int8.onnx` on every image; of several inputs each sample has them one after another.
+/// Runs an `int8.onnx` with one output on every image; of several inputs each sample has them one after
+/// another.
+///
+/// # Errors
+///
+/// What tract says if it cannot load or run the model.
 pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult<Vec<Vec<i32>>> {
+    int8_outputs(onnx, &[Shape::flat(classes)], images)
+}
+
+/// Runs an `int8.onnx` with outputs of these shapes on every image: its outputs one behind the other, each
+/// height × width × channels.
+///
+/// # Errors
+///
+/// What tract says if it cannot load or run the model; outputs of other shapes.
+pub fn int8_outputs(onnx: &[u8], shapes: &[Shape], images: &Dataset) -> TractResult<Vec<Vec<i32>>> {
     let inputs = int8_inputs(onnx).filter(|inputs| inputs.len() > 1);
     let inputs = inputs.unwrap_or_else(|| vec![images.shape]);
     let plan = plan(onnx, &inputs)?;
@@ -164,9 +185,21 @@ pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult
                 place += size;
             }
             let result = plan.run(tensors)?;
-            let view = result[0].to_plain_array_view::<i32>()?;
-            let logits: Vec<i32> = view.iter().copied().collect();
-            Ok(logits.chunks(classes).take(count).map(<[i32]>::to_vec).collect())
+            ensure!(result.len() == shapes.len(), "{} outputs, not {}", result.len(), shapes.len());
+            let mut rows = vec![Vec::new(); count];
+            for (output, shape) in result.iter().zip(shapes) {
+                let integers = output.cast_to::<i32>()?;
+                let integers = integers.to_plain_array_view::<i32>()?;
+                let integers: Vec<i32> = integers.iter().copied().collect();
+                ensure!(integers.len() == BATCH * shape.size(), "an output of another size");
+                let order = View::channels_first(0, *shape, 4).order();
+                for (row, planes) in rows.iter_mut().zip(integers.chunks(shape.size().max(1))) {
+                    let start = row.len();
+                    row.resize(start + shape.size(), 0);
+                    order.iter().zip(planes).for_each(|(&at, &q)| row[start + at] = q);
+                }
+            }
+            Ok(rows)
         });
     let mut all = Vec::with_capacity(images.len());
     for batch in batches {

@@ -112,8 +112,8 @@ fn first_difference(check: &Check) -> Option<String> {
     let differs = |index: usize| {
         let output = check.file.graph.node[index].output.first()?;
         let plan = tract_plan(check.file, check.inputs, batch, Some(output)).ok()?;
-        let theirs = run_tract(&plan, &tensors).ok()?;
-        let ours = interpret(check.file, check.inputs, output, &tensors).ok()?;
+        let theirs = run_tract(&plan, &tensors).ok()?.concat();
+        let ours = interpret(check.file, check.inputs, &[output], &tensors).ok()?.concat();
         let peak = ours.iter().fold(f32::MIN_POSITIVE, |peak, x| peak.max(x.abs()));
         let off = ours.iter().zip(&theirs).fold(0_f32, |off, (a, b)| off.max((a - b).abs()));
         Some(off > READING_TOLERANCE * peak || theirs.len() != ours.len())
@@ -196,12 +196,16 @@ fn fix_batch(graph: &mut pb::GraphProto, batch: usize) {
     graph.output.iter_mut().for_each(|output| output.r#type = None);
 }
 
-fn run_tract(plan: &Plan, tensors: &[Tensor]) -> Result<Vec<f32>, String> {
-    let result = caught(|| -> TractResult<Vec<f32>> {
+/// All outputs.
+fn run_tract(plan: &Plan, tensors: &[Tensor]) -> Result<Vec<Vec<f32>>, String> {
+    let result = caught(|| -> TractResult<Vec<Vec<f32>>> {
         let inputs: TractResult<TVec<TValue>> = tensors.iter().map(value).collect();
         let result = plan.run(inputs?)?;
-        let floats = result[0].cast_to::<f32>()?;
-        Ok(floats.to_plain_array_view::<f32>()?.iter().copied().collect())
+        let floats = result.iter().map(|output| {
+            let floats = output.cast_to::<f32>()?;
+            Ok(floats.to_plain_array_view::<f32>()?.iter().copied().collect())
+        });
+        floats.collect()
     });
     said(result)
 }

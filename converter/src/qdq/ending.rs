@@ -89,7 +89,12 @@ impl Import<'_> {
         let Some(input_format) = self.format else {
             return Err(ReadError::Graph("the input is not quantized".into()));
         };
-        let mut network = QuantizedNetwork { input: self.shape, input_format, layers: self.layers };
+        let mut network = QuantizedNetwork {
+            input: self.shape,
+            input_format,
+            outputs: QuantizedNetwork::one_output(&self.layers),
+            layers: self.layers,
+        };
         network.name_layers();
         let tensor = if accumulators { output.to_string() } else { self.names.remove(id) };
         Ok((network, Ending { tensor, functions, accumulators }))

@@ -65,7 +65,7 @@ pub fn quantize(
             layer,
             inputs: layer.inputs.iter().map(|&value| formats[value]).collect(),
             output: formats[index + 1],
-            logits: index + 1 == network.layers.len(),
+            logits: network.is_logits(index + 1),
         };
         let op = layer.op.as_dyn().quantize(&quantizing)?;
         let format = match op.as_dyn().parameters() {
@@ -85,7 +85,9 @@ pub fn quantize(
             clip: clip(layer, format),
         });
     }
-    let mut quantized = QuantizedNetwork { input: network.input, input_format: formats[0], layers };
+    let outputs = network.outputs.clone();
+    let mut quantized =
+        QuantizedNetwork { input: network.input, input_format: formats[0], layers, outputs };
     quantized.name_layers();
     Ok(quantized)
 }

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 use crate::pb;
 
-use crate::graph::{Graph, Head, Node, Operator, Shape, ValueId};
+use crate::graph::{Graph, Head, Node, Operator, Output, Shape, ValueId};
 use crate::limits::{ALL_ELEMENTS, IMAGE_NODES, OPERATIONS, elements};
 use constant::Constant;
 pub use file::{File, load};
@@ -116,33 +116,20 @@ pub fn read_file(file: &File) -> Result<Graph, ReadError> {
         operators::read_node(&mut reader, proto)?;
     }
 
-    let outputs: Vec<&str> = file.graph.output.iter().map(|output| output.name.as_str()).collect();
-    let [output] = outputs[..] else {
-        return Err(ReadError::Graph(format!(
-            "{} outputs ({}); expected one, the logits: export a model that returns only these",
-            outputs.len(),
-            outputs.join(", ")
-        )));
-    };
-    let logits = match reader.known.get(output) {
-        Some(Known::Value(view)) => view.value,
-        Some(Known::Constant(_)) => {
-            return Err(ReadError::Graph(format!(
-                "output '{output}' does not depend on the input"
-            )));
-        }
-        None => {
-            return Err(ReadError::Graph(format!("output '{output}' is computed by no node")));
-        }
-    };
-    let mut graph = Graph {
-        input: reader.input,
-        raw_pixels,
-        nodes: reader.nodes,
-        output: logits,
-        head: Head::Logits,
-        exponents,
-    };
+    let outputs = file.graph.output.iter().map(|output| reader.output(&output.name));
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+    if let Some(twice) =
+        (1..outputs.len()).find(|&at| outputs[..at].iter().any(|o| o.name == outputs[at].name))
+    {
+        return Err(ReadError::Graph(format!("two outputs are called '{}'", outputs[twice].name)));
+    }
+    if outputs.is_empty() {
+        return Err(ReadError::Graph(
+            "it has no output; export a model that returns something".into(),
+        ));
+    }
+    let mut graph =
+        Graph { input: reader.input, raw_pixels, nodes: reader.nodes, outputs, exponents };
     let inputs = graph.nodes[..parts].to_vec();
     graph.drop_unused();
     // What decides nothing was dropped.
@@ -199,6 +186,25 @@ impl Reader {
             0 => self.input,
             value => self.nodes[value - 1].output,
         }
+    }
+
+    /// What the file calls `name` as an output.
+    fn output(&self, name: &str) -> Result<Output, ReadError> {
+        let wrong = |what: &str| Err(ReadError::Graph(format!("output '{name}' {what}")));
+        let view = match self.known.get(name) {
+            Some(Known::Value(view)) => view,
+            Some(Known::Constant(_)) => return wrong("does not depend on the input"),
+            None => return wrong("is computed by no node"),
+        };
+        let (order, shape) = (view.order(), self.image_of(view.value));
+        // Whoever counts the elements of a vector counts them as the file does.
+        if shape.height * shape.width == 1 && !order.iter().copied().eq(0..order.len()) {
+            return wrong(
+                "has its elements in another order than they are computed in; export the model without what \
+                 reorders them at its end",
+            );
+        }
+        Ok(Output { name: name.into(), value: view.value, head: Head::Logits, order })
     }
 
     /// Adds a node whose value has the shape of its first input, and binds its result to the

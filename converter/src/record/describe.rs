@@ -6,9 +6,10 @@ use serde_json::Map;
 use super::{
     Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
 };
+use crate::emit::outputs::onnx_names;
 use crate::graph::{Head, SampleInput};
 use crate::passes::PixelScale;
-use crate::quantized::QuantizedNetwork;
+use crate::quantized::{QuantizedNetwork, ValueType};
 
 /// The record that a float file carries: what `base` says, with the inputs that the file has and how
 /// each takes its bytes. Of several inputs each keeps what `base` says of the one of its name.
@@ -48,26 +49,44 @@ pub(crate) fn float_model(
 pub(crate) fn model(
     of_float: ModelRecord,
     network: &QuantizedNetwork,
-    head: Head,
     float_onnx: &[u8],
 ) -> ModelRecord {
     let last = network.layers.len();
-    // A single output tells two classes apart where the file or the labels say so.
-    let estimates = network.classes() == 1 && head == Head::Logits && of_float.labels.len() != 2;
-    let logits = OutputRecord {
-        name: "logits".into(),
-        shape: vec![network.classes()],
-        element: Element::I32,
-        scale: 2f64.powi(-network.format(last).exponent()),
-        offset: 0.0,
-        meaning: if estimates { Meaning::Values } else { Meaning::Logits },
-        other: Map::new(),
+    let names = match network.several_outputs() {
+        None => vec!["logits".to_string()],
+        Some(_) => onnx_names(network),
     };
-    // The last layer's exponent follows from those before it and from its weights.
-    let hidden = network.computed().filter(|(index, _)| index + 1 < last);
-    let exponents = hidden.map(|(_, layer)| (layer.source_name.clone(), layer.format.exponent()));
+    let outputs = network.outputs.iter().zip(names).map(|(output, name)| {
+        let (shape, format) = (network.shape(output.value), network.format(output.value));
+        // A single output tells two classes apart where the file or the labels say so.
+        let named = output.value == last && (shape.size() > 1 || of_float.labels.len() == 2);
+        OutputRecord {
+            name,
+            shape: match shape.height * shape.width {
+                1 => vec![shape.channels],
+                _ => shape.hwc().to_vec(),
+            },
+            element: match format.element {
+                ValueType::U8 => Element::U8,
+                ValueType::I8 => Element::I8,
+                ValueType::I32 => Element::I32,
+            },
+            scale: 2f64.powi(-format.exponent()),
+            offset: 0.0,
+            meaning: match output.head {
+                Head::Logits if !named => Meaning::Values,
+                _ => Meaning::Logits,
+            },
+            other: Map::new(),
+        }
+    });
+    let outputs = outputs.collect();
+    // The exponent of accumulators follows from those before them and from the weights.
+    let hidden = network.computed().map(|(_, layer)| layer);
+    let hidden = hidden.filter(|layer| layer.format.element != ValueType::I32);
+    let exponents = hidden.map(|layer| (layer.source_name.clone(), layer.format.exponent()));
     ModelRecord {
-        outputs: vec![logits],
+        outputs,
         exponents: exponents.collect(),
         source: Some(SourceRecord { file: "float.onnx".into(), sha256: sha256([float_onnx]) }),
         ..of_float

@@ -73,6 +73,9 @@ pub struct ModelRecord {
     /// The command that makes the model again.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub command: String,
+    /// In `model.json`, how many samples of the test set are answered right, if it has labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<TestedRecord>,
     /// What is doubtful about the model, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -227,6 +230,15 @@ pub struct SplitRecord {
     pub other: Map<String, Value>,
 }
 
+/// How a model did on a test set with labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestedRecord {
+    pub samples: usize,
+    /// How many of them the float network answers right, and how many the integers.
+    pub float_right: usize,
+    pub int8_right: usize,
+}
+
 /// A file and its contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
@@ -251,6 +263,7 @@ impl ModelRecord {
             source: None,
             teachers: Vec::new(),
             command: String::new(),
+            tested: None,
             warnings: Vec::new(),
             files: BTreeMap::new(),
             other: Map::new(),
@@ -295,12 +308,22 @@ impl ModelRecord {
                 return wrong(format!("input '{}': the scale is 0", input.name));
             }
         }
+        if let Some(tested) = &self.tested
+            && tested.float_right.max(tested.int8_right) > tested.samples
+        {
+            return wrong("more samples are answered right than were tested".into());
+        }
         match self.exponents.iter().find(|(_, exponent)| !(-64..=64).contains(*exponent)) {
             Some((layer, exponent)) => {
                 wrong(format!("layer '{layer}': the exponent {exponent} is beyond ±64"))
             }
             None => Ok(()),
         }
+    }
+
+    /// The record as ONNX files carry it: without what only `model.json` says.
+    pub fn embedded(&self) -> Self {
+        Self { tested: None, files: BTreeMap::new(), ..self.clone() }
     }
 
     /// The record as JSON for a person's eyes, with a line feed at its end.

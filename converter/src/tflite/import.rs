@@ -367,6 +367,7 @@ impl<'a> Import<'a> {
         let mut network = QuantizedNetwork {
             input: self.input.0,
             input_format: self.input.1,
+            outputs: QuantizedNetwork::one_output(&self.layers),
             layers: self.layers,
         };
         network.name_layers();

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 use super::VerifyError;
 use super::session::Device;
+use crate::graph::Shape;
+use crate::limits::{ELEMENTS, elements};
 use crate::quantized::QuantizedNetwork;
 use crate::record::pixels::{PixelInput, UNKNOWN_PIXELS};
 use crate::record::{ModelRecord, RecordFileError};
@@ -23,7 +25,7 @@ pub struct Model {
     integers: Integers,
     /// Height, width and channels of the image.
     pub input: [usize; 3],
-    /// Number of logits.
+    /// Number of logits, those of all outputs.
     pub classes: usize,
     /// What data must have for each of several inputs.
     pub wanted: Vec<Wanted>,
@@ -36,7 +38,7 @@ pub struct Model {
 /// What computes the logits that a device is held against.
 enum Integers {
     /// An `int8.onnx`, for tract.
-    Onnx { file: Vec<u8>, path: String },
+    Onnx { file: Vec<u8>, path: String, outputs: Vec<Shape> },
     /// A network that others quantized, for the scalar kernels.
     Imported { network: Box<QuantizedNetwork>, pixels: Option<PixelInput> },
 }
@@ -120,9 +122,10 @@ impl Model {
             None => {
                 let file = read("int8.onnx")?;
                 let path = folder.join("int8.onnx").display().to_string();
-                let (input, classes) = shape(&file)
+                let (input, outputs) = shapes(&file)
                     .map_err(|problem| ModelError::Shape { path: path.clone(), problem })?;
-                (Integers::Onnx { file, path }, input, classes)
+                let classes = outputs.iter().map(Shape::size).sum();
+                (Integers::Onnx { file, path, outputs }, input, classes)
             }
         };
         Ok(Self { integers, input, classes, wanted, source_sha256, source })
@@ -163,11 +166,11 @@ impl Model {
     /// An `int8.onnx` that tract does not run.
     pub fn logits(&self, inputs: &Dataset) -> Result<Vec<Vec<i32>>, VerifyError> {
         match &self.integers {
-            Integers::Onnx { file, path } => {
-                prove::int8_logits(file, self.classes, inputs).map_err(|error| {
-                    VerifyError::Reference { path: path.clone(), error: format!("{error:#}") }
-                })
-            }
+            Integers::Onnx { file, path, outputs } => prove::int8_outputs(file, outputs, inputs)
+                .map_err(|error| VerifyError::Reference {
+                    path: path.clone(),
+                    error: format!("{error:#}"),
+                }),
             Integers::Imported { network, .. } => {
                 let logits = |index| reference::logits(network, inputs.image(index));
                 Ok(parallel::map(inputs.len(), logits))
@@ -219,20 +222,34 @@ impl Model {
     }
 }
 
-/// The shape of a sample of an `int8.onnx`, whose inputs are `[N, C, H, W]`, and the number of its
-/// logits. Several inputs lie one after another in a sample, as a vector.
-fn shape(int8: &[u8]) -> Result<([usize; 3], usize), &'static str> {
+/// The shape of a sample of an `int8.onnx`, whose inputs are `[N, C, H, W]`, and the shapes of its outputs: a
+/// row of logits, or among several also an image. Several inputs lie one after another in a sample, as a
+/// vector.
+fn shapes(int8: &[u8]) -> Result<([usize; 3], Vec<Shape>), &'static str> {
     let model = pb::ModelProto::decode(int8).map_err(|_| "it is no ONNX file")?;
     let graph = model.graph.unwrap_or_default();
     let inputs = prove::int8_inputs(int8).ok_or("its inputs are no images of fixed size")?;
-    let size = |shape: &[usize; 3]| shape.iter().product::<usize>();
+    let bytes =
+        |shape: &[usize; 3]| shape.iter().fold(1_usize, |all, &side| all.saturating_mul(side));
     let input = match inputs[..] {
         [] => return Err("it has no input"),
         [input] => input,
-        _ => [1, 1, inputs.iter().map(size).sum()],
+        _ => [1, 1, inputs.iter().map(bytes).fold(0, usize::saturating_add)],
     };
-    let output =
-        graph.output.first().and_then(pb::fixed_sizes).ok_or("its output has no fixed size")?;
-    let [classes] = output[..] else { return Err("its output is no row of logits") };
-    Ok((input, classes))
+    let several = graph.output.len() > 1;
+    let outputs = graph.output.iter().map(|output| {
+        match pb::fixed_sizes(output).ok_or("its output has no fixed size")?[..] {
+            [classes] => Ok(Shape::flat(classes)),
+            [channels, height, width] if several => Ok(Shape::new(height, width, channels)),
+            _ => Err("its output is no row of logits"),
+        }
+    });
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+    // As whatever arrays are made of it: a file may say anything.
+    let size = |shape: &Shape| elements(&shape.hwc()).unwrap_or(usize::MAX);
+    match outputs.iter().map(size).fold(0_usize, usize::saturating_add) {
+        0 => Err("it has no output"),
+        size if size > ELEMENTS => Err("its outputs are too large"),
+        _ => Ok((input, outputs)),
+    }
 }

@@ -118,8 +118,7 @@ pub struct Cost {
     pub kernels: u64,
     /// Bytes of stack.
     pub stack: u64,
-    /// What the model returned for all inputs, one behind the other: the bytes of little-endian
-    /// `i32`s, or of 8-bit values.
+    /// What the model returned for all inputs, one behind the other: the bytes of little-endian `i32`s.
     pub outputs: Vec<u8>,
 }
 
@@ -162,9 +161,14 @@ const PANICS: [&str; 5] =
     ["panic_bounds_check", "panic_const", "_index_fail", "unwrap_failed", "len_mismatch_fail"];
 
 impl Cost {
-    /// The outputs of a model that ends in accumulators.
+    /// The outputs.
     pub fn logits(&self) -> Vec<i32> {
         self.outputs.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect()
+    }
+
+    /// The outputs of a model that ends in 8-bit values, as their bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.logits().iter().map(|&value| value as u8).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod net;
+pub mod outputs;
 
 use converter::onnx::{Dim, ElementType, ModelBuilder};
 

@@ -28,6 +28,8 @@ pub struct Explanation<'m> {
     /// that cover it; negative where it rises.
     pub saliency: Vec<f32>,
     image: Vec<u8>,
+    /// The outputs beside the logits, a line each.
+    others: Vec<String>,
 }
 
 impl<'m> Explanation<'m> {
@@ -68,7 +70,8 @@ impl<'m> Explanation<'m> {
             }
         }
         saliency.iter_mut().zip(counts).for_each(|(sum, count)| *sum /= count.max(1.0));
-        Ok(Self { model, trace, probabilities, saliency, image: image.to_vec() })
+        let others = model.other_outputs_text(image)?;
+        Ok(Self { model, trace, probabilities, saliency, image: image.to_vec(), others })
     }
 
     /// The saliency in grey levels: the largest fall is 255.
@@ -130,6 +133,9 @@ impl<'m> Explanation<'m> {
             .map(|(name, logit)| format!("{name}: {logit}"))
             .collect();
         let _ = writeln!(text, "\nlogits: {}", logits.join("  "));
+        for line in &self.others {
+            let _ = writeln!(text, "output {line}");
+        }
         text.push_str("\nimage\n");
         let grey = Plane::from_sample(self.model.shape(), &self.image).pixels;
         text.push_str(&report::text_picture(&grey, self.model.width, "  "));
@@ -182,6 +188,10 @@ impl<'m> Explanation<'m> {
                 })
                 .collect::<Vec<_>>(),
         );
+        if !self.others.is_empty() {
+            page.heading("Other outputs");
+            self.others.iter().for_each(|line| page.paragraph(line));
+        }
         page.heading("The network");
         page.wide(&report::network(self.model.network()));
         page.heading("Integers of each layer");

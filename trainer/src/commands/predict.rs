@@ -179,6 +179,9 @@ fn answer(
     let logits: Vec<String> =
         model.names.iter().zip(&logits).map(|(name, logit)| format!("{name}: {logit}")).collect();
     let _ = writeln!(text, "  logits  {}", logits.join("  "));
+    for line in model.other_outputs_text(&prepared.pixels)? {
+        let _ = writeln!(text, "  output  {line}");
+    }
     text.push_str(&{
         let grey = Plane::from_sample(model.shape(), &prepared.pixels).pixels;
         report::text_picture(&grey, model.width, "          ")

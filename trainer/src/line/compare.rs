@@ -8,17 +8,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use converter::arena;
+use converter::record::{self, TestedRecord};
 use inkling_data::shape_text;
 use inkling_support::table::{columns, thousands};
 use toml::{Table, Value};
 
 use super::job::{HISTORY, RECIPE};
-use super::summary::TestAccuracy;
 use crate::ask::model::Model;
 use crate::tell::history::History;
 use crate::tell::report::{self, Axis, Chart, Page, percent};
-
-const CARD: &str = "MODEL_CARD.md";
 
 /// What stands for something that a folder does not say.
 const UNKNOWN: &str = "–";
@@ -27,7 +25,6 @@ const UNKNOWN: &str = "–";
 struct Entry {
     name: String,
     model: Model,
-    accuracy: Option<TestAccuracy>,
     /// Of a model that was trained here.
     history: Option<History>,
     /// Its keys with the tables they are in, `augmentation.rotation`.
@@ -64,13 +61,16 @@ impl Comparison {
             let cells = self.entries.iter().map(|e| value(e).unwrap_or(UNKNOWN.into()));
             std::iter::once(what.to_string()).chain(cells).collect()
         };
-        let accuracy = |value: fn(&TestAccuracy) -> f64| {
-            move |e: &Entry| e.accuracy.as_ref().map(|a| format!("{:.2} %", value(a)))
+        let accuracy = |right: fn(&TestedRecord) -> usize| {
+            move |e: &Entry| {
+                let tested = e.model.record.tested.as_ref()?;
+                Some(percent(right(tested) as f64 / tested.samples.max(1) as f64))
+            }
         };
         vec![
-            row("test accuracy, float", &accuracy(|a| a.float)),
-            row("test accuracy, int8", &accuracy(|a| a.int8)),
-            row("test images", &|e| e.accuracy.map(|a| thousands(a.images))),
+            row("test accuracy, float", &accuracy(|tested| tested.float_right)),
+            row("test accuracy, int8", &accuracy(|tested| tested.int8_right)),
+            row("test images", &|e| e.model.record.tested.map(|t| thousands(t.samples))),
             row("validation accuracy", &|e| e.history.as_ref()?.accuracy().map(percent)),
             row("validation loss", &|e| {
                 Some(format!("{:.4}", e.history.as_ref()?.taken()?.validation_loss))
@@ -123,10 +123,11 @@ impl Comparison {
             doubts
                 .push("the data differ, so the accuracies are not of the same images".to_string());
         }
-        for entry in self.entries.iter().filter(|entry| entry.accuracy.is_none()) {
+        for entry in self.entries.iter().filter(|entry| entry.model.record.tested.is_none()) {
             doubts.push(format!(
-                "{}: its {CARD} says no accuracy on a test set; `trainer evaluate --model` measures it",
-                entry.name
+                "{}: its {} says no accuracy on a test set; `trainer evaluate --model` measures it",
+                entry.name,
+                record::FILE
             ));
         }
         doubts
@@ -271,8 +272,7 @@ impl Entry {
                 flatten("", &table, &mut keys);
                 keys
             });
-        let accuracy = text(CARD)?.and_then(|card| TestAccuracy::of_card(&card));
-        Ok(Self { name: model.name.clone(), accuracy, history, recipe, model })
+        Ok(Self { name: model.name.clone(), history, recipe, model })
     }
 }
 

@@ -222,29 +222,6 @@ pub fn about(summary: &Summary) -> String {
     )
 }
 
-/// What a model card says of the test set.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TestAccuracy {
-    /// In percent.
-    pub float: f64,
-    pub int8: f64,
-    pub images: usize,
-}
-
-impl TestAccuracy {
-    /// Reads what [`about`] wrote into a card, or a conversion with labelled test images; nothing if
-    /// it says nothing of the kind.
-    pub fn of_card(card: &str) -> Option<Self> {
-        card.lines().find_map(|line| {
-            let before =
-                |what: &str| line.split_once(what)?.0.split_whitespace().next_back()?.parse().ok();
-            let images = line.split_once(" images")?.0;
-            let images = images.split_whitespace().rev().find_map(|word| word.parse().ok())?;
-            Some(Self { float: before(" % in float")?, int8: before(" % in int8")?, images })
-        })
-    }
-}
-
 fn class_table(summary: &Summary) -> String {
     let escaped = |cell: &String| markdown::escape(cell);
     let table = summary.classes(|cells| {
@@ -252,21 +229,4 @@ fn class_table(summary: &Summary) -> String {
     });
     let (header, rows) = table.split_once('\n').unwrap_or((&table, ""));
     format!("{header}\n|---:|---:|---:|---:|\n{rows}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::TestAccuracy;
-
-    #[test]
-    fn cards_say_how_good_the_model_is() {
-        let wanted = TestAccuracy { float: 99.56, int8: 99.5, images: 10000 };
-        for card in [
-            "# Model\n\n- Test accuracy: 99.56 % in float, 99.50 % in int8, of 10000 images\n",
-            "Accuracy on the 10000 test images: 99.56 % in float, 99.50 % in int8.\n",
-        ] {
-            assert_eq!(TestAccuracy::of_card(card), Some(wanted), "{card}");
-        }
-        assert_eq!(TestAccuracy::of_card("# Model\n\nNo labels.\n"), None);
-    }
 }

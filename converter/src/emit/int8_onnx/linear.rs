@@ -76,7 +76,8 @@ impl Emitter<'_> {
         let dims = [1, parameters.channels(), 1, 1];
         let bias = model.initializer(&format!("{name}_bias"), &dims, &parameters.bias);
         let biased = model.node("Add", &format!("{name}_biased"), &[&sums, &bias], &[]);
-        model.node("Flatten", "logits", &[&biased], &[("axis", Attribute::Int(1))])
+        let logits = self.logits_name(layer);
+        self.model.node("Flatten", &logits, &[&biased], &[("axis", Attribute::Int(1))])
     }
 
     /// The accumulators of a fully connected layer that ends the network: MatMulInteger. Weights
@@ -107,6 +108,7 @@ impl Emitter<'_> {
             &[],
         );
         let bias = model.initializer(&format!("{name}_bias"), &[channels], &parameters.bias);
-        model.node("Add", "logits", &[&sums, &bias], &[])
+        let logits = self.logits_name(layer);
+        self.model.node("Add", &logits, &[&sums, &bias], &[])
     }
 }

@@ -4,6 +4,10 @@
 //! Input `image`, or several under the file's names: u8 `[N, C, H, W]`. Output `logits`: i32 `[N, classes]`; a logit stands for
 //! `integer · 2^-e`, with `e` in the file's metadata under [`LOGIT_EXPONENT`].
 //!
+//! Several outputs have the names that they have in the source: i32 `[N, size]` for accumulators, u8 or i8
+//! `[N, size]` or `[N, C, H, W]` for others. The exponent of each is in the model's record, among the metadata
+//! too.
+//!
 //! All values between are u8. One that a device holds as i8 is here 128 more, under a zero point
 //! of 128: ONNX Runtime has no QLinearConv for signed activations, nor one between the two types.
 //! Its zero point is added after rounding, so that the integers are the device's.
@@ -20,12 +24,20 @@ mod linear;
 
 use firmware_core::Window;
 
+use super::outputs;
 use crate::graph::{Shape, ValueId};
 use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
+use crate::pb::tensor_proto::DataType;
 use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueType};
 use crate::record::{self, ModelRecord};
 
 pub use linear::Linear;
+
+/// The name of the input.
+pub const IMAGE: &str = "image";
+
+/// The name of the only output.
+const LOGITS: &str = "logits";
 
 /// Key of the metadata entry that holds the exponent of the logits, as a decimal number.
 pub const LOGIT_EXPONENT: &str = "logit_exponent";
@@ -37,7 +49,7 @@ pub fn emit(network: &QuantizedNetwork, record: &ModelRecord) -> Vec<u8> {
     let mut emitter = Emitter { model, network, values: Vec::new() };
     // Of several inputs, the sample in which they lie is no value of the file.
     let image = match network.first_layer() {
-        0 => emitter.input("image", network.input),
+        0 => emitter.input(IMAGE, network.input),
         _ => String::new(),
     };
     emitter.values.push(image);
@@ -45,8 +57,13 @@ pub fn emit(network: &QuantizedNetwork, record: &ModelRecord) -> Vec<u8> {
         let value = layer.op.as_dyn().onnx(&mut emitter, layer);
         emitter.values.push(value);
     }
+    if network.several_outputs().is_some() {
+        emitter.outputs();
+    }
     let mut model = emitter.model;
-    model.output("logits", ElementType::I32, &[batch, network.classes().into()]);
+    if network.several_outputs().is_none() {
+        model.output(LOGITS, ElementType::I32, &[batch, network.classes().into()]);
+    }
     model.metadata(LOGIT_EXPONENT, &network.format(network.layers.len()).exponent().to_string());
     model.metadata(record::ENTRY, &record.to_line());
     model.finish()
@@ -65,6 +82,49 @@ impl Emitter<'_> {
         let Shape { height, width, channels } = shape;
         let dims = [Dim::Symbol("N"), channels.into(), height.into(), width.into()];
         self.model.input(name, ElementType::U8, &dims)
+    }
+
+    /// What the accumulators of a layer are called.
+    fn logits_name(&self, layer: &QuantizedLayer) -> String {
+        match self.network.several_outputs() {
+            None => LOGITS.into(),
+            Some(_) => format!("{}_logits", layer.name),
+        }
+    }
+
+    /// Gives every output its name, its type and its shape.
+    fn outputs(&mut self) {
+        let network = self.network;
+        for (output, name) in network.outputs.iter().zip(outputs::onnx_names(network)) {
+            let (shape, element) =
+                (network.shape(output.value), network.format(output.value).element);
+            let mut value = self.value(output.value);
+            let mut dims = vec![Dim::Symbol("N"), shape.channels.into()];
+            let mut last = ("Identity", vec![]);
+            if shape.height * shape.width != 1 {
+                dims.extend([shape.height.into(), shape.width.into()]);
+            } else {
+                last = ("Flatten", vec![("axis", Attribute::Int(1))]);
+            }
+            // Back from the type with which the layers behind it are computed.
+            if element == ValueType::I8 {
+                let to = |kind: DataType| [("to", Attribute::Int(kind as i64))];
+                let part =
+                    |part: &str| format!("{}_{name}_{part}", network.layers[output.value - 1].name);
+                let model = &mut self.model;
+                value = model.node("Cast", &part("i32"), &[&value], &to(DataType::Int32));
+                let zero = model.initializer(&part("zero"), &[], &[i32::from(zero(element))]);
+                value = model.node("Sub", &part("signed"), &[&value, &zero], &[]);
+                value = model.node("Cast", &part("i8"), &[&value], &to(DataType::Int8));
+            }
+            let element = match element {
+                ValueType::U8 => ElementType::U8,
+                ValueType::I8 => ElementType::I8,
+                ValueType::I32 => ElementType::I32,
+            };
+            let value = self.model.node(last.0, &name, &[&value], &last.1);
+            self.model.output(&value, element, &dims);
+        }
     }
 
     /// The name of a value that was written.

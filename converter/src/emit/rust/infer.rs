@@ -4,35 +4,40 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::inputs::{Argument, arguments, functions};
-use super::static_name;
 use super::stream::Streamed;
 use super::types::{Types, array_type};
+use super::{outputs, static_name};
 use crate::arena::ArenaPlan;
 use crate::graph::ValueId;
-use crate::quantized::{QuantizedLayer, QuantizedNetwork};
+use crate::quantized::{QuantizedLayer, QuantizedNetwork, ValueType};
 
 pub(super) fn infer(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan) {
     let streamed = Streamed::of(network, arena);
     if let Some(streamed) = &streamed {
         streamed.steps(code);
     }
+    let (what, returned) = match network.several_outputs() {
+        None => ("logits", outputs::return_type(network)),
+        Some(_) => ("outputs", outputs::return_type(network)),
+    };
     let arguments = arguments(network);
     if !arguments.is_empty() {
-        functions(code, &arguments);
+        functions(code, &arguments, what, returned);
         whole_layers(code, network, arena, &arguments, network.first_layer()..network.layers.len());
         return end(code, network, arena);
     }
-    code.push_str(
-        "/// The logits of one image. The arena's old contents do not matter.\n\
-         pub fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> Logits {\n    \
+    let _ = write!(
+        code,
+        "/// The {what} of one image. The arena's old contents do not matter.\n\
+         pub fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> {returned} {{\n    \
          infer_observed(image, arena, &mut ())\n\
-         }\n\n\
+         }}\n\n\
          /// [`infer`], telling `observer` when each layer starts and ends.\n\
          pub fn infer_observed(\n    \
          image: &Image,\n    \
          arena: &mut Arena<ARENA_BYTES>,\n    \
          observer: &mut impl Observer,\n\
-         ) -> Logits {\n",
+         ) -> {returned} {{\n",
     );
     let layers = network.layers.len();
     let Some(streamed) = streamed else {
@@ -78,6 +83,9 @@ fn whole_layers(
 
 /// What the function returns.
 fn end(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan) {
+    if network.several_outputs().is_some() {
+        return outputs::end(code, network, arena);
+    }
     let last = network.layers.len();
     let _ = match arena.offsets[last] {
         None => writeln!(code, "    logits\n}}"),
@@ -115,7 +123,12 @@ impl<'a> Call<'a> {
 
     /// The layer's accumulators are what `infer` returns.
     pub fn gives_logits(&self) -> bool {
-        self.index + 1 == self.network.layers.len() && self.network.ends_in_accumulators()
+        self.layer.format.element == ValueType::I32
+    }
+
+    /// How the code calls the layer's accumulators.
+    pub fn logits_name(&self) -> String {
+        outputs::logits_name(self.network, self.index + 1)
     }
 
     /// Binds `x`, unless it is the image; returns how the input is called.

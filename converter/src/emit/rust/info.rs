@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::inputs::{self, arguments};
+use super::outputs;
 use super::types::array_type;
 use crate::arena::ArenaPlan;
 use crate::emit::Origin;
@@ -16,7 +17,6 @@ pub(super) fn info(
     origin: &Origin,
 ) {
     let input = network.input;
-    let output = network.format(network.layers.len());
     let bytes = origin.source_sha256.map(|byte| format!("0x{byte:02x}"));
     let _ = writeln!(
         code,
@@ -38,7 +38,7 @@ pub(super) fn info(
         input.height,
         input.width,
         input.channels,
-        network.classes(),
+        network.output_size(),
         network.parameter_bytes(),
         network.macs(),
         network.format(network.layers.len()).exponent(),
@@ -96,10 +96,22 @@ pub(super) fn info(
         }
         several => inputs::types(code, network, several),
     }
-    let _ = writeln!(
-        code,
-        "/// {}.\n\
-         pub type Logits = [{}; {}];\n",
+    code.push_str(&logits(network));
+    code.push('\n');
+    outputs::declare(code, network);
+}
+
+/// The type of the logits.
+fn logits(network: &QuantizedNetwork) -> String {
+    if network.several_outputs().is_some() {
+        return "/// What [`infer`] returns, under the name that it has where a network has one output.\n\
+                #[allow(dead_code)]\n\
+                pub type Logits = Outputs;\n"
+            .into();
+    }
+    let output = network.format(network.layers.len());
+    format!(
+        "/// {}.\npub type Logits = [{}; {}];\n",
         match output.scale {
             Scale::PowerOfTwo(exponent) => {
                 format!("One accumulator per class; the real value is `logit * 2^-{exponent}`")
@@ -110,11 +122,15 @@ pub(super) fn info(
         },
         output.element.rust_name(),
         network.classes(),
-    );
+    )
 }
 
 /// The rule for "none of these" and the function that applies it.
-pub(super) fn unknown(code: &mut String, unknown: &Unknown) {
+pub(super) fn unknown(code: &mut String, network: &QuantizedNetwork, unknown: &Unknown) {
+    let logits = match network.several_outputs() {
+        None => "Logits".into(),
+        Some(_) => format!("[i32; {}]", network.classes()),
+    };
     let Unknown { score, class, threshold } = unknown;
     let _ = writeln!(
         code,
@@ -124,7 +140,7 @@ pub(super) fn unknown(code: &mut String, unknown: &Unknown) {
          Unknown {{ score: Score::{score:?}, class: {class:?}, threshold: {threshold} }};\n\n\
          /// The class of an image by its logits, a place in [`LABELS`]; nothing where it is none of them.\n\
          #[allow(dead_code)]\n\
-         pub fn classify(logits: &Logits) -> Option<usize> {{\n    \
+         pub fn classify(logits: &{logits}) -> Option<usize> {{\n    \
          UNKNOWN.classify(logits)\n\
          }}\n",
     );

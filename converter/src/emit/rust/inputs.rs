@@ -74,7 +74,7 @@ const TAKEN: [&str; 63] = [
 ];
 
 /// Types that generated code names.
-const TAKEN_TYPES: [&str; 45] = [
+const TAKEN_TYPES: [&str; 46] = [
     "Add",
     "AffineAdd",
     "AffineMul",
@@ -109,6 +109,7 @@ const TAKEN_TYPES: [&str; 45] = [
     "None",
     "Observer",
     "Option",
+    "Outputs",
     "PRelu",
     "Pad2d",
     "PaddedWith",
@@ -212,7 +213,7 @@ pub(super) fn types(code: &mut String, network: &QuantizedNetwork, arguments: &[
 }
 
 /// `infer` and `infer_observed` up to the body of the latter, and before them the two that take a sample.
-pub(super) fn functions(code: &mut String, arguments: &[Argument]) {
+pub(super) fn functions(code: &mut String, arguments: &[Argument], what: &str, returned: &str) {
     let (mut declared, mut given, mut parts) = (String::new(), String::new(), String::new());
     for Argument { name, type_name, first, .. } in arguments {
         let _ = write!(declared, "\n    {name}: &{type_name},");
@@ -221,9 +222,9 @@ pub(super) fn functions(code: &mut String, arguments: &[Argument]) {
     }
     let _ = writeln!(
         code,
-        "/// The logits of a sample that has all inputs one after another.\n\
+        "/// The {what} of a sample that has all inputs one after another.\n\
          #[allow(dead_code)]\n\
-         pub fn infer_sample(sample: &Sample, arena: &mut Arena<ARENA_BYTES>) -> Logits {{\n    \
+         pub fn infer_sample(sample: &Sample, arena: &mut Arena<ARENA_BYTES>) -> {returned} {{\n    \
          infer_sample_observed(sample, arena, &mut ())\n\
          }}\n\n\
          /// [`infer_sample`], telling `observer` when each layer starts and ends.\n\
@@ -232,14 +233,14 @@ pub(super) fn functions(code: &mut String, arguments: &[Argument]) {
          sample: &Sample,\n    \
          arena: &mut Arena<ARENA_BYTES>,\n    \
          observer: &mut impl Observer,\n\
-         ) -> Logits {{\n    \
+         ) -> {returned} {{\n    \
          infer_observed({parts}\n        arena,\n        observer,\n    )\n\
          }}\n\n\
-         /// The logits of one sample. The arena's old contents do not matter.\n\
+         /// The {what} of one sample. The arena's old contents do not matter.\n\
          #[allow(dead_code, clippy::too_many_arguments)]\n\
          pub fn infer({declared}\n    \
          arena: &mut Arena<ARENA_BYTES>,\n\
-         ) -> Logits {{\n    \
+         ) -> {returned} {{\n    \
          infer_observed({given}arena, &mut ())\n\
          }}\n\n\
          /// [`infer`], telling `observer` when each layer starts and ends.\n\
@@ -247,6 +248,6 @@ pub(super) fn functions(code: &mut String, arguments: &[Argument]) {
          pub fn infer_observed({declared}\n    \
          arena: &mut Arena<ARENA_BYTES>,\n    \
          observer: &mut impl Observer,\n\
-         ) -> Logits {{"
+         ) -> {returned} {{"
     );
 }

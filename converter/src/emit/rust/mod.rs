@@ -3,6 +3,7 @@
 mod infer;
 mod info;
 pub mod inputs;
+mod outputs;
 mod stream;
 mod types;
 
@@ -33,7 +34,7 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
     imports(&mut code, network, arena, origin);
     info::info(&mut code, network, arena, origin);
     if let Some(unknown) = &origin.unknown {
-        info::unknown(&mut code, unknown);
+        info::unknown(&mut code, network, unknown);
     }
     let checks: Vec<String> = network
         .computed()

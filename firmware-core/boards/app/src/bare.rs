@@ -5,7 +5,7 @@
 
 use core::hint::black_box;
 
-use firmware_core::Arena;
+use firmware_core::{Arena, Outputs};
 
 use crate::Board;
 use crate::markers::{self, EachLayer};
@@ -52,7 +52,7 @@ fn serve(board: &mut impl Board, infer: impl Fn(&Image, &mut Arena<ARENA_BYTES>)
             *byte = board.read();
         }
         let logits = infer(image, arena);
-        for byte in bytemuck::bytes_of(&logits) {
+        for byte in bytemuck::bytes_of(&logits.widen()) {
             board.write(*byte);
         }
     }

@@ -1,11 +1,11 @@
 //! The demonstration: a self-test that a person can read, then the protocol for a host.
 
+use firmware_core::Outputs;
 use inkling_protocol::{Device, reply_len, request_len};
 
 use crate::golden::GOLDEN;
 use crate::memory;
 use crate::model::{self, INFO, Image, LABELS};
-use crate::outputs::Outputs;
 use crate::service::{Model, Timed};
 use crate::text::Text;
 use crate::{Board, CLASSES};

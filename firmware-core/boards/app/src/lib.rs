@@ -15,7 +15,6 @@ mod board;
 pub mod demo;
 pub mod markers;
 pub mod memory;
-mod outputs;
 mod service;
 #[cfg(feature = "systick")]
 mod systick;
@@ -53,4 +52,4 @@ pub mod golden {
     include!(env!("GOLDEN_RS"));
 }
 
-const CLASSES: usize = <model::Logits as outputs::Outputs>::COUNT;
+const CLASSES: usize = <model::Logits as firmware_core::Outputs>::COUNT;

@@ -1,12 +1,11 @@
 //! The model as the protocol's service.
 
 use bytemuck::{bytes_of, bytes_of_mut};
-use firmware_core::{Arena, class_of};
+use firmware_core::{Arena, Outputs, class_of};
 use inkling_protocol::{Error, Inference, Info, Logits, Packed, Service};
 
 use crate::memory::Memory;
 use crate::model::{self, ARENA_BYTES, INFO, Image};
-use crate::outputs::Outputs;
 use crate::{Board, CLASSES};
 
 /// The model on a board, with its memory and its last logits.

@@ -2,7 +2,7 @@
 //! layers, each in a region of its own.
 //!
 //! The file `inputs` in QEMU's working folder holds the inputs, one behind the other; the program
-//! writes what the model returns for them, little-endian, to the file `logits`. On standard output it says in which
+//! writes what the model returns for them, as little-endian `i32`s, to the file `logits`. On standard output it says in which
 //! order the layers run: one line `layer INDEX` per region.
 
 #![no_std]
@@ -10,7 +10,7 @@
 
 use bytemuck::{bytes_of, bytes_of_mut};
 use counts as _;
-use firmware_core::Observer;
+use firmware_core::{Observer, Outputs};
 use inkling_app::markers::{self, EachLayer};
 use inkling_app::memory::{self, Memory};
 use inkling_app::model;
@@ -63,7 +63,7 @@ fn run() -> Result<()> {
             model::infer_observed(image, arena, &mut EachLayer) == logits,
             "the same input gave other logits"
         );
-        outputs.write_all(bytes_of(&logits))?;
+        outputs.write_all(bytes_of(&logits.widen()))?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use converter::RestoreError;
 use converter::arena;
 use converter::emit::Origin;
 use converter::emit::blob::{self, BlobEmitError};
+use converter::graph::Output;
 use converter::lower;
 use converter::quantized::{QuantizedNetwork, Scale};
 use converter::record::pixels::{PixelInput, UNKNOWN_PIXELS};
@@ -120,7 +121,10 @@ impl Model {
                 (record, Some(float), int8)
             }
         };
-        let estimates = record.outputs.iter().any(|output| output.meaning == Meaning::Values);
+        // Of several outputs the last layer's is the classifier's.
+        let last = int8.outputs.iter().position(|output| output.value == int8.layers.len());
+        let logits = record.outputs.get(last.unwrap_or(0));
+        let estimates = logits.is_some_and(|output| output.meaning == Meaning::Values);
         if estimates && int8.classes() == 1 {
             return Err(unusable(source_file, NO_CLASSES.into()));
         }
@@ -214,6 +218,51 @@ impl Model {
             Scale::PowerOfTwo(_) => vec![0, logit],
             Scale::Affine { zero, .. } => vec![zero, logit],
         }
+    }
+
+    /// The outputs beside the logits, by their names, for one image: the values that the source gives.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::int8_logits`].
+    pub fn other_outputs(&self, image: &[u8]) -> Result<Vec<(String, Vec<f32>)>, ModelError> {
+        let (folder, expected) = (self.folder.clone(), self.shape());
+        if image.len() != expected.iter().product::<usize>() {
+            return Err(ModelError::Size { folder, found: [1, image.len(), 1], expected });
+        }
+        let network = &self.int8;
+        let values = match network.several_outputs() {
+            None => Vec::new(),
+            Some(_) => reference::values(network, &self.pixels.bytes(image)),
+        };
+        let others = network.several_outputs().unwrap_or_default().iter();
+        let others = others.filter(|output| output.value != network.layers.len());
+        let real = |output: &Output| {
+            let step = 2_f32.powi(-network.format(output.value).exponent());
+            let integers = values[output.value].to_i32();
+            let reals: Vec<f32> = integers.iter().map(|&q| q as f32 * step).collect();
+            (output.name.clone(), output.head.apply(&reals))
+        };
+        Ok(others.map(real).collect())
+    }
+
+    /// The same in words, a line for each output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::int8_logits`].
+    pub fn other_outputs_text(&self, image: &[u8]) -> Result<Vec<String>, ModelError> {
+        const SHOWN: usize = 8;
+        let line = |(name, values): (String, Vec<f32>)| {
+            let some: Vec<String> =
+                values.iter().take(SHOWN).map(|value| format!("{value:.4}")).collect();
+            let rest = match values.len() > SHOWN {
+                true => format!("  … ({} values)", values.len()),
+                false => String::new(),
+            };
+            format!("{name}: {}{rest}", some.join("  "))
+        };
+        Ok(self.other_outputs(image)?.into_iter().map(line).collect())
     }
 
     /// What the integers' logits for one image mean: the softmax of the values they stand for. A zero

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use converter::doubts::{Answers, nearest_class};
 use converter::prove::Proof;
 use converter::quantize::{Bits, USUAL_BITS};
-use converter::record::{self, SplitRecord};
+use converter::record::{self, SplitRecord, TestedRecord};
 use inkling_support::console;
 use inkling_support::digest::sha256;
 use inkling_support::files::write_atomically;
@@ -237,11 +237,18 @@ impl Job {
                 .as_ref()
                 .map(|chosen| (chosen.refusal.clone(), chosen.unknown.threshold)),
         };
+        let float = confusion(classes, &answers.labels, &answers.float);
+        let int8 = confusion(classes, &answers.labels, &answers.int8);
+        conversion.tested = Some(TestedRecord {
+            samples: test.len(),
+            float_right: float.correct(),
+            int8_right: int8.correct(),
+        });
         let summary = Summary {
             gap: history.gap(),
             epoch: trained.epoch,
-            float: confusion(classes, &answers.labels, &answers.float),
-            int8: confusion(classes, &answers.labels, &answers.int8),
+            float,
+            int8,
             proof: &proof,
             conversion: &conversion,
             names: &sets.images.names,

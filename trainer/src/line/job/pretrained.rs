@@ -110,6 +110,12 @@ impl Pretrained {
                 names.join(", ")
             );
         }
+        ensure!(
+            lowered.outputs.len() == 1,
+            "the model has {} outputs, and what is trained has one: export it with the output that is to be \
+             trained",
+            lowered.outputs.len()
+        );
         let input = lowered.input;
         ensure!(
             input == Shape::new(images.height(), images.width(), images.channels()),

@@ -1,12 +1,12 @@
-//! What a model returns: accumulators, or the 8-bit values of a model that others quantized.
+//! What a model returns: accumulators, 8-bit values, or several arrays of them.
 
 /// The outputs of a model.
 pub trait Outputs {
-    /// How many there are.
+    /// How many integers they are.
     const COUNT: usize;
     /// The same number of `i32`s.
     type Wide;
-    /// The integers, as the protocol sends them.
+    /// All integers, one output behind the other, as the protocol sends them.
     fn widen(self) -> Self::Wide;
 }
 
