@@ -1,11 +1,12 @@
-"""Makes watch.npz of the recordings that the Python package seglearn brings.
+"""Makes data sets of the recordings that the Python package seglearn brings: watch.npz with both senses,
+accelerometer.npz and gyroscope.npz with one.
 
 Shoulder exercises of ten people, seven kinds, with the accelerometer and the gyroscope of a smartwatch, 50
 values a second (Burns et al., "Shoulder Physiotherapy Exercise Recognition: Machine Learning the Inertial
 Signals from a Smartwatch", arXiv:1802.01489; the package is under the BSD licence). Windows of 2.56
 seconds, 12.5 values a second, as bytes; people 8 to 10 are the test.
 
-    pip install seglearn numpy && python watch.py watch.npz
+    pip install --no-deps seglearn && pip install numpy && python watch.py FOLDER
 """
 
 import importlib.util
@@ -16,7 +17,7 @@ import numpy as np
 
 STEPS = 32  # of a window
 EACH = 4  # values of the recording are one step: their mean
-APART = 32  # steps from the beginning of one window to the next
+APART = 16  # steps from the beginning of one window to the next
 TEST = 8  # the first person of the test
 RANGE = {"accelerometer": 3.0, "gyroscope": 6.0}  # g and radians a second: what becomes 0 and 255
 
@@ -30,7 +31,7 @@ def recordings():
         yield values[:, :6], data["y_labels"][int(kind)], int(person)
 
 
-def main(out):
+def main(folder):
     arrays = {}
     for values, kind, person in recordings():
         part = "test" if person >= TEST else "train"
@@ -41,10 +42,18 @@ def main(out):
                 scaled = np.rint((sensor / RANGE[name] + 1.0) * 127.5).clip(0, 255)
                 arrays.setdefault(f"{name}_{part}", []).append(scaled.astype(np.uint8))
             arrays.setdefault(f"y_{part}", []).append(kind)
-    np.savez_compressed(out, **{name: np.array(all) for name, all in arrays.items()})
+    arrays = {name: np.array(all) for name, all in arrays.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(folder / "watch.npz", **arrays)
+    for name in RANGE:
+        alone = {f"y_{part}": arrays[f"y_{part}"] for part in ("train", "test")}
+        for part in ("train", "test"):
+            # A series is one row.
+            alone[f"x_{part}"] = arrays[f"{name}_{part}"][:, None]
+        np.savez_compressed(folder / f"{name}.npz", **alone)
     for name, all in sorted(arrays.items()):
-        print(name, np.array(all).shape)
+        print(name, all.shape)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(pathlib.Path(sys.argv[1]))

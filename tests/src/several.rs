@@ -1,5 +1,8 @@
 //! Small networks of several inputs as ONNX files with random weights.
 
+use std::fs;
+use std::path::Path;
+
 use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 use inkling_data::Dataset;
 use inkling_data::read::labels;
@@ -45,6 +48,20 @@ impl Join {
         let samples = (0..count * self.size()).map(|_| rng.u8(..)).collect();
         let classes = (0..count).map(|index| (index % CLASSES) as u16).collect();
         Dataset::new([1, 1, self.size()], samples, classes, labels::numbers(CLASSES))
+    }
+
+    /// Writes samples as arrays by the names of the inputs, and their labels, for a part of a data set.
+    pub fn write_arrays(self, folder: &Path, part: &str, samples: &Dataset) {
+        let mut first = 0;
+        for (name, shape) in self.inputs() {
+            let size: usize = shape.iter().product();
+            let values = samples.images().flat_map(|sample| sample[first..first + size].to_vec());
+            let dims = [&[samples.len()][..], shape].concat();
+            npy(folder, &format!("{name}_{part}"), "|u1", &dims, values.collect());
+            first += size;
+        }
+        let labels = samples.labels.iter().map(|&label| label as u8).collect();
+        npy(folder, &format!("y_{part}"), "|u1", &[samples.len()], labels);
     }
 
     /// The file.
@@ -101,6 +118,16 @@ impl Join {
         net.model.output(&logits, ElementType::F32, &[Dim::Symbol("N"), CLASSES.into()]);
         net.model.finish()
     }
+}
+
+/// Writes a NumPy array of elements `kind`, such as `<f4`.
+pub fn npy(folder: &Path, name: &str, kind: &str, shape: &[usize], body: Vec<u8>) {
+    let shape: String = shape.iter().map(|size| format!("{size}, ")).collect();
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+    let length = (header.len() as u16).to_le_bytes();
+    let file = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &body].concat();
+    fs::create_dir_all(folder).expect("the folder is made");
+    fs::write(folder.join(format!("{name}.npy")), file).expect("is written");
 }
 
 struct Net {

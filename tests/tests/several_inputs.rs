@@ -184,6 +184,9 @@ fn cortex_m0_computes_the_same() {
     let join = Join::Concat;
     let samples = join.samples(40, 60);
     let conversion = convert(join, 0, &samples);
+    let data = folder.join("data");
+    join.write_arrays(&data, "train", &samples);
+    join.write_arrays(&data, "test", &samples);
     conversion.write(&folder, &samples, "").expect("the scratch folder takes it");
     let elf = MICROBIT
         .try_build(&toolchain, Program::Demo, Some(("second-model", &folder)))
@@ -192,9 +195,9 @@ fn cortex_m0_computes_the_same() {
     let arguments = VerifyArgs {
         port: None,
         qemu: None,
-        data: None,
+        data: Some(data),
         model: folder.clone(),
-        images: Some(60),
+        images: None,
         baud: 115_200,
         timeout: 60.0,
     };

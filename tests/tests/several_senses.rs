@@ -10,7 +10,8 @@ use image::{GrayImage, Luma};
 use inkling_data::prepare::InputForm;
 use inkling_data::read::{self, Collection, Options, Wanted};
 use inkling_data::{Dataset, Sets};
-use tests::{program, scratch};
+use tests::several::npy;
+use tests::{program, scratch, skip};
 use trainer::learn::network::Description;
 
 const SIDE: usize = 8;
@@ -42,15 +43,6 @@ fn senses(seed: u64, count: usize) -> Senses {
         senses.labels.push(if above == rises { "same" } else { "other" });
     }
     senses
-}
-
-fn npy(folder: &Path, name: &str, kind: &str, shape: &[usize], body: Vec<u8>) {
-    let shape: String = shape.iter().map(|size| format!("{size}, ")).collect();
-    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}\n");
-    let length = (header.len() as u16).to_le_bytes();
-    let file = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), &body].concat();
-    fs::create_dir_all(folder).expect("the folder is made");
-    fs::write(folder.join(format!("{name}.npy")), file).expect("is written");
 }
 
 /// As arrays of a part of a data set, the sensors as `[count, steps, 2]`.
@@ -263,6 +255,53 @@ fn refuses(name: &str, arguments: &[&str], part: &str) {
     assert!(!output.status.success() && said.contains(part), "{name} {arguments:?}: {said}");
 }
 
+/// A C program calls the converted model of `folder` with a pointer for each input and compares every golden
+/// output.
+fn in_c(folder: &Path) {
+    if Command::new("cc").arg("--version").output().is_err() {
+        let remedy = "installing a C compiler";
+        skip("several inputs in C", "there is no cc", remedy, "INKLING_REQUIRE_MCU");
+        return;
+    }
+    let path = |name: &str| folder.join(name).display().to_string();
+    succeeds("converter", &["library", &path("again"), "--out", &path("library")]);
+    let source = r#"#include <stdio.h>
+#include "inkling_senses.h"
+#include "inkling_senses_golden.h"
+static uint32_t arena[INKLING_SENSES_ARENA_WORDS];
+int main(void) {
+    int wrong = 0, at, n;
+    for (at = 0; at < INKLING_SENSES_GOLDEN; at++) {
+        const inkling_senses_input_t *sample = inkling_senses_golden_inputs[at];
+        const void *inputs[INKLING_SENSES_INPUTS] = { sample, sample + INKLING_SENSES_PICTURE_BYTES };
+        inkling_senses_output_t logits[INKLING_SENSES_OUTPUTS];
+        void *outputs[1] = { logits };
+        if (inkling_senses_infer(inputs, outputs, arena) != 0) return 2;
+        for (n = 0; n < INKLING_SENSES_OUTPUTS; n++)
+            wrong += logits[n] != inkling_senses_golden_outputs[at][n];
+    }
+    {
+        const void *inputs[INKLING_SENSES_INPUTS] = { inkling_senses_golden_inputs[0], 0 };
+        void *outputs[1] = { arena };
+        if (inkling_senses_infer(inputs, outputs, arena) != -1) return 3;
+    }
+    printf("%d wrong of %d\n", wrong, INKLING_SENSES_GOLDEN);
+    return wrong != 0;
+}
+"#;
+    fs::write(path("main.c"), source).expect("is written");
+    let output = Command::new("cc")
+        .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-I", &path("library/include")])
+        .args([&path("main.c"), &path("library/host/libinkling.a"), "-o", &path("main")])
+        .args(["-lpthread", "-ldl", "-lm"])
+        .output()
+        .expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(path("main")).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("0 wrong of 20"), "{said}");
+}
+
 /// What neither input knows is learned from both, in floating point and with integers, and goes the whole
 /// line.
 #[test]
@@ -313,6 +352,7 @@ fn both_inputs_are_learned_exported_converted_and_asked() {
     assert!(code(&out).contains("picture: &Picture,\n    movement: &Movement,"));
     let header = fs::read_to_string(folder.join("again/inkling_senses.h")).expect("there");
     assert!(header.contains("#define INKLING_SENSES_MOVEMENT_CHANNELS 2"), "{header}");
+    in_c(&folder);
     // What one picture cannot say.
     for command in ["predict", "explain"] {
         refuses(

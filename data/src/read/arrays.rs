@@ -110,7 +110,7 @@ fn samples_of(
         [count, values] => (count, [1, 1, values]),
         [count, height, width] => (count, [height, width, 1]),
         // Channels come last, unless only the first dimension is small enough for them.
-        [count, a, b, c] if c > 4 && a <= 4 => {
+        [count, a, b, c] if c > 4 && a <= 4 && wanted != Some([a, b, c]) => {
             let what = format!(
                 "is {:?}: channels first; save it as [samples, height, width, channels], \
                  x.transpose(0, 2, 3, 1)",
