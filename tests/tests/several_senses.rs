@@ -132,6 +132,11 @@ kind = "batch_norm"
 kind = "relu"
 [[layer]]
 kind = "flatten"
+[[layer]]
+kind = "fully_connected"
+outputs = 8
+[[layer]]
+kind = "relu"
 name = "felt"
 
 [[layer]]
@@ -312,8 +317,11 @@ fn both_inputs_are_learned_exported_converted_and_asked() {
     arrays(&data, "train", &senses(5, 600));
     arrays(&data, "test", &senses(6, 200));
     fs::write(path("two.toml"), NETWORK).expect("is written");
-    let recipe = "batch = 20\nepochs = 6\nrate = 0.01\n\
-                  [augmentation]\nnoise = 0.02\n[quantization]\nepochs = 2\nrate = 0.002\n";
+    let recipe = "name = \"senses\"\nepochs = 6\nbatch = 20\nrate = 0.05\n\
+                  [schedule]\nkind = \"one-cycle\"\nwarmup = 0.2\n\
+                  [optimizer]\nkind = \"sgd\"\nmomentum = 0.9\nweight_decay = 0.0\n\
+                  [augmentation]\nrotation = 2.0\nnoise = 0.02\n\
+                  [quantization]\nepochs = 2\nrate = 0.005\n";
     fs::write(path("recipe.toml"), recipe).expect("is written");
     let (data, out) = (data.display().to_string(), path("model"));
     let train = |out: &str, more: &[&str]| {
