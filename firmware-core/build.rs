@@ -11,6 +11,7 @@ fn kernels(target: &str) -> Option<(&'static str, bool)> {
     let kernels = match architecture {
         "thumbv6m" | "thumbv8m.base" => "armv6m",
         "thumbv7em" => "armv7em",
+        "thumbv8m.main" if mve() => "mve",
         "thumbv8m.main" if dsp() => "armv7em",
         "thumbv7m" | "thumbv8m.main" => "armv7m",
         "x86_64" => "x86_64",
@@ -28,18 +29,28 @@ fn kernels(target: &str) -> Option<(&'static str, bool)> {
 /// Whether an Armv8-M Mainline core has the DSP extension, which is up to its maker: said by the
 /// feature, by `--cfg inkling_dsp`, or by naming a core that is sold with it.
 fn dsp() -> bool {
-    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-    let named = ["cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85"]
-        .iter()
-        .any(|core| flags.contains(&format!("target-cpu={core}")));
     env::var_os("CARGO_FEATURE_DSP").is_some()
         || env::var_os("CARGO_CFG_INKLING_DSP").is_some()
-        || (named && !flags.contains("-dsp"))
+        || names_core(&["cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85"], "-dsp")
+}
+
+/// Whether it has vectors of integers, which is up to its maker, too: said by `--cfg inkling_mve`, or by
+/// naming a core that is sold with them.
+fn mve() -> bool {
+    env::var_os("CARGO_CFG_INKLING_MVE").is_some()
+        || names_core(&["cortex-m52", "cortex-m55", "cortex-m85"], "-mve")
+}
+
+/// Whether the compiler's flags name one of `cores` and do not take `without` from it.
+fn names_core(cores: &[&str], without: &str) -> bool {
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let named = cores.iter().any(|core| flags.contains(&format!("target-cpu={core}")));
+    named && !flags.contains(without)
 }
 
 fn main() {
     println!(
-        "cargo::rustc-check-cfg=cfg(kernels, values(none(), \"armv6m\", \"armv7m\", \"armv7em\", \"riscv32\", \"x86_64\"))"
+        "cargo::rustc-check-cfg=cfg(kernels, values(none(), \"armv6m\", \"armv7m\", \"armv7em\", \"mve\", \"riscv32\", \"x86_64\"))"
     );
     println!("cargo::rustc-check-cfg=cfg(armv8m)");
     println!("cargo::rustc-check-cfg=cfg(riscv_compressed)");

@@ -13,7 +13,9 @@
 //! tract, which checks every reading on the command line, is not there. So one of three things must
 //! vouch for it: a proof ([`Model::proof`]), the evaluation of the file's own nodes
 //! ([`nodes`](crate::nodes)) if there are calibration images, or the word of whoever writes
-//! [`Model::unchecked`]. A `.tflite` file needs none: nothing of it is chosen or rewritten.
+//! [`Model::unchecked`]. A quantized file needs none: of a `.tflite` nothing is chosen or rewritten, and a
+//! quantized ONNX file is compared with an evaluation of its own nodes. A float `.tflite` file is brought to
+//! ONNX first; its proof is for the `float.onnx` beside it.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -24,8 +26,10 @@ use crate::arena::{self, Favour};
 use crate::convert::{ConvertError, Converter, restored, unknown};
 use crate::emit::{Origin, rust};
 use crate::nodes::{READING_TOLERANCE, off_from_nodes};
-use crate::read;
+use crate::qdq;
+use crate::read::ReadError;
 use crate::record::{ModelRecord, RecordError};
+use crate::source::{Source, SourceError};
 use crate::tflite::{self, TfliteError};
 use inkling_data::{Dataset, DatasetError, Split};
 use inkling_support::digest::sha256;
@@ -41,6 +45,8 @@ pub enum BuildError {
     Convert { path: PathBuf, error: ConvertError },
     #[error("{}: {error}", path.display())]
     Tflite { path: PathBuf, error: TfliteError },
+    #[error("{}: {error}", path.display())]
+    Read { path: PathBuf, error: ReadError },
     #[error("{}: {error}", path.display())]
     Record { path: PathBuf, error: RecordError },
     #[error(transparent)]
@@ -80,7 +86,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The model in a float `.onnx` or an int8 `.tflite` file. A path is relative to the folder of the
+    /// The model in an `.onnx` or `.tflite` file, float or quantized. A path is relative to the folder of the
     /// crate that is built.
     pub fn new(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_path_buf();
@@ -139,18 +145,32 @@ impl Model {
     fn code(&self) -> Result<String, BuildError> {
         let path = || self.path.clone();
         let convert = |error| BuildError::Convert { path: path(), error };
-        let bytes = fs::read(&self.path).map_err(|error| BuildError::Io { path: path(), error })?;
+        let tflite = |error| BuildError::Tflite { path: path(), error };
+        let read = |error| BuildError::Read { path: path(), error };
+        let source = Source::read(&self.path).map_err(|error| match error {
+            SourceError::Io(error) => BuildError::Io { path: path(), error },
+            SourceError::Tflite(error) => tflite(error),
+            SourceError::Onnx(error) => read(error),
+        })?;
         let proof = self.proof.as_ref().map(|proof| record(proof)).transpose()?;
-        if tflite::is_tflite(&bytes) {
-            let name = self.network_name(proof.as_ref())?;
-            let model = tflite::convert(&name, &bytes, Favour::Time)
-                .map_err(|error| BuildError::Tflite { path: path(), error })?;
+        let name = self.network_name(proof.as_ref())?;
+        let imported = match &source {
+            Source::Tflite(bytes) => {
+                let model = tflite::convert(&name, bytes, Favour::Time);
+                Some((bytes, model.map_err(tflite)?))
+            }
+            Source::Quantized(bytes) => {
+                let model = qdq::convert(&name, bytes, Favour::Time);
+                Some((bytes, model.map_err(read)?))
+            }
+            Source::Float { .. } => None,
+        };
+        if let Some((bytes, model)) = imported {
             let code = model.model_rs();
-            self.check(proof.as_ref(), &bytes, Some(&code))?;
+            self.check(proof.as_ref(), bytes, Some(&code))?;
             return Ok(code);
         }
-        let onnx = read::load(&self.path).map_err(|error| convert(error.into()))?;
-        let name = self.network_name(proof.as_ref())?;
+        let Source::Float { onnx, .. } = source else { return Err(BuildError::NoImages(path())) };
         if let Some(record) = &proof {
             self.check(proof.as_ref(), &onnx, None)?;
             let (_, network) = restored(&onnx, record).map_err(convert)?;

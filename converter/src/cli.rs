@@ -3,7 +3,6 @@
 mod arguments;
 mod calibration;
 mod inspect;
-mod source;
 mod written;
 
 use std::path::Path;
@@ -19,6 +18,7 @@ use converter::inspect::{Fit, Inspection};
 use converter::prove::Proof;
 use converter::quantized::QuantizedNetwork;
 use converter::record::{self, ModelRecord, TestedRecord};
+use converter::source::Source;
 use converter::verify::{self, VerifyArgs};
 use converter::{Conversion, Converter, qdq, tflite};
 use inkling_data::Dataset;
@@ -26,7 +26,6 @@ use inkling_support::{console, files, shell, stage};
 
 use crate::library::{self, LibraryArgs};
 use arguments::{ConvertArgs, Form, Golden};
-use source::Source;
 use written::{Accuracy, Written};
 
 /// Turns a float ONNX classifier into the integers that firmware-core runs.
@@ -90,7 +89,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let name = args.network_name()?;
     files::check_folder(&args.out)?;
     let at_file = || args.model.display().to_string();
-    let source = Source::read(&args.model)?;
+    let source = Source::read(&args.model).with_context(at_file)?;
     let kind = source.name();
     let (onnx, translated) = match source {
         Source::Tflite(bytes) => {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use firmware_core::argmax;
 use firmware_core::blob::Layout;
+use inkling_support::digest::sha256;
 use inkling_support::files::write_set;
 use sha2::{Digest, Sha256};
 
@@ -241,10 +242,13 @@ impl ImportedModel {
             (&self.origin.source[..], self.source.clone()),
             ("model.rs", self.model_rs().into_bytes()),
             ("golden.rs", self.golden_rs().into_bytes()),
-            ("MODEL_CARD.md", card.into_bytes()),
-            // Last, because it says which files belong together.
-            (record::FILE, self.record().to_json().into_bytes()),
         ]);
+        // The card is for people, who may edit it.
+        let hashes = files.iter().map(|(file, bytes)| (file.to_string(), sha256([&bytes[..]])));
+        let record = ModelRecord { files: hashes.collect(), ..self.record() };
+        files.push(("MODEL_CARD.md", card.into_bytes()));
+        // Last, because it says which files belong together.
+        files.push((record::FILE, record.to_json().into_bytes()));
         write_set(folder, &files)
     }
 

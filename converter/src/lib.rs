@@ -46,6 +46,7 @@ pub mod quantize;
 pub mod quantized;
 pub mod read;
 pub mod record;
+pub mod source;
 pub mod stream;
 #[cfg(feature = "verify")]
 pub mod verify;

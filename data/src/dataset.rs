@@ -4,8 +4,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use inkling_support::files::WriteError;
+
 use crate::Source;
 use crate::read::idx;
+use crate::storage::{Room, Sink, Storage};
 
 /// The largest height and the largest width of a sample.
 pub const MAX_SIDE: usize = 512;
@@ -79,7 +82,7 @@ pub struct Dataset {
     /// What a sample consists of, where it is several inputs, in their order; else nothing.
     pub inputs: Arc<Vec<NamedInput>>,
     /// All samples of the storage, one after the other.
-    storage: Arc<Vec<u8>>,
+    storage: Arc<Storage>,
     /// Where each sample lies in the storage, in samples.
     places: Vec<u32>,
     /// Where each sample of the storage comes from; empty if nobody knows.
@@ -94,11 +97,37 @@ impl Dataset {
     ///
     /// If the number of bytes is not that of as many samples as there are labels.
     pub fn new(shape: [usize; 3], samples: Vec<u8>, labels: Vec<u16>, names: Vec<String>) -> Self {
+        Self::stored_in(samples.into(), shape, labels, names)
+    }
+
+    /// [`Dataset::new`] of samples that lie in a storage.
+    ///
+    /// # Panics
+    ///
+    /// As [`Dataset::new`].
+    pub fn stored_in(
+        samples: Storage,
+        shape: [usize; 3],
+        labels: Vec<u16>,
+        names: Vec<String>,
+    ) -> Self {
         let size: usize = shape.iter().product();
         assert_eq!(samples.len(), size * labels.len(), "bytes of {} samples", labels.len());
         let places = (0..labels.len() as u32).collect();
-        let (storage, sources, inputs) = (Arc::new(samples), Arc::default(), Arc::default());
-        Self { shape, labels, names, inputs, storage, places, sources }
+        let stored = Stored { samples: Arc::new(samples), sources: Arc::default() };
+        Self::of(shape, stored, places, labels, names)
+    }
+
+    /// Samples at `places` of what is stored, with a label each.
+    pub(crate) fn of(
+        shape: [usize; 3],
+        stored: Stored,
+        places: Vec<u32>,
+        labels: Vec<u16>,
+        names: Vec<String>,
+    ) -> Self {
+        let Stored { samples: storage, sources } = stored;
+        Self { shape, labels, names, inputs: Arc::default(), storage, places, sources }
     }
 
     /// The same samples, known to consist of `inputs`.
@@ -130,6 +159,12 @@ impl Dataset {
         inputs.map(|(input, places)| (&input.name[..], input.shape, places)).collect()
     }
 
+    /// What is stored, and where in it the samples lie.
+    pub(crate) fn stored(&self) -> (Stored, &[u32]) {
+        let (samples, sources) = (Arc::clone(&self.storage), Arc::clone(&self.sources));
+        (Stored { samples, sources }, &self.places)
+    }
+
     /// The same samples, known to come from `sources`, one for each.
     pub fn with_sources(mut self, sources: Vec<Source>) -> Self {
         assert_eq!(sources.len(), self.len(), "sources of the samples");
@@ -142,7 +177,11 @@ impl Dataset {
 
     /// The same labels, names and sources with other samples, one after the other.
     pub fn with_samples(&self, shape: [usize; 3], samples: Vec<u8>) -> Self {
-        let mut all = Dataset::new(shape, samples, self.labels.clone(), self.names.clone());
+        self.with_storage(shape, samples.into())
+    }
+
+    fn with_storage(&self, shape: [usize; 3], samples: Storage) -> Self {
+        let mut all = Self::stored_in(samples, shape, self.labels.clone(), self.names.clone());
         if shape == self.shape {
             all.inputs = Arc::clone(&self.inputs);
         }
@@ -153,6 +192,27 @@ impl Dataset {
                 all.with_sources(self.places.iter().map(source).collect())
             }
         }
+    }
+
+    /// The same labels, names and sources with samples of `shape` that `work` makes of each, appending it
+    /// to what it is given.
+    ///
+    /// # Errors
+    ///
+    /// The file system's, where they do not fit into memory.
+    pub fn made_of_each(
+        &self,
+        shape: [usize; 3],
+        room: &Room,
+        mut work: impl FnMut(&[u8], &mut Vec<u8>),
+    ) -> Result<Self, WriteError> {
+        let (mut sink, mut made) = (Sink::new(room), Vec::new());
+        for image in self.images() {
+            made.clear();
+            work(image, &mut made);
+            sink.push(&made)?;
+        }
+        Ok(self.with_storage(shape, sink.finish()?))
     }
 
     /// Reads `train-images-idx3-ubyte[.gz]` and its labels, or their `t10k` twins, from a folder.
@@ -254,14 +314,20 @@ impl Dataset {
     }
 
     /// The samples of `self`, then those of `other`, which has the same shape and classes.
-    pub fn joined(&self, other: &Dataset) -> Dataset {
-        let samples = [self.batch(0..self.len()), other.batch(0..other.len())].concat();
+    ///
+    /// # Errors
+    ///
+    /// The file system's, where they do not fit into memory.
+    pub fn joined(&self, other: &Dataset) -> Result<Dataset, WriteError> {
+        let mut sink = Sink::new(&Room::default());
+        self.images().chain(other.images()).try_for_each(|image| sink.push(image))?;
+        let samples = sink.finish()?;
         let labels = [&self.labels[..], &other.labels].concat();
-        let mut all = Dataset::new(self.shape, samples, labels, self.names.clone());
+        let mut all = Dataset::stored_in(samples, self.shape, labels, self.names.clone());
         all.inputs = Arc::clone(&self.inputs);
         let sources = [self, other].map(|set| (0..set.len()).map_while(|i| set.source(i).cloned()));
         let sources: Vec<Source> = sources.into_iter().flatten().collect();
-        if sources.len() == all.len() { all.with_sources(sources) } else { all }
+        Ok(if sources.len() == all.len() { all.with_sources(sources) } else { all })
     }
 
     /// Fails unless the other half of the data set, read from the files `images` and `labels`, has
@@ -294,6 +360,14 @@ impl Dataset {
         }
         Ok(())
     }
+}
+
+/// Samples and where each comes from, shared by the data sets that have some of them.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    pub samples: Arc<Storage>,
+    /// One for each sample, or none.
+    pub sources: Arc<Vec<Source>>,
 }
 
 impl PartialEq for Dataset {
@@ -352,6 +426,8 @@ pub enum DatasetError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{}: {what}", path.display())]
     Malformed { path: PathBuf, what: String },
+    #[error(transparent)]
+    Write(#[from] WriteError),
     #[error("{}: {what}", path.display())]
     Disagree { path: PathBuf, what: String },
 }
@@ -384,7 +460,7 @@ mod tests {
         assert_eq!(subset.source(1), Some(&file("c")));
         let other = subset.with_samples([1, 1, 1], vec![7, 8]);
         assert_eq!((other.image(1), other.source(1)), (&[8][..], Some(&file("c"))));
-        let joined = other.joined(&other);
+        let joined = other.joined(&other).expect("fits");
         assert_eq!((joined.len(), joined.source(2)), (4, Some(&file("b"))));
     }
 }

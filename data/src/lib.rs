@@ -24,6 +24,8 @@ mod sets;
 #[cfg(feature = "files")]
 mod source;
 #[cfg(feature = "files")]
+mod storage;
+#[cfg(feature = "files")]
 pub mod strange;
 #[cfg(feature = "files")]
 mod warp;
@@ -39,5 +41,7 @@ pub use dataset::{
 pub use sets::{SealedTestSet, Sets, divide, fingerprint, shuffled};
 #[cfg(feature = "files")]
 pub use source::Source;
+#[cfg(feature = "files")]
+pub use storage::{Room, Sink, Storage, USUAL_MEMORY};
 #[cfg(feature = "files")]
 pub use warp::{Border, Matrix, Sampler};

@@ -32,7 +32,24 @@ impl Source {
     }
 }
 
+/// What files have many of.
+const NOUNS: [&str; 3] = ["row", "image", "sample"];
+
 impl Source {
+    /// The file, and which part of it with what it is called.
+    pub(crate) fn parts(&self) -> (&Path, Option<(&'static str, u32)>) {
+        (&self.file, self.part)
+    }
+
+    /// What [`Source::parts`] told; nothing for a noun that no reader uses.
+    pub(crate) fn of_parts(file: &Arc<Path>, part: Option<(&str, u32)>) -> Option<Self> {
+        let part = match part {
+            Some((noun, number)) => Some((*NOUNS.iter().find(|known| **known == noun)?, number)),
+            None => None,
+        };
+        Some(Self { file: Arc::clone(file), part })
+    }
+
     /// Whether the sample is a file of its own, or a row of a table: something that a person finds
     /// by it more easily than by an index.
     pub fn says_more(&self) -> bool {

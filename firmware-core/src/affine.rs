@@ -1,21 +1,22 @@
 //! Sum and product of two values with scales and zero points of their own: the sum as TensorFlow Lite
 //! for Microcontrollers computes it, the product with any requantization.
 
+use crate::arch::{Chosen, Target};
 use crate::kernels::Combine;
 use crate::multiplier::multiply;
-use crate::{Checked, Checksum, Multiplier, Requantize};
+use crate::{Activation, Checked, Checksum, Multiplier, Requantize};
 
 /// Bits by which both terms of a sum are shifted left before they are scaled, so that little is
 /// lost in between.
-const HEADROOM: u32 = 20;
+pub(crate) const HEADROOM: u32 = 20;
 
 /// A term of a sum: its zero point, and the factor that brings it to the scale that both terms
 /// share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Term {
-    multiplier: i32,
-    exponent: i8,
-    zero: i16,
+    pub(crate) multiplier: i32,
+    pub(crate) exponent: i8,
+    pub(crate) zero: i16,
 }
 
 impl Term {
@@ -71,6 +72,16 @@ impl Combine for AffineAdd {
     fn combine(self, a: i32, b: i32) -> i32 {
         let [first, second] = self.terms;
         self.requantize.apply(first.scaled(a).wrapping_add(second.scaled(b)))
+    }
+
+    #[inline(always)]
+    fn combine_all<A: Activation, B: Activation, Y: Activation>(
+        self,
+        a: &[A],
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        Chosen::add_scaled(self.terms, (a, b), self.requantize, y);
     }
 }
 

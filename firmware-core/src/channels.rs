@@ -11,7 +11,7 @@ use crate::window::Span;
 use crate::{Activation, Requantize};
 
 /// Most channels that are computed at a time.
-const MOST: usize = 64;
+pub(crate) const MOST: usize = 64;
 
 /// What a window covers, from its first tap on.
 pub(crate) struct Taps<'a, T> {
@@ -31,7 +31,7 @@ impl<T> Taps<'_, T> {
 /// The first channel and the number of channels of blocks that cover all of `channels`, of which
 /// there are four or more; the number is a multiple of four.
 #[inline(always)]
-fn blocks(channels: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn blocks(channels: usize) -> impl Iterator<Item = (usize, usize)> {
     let whole = channels / 4 * 4;
     let mut next = 0;
     core::iter::from_fn(move || {
@@ -93,11 +93,8 @@ pub(crate) fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
                 if padded {
                     padding(shape, [rows, columns], (weights, first), sums);
                 }
-                let y = pixel.get_mut(first..).unwrap_or_default().iter_mut();
-                let requantize = requantize.get(first..).unwrap_or_default();
-                for (y, (sum, requantize)) in y.zip(sums.iter().zip(requantize)) {
-                    *y = requantized(*requantize, *sum);
-                }
+                let y = pixel.get_mut(first..).unwrap_or_default();
+                Chosen::requantize(requantize.get(first..).unwrap_or_default(), sums, y);
             }
         }
     }
@@ -105,7 +102,7 @@ pub(crate) fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
 
 /// Adds to channels' sums, from channel `first` on, what the padding makes of them.
 #[inline(never)]
-fn padding(
+pub(crate) fn padding(
     shape: &Conv2dShape,
     [rows, columns]: [Span; 2],
     (weights, first): (&[i8], usize),
@@ -121,9 +118,7 @@ fn padding(
             }
             let at = (row * width + column) * depth + first;
             let weights = weights.get(at..).unwrap_or_default();
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum = sum.wrapping_add(i32::from(*weight) * shape.padding_value);
-            }
+            Chosen::add_weights(weights, shape.padding_value, sums);
         }
     }
 }
@@ -172,6 +167,9 @@ pub(crate) fn average_pool2d<X: Activation, Y: Activation, R: Requantize>(
     requantize: R,
     y: &mut [Y],
 ) {
+    if Chosen::average_pool2d(shape, x, requantize, y) {
+        return;
+    }
     let ([_, in_width, depth], [height, width, _]) = (shape.input, shape.output);
     let [down, right] = shape.window.dilation;
     let mut pixels = y.chunks_exact_mut(depth.max(1));

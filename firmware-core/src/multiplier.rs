@@ -1,7 +1,8 @@
 //! The requantization of TensorFlow Lite for Microcontrollers: models that it quantized compute
 //! here what they compute there.
 
-use crate::{Checked, Checksum, Requantize};
+use crate::arch::{Chosen, Target};
+use crate::{Activation, Checked, Checksum, Requantize};
 
 /// Multiplication by `multiplier * 2^(exponent - 31)`, rounded twice as TensorFlow Lite for
 /// Microcontrollers does, with a zero point added and the result kept between two bounds.
@@ -27,12 +28,13 @@ use crate::{Checked, Checksum, Requantize};
 /// const BACKWARDS: Multiplier = Multiplier::new(-1, 0, 0, [-128, 127]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Multiplier {
-    multiplier: i32,
-    exponent: i8,
-    zero: i8,
-    low: i8,
-    high: i8,
+    pub(crate) multiplier: i32,
+    pub(crate) exponent: i8,
+    pub(crate) zero: i8,
+    pub(crate) low: i8,
+    pub(crate) high: i8,
 }
 
 impl Multiplier {
@@ -56,6 +58,11 @@ impl Requantize for Multiplier {
         let scaled = multiply(accumulator, self.multiplier, self.exponent);
         let value = scaled.saturating_add(i32::from(self.zero));
         value.max(i32::from(self.low)).min(i32::from(self.high))
+    }
+
+    #[inline(always)]
+    fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
+        Chosen::multiply_all(all, accumulators, y);
     }
 }
 

@@ -1,7 +1,10 @@
 //! From accumulator to activation: the one place where the arithmetic rounds.
 
+use bytemuck::TransparentWrapper;
+
 use crate::arch::{Chosen, Target};
-use crate::{Checked, Checksum};
+use crate::kernels::requantized;
+use crate::{Activation, Checked, Checksum};
 
 /// Scales an `i32` accumulator down to the exponent of the next activation.
 ///
@@ -13,6 +16,33 @@ pub trait Requantize: Copy {
     ///
     /// [`Activation::saturate`]: crate::Activation::saturate
     fn apply(self, accumulator: i32) -> i32;
+
+    /// [`Requantize::apply`] of many accumulators, saturated: `all` has one element for each of them, or
+    /// one for all.
+    ///
+    /// Processors with vectors ask for it; a type that they know how to compute several of at a time
+    /// says so here.
+    #[inline(always)]
+    fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
+        apply_each(all, requantized, accumulators, y);
+    }
+}
+
+/// [`Requantize::apply_all`], one after the other.
+#[inline(always)]
+pub(crate) fn apply_each<R: Copy, Y>(
+    all: &[R],
+    apply: impl Fn(R, i32) -> Y,
+    accumulators: &[i32],
+    y: &mut [Y],
+) {
+    let outputs = y.iter_mut().zip(accumulators);
+    if let [requantize] = all {
+        outputs.for_each(|(y, accumulator)| *y = apply(*requantize, *accumulator));
+    } else {
+        let outputs = outputs.zip(all);
+        outputs.for_each(|((y, accumulator), requantize)| *y = apply(*requantize, *accumulator));
+    }
 }
 
 /// Division by a power of two, rounding half to even.
@@ -20,6 +50,7 @@ pub trait Requantize: Copy {
 /// This is what `round` means in ONNX's `QuantizeLinear` and `QLinearConv`, so any runtime that
 /// follows the standard gives the same integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Shift(u8);
 
 impl Shift {
@@ -54,6 +85,11 @@ impl Requantize for Shift {
     fn apply(self, accumulator: i32) -> i32 {
         Chosen::divide(accumulator, u32::from(self.0))
     }
+
+    #[inline(always)]
+    fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
+        Chosen::divide_all(all, [i32::MIN, i32::MAX], accumulators, y);
+    }
 }
 
 /// [`Target::divide`]
@@ -81,6 +117,7 @@ pub(crate) fn divide(accumulator: i32, bits: u32) -> i32 {
 /// const EMPTY: firmware_core::Clip<7, 3> = firmware_core::Clip::new(0);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Clip<const LOW: i32, const HIGH: i32>(Shift);
 
 impl<const LOW: i32, const HIGH: i32> Clip<LOW, HIGH> {
@@ -99,6 +136,11 @@ impl<const LOW: i32, const HIGH: i32> Requantize for Clip<LOW, HIGH> {
     #[inline(always)]
     fn apply(self, accumulator: i32) -> i32 {
         self.0.apply(accumulator).max(LOW).min(HIGH)
+    }
+
+    #[inline(always)]
+    fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
+        Chosen::divide_all(Self::peel_slice(all), [LOW, HIGH], accumulators, y);
     }
 }
 

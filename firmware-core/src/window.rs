@@ -54,6 +54,13 @@ impl Interior {
         oy.wrapping_sub(self.rows[0]) < self.rows[1]
             && ox.wrapping_sub(self.columns[0]) < self.columns[1]
     }
+
+    /// The first and the number of the windows of row `oy` that lie on the input.
+    #[cfg_attr(not(kernels = "mve"), allow(dead_code))]
+    #[inline(always)]
+    pub(crate) const fn columns_of(&self, oy: usize) -> [usize; 2] {
+        if oy.wrapping_sub(self.rows[0]) < self.rows[1] { self.columns } else { [0, 0] }
+    }
 }
 
 /// What is wrong with a [`Window`], or does not fit its input.

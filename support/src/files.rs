@@ -1,7 +1,8 @@
 //! Files that are whole or not there: written beside their place and renamed into it.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
+use std::iter;
 use std::path::{Component, Path, PathBuf};
 
 /// Replaces the file at `path`, creating its folder. A reader, or a restart after a crash, finds
@@ -14,7 +15,16 @@ use std::path::{Component, Path, PathBuf};
 ///
 /// The error of the file system, with the path in its message.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
-    Unfinished::write(path, contents)?.finish()
+    write_pieces(path, [contents])
+}
+
+/// [`write_atomically`] of `pieces`, one after the other.
+///
+/// # Errors
+///
+/// As [`write_atomically`].
+pub fn write_pieces<'p>(path: &Path, pieces: impl IntoIterator<Item = &'p [u8]>) -> io::Result<()> {
+    Unfinished::write(path, pieces)?.finish()
 }
 
 /// Writes the file at `path`, creating its folder, unless one is there; whether it did. Of several
@@ -29,7 +39,7 @@ pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<bool> {
     if path.exists() {
         return Ok(false);
     }
-    let unfinished = Unfinished::write(path, contents)?;
+    let unfinished = Unfinished::write(path, [contents])?;
     match fs::hard_link(&unfinished.beside, &unfinished.place) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -47,7 +57,7 @@ pub fn write_new(path: &Path, contents: &[u8]) -> io::Result<bool> {
 pub fn write_set(folder: &Path, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
     let unfinished: Vec<Unfinished> = files
         .iter()
-        .map(|(name, contents)| Unfinished::write(&folder.join(name), contents))
+        .map(|(name, contents)| Unfinished::write(&folder.join(name), iter::once(&contents[..])))
         .collect::<io::Result<_>>()?;
     unfinished.into_iter().try_for_each(Unfinished::finish)
 }
@@ -62,11 +72,16 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    fn write(path: &Path, contents: &[u8]) -> io::Result<Self> {
+    fn write<'p>(path: &Path, pieces: impl IntoIterator<Item = &'p [u8]>) -> io::Result<Self> {
+        let all = |file: &mut File| {
+            let mut file = BufWriter::new(file);
+            pieces.into_iter().try_for_each(|piece| file.write_all(piece))?;
+            file.flush()
+        };
         let place = match fs::metadata(path) {
             Ok(found) if !found.is_file() && !found.is_dir() => {
                 let mut device = File::options().write(true).open(path).map_err(named(path))?;
-                device.write_all(contents).map_err(named(path))?;
+                all(&mut device).map_err(named(path))?;
                 let (beside, place) = (PathBuf::new(), PathBuf::new());
                 return Ok(Self { beside, place, path: path.to_path_buf(), done: true });
             }
@@ -82,7 +97,7 @@ impl Unfinished {
         let name = place.file_name().unwrap_or_default().to_string_lossy();
         let (beside, mut file) = new_beside(folder, &name).map_err(named(path))?;
         let unfinished = Self { beside, place, path: path.to_path_buf(), done: false };
-        file.write_all(contents).and_then(|()| file.sync_all()).map_err(named(path))?;
+        all(&mut file).and_then(|()| file.sync_all()).map_err(named(path))?;
         Ok(unfinished)
     }
 

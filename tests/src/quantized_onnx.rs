@@ -67,6 +67,25 @@ pub fn case(backend: &Backend, path: &Path, count: usize, images: &[u8]) -> Case
     Case::new(name, model, inputs, expected)
 }
 
+/// A model with the least weights that there are: one output channel in three has them where its
+/// weights were negative, one in six everywhere.
+pub fn with_least_weights(bytes: &[u8]) -> Vec<u8> {
+    let mut model = pb::ModelProto::decode(bytes).expect("it is a model");
+    let graph = model.graph.as_mut().expect("it has a graph");
+    let weights = graph
+        .initializer
+        .iter_mut()
+        .filter(|tensor| tensor.dims.len() > 1 && tensor.data_type == i32::from(DataType::Int8));
+    for tensor in weights {
+        let taps = (tensor.raw_data.len() / tensor.dims[0] as usize).max(1);
+        for (channel, taps) in tensor.raw_data.chunks_mut(taps).enumerate() {
+            let least = |weight: i8| channel % 6 == 0 || (channel % 3 == 0 && weight < 0);
+            taps.iter_mut().filter(|w| least(**w as i8)).for_each(|w| *w = i8::MIN as u8);
+        }
+    }
+    model.encode_to_vec()
+}
+
 /// What ONNX Runtime computes where the device returns its integers.
 fn expected(backend: &Backend, bytes: &[u8], imported: &Imported, inputs: &[u8]) -> Vec<u8> {
     let network = &imported.network;

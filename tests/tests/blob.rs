@@ -248,6 +248,21 @@ fn on_a_cortex_m4f() {
 }
 
 #[test]
+fn on_a_cortex_m55_with_mve() {
+    on("Cortex-M55 with MVE", "mve");
+}
+
+#[test]
 fn on_an_rv32() {
     on("RV32IMC", "riscv32");
+}
+
+/// ONNX Runtime's rounding would be in every firmware that loads blobs.
+#[test]
+fn what_rounds_in_f32_is_refused_with_the_reason() {
+    let file = tests::root().join("tests/models/convnet_qdq.onnx");
+    let bytes = std::fs::read(file).expect("it is committed");
+    let model = converter::qdq::convert("net", &bytes, converter::Favour::Time).expect("converts");
+    let error = model.blob(Layout::PORTABLE).expect_err("it is refused").to_string();
+    assert!(error.contains("rounds as ONNX Runtime does") && error.contains("model.rs"), "{error}");
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::process::Command;
 
+use converter::Favour;
 use converter::build::{BuildError, Model};
 use inkling_data::Split;
 use inkling_data::read::idx;
@@ -76,4 +77,52 @@ fn the_example_builds() {
         assert!(!found, "{name} was built");
     }
     assert!(lock.contains("firmware-core"));
+}
+
+/// A quantized file gives the bytes of the command line's model, with and without its proof.
+#[test]
+fn quantized_files_need_nothing_beside_them() {
+    let out = scratch("build-quantized");
+    for file in ["separable_qdq.onnx", "residual_qoperator.onnx", "convnet.tflite"] {
+        let path = root().join("tests/models").join(file);
+        let bytes = fs::read(&path).expect("it is committed");
+        let model = match file.ends_with(".onnx") {
+            true => converter::qdq::convert("net", &bytes, Favour::Time).expect("it converts"),
+            false => converter::tflite::convert("net", &bytes, Favour::Time).expect("it converts"),
+        };
+        model.write(&out).expect("written");
+        let theirs = fs::read_to_string(out.join("model.rs")).expect("it is there");
+        let generate = |of: Model| {
+            let path =
+                of.name("net").out(&out).generate().unwrap_or_else(|e| panic!("{file}: {e}"));
+            fs::read_to_string(path).expect("it is there")
+        };
+        assert!(generate(Model::new(&path)) == theirs, "{file}");
+        assert!(generate(Model::new(&path).proof(out.join("model.json"))) == theirs, "{file}");
+        let other = Model::new(root().join("tests/models/series.tflite"));
+        let error = other.proof(out.join("model.json")).out(&out).generate();
+        assert!(matches!(error, Err(BuildError::NotProven { .. })), "{file}");
+    }
+    let refused = Model::new(root().join("tests/models/residual_qdq_i8.onnx")).out(&out).generate();
+    let error = refused.expect_err("it is refused").to_string();
+    assert!(error.contains("residual_qdq_i8.onnx: node") && error.lines().count() == 1, "{error}");
+    let _ = fs::remove_dir_all(out);
+}
+
+/// A float `.tflite` file is what its ONNX form is.
+#[test]
+fn a_float_tflite_file_needs_images() {
+    let out = scratch("build-float-tflite");
+    let path = root().join("tests/models/convnet_float.tflite");
+    let bytes = fs::read(&path).expect("it is committed");
+    let onnx = converter::tflite::to_onnx(&bytes).expect("it is float");
+    let shape = converter::Converter::new("net", &onnx).lower().expect("it is read");
+    let images = random_images(5, 40, shape.input.height, shape.input.width, shape.classes());
+    idx::write_pair(&out, Split::Train, &images).expect("written");
+    let generated = Model::new(&path).name("net").calibration(&out).out(&out).generate();
+    let ours = fs::read_to_string(generated.expect("it is generated")).expect("it is there");
+    let theirs = converter::Converter::new("net", &onnx).convert(&images).expect("converts");
+    assert!(ours == theirs.model_rs());
+    assert!(matches!(Model::new(&path).out(&out).generate(), Err(BuildError::NoImages(_))));
+    let _ = fs::remove_dir_all(out);
 }

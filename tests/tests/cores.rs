@@ -44,5 +44,6 @@ cores! {
     cortex_m33: "Cortex-M33",
     cortex_m33_with_dsp: "Cortex-M33 with DSP",
     cortex_m55: "Cortex-M55",
+    cortex_m55_with_mve: "Cortex-M55 with MVE",
     rv32imc: "RV32IMC",
 }

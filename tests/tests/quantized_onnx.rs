@@ -5,8 +5,8 @@ use std::fs;
 use converter::{Favour, qdq};
 use inkling_data::{Dataset, Split};
 use tests::imported::compare;
-use tests::quantized_onnx::{MODELS, REFERENCE, case, committed};
-use tests::{all_inputs, mnist, onnxruntime, shared};
+use tests::quantized_onnx::{MODELS, REFERENCE, case, committed, with_least_weights};
+use tests::{all_inputs, mnist, onnxruntime, scratch, shared};
 
 #[test]
 fn quantized_models_equal_onnx_runtime() {
@@ -14,6 +14,22 @@ fn quantized_models_equal_onnx_runtime() {
     let cases: Vec<_> =
         MODELS.iter().map(|name| case(&backend, &committed(name), 1000, &[])).collect();
     compare("quantized-onnx", &cases);
+    // Weights of -128, as torchao's quantizer writes them.
+    let folder = scratch("least-weights");
+    let least =
+        ["separable_qdq", "separable_qdq_i8", "convnet_qdq_i8", "residual_qdq"].map(|name| {
+            let bytes = with_least_weights(&fs::read(committed(name)).expect("it is committed"));
+            let path = folder.join(format!("least_{name}.onnx"));
+            fs::write(&path, bytes).expect("the scratch folder can be written");
+            case(&backend, &path, 300, &[])
+        });
+    for case in &least {
+        let has = |weights: &[i8]| weights.contains(&i8::MIN);
+        let layers = case.model.network.layers.iter().filter_map(|layer| layer.parameters());
+        assert!(layers.filter(|p| has(&p.weights)).count() > 2, "{}: no such weights", case.name);
+    }
+    compare("quantized-onnx-least", &least);
+    let _ = fs::remove_dir_all(folder);
     // Networks on MNIST, which are no part of the project.
     let count = if all_inputs() { 1000 } else { 300 };
     let test = Dataset::load(&mnist(), Split::Test).expect("MNIST is committed");

@@ -10,7 +10,8 @@ use tests::{all_inputs, onnxruntime, scratch};
 /// Models that have every layer between them, with unsigned and signed values.
 const MODELS: [&str; 3] = ["islands_qdq", "residual_qdq", "separable_qdq_i8"];
 
-const ON: [&str; 4] = ["Cortex-M0", "Cortex-M4F", "Cortex-M33 with DSP", "RV32IMC"];
+const ON: [&str; 5] =
+    ["Cortex-M0", "Cortex-M4F", "Cortex-M33 with DSP", "Cortex-M55 with MVE", "RV32IMC"];
 
 /// One test, because a process starts ONNX Runtime once.
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use converter::record::ModelRecord;
+use converter::restore;
 use image::{GrayImage, Luma};
 use inkling_data::prepare::InputForm;
 use inkling_data::read::{self, Collection, Options, Wanted};
@@ -348,15 +349,20 @@ fn both_inputs_are_learned_exported_converted_and_asked() {
     let accuracy = scores["int8"]["accuracy"]["value"].as_f64();
     let accuracy = accuracy.or(scores["int8"]["accuracy"].as_f64()).expect("an accuracy");
     assert!(accuracy > 0.95, "{accuracy}\n{told}");
-    // The same again, by the command in the record, and with half of it from a checkpoint.
-    let int8 = |folder: &str| fs::read(Path::new(folder).join("int8.onnx")).expect("there");
     let code =
         |folder: &str| fs::read_to_string(Path::new(folder).join("model.rs")).expect("there");
     // The file alone, with the same data for its calibration, becomes the same integers.
     let (float, again) = (format!("{out}/float.onnx"), path("again"));
     let convert = ["--calibration", &data, "--name", "senses", "--out", &again, "--emit", "c"];
     succeeds("converter", &[&[&float[..]], &convert[..]].concat());
-    assert_eq!(int8(&again), int8(&out));
+    let integers = |folder: &str| {
+        let folder = Path::new(folder);
+        let record = ModelRecord::of_folder(folder).expect("readable").expect("there");
+        let file = |name: &str| fs::read(folder.join(name)).expect("there");
+        let restored = restore(&file("float.onnx"), &record, &file("int8.onnx"));
+        restored.expect("it is whole").1
+    };
+    assert_eq!(integers(&again), integers(&out));
     assert!(code(&out).contains("picture: &Picture,\n    movement: &Movement,"));
     let header = fs::read_to_string(folder.join("again/inkling_senses.h")).expect("there");
     assert!(header.contains("#define INKLING_SENSES_MOVEMENT_CHANNELS 2"), "{header}");

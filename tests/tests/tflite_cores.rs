@@ -65,6 +65,11 @@ fn on_a_cortex_m33_with_dsp() {
 }
 
 #[test]
+fn on_a_cortex_m55_with_mve() {
+    on("Cortex-M55 with MVE");
+}
+
+#[test]
 fn on_an_rv32() {
     on("RV32IMC");
 }

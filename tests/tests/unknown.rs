@@ -129,7 +129,7 @@ fn images(data: &Path, model: &Model) -> Dataset {
     };
     let options = read::Options { pictures, ..read::Options::default() };
     let all = read::open(data, &options).expect("readable");
-    let images = Arc::new(all.train.joined(&all.test));
+    let images = Arc::new(all.train.joined(&all.test).expect("fits"));
     let strange = Strange::new(images.clone(), (0..images.len()).collect(), &Kind::ALL, None);
     let (strange, _) = strange.expect("there are kinds").samples(200, 11, 3);
     let bytes = [images.batch(0..images.len()), strange.batch(0..strange.len())].concat();

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use converter::record::ModelRecord;
+use inkling_data::read::Options;
 use inkling_support::shell::typed;
 use inkling_support::{console, names};
 use trainer::learn::backend::Choice;
 use trainer::learn::network::{Description, PRESETS};
 use trainer::learn::recipe::Recipe;
 use trainer::learn::unknown::UnknownWish;
+use trainer::line::SAMPLES;
 use trainer::line::job::{Job, Source};
 
 use crate::commands::augment::AugmentCommand;
@@ -186,11 +188,17 @@ impl RunArgs {
         if !self.unknown.is_empty() {
             recipe.unknown.get_or_insert_with(UnknownWish::default);
         }
+        let out = self.out.unwrap_or_else(|| PathBuf::from("target/inkling").join(&name));
+        let import = self.import.options_for(record, self.seed);
         let job = Job {
-            out: self.out.unwrap_or_else(|| PathBuf::from("target/inkling").join(&name)),
-            import: self.import.options_for(record, self.seed),
+            import: Options { cache: Some(out.with_file_name(SAMPLES)), ..import },
+            out,
             trained_on: record.and_then(|record| record.split.clone()),
-            typed: typed(std::env::args().skip(1), &["--out", "--ort-lib"], &["--resume"]),
+            typed: typed(
+                std::env::args().skip(1),
+                &["--out", "--ort-lib", "--memory"],
+                &["--resume"],
+            ),
             data: self.data,
             per_class: self.per_class.map(|count| count as usize),
             unknown: self.unknown,

@@ -130,9 +130,8 @@ fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Resul
     let answers = parallel::map(images.len(), |index| {
         first_largest(&evaluate::logits(network, images.image(index))) as u16
     });
-    let samples = images.batch(0..images.len());
-    let names = labels::numbers(network.classes().max(2));
-    let images = Dataset::new(images.shape, samples, answers, names);
+    let images =
+        Dataset { labels: answers, names: labels::numbers(network.classes().max(2)), ..images };
     Ok(Some(Images {
         test: images.clone(),
         calibration: images,

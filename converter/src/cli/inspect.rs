@@ -8,7 +8,7 @@ use converter::inspect::{BOARDS, Inspection};
 use converter::{Converter, qdq, tflite};
 use inkling_support::console;
 
-use super::source::Source;
+use converter::source::Source;
 
 /// Lists the layers of a model, what they cost, and the boards it fits on; converts nothing.
 #[derive(Args)]
@@ -50,7 +50,7 @@ fn of_file(path: &Path) -> Result<Inspection> {
     if path.is_dir() {
         bail!("{}: a folder; give the model's file in it", path.display());
     }
-    let source = Source::read(path)?;
+    let source = Source::read(path).with_context(at_file)?;
     let network = match &source {
         Source::Tflite(bytes) => tflite::import(bytes).with_context(at_file)?.network,
         Source::Quantized(onnx) => qdq::import(onnx).with_context(at_file)?.network,

@@ -10,6 +10,7 @@ use super::Origin;
 use super::rust::with_places;
 use crate::arena::ArenaPlan;
 use crate::graph::Shape;
+use crate::operators::IntegerOp;
 use crate::quantized::{
     Parameters, QuantizedLayer, QuantizedNetwork, Requantization, Rescale, Scale, ValueFormat,
     ValueType,
@@ -30,6 +31,11 @@ pub enum BlobEmitError {
     Operator { name: String, kind: &'static str },
     #[error("a blob has one input, this model {0}; use model.rs")]
     Inputs(usize),
+    #[error(
+        "layer '{name}': {kind} rounds as ONNX Runtime does, by a product of two f32; a blob has no form for that, \
+         because every firmware that loads blobs would carry the kernels for it; use model.rs"
+    )]
+    Rounding { name: String, kind: &'static str },
     #[error("a blob has at most {most} {what}, this model has {found}")]
     TooLarge { what: &'static str, most: usize, found: usize },
     #[error(
@@ -38,6 +44,13 @@ pub enum BlobEmitError {
     Outputs(usize),
     #[error("the blob does not hold what it should ({0}); this is a fault of the converter")]
     Refused(String),
+}
+
+/// The layer's rounding is one of ONNX Runtime's.
+fn rounds_in_f32(layer: &QuantizedLayer) -> bool {
+    let scaled = layer.parameters().map(|parameters| &parameters.requantization);
+    matches!(scaled, Some(Requantization::FloatScales(_)))
+        || matches!(layer.op, IntegerOp::FloatAdd(_) | IntegerOp::FloatMeanPool2d(_))
 }
 
 /// What an operator says of a layer.
@@ -186,7 +199,10 @@ pub fn emit(
     for (index, layer) in network.layers.iter().enumerate() {
         let Some(blob) = layer.op.as_dyn().blob(&Writing { network, layer, layout }) else {
             let (name, kind) = (layer.source_name.clone(), layer.kind().name());
-            return Err(BlobEmitError::Operator { name, kind });
+            return Err(match rounds_in_f32(layer) {
+                true => BlobEmitError::Rounding { name, kind },
+                false => BlobEmitError::Operator { name, kind },
+            });
         };
         let inputs = layer.inputs.iter().map(|&value| value as u16);
         let words = Data::default().u16s(inputs).0.into_iter().chain(blob.data.0);

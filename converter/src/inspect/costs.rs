@@ -6,6 +6,7 @@ use firmware_core::LayerKind;
 use serde::{Deserialize, Serialize};
 
 use crate::operators::IntegerOp;
+use crate::operators::conv2d::QuantizedConv2d;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork, Requantization};
 
 /// What the instructions of a layer are a sum of, each times a factor of its kind and core.
@@ -38,17 +39,26 @@ pub fn to_json(costs: &BTreeMap<String, CoreCosts>) -> String {
 }
 
 /// The kind of a layer, as far as its cost goes: its kernel; apart from the others convolutions with
-/// windows of one pixel, which gather nothing, and layers that multiply where others shift.
+/// windows of one pixel, which gather nothing, convolutions of one channel, for which cores have kernels of
+/// their own, and layers that multiply where others shift.
 pub fn kind(layer: &QuantizedLayer) -> String {
+    let one_channel = |conv: &QuantizedConv2d| {
+        conv.groups == 1 && conv.parameters.taps(0).len() == conv.window.area()
+    };
     let kernel = match (&layer.op, layer.kind()) {
-        (IntegerOp::Conv2d(conv), LayerKind::Conv2d) if conv.window.kernel == [1, 1] => "pointwise",
-        (_, kind) => kind.name(),
+        (IntegerOp::Conv2d(conv), LayerKind::Conv2d) if conv.window.kernel == [1, 1] => {
+            "pointwise".into()
+        }
+        (IntegerOp::Conv2d(conv), kind) if one_channel(conv) => {
+            format!("{} of one channel", kind.name())
+        }
+        (_, kind) => kind.name().to_string(),
     };
     match layer.parameters().map(|parameters| &parameters.requantization) {
         Some(Requantization::Rescales(_) | Requantization::FloatScales(_)) => {
             format!("{kernel}, rescaled")
         }
-        _ => kernel.into(),
+        _ => kernel,
     }
 }
 

@@ -281,14 +281,9 @@ fn weights(node: &Cursor, filter: &QuantizedConstant, axis: usize) -> Result<Vec
     let integers = filter.integers.as_ints().map_err(|what| node.wrong(what))?;
     integers
         .iter()
-        .map(|&weight| match i8::try_from(weight - middle) {
-            // The kernels multiply two neighbours at once, and two products of -128 and -128 do not
-            // fit the half of a word that they have.
-            Ok(weight @ -127..) => Ok(weight),
-            _ => Err(node.wrong(
-                "a weight of -128 (or of 0 with the zero point 128); expected -127 to 127: quantize \
-                 with reduce_range=True, or with symmetric int8 weights",
-            )),
+        .map(|&weight| {
+            i8::try_from(weight - middle)
+                .map_err(|_| node.wrong(format!("a weight of {weight}, which is of no 8-bit type")))
         })
         .collect()
 }

@@ -43,6 +43,61 @@ fn mean(images: &mut [f32], size: usize) {
     }
 }
 
+/// Bytes that stand for missing pixels, filled image by image: of samples that are too many to be numbers
+/// all at once.
+pub struct Gaps {
+    level: u8,
+    shape: [usize; 3],
+    /// What fills each place of an image; without it its neighbours do.
+    means: Option<Vec<f32>>,
+}
+
+impl Gaps {
+    /// Looks at all images; `level` stands for what is missing. Also returns how many there are.
+    pub fn find<'i>(
+        images: impl Iterator<Item = &'i [u8]>,
+        level: u8,
+        shape: [usize; 3],
+        how: Fill,
+    ) -> (Self, usize) {
+        let size = shape.iter().product();
+        let (mut sums, mut counts, mut missing) = (vec![0.0; size], vec![0_u32; size], 0);
+        for image in images {
+            for ((&pixel, sum), count) in image.iter().zip(&mut sums).zip(&mut counts) {
+                if pixel == level {
+                    missing += 1;
+                } else {
+                    *sum += f64::from(pixel);
+                    *count += 1;
+                }
+            }
+        }
+        let mean = |(sum, count): (f64, u32)| (sum / f64::from(count.max(1))) as f32;
+        let means = match how {
+            Fill::Interpolate => None,
+            Fill::Mean => Some(sums.into_iter().zip(counts).map(mean).collect()),
+        };
+        (Self { level, shape, means }, missing)
+    }
+
+    /// Appends an image without its gaps.
+    pub fn fill(&self, image: &[u8], out: &mut Vec<u8>) {
+        if !image.contains(&self.level) {
+            return out.extend_from_slice(image);
+        }
+        let gap = |&pixel: &u8| if pixel == self.level { f32::NAN } else { f32::from(pixel) };
+        let mut pixels: Vec<f32> = image.iter().map(gap).collect();
+        match &self.means {
+            None => interpolate(&mut pixels, self.shape),
+            Some(means) => {
+                let gaps = pixels.iter_mut().zip(means).filter(|(pixel, _)| pixel.is_nan());
+                gaps.for_each(|(pixel, mean)| *pixel = *mean);
+            }
+        }
+        out.extend(pixels.iter().map(|pixel| pixel.round() as u8));
+    }
+}
+
 /// Solves for the surface that is smooth over the missing pixels and passes through their known
 /// neighbours: each is the mean of the four around it (Gauss and Seidel's iteration).
 fn interpolate(image: &mut [f32], [height, width, channels]: [usize; 3]) {
@@ -81,7 +136,7 @@ fn interpolate(image: &mut [f32], [height, width, channels]: [usize; 3]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fill, fill};
+    use super::{Fill, Gaps, fill};
 
     #[test]
     fn a_slope_is_restored_by_its_neighbours() {
@@ -101,5 +156,22 @@ mod tests {
         let mut images = [10.0, 1.0, f32::NAN, 2.0, 30.0, f32::NAN];
         assert_eq!(fill(&mut images, [1, 2, 1], Fill::Mean), 2);
         assert_eq!(images, [10.0, 1.0, 20.0, 2.0, 30.0, 1.5]);
+    }
+
+    #[test]
+    fn bytes_are_filled_one_by_one_as_all_together() {
+        let shape = [3, 3, 1];
+        let images: Vec<u8> = (0..36).map(|at| (at * 37 % 11) * 20).collect();
+        for how in [Fill::Interpolate, Fill::Mean] {
+            let gap = |&pixel: &u8| if pixel == 40 { f32::NAN } else { f32::from(pixel) };
+            let mut numbers: Vec<f32> = images.iter().map(gap).collect();
+            let count = fill(&mut numbers, shape, how);
+            let (gaps, found) = Gaps::find(images.chunks(9), 40, shape, how);
+            let mut filled = Vec::new();
+            images.chunks(9).for_each(|image| gaps.fill(image, &mut filled));
+            let numbers: Vec<u8> = numbers.iter().map(|pixel| pixel.round() as u8).collect();
+            assert_eq!((found, &filled), (count, &numbers), "{how:?}");
+            assert!(count > 0);
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Stuck pixels: full or empty ones among neighbours that all say otherwise, as a damaged sensor or
 //! a faulty transmission leaves them.
 
-use crate::Dataset;
+use inkling_support::files::WriteError;
+
+use crate::{Dataset, Room};
 
 use super::missing::{Fill, fill};
 
@@ -12,25 +14,28 @@ const FAR: u8 = 32;
 
 /// Fills the stuck pixels of all images from their neighbours; returns how many there were, and in
 /// how many images.
-pub fn stuck_pixels(dataset: &mut Dataset) -> (usize, usize) {
+///
+/// # Errors
+///
+/// The file system's, where the images do not fit into memory.
+pub fn stuck_pixels(dataset: &mut Dataset) -> Result<(usize, usize), WriteError> {
     let shape = dataset.shape;
     let (mut pixels, mut images) = (0, 0);
-    let mut samples = dataset.batch(0..dataset.len());
-    for image in samples.chunks_exact_mut(dataset.image_size().max(1)) {
+    *dataset = dataset.made_of_each(shape, &Room::default(), |image, out| {
+        out.extend_from_slice(image);
         let stuck: Vec<usize> = (0..image.len()).filter(|&at| is_stuck(image, shape, at)).collect();
         if stuck.is_empty() {
-            continue;
+            return;
         }
         let mut values: Vec<f32> = image.iter().map(|&pixel| f32::from(pixel)).collect();
         stuck.iter().for_each(|&at| values[at] = f32::NAN);
         fill(&mut values, shape, Fill::Interpolate);
         for &at in &stuck {
-            image[at] = values[at].round() as u8;
+            out[at] = values[at].round() as u8;
         }
         (pixels, images) = (pixels + stuck.len(), images + 1);
-    }
-    *dataset = dataset.with_samples(shape, samples);
-    (pixels, images)
+    })?;
+    Ok((pixels, images))
 }
 
 fn is_stuck(image: &[u8], [height, width, channels]: [usize; 3], at: usize) -> bool {
@@ -49,12 +54,15 @@ fn is_stuck(image: &[u8], [height, width, channels]: [usize; 3], at: usize) -> b
 
 #[cfg(test)]
 mod tests {
-    use super::stuck_pixels;
     use crate::Dataset;
     use crate::read::labels;
 
     fn dataset(image: [u8; 25]) -> Dataset {
         Dataset::new([5, 5, 1], image.to_vec(), vec![0], labels::numbers(2))
+    }
+
+    fn stuck_pixels(dataset: &mut Dataset) -> (usize, usize) {
+        super::stuck_pixels(dataset).expect("fits")
     }
 
     #[test]

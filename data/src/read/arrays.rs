@@ -1,12 +1,17 @@
 //! NumPy arrays: `.npz` as Keras' `mnist.npz`, or `.npy` files in a folder.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use inkling_support::stage;
 
 use super::numbers::{self, Numbers};
 use super::parts::{Part, Parts};
 use super::tree::Tree;
 use super::{Collection, ImportError, Options, Wanted, labels};
+use crate::storage::{Sink, Storage};
 use crate::{MAX_CHANNELS, MAX_SIDE, Source};
 
 /// What an array of samples or of labels is called, beside the part that it is for.
@@ -20,7 +25,12 @@ struct Array {
 }
 
 enum Values {
-    Numbers { values: Vec<f32>, bytes: bool },
+    Numbers {
+        values: Vec<f32>,
+        bytes: bool,
+    },
+    /// Unsigned bytes, of a file of their own.
+    Bytes(Storage),
     Words(Vec<String>),
 }
 
@@ -77,7 +87,7 @@ pub fn read(
     let mut notes = Vec::new();
     let parts = parts.map(|part, (samples, labels)| {
         let shape = input.and_then(|input| input.shape);
-        let numbers = samples_of(tree, samples, labels, shape)?;
+        let numbers = samples_of(tree, [samples, labels], options, shape)?;
         let text = crate::shape_text(numbers.shape);
         notes.push(format!("{} {} samples of {text}", numbers.labels.len(), part.name()));
         Ok::<_, ImportError>(numbers)
@@ -93,8 +103,8 @@ fn words(name: &str) -> impl Iterator<Item = &str> {
 /// Samples with their labels; those of as many values as `wanted` take that shape, in their order.
 fn samples_of(
     tree: &Tree,
-    samples: usize,
-    labels: usize,
+    [samples, labels]: [usize; 2],
+    options: &Options,
     wanted: Option<[usize; 3]>,
 ) -> Result<Numbers, ImportError> {
     let path = tree.path(samples);
@@ -105,7 +115,13 @@ fn samples_of(
         let bytes = tree.read(index).map_err(|what| malformed(&path, what))?;
         parse(&bytes).map_err(|what| malformed(&path, what))
     };
-    let (array, label_array, label_path) = (array(samples)?, array(labels)?, tree.path(labels));
+    // Where a byte stands for what is missing, bytes become numbers.
+    let streamed = match tree.is_archive_open() || options.missing_value.is_some() {
+        true => None,
+        false => stream(&path, options)?,
+    };
+    let samples = streamed.map_or_else(|| array(samples), Ok)?;
+    let (array, label_array, label_path) = (samples, array(labels)?, tree.path(labels));
     let (count, shape) = match array.shape[..] {
         [count, values] => (count, [1, 1, values]),
         [count, height, width] => (count, [height, width, 1]),
@@ -126,9 +142,6 @@ fn samples_of(
     };
     let size = |shape: &[usize; 3]| shape.iter().product::<usize>();
     let shape = wanted.filter(|wanted| size(wanted) == size(&shape)).unwrap_or(shape);
-    let Values::Numbers { values, bytes } = array.values else {
-        return Err(malformed(&path, "holds words where samples are expected".into()));
-    };
     let flat =
         label_array.shape.len() == 1 || (label_array.shape.len() == 2 && label_array.shape[1] == 1);
     if !flat || label_array.shape[0] != count {
@@ -140,6 +153,7 @@ fn samples_of(
     }
     let label_names = match label_array.values {
         Values::Words(words) => words,
+        Values::Bytes(values) => values.iter().map(u8::to_string).collect(),
         Values::Numbers { values, .. } => values
             .iter()
             .map(|value| match value.fract() == 0.0 {
@@ -153,15 +167,73 @@ fn samples_of(
         .map(|name| labels::checked(name).map_err(|what| malformed(&label_path, what)))
         .collect::<Result<_, _>>()?;
     let image = shape[0] > 1 && shape[1] > 1 && shape[0] <= MAX_SIDE && shape[2] <= MAX_CHANNELS;
-    let from_zero = values.iter().all(|&value| value >= 0.0);
-    let file: Arc<std::path::Path> = Arc::from(&*path);
+    let (values, pixels) = match array.values {
+        Values::Words(_) => {
+            return Err(malformed(&path, "holds words where samples are expected".into()));
+        }
+        Values::Bytes(values) => (numbers::Values::Bytes(values), true),
+        Values::Numbers { values, bytes } => {
+            let from_zero = values.iter().all(|&value| value >= 0.0);
+            (numbers::Values::Numbers(values), bytes || (image && from_zero))
+        }
+    };
+    let file: Arc<Path> = Arc::from(&*path);
     let sources = (0..count).map(|index| Source::part(&file, "sample", index)).collect();
-    let pixels = bytes || (image && from_zero);
     Ok(Numbers { path, shape, values, labels: label_names, sources, pixels })
+}
+
+/// The most bytes of a header.
+const HEADER: u64 = 1 << 16;
+
+/// Bytes that are read at once.
+const AT_ONCE: usize = 1 << 20;
+
+/// Reads a file of unsigned bytes, as long as it may be; nothing where it holds anything else, or is damaged.
+fn stream(path: &Path, options: &Options) -> Result<Option<Array>, ImportError> {
+    let failed = |error: io::Error| ImportError::Read { path: path.to_path_buf(), error };
+    let mut file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let mut head = Vec::new();
+    file.by_ref().take(HEADER).read_to_end(&mut head).map_err(failed)?;
+    let Ok(Head { kind, shape, count, start }) = header(&head) else { return Ok(None) };
+    if !["|u1", "<u1", "u1"].contains(&kind.as_str())
+        || (start as u64).checked_add(count as u64) != Some(length)
+    {
+        return Ok(None);
+    }
+    let mut sink = Sink::new(&options.room);
+    sink.push(&head[start..])?;
+    let mut part = vec![0; AT_ONCE];
+    stage::show(format_args!("reading {} MB", length >> 20));
+    let mut left = start + count - head.len();
+    while left > 0 {
+        let part = &mut part[..left.min(AT_ONCE)];
+        file.read_exact(part).map_err(failed)?;
+        sink.push(part)?;
+        left -= part.len();
+    }
+    Ok(Some(Array { shape, values: Values::Bytes(sink.finish()?) }))
+}
+
+/// What stands before the values of a `.npy` file.
+struct Head {
+    /// Order, letter and width of an element.
+    kind: String,
+    shape: Vec<usize>,
+    /// The product of the shape.
+    count: usize,
+    /// Where the values begin.
+    start: usize,
 }
 
 /// Reads a `.npy` file, versions 1 to 3.
 fn parse(bytes: &[u8]) -> Result<Array, String> {
+    let Head { kind, shape, count, start } = header(bytes)?;
+    let values = values(&kind, &bytes[start..], count)?;
+    Ok(Array { shape, values })
+}
+
+fn header(bytes: &[u8]) -> Result<Head, String> {
     let damaged = || "is no .npy file, or damaged".to_string();
     if bytes.get(..6) != Some(b"\x93NUMPY") {
         return Err(damaged());
@@ -190,8 +262,7 @@ fn parse(bytes: &[u8]) -> Result<Array, String> {
         .ok_or_else(damaged)?;
     let count = shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
     let count = count.ok_or_else(damaged)?;
-    let values = values(kind, &bytes[start + length..], count)?;
-    Ok(Array { shape, values })
+    Ok(Head { kind: kind.to_string(), shape, count, start: start + length })
 }
 
 /// The values behind a header.

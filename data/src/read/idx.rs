@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
-use inkling_support::files::write_atomically;
+use inkling_support::files::{write_atomically, write_pieces};
+use inkling_support::stage;
 
 use super::labels;
+use crate::storage::{Room, Sink, Storage};
 use crate::{Dataset, DatasetError, MAX_CLASSES, Source, Split, shape_problem};
 
 /// Types of values.
@@ -24,11 +26,14 @@ const MOST_UNPACKED: u64 = 100;
 /// What every compressed file may unpack to, in bytes.
 const SMALL: u64 = 64 << 20;
 
+/// Bytes that are read at once.
+const AT_ONCE: u64 = 1 << 20;
+
 /// An IDX file as read.
 struct Values {
     dims: Vec<usize>,
     /// Big-endian, `bytes` for each.
-    values: Vec<u8>,
+    values: Storage,
     kind: u8,
 }
 
@@ -42,14 +47,18 @@ pub fn read_pair(dir: &Path, split: Split) -> Result<Dataset, DatasetError> {
     let (images_name, labels_name) = split.file_names();
     let images_path = found(dir, images_name)?;
     let labels_path = found(dir, labels_name)?;
-    read_files(&images_path, &labels_path)
+    read_files(&images_path, &labels_path, &Room::default())
 }
 
 /// Reads a file of images and the one with their labels.
-pub fn read_files(images_path: &Path, labels_path: &Path) -> Result<Dataset, DatasetError> {
+pub fn read_files(
+    images_path: &Path,
+    labels_path: &Path,
+    room: &Room,
+) -> Result<Dataset, DatasetError> {
     let malformed = |path: &Path, what: String| DatasetError::Malformed { path: path.into(), what };
-    let images = values(images_path, "images", &[(U8, 3), (U8, 4)])?;
-    let labels = values(labels_path, "labels", &[(U8, 1), (I16, 1)])?;
+    let images = values(images_path, "images", &[(U8, 3), (U8, 4)], room)?;
+    let labels = values(labels_path, "labels", &[(U8, 1), (I16, 1)], &Room::default())?;
 
     let (count, shape) = match images.dims[..] {
         [count, height, width] => (count, [height, width, 1]),
@@ -79,7 +88,7 @@ pub fn read_files(images_path: &Path, labels_path: &Path) -> Result<Dataset, Dat
     let file: Arc<Path> = Arc::from(images_path);
     let sources = (0..count).map(|index| Source::part(&file, "image", index)).collect();
     let names = labels::numbers((largest + 1).max(2));
-    Ok(Dataset::new(shape, images.values, classes, names).with_sources(sources))
+    Ok(Dataset::stored_in(images.values, shape, classes, names).with_sources(sources))
 }
 
 /// Where `name` or `name.gz` is in `dir`; the raw file wins where both are there.
@@ -97,7 +106,12 @@ fn found(dir: &Path, name: &'static str) -> Result<PathBuf, DatasetError> {
 }
 
 /// Reads a file whose type and number of dimensions are one of `forms`.
-fn values(path: &Path, noun: &str, forms: &[(u8, u8)]) -> Result<Values, DatasetError> {
+fn values(
+    path: &Path,
+    noun: &str,
+    forms: &[(u8, u8)],
+    room: &Room,
+) -> Result<Values, DatasetError> {
     let malformed = |what: String| DatasetError::Malformed { path: path.into(), what };
     let failed = |source| DatasetError::Read { path: path.into(), source };
     let file = File::open(path).map_err(failed)?;
@@ -106,7 +120,7 @@ fn values(path: &Path, noun: &str, forms: &[(u8, u8)]) -> Result<Values, Dataset
     let limit = if packed { size.saturating_mul(MOST_UNPACKED).max(SMALL) } else { size };
     let mut reader: Box<dyn Read> =
         if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-    let mut read = |most: u64, into: &mut Vec<u8>| {
+    let mut read = |most: u64, into: &mut Vec<u8>| -> Result<usize, DatasetError> {
         reader.by_ref().take(most).read_to_end(into).map_err(|source| {
             if packed && source.kind() != io::ErrorKind::OutOfMemory {
                 let what = format!("not a whole gzip file ({source}); download or copy it again");
@@ -160,9 +174,20 @@ fn values(path: &Path, noun: &str, forms: &[(u8, u8)]) -> Result<Values, Dataset
             expected.map_or("2^64".to_string(), |expected| expected.to_string())
         )));
     }
-    let mut values = Vec::new();
+    let (mut sink, mut part) = (Sink::new(room), Vec::new());
     // One byte more than announced shows that there are more.
-    read(expected.unwrap_or(u64::MAX).saturating_add(1).min(limit), &mut values)?;
+    stage::show(format_args!("reading {}", path.display()));
+    let mut left = expected.unwrap_or(u64::MAX).saturating_add(1).min(limit);
+    loop {
+        part.clear();
+        let count = read(left.min(AT_ONCE), &mut part)? as u64;
+        if count == 0 {
+            break;
+        }
+        sink.push(&part)?;
+        left -= count;
+    }
+    let values = sink.finish()?;
     match expected {
         Some(expected) if expected == values.len() as u64 => Ok(Values { dims, values, kind }),
         _ => {
@@ -195,8 +220,8 @@ pub fn write_pair(dir: &Path, split: Split, dataset: &Dataset) -> io::Result<()>
     let [height, width, channels] = dataset.shape;
     let dims = [dataset.len(), height, width, channels];
     let dims = if channels == 1 { &dims[..3] } else { &dims[..] };
-    let samples = dataset.batch(0..dataset.len());
-    write_atomically(&dir.join(images), &encode(U8, dims, &samples))?;
+    let header = encode(U8, dims, &[]);
+    write_pieces(&dir.join(images), std::iter::once(&header[..]).chain(dataset.images()))?;
     let bytes: Vec<u8> = if dataset.classes() <= 256 {
         encode(U8, &dims[..1], &dataset.labels.iter().map(|&label| label as u8).collect::<Vec<_>>())
     } else {

@@ -6,8 +6,8 @@ use super::idx_names::IdxFiles;
 use super::parts::Parts;
 use super::tree::Tree;
 use super::{Collection, ImportError, Options, idx, labels};
-use crate::Dataset;
-use crate::prepare::{Fill, InputForm, Scaling, fill};
+use crate::prepare::{Fill, Gaps, InputForm, Scaling};
+use crate::{Dataset, Room};
 
 /// Reads the files; names of the classes come from a `labels.txt` beside them.
 pub fn read(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collection, ImportError> {
@@ -16,7 +16,7 @@ pub fn read(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collectio
     let mut places = Vec::new();
     let mut parts = parts.map(|_, (images, labels)| {
         let (images, labels) = (tree.root.join(images), tree.root.join(labels));
-        let dataset = idx::read_files(&images, &labels)?;
+        let dataset = idx::read_files(&images, &labels, &options.room)?;
         places.push((images, labels));
         Ok::<_, ImportError>(dataset)
     })?;
@@ -29,18 +29,17 @@ pub fn read(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collectio
     name_classes(&mut parts, &train_labels, &mut notes)?;
     if transposed {
         notes.push("EMNIST's images lie on their side and were turned".into());
-        parts = parts.map(|_, dataset| Ok::<_, ImportError>(turned(&dataset)))?;
+        parts = parts.map(|_, dataset| turned(&dataset, &options.room))?;
     }
     if let Some(missing) = options.missing_value {
         let how = options.fill.unwrap_or(Fill::Interpolate);
         parts = parts.map(|part, dataset| {
-            let known = |&pixel: &u8| if pixel == missing { f32::NAN } else { f32::from(pixel) };
-            let mut pixels: Vec<f32> = dataset.images().flatten().map(known).collect();
-            let count = fill(&mut pixels, dataset.shape, how);
-            let filled = pixels.iter().map(|pixel| pixel.round() as u8).collect();
+            let shape = dataset.shape;
+            let (gaps, count) = Gaps::find(dataset.images(), missing, shape, how);
             let part = part.name();
             notes.push(format!("{count} missing {part} pixels (value {missing}) filled: {how:?}"));
-            Ok::<_, ImportError>(dataset.with_samples(dataset.shape, filled))
+            let fill = |image: &[u8], out: &mut Vec<u8>| gaps.fill(image, out);
+            Ok::<_, ImportError>(dataset.made_of_each(shape, &options.room, fill)?)
         })?;
     }
     let mut form = InputForm::Bytes;
@@ -49,8 +48,11 @@ pub fn read(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collectio
     if let Some(scaling) = Scaling::of_pixels(&[f32::from(largest)]) {
         notes.push(format!("pixels from {}", scaling.words()));
         parts = parts.map(|_, set| {
-            let values: Vec<f32> = set.images().flatten().map(|&x| f32::from(x)).collect();
-            Ok::<_, ImportError>(set.with_samples(set.shape, scaling.apply(&values)))
+            let scale = |image: &[u8], out: &mut Vec<u8>| {
+                let values: Vec<f32> = image.iter().map(|&x| f32::from(x)).collect();
+                out.extend(scaling.apply(&values));
+            };
+            Ok::<_, ImportError>(set.made_of_each(set.shape, &options.room, scale)?)
         })?;
         form = InputForm::Numbers(scaling);
     }
@@ -106,29 +108,28 @@ fn name_classes(
 }
 
 /// Rows become columns.
-fn turned(dataset: &Dataset) -> Dataset {
+fn turned(dataset: &Dataset, room: &Room) -> Result<Dataset, ImportError> {
     let [height, width, channels] = dataset.shape;
-    let mut samples = Vec::with_capacity(dataset.len() * dataset.image_size());
-    for image in dataset.images() {
+    let turn = |image: &[u8], out: &mut Vec<u8>| {
         for column in 0..width {
             for row in 0..height {
                 let at = (row * width + column) * channels;
-                samples.extend_from_slice(&image[at..at + channels]);
+                out.extend_from_slice(&image[at..at + channels]);
             }
         }
-    }
-    dataset.with_samples([width, height, channels], samples)
+    };
+    Ok(dataset.made_of_each([width, height, channels], room, turn)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::turned;
-    use crate::Dataset;
     use crate::read::labels;
+    use crate::{Dataset, Room};
 
     #[test]
     fn turning_exchanges_rows_and_columns() {
         let dataset = Dataset::new([2, 3, 1], (0..6).collect(), vec![0], labels::numbers(2));
+        let turned = |dataset: &Dataset| super::turned(dataset, &Room::default()).expect("fits");
         assert_eq!(turned(&dataset).shape, [3, 2, 1]);
         assert_eq!(turned(&dataset).image(0), [0, 3, 1, 4, 2, 5]);
         assert_eq!(turned(&turned(&dataset)), dataset);

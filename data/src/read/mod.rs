@@ -2,6 +2,7 @@
 //! recordings of sensors, NumPy arrays, IDX files; in a folder or in an archive.
 
 mod arrays;
+mod cache;
 mod form;
 pub mod idx;
 mod idx_names;
@@ -10,6 +11,7 @@ pub mod labels;
 mod listed;
 mod numbers;
 pub mod outside;
+mod parquet;
 mod parts;
 mod picture;
 mod pictures;
@@ -26,9 +28,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
+use inkling_support::files::WriteError;
 
 use crate::prepare::{Fill, InputForm, Scaling, Wishes};
-use crate::{Dataset, DatasetError};
+use crate::{Dataset, DatasetError, Room};
 use form::Form;
 use parts::{Part, Parts};
 use tree::Tree;
@@ -56,6 +59,11 @@ pub struct Options {
     pub label_column: Option<String>,
     /// The inputs that a sample has, where it has several: the data have one by each name.
     pub inputs: Vec<Wanted>,
+    /// How much memory the samples may take, and where they lie if they need more.
+    pub room: Room,
+    /// A folder in which samples that do not fit into memory are kept, so that the same source need
+    /// not be decoded again.
+    pub cache: Option<PathBuf>,
 }
 
 /// A file, or a row of one, that cannot be used.
@@ -113,6 +121,7 @@ impl Collection {
 ///   names;
 /// - NumPy arrays `x_train`, `y_train` and so on, in an `.npz` or as `.npy` files;
 /// - IDX files under the names of MNIST or EMNIST;
+/// - Parquet files with the pictures in them, where the feature `parquet` is on;
 /// - a zip or tar of pictures or arrays;
 /// - for several inputs one of these for each, in folders of their names, or arrays of their names.
 ///
@@ -156,15 +165,30 @@ fn open_whole(path: &Path, options: &Options) -> Result<Collection, ImportError>
     if !options.inputs.is_empty() {
         return several::read(path, options);
     }
+    match &options.cache {
+        Some(folder) => cache::open(folder, path, options),
+        None => decode(path, options),
+    }
+}
+
+fn decode(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     if path.is_file() && form::is_table(path) {
         let parts = Parts { train: path.to_path_buf(), validation: None, test: None };
         return tables(parts, options);
+    }
+    if path.is_file() && parquet::is_parquet(path) {
+        let (tree, items) = parquet::open(Tree::of_file(path))?;
+        return pictures::read(&tree, &items, options);
     }
     if path.is_file() && !Tree::is_archive(path) {
         let what = "is no data set; a folder, a CSV file, an .npz, a zip or a tar is expected";
         return Err(malformed(path, what.into()));
     }
     let tree = Tree::open(path)?;
+    if parquet::is_in(&tree) {
+        let (tree, items) = parquet::open(tree)?;
+        return pictures::read(&tree, &items, options);
+    }
     let mut notes = Vec::new();
     let mut collection = match form::find(&tree, options, &mut notes)? {
         Form::Arrays => arrays::read(&tree, options, None)?,
@@ -213,6 +237,8 @@ fn tables(parts: Parts<PathBuf>, options: &Options) -> Result<Collection, Import
 pub enum ImportError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
     #[error("{}: cannot be read: {error}; a data set is a folder or a file with labelled samples", path.display())]
     Read { path: PathBuf, error: io::Error },
     #[error("{}: {what}", path.display())]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::parts::{Part, Parts};
 use super::{Collection, ImportError, Options, labels};
 use crate::prepare::{InputForm, Scaling, fill};
+use crate::storage::{Sink, Storage};
 use crate::{Dataset, MAX_CLASSES, Source, shape_problem, shape_text};
 
 /// Samples before their numbers are bytes.
@@ -13,12 +14,70 @@ pub struct Numbers {
     pub path: PathBuf,
     /// Height, width and channels.
     pub shape: [usize; 3],
-    /// One after the other, `[height][width][channels]`; NaN where one is missing.
-    pub values: Vec<f32>,
+    /// One after the other, `[height][width][channels]`.
+    pub values: Values,
     pub labels: Vec<String>,
     pub sources: Vec<Source>,
     /// Whether they are pixels, on one scale from 0 up, and not values each on a scale of its own.
     pub pixels: bool,
+}
+
+pub enum Values {
+    /// NaN where one is missing.
+    Numbers(Vec<f32>),
+    /// Pixels that are bytes already, as many as they may be.
+    Bytes(Storage),
+}
+
+impl Values {
+    fn largest(&self) -> f32 {
+        match self {
+            Self::Numbers(values) => values.iter().copied().fold(0.0, f32::max),
+            Self::Bytes(values) => f32::from(values.iter().copied().max().unwrap_or(0)),
+        }
+    }
+
+    /// The scaling of pixels.
+    fn of_pixels(&self) -> Option<Scaling> {
+        match self {
+            Self::Numbers(values) => Scaling::of_pixels(values),
+            // Bytes have no fractions, so the largest decides.
+            Self::Bytes(_) => Scaling::of_pixels(&[self.largest()]),
+        }
+    }
+
+    /// The scaling of numbers, each channel on its own.
+    fn of_channels(&self, channels: usize) -> Scaling {
+        match self {
+            Self::Numbers(values) => Scaling::of_channels(values, channels),
+            Self::Bytes(_) => Scaling::of_channels(&[0.0, 255.0], 1),
+        }
+    }
+
+    /// The bytes of samples of `size` values.
+    fn bytes(
+        self,
+        scaling: Option<&Scaling>,
+        size: usize,
+        options: &Options,
+    ) -> Result<Storage, ImportError> {
+        Ok(match (self, scaling) {
+            (Self::Bytes(values), None) => values,
+            (Self::Bytes(values), Some(scaling)) => {
+                let mut sink = Sink::new(&options.room);
+                for sample in values.chunks(size.max(1)) {
+                    let sample: Vec<f32> = sample.iter().map(|&value| f32::from(value)).collect();
+                    sink.push(&scaling.apply(&sample))?;
+                }
+                sink.finish()?
+            }
+            (Self::Numbers(values), Some(scaling)) => scaling.apply(&values).into(),
+            (Self::Numbers(values), None) => {
+                let byte = |x: &f32| x.round().clamp(0.0, 255.0) as u8;
+                values.iter().map(byte).collect::<Vec<u8>>().into()
+            }
+        })
+    }
 }
 
 /// Makes a data set of the parts: classes from the labels, bytes from the numbers on a scale that
@@ -49,18 +108,18 @@ pub fn collect(
     })?;
     let scaling = match pixels {
         true => {
-            let largest = parts.train.values.iter().copied().fold(0.0, f32::max);
+            let largest = parts.train.values.largest();
             let covers = |given: &&Scaling| {
                 matches!((&given.offset[..], &given.scale[..]), ([offset], [scale])
                     if largest <= (offset + 255.0 * scale) * 1.001)
             };
             let given = options.numbers.as_ref().filter(covers).cloned();
-            given.or_else(|| Scaling::of_pixels(&parts.train.values))
+            given.or_else(|| parts.train.values.of_pixels())
         }
         false => {
             let fits = |given: &&Scaling| given.offset.len() == 1 || given.offset.len() == shape[2];
             let given = options.numbers.as_ref().filter(fits).cloned();
-            Some(given.unwrap_or_else(|| Scaling::of_channels(&parts.train.values, shape[2])))
+            Some(given.unwrap_or_else(|| parts.train.values.of_channels(shape[2])))
         }
     };
     if let Some(scaling) = &scaling {
@@ -86,12 +145,10 @@ pub fn collect(
             }),
         });
         let known: Vec<u16> = known.collect::<Result<_, _>>()?;
-        let samples = match &scaling {
-            Some(scaling) => scaling.apply(&numbers.values),
-            None => numbers.values.iter().map(|x| x.round().clamp(0.0, 255.0) as u8).collect(),
-        };
+        let size = shape.iter().product();
+        let samples = numbers.values.bytes(scaling.as_ref(), size, options)?;
         let classes = own.iter().map(|&class| known[usize::from(class)]).collect();
-        let dataset = Dataset::new(shape, samples, classes, names.clone());
+        let dataset = Dataset::stored_in(samples, shape, classes, names.clone());
         Ok(dataset.with_sources(numbers.sources))
     })?;
     let form = scaling.map_or(InputForm::Bytes, InputForm::Numbers);
@@ -111,11 +168,13 @@ fn fill_missing(
     options: &Options,
     notes: &mut Vec<String>,
 ) -> Result<(), ImportError> {
+    // Bytes are read as such only where none stands for what is missing.
+    let Values::Numbers(values) = &mut numbers.values else { return Ok(()) };
     if let Some(missing) = options.missing_value.map(f32::from) {
         let stands = |value: &&mut f32| **value == missing;
-        numbers.values.iter_mut().filter(stands).for_each(|value| *value = f32::NAN);
+        values.iter_mut().filter(stands).for_each(|value| *value = f32::NAN);
     }
-    let missing = numbers.values.iter().filter(|value| value.is_nan()).count();
+    let missing = values.iter().filter(|value| value.is_nan()).count();
     if missing == 0 {
         return Ok(());
     }
@@ -123,7 +182,7 @@ fn fill_missing(
     let Some(how) = options.fill else {
         let size = numbers.shape.iter().product();
         let holed = |sample: &&[f32]| sample.iter().any(|value| value.is_nan());
-        let samples = numbers.values.chunks(size).filter(holed).count();
+        let samples = values.chunks(size).filter(holed).count();
         return Err(ImportError::Malformed {
             path: numbers.path.clone(),
             what: format!(
@@ -131,7 +190,7 @@ fn fill_missing(
             ),
         });
     };
-    fill(&mut numbers.values, numbers.shape, how);
+    fill(values, numbers.shape, how);
     notes.push(format!("{missing} missing {} {noun} filled: {how:?}", part.name()));
     Ok(())
 }

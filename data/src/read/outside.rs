@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{ImportError, Options, malformed, open_whole, unlabelled};
 use crate::dataset::shape_text;
 use crate::prepare::{InputForm, Layout, Polarity, Wishes};
-use crate::{Dataset, Source};
+use crate::{Dataset, Sink, Source};
 
 /// All samples of `path`, a folder of pictures or a data set in any form, prepared like samples of
 /// `shape` that came by `form`. None has a label, and there are no names. Of bytes that were no pictures
@@ -53,19 +53,19 @@ pub fn open(
             [Some(collection.train), collection.validation, test].into_iter().flatten().collect()
         }
     };
-    let (mut samples, mut sources) = (Vec::new(), Vec::<Source>::new());
+    let (mut samples, mut sources) = (Sink::new(&options.room), Vec::<Source>::new());
     for set in &sets {
         if set.shape != shape {
             let [found, wanted] = [set.shape, shape].map(shape_text);
             let what = format!("has samples of {found}, but those of the classes have {wanted}");
             return Err(malformed(path, what));
         }
-        samples.extend(set.batch(0..set.len()));
+        set.images().try_for_each(|image| samples.push(image))?;
         sources.extend((0..set.len()).map(|index| set.source(index).cloned().unwrap_or_default()));
     }
     if sources.is_empty() {
         return Err(malformed(path, "has no samples".into()));
     }
     let labels = vec![0; sources.len()];
-    Ok(Dataset::new(shape, samples, labels, Vec::new()).with_sources(sources))
+    Ok(Dataset::stored_in(samples.finish()?, shape, labels, Vec::new()).with_sources(sources))
 }

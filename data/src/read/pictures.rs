@@ -1,15 +1,17 @@
 //! Pictures with labels: in one folder per label, or listed in a table.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use inkling_support::parallel;
+use inkling_support::{parallel, stage};
 
 use super::parts::{Part, Parts};
 use super::preview::{PREVIEWS, Tile};
 use super::tree::Tree;
 use super::{BadFile, Collection, ImportError, Options, labels, picture, preview};
+use crate::dataset::Stored;
 use crate::prepare::{InputForm, Layout, Picture, Preparation, choose};
-use crate::{Dataset, MAX_CLASSES, Source};
+use crate::{Dataset, MAX_CLASSES, Sink, Source};
 
 /// A file with its label.
 pub struct Item {
@@ -21,6 +23,9 @@ pub struct Item {
 
 /// Pictures that are looked at to choose how all become images.
 const LOOKED_AT: usize = 64;
+
+/// Pictures that are decoded before what they became is put away.
+pub const AT_ONCE: usize = 64;
 
 /// What one picture became.
 struct Outcome {
@@ -70,7 +75,7 @@ pub fn read(tree: &Tree, items: &[Item], options: &Options) -> Result<Collection
         })
         .collect();
     let [height, width] = preparation.size;
-    let outcomes = parallel::map(ordered.len(), |index| -> Result<Outcome, String> {
+    let outcome = |index: usize| -> Result<Outcome, String> {
         let picture = decoded(ordered[index].0)?;
         let prepared = preparation.apply(&picture)?;
         Ok(Outcome {
@@ -80,8 +85,17 @@ pub fn read(tree: &Tree, items: &[Item], options: &Options) -> Result<Collection
             pixels: prepared.pixels,
             found: shown[index].then(|| Tile::of_picture(&picture, 2 * height.max(width))),
         })
-    });
-    collect(tree, &names, &ordered, outcomes, &preparation, reason, options)
+    };
+    let mut collected = Collected::new(names.len(), options);
+    for start in (0..ordered.len()).step_by(AT_ONCE) {
+        let count = AT_ONCE.min(ordered.len() - start);
+        let outcomes = parallel::map(count, |index| outcome(start + index));
+        for (&(item, class), outcome) in ordered[start..].iter().zip(outcomes) {
+            collected.add(tree.path(item.file), item.part, class, outcome, &preparation)?;
+        }
+        stage::show(format_args!("reading pictures: {} of {}", start + count, ordered.len()));
+    }
+    collected.finish(tree, &names, &preparation, reason, options)
 }
 
 /// The labels of the training pictures in the order of their letters, each with its class.
@@ -105,57 +119,90 @@ fn class_names(tree: &Tree, items: &[Item]) -> Result<Vec<(String, usize)>, Impo
     Ok(found.into_iter().zip(classes.into_iter().map(usize::from)).collect())
 }
 
-fn collect(
-    tree: &Tree,
-    names: &[(String, usize)],
-    items: &[(&Item, usize)],
-    outcomes: Vec<Result<Outcome, String>>,
-    preparation: &Preparation,
-    reason: String,
-    options: &Options,
-) -> Result<Collection, ImportError> {
-    let (classes, _) =
-        labels::classes(&names.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
-    let mut parts: [(Vec<u8>, Vec<u16>, Vec<Source>); 3] = Default::default();
-    let mut previews = vec![Vec::new(); classes.len()];
-    let (mut bad, mut looks) = (Vec::new(), Vec::new());
-    for ((item, class), outcome) in items.iter().zip(outcomes) {
-        let path: PathBuf = tree.path(item.file);
-        match outcome {
-            Ok(outcome) => {
-                let (samples, labels, sources) = &mut parts[item.part as usize];
-                samples.extend_from_slice(&outcome.pixels);
-                labels.push(*class as u16);
-                sources.push(Source::file(path));
-                looks.push((outcome.size, outcome.colour, outcome.inverted));
-                if let Some(found) = outcome.found {
-                    let became = Tile::new(preparation.shape(), &outcome.pixels);
-                    previews[*class].push((found, became));
-                }
-            }
-            Err(what) => bad.push(BadFile { path, what }),
+/// What pictures became so far.
+struct Collected {
+    samples: Sink,
+    sources: Vec<Source>,
+    /// Of each part the places of its samples and their labels.
+    parts: [(Vec<u32>, Vec<u16>); 3],
+    previews: Vec<Vec<(Tile, Tile)>>,
+    looks: Vec<([usize; 2], bool, bool)>,
+    bad: Vec<BadFile>,
+    /// Which parts have pictures, good or bad.
+    given: [bool; 3],
+}
+
+impl Collected {
+    fn new(labels: usize, options: &Options) -> Self {
+        Self {
+            samples: Sink::new(&options.room),
+            sources: Vec::new(),
+            parts: Default::default(),
+            previews: vec![Vec::new(); labels],
+            looks: Vec::new(),
+            bad: Vec::new(),
+            given: [false; 3],
         }
     }
-    if !bad.is_empty() && !options.skip_bad {
-        return Err(ImportError::Bad { path: tree.root.clone(), bad });
+
+    fn add(
+        &mut self,
+        path: PathBuf,
+        part: Part,
+        class: usize,
+        outcome: Result<Outcome, String>,
+        preparation: &Preparation,
+    ) -> Result<(), ImportError> {
+        self.given[part as usize] = true;
+        match outcome {
+            Ok(outcome) => {
+                self.samples.push(&outcome.pixels)?;
+                let (places, labels) = &mut self.parts[part as usize];
+                places.push(self.sources.len() as u32);
+                labels.push(class as u16);
+                self.sources.push(Source::file(path));
+                self.looks.push((outcome.size, outcome.colour, outcome.inverted));
+                if let Some(found) = outcome.found {
+                    let became = Tile::new(preparation.shape(), &outcome.pixels);
+                    self.previews[class].push((found, became));
+                }
+            }
+            Err(what) => self.bad.push(BadFile { path, what }),
+        }
+        Ok(())
     }
-    let [train, validation, test] = parts.map(|(samples, labels, sources)| {
-        Dataset::new(preparation.shape(), samples, labels, classes.clone()).with_sources(sources)
-    });
-    let given = |dataset: Dataset, part: Part| {
-        items.iter().any(|(item, _)| item.part == part).then_some(dataset)
-    };
-    let parts = Parts {
-        validation: given(validation, Part::Validation),
-        test: given(test, Part::Test),
-        train,
-    };
-    let preview = preview::before_and_after(&previews, preparation.size);
-    let notes = notes(&looks, preparation, reason, options);
-    let mut collection = Collection::new(parts, InputForm::Pictures(*preparation), notes);
-    collection.bad = bad;
-    collection.preview = Some(preview);
-    Ok(collection)
+
+    fn finish(
+        self,
+        tree: &Tree,
+        names: &[(String, usize)],
+        preparation: &Preparation,
+        reason: String,
+        options: &Options,
+    ) -> Result<Collection, ImportError> {
+        let (classes, _) =
+            labels::classes(&names.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        if !self.bad.is_empty() && !options.skip_bad {
+            return Err(ImportError::Bad { path: tree.root.clone(), bad: self.bad });
+        }
+        let (samples, sources) = (Arc::new(self.samples.finish()?), Arc::new(self.sources));
+        let [train, validation, test] = self.parts.map(|(places, labels)| {
+            let stored = Stored { samples: samples.clone(), sources: sources.clone() };
+            Dataset::of(preparation.shape(), stored, places, labels, classes.clone())
+        });
+        let given = |dataset: Dataset, part: Part| self.given[part as usize].then_some(dataset);
+        let parts = Parts {
+            validation: given(validation, Part::Validation),
+            test: given(test, Part::Test),
+            train,
+        };
+        let preview = preview::before_and_after(&self.previews[..classes.len()], preparation.size);
+        let notes = notes(&self.looks, preparation, reason, options);
+        let mut collection = Collection::new(parts, InputForm::Pictures(*preparation), notes);
+        collection.bad = self.bad;
+        collection.preview = Some(preview);
+        Ok(collection)
+    }
 }
 
 /// The choices in words.

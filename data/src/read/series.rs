@@ -5,7 +5,7 @@ use std::path::Path;
 
 use inkling_support::parallel;
 
-use super::numbers::{self, Numbers};
+use super::numbers::{self, Numbers, Values};
 use super::parts::{Part, Parts};
 use super::pictures::Item;
 use super::tree::Tree;
@@ -61,10 +61,12 @@ pub fn read(tree: &Tree, items: &[Item], options: &Options) -> Result<Collection
         any.then(|| Numbers {
             path: tree.root.clone(),
             shape: [1, length, sensors],
-            values: members()
-                .flat_map(|(.., recording)| &recording.values[..length * sensors])
-                .copied()
-                .collect(),
+            values: Values::Numbers(
+                members()
+                    .flat_map(|(.., recording)| &recording.values[..length * sensors])
+                    .copied()
+                    .collect(),
+            ),
             labels: members().map(|(_, label, _)| label.clone()).collect(),
             sources: members().map(|(item, ..)| Source::file(tree.path(item.file))).collect(),
             pixels: false,

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::parts::{Part, Parts};
 use super::tree::Tree;
 use super::{BadFile, Collection, ImportError, Options, arrays, open_whole};
-use crate::{Dataset, NamedInput, shape_text};
+use crate::storage::{Room, Sink};
+use crate::{Dataset, NamedInput, Source, shape_text};
 
 /// An input that the data must have.
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Collection, ImportError> {
         validation: Some(read.iter().map(|one| one.validation.as_ref()).collect()),
         test: Some(read.iter().map(|one| Some(&one.test).filter(|_| one.test_given)).collect()),
     };
-    let parts = parts.map(|part, sets| join(path, part, &names, &sets))?;
+    let parts = parts.map(|part, sets| join((path, &options.room), part, &names, &sets))?;
     let bad: Vec<BadFile> = read.iter().flat_map(|one| one.bad.clone()).collect();
     let train = parts.train.ok_or_else(|| missing(path, options))?;
     let (validation, test) = (parts.validation.flatten(), parts.test.flatten());
@@ -109,7 +110,7 @@ fn must_be(path: &Path, wanted: &Wanted, samples: &Dataset) -> Result<(), Import
 
 /// The samples of a part: of each one of each input, one after another.
 fn join(
-    path: &Path,
+    (path, room): (&Path, &Room),
     part: Part,
     names: &[&str],
     sets: &[Option<&Dataset>],
@@ -149,15 +150,20 @@ fn join(
             }
         }
     }
-    let mut samples = Vec::new();
+    let mut sink = Sink::new(room);
     for index in 0..first.len() {
-        present.iter().for_each(|set| samples.extend_from_slice(set.image(index)));
+        for set in &present {
+            sink.push(set.image(index))?;
+        }
     }
     let size = present.iter().map(|set| set.image_size()).sum();
     let inputs = names.iter().zip(&present);
     let inputs = inputs.map(|(name, set)| NamedInput { name: name.to_string(), shape: set.shape });
-    let shaped = first.with_samples([1, 1, size], samples);
-    Ok(Some(shaped.with_inputs(inputs.collect())))
+    let (labels, names) = (first.labels.clone(), first.names.clone());
+    let joined = Dataset::stored_in(sink.finish()?, [1, 1, size], labels, names);
+    let sources: Vec<Source> = (0..first.len()).map_while(|at| first.source(at).cloned()).collect();
+    let joined = if sources.len() == joined.len() { joined.with_sources(sources) } else { joined };
+    Ok(Some(joined.with_inputs(inputs.collect())))
 }
 
 /// Whether two samples that are files of their own have the same name, whatever its ending.

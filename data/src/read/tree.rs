@@ -34,8 +34,18 @@ pub struct Tree {
     pub root: PathBuf,
     /// Relative to the root.
     pub files: Vec<PathBuf>,
-    /// What is in the files of an archive.
-    contents: Option<Vec<Vec<u8>>>,
+    pub(super) contents: Contents,
+}
+
+/// Where the contents of a tree's files are.
+pub enum Contents {
+    /// In files of these names.
+    Files,
+    /// In memory: an archive was unpacked.
+    Unpacked(Vec<Vec<u8>>),
+    /// In rows of Parquet files.
+    #[cfg(feature = "parquet")]
+    Shards(super::parquet::Shards),
 }
 
 impl Tree {
@@ -49,14 +59,15 @@ impl Tree {
             None => {
                 let mut files = Vec::new();
                 walk(path, Path::new(""), DEPTH, &mut files)?;
-                Self { root: path.to_path_buf(), files, contents: None }
+                Self { root: path.to_path_buf(), files, contents: Contents::Files }
             }
             Some(kind) => {
                 let malformed = |what| ImportError::Malformed { path: path.to_path_buf(), what };
                 let entries = kind.entries(path).map_err(malformed)?;
                 let (files, contents) =
                     entries.into_iter().filter(|(file, _)| !file.iter().any(is_litter)).unzip();
-                Self { root: path.to_path_buf(), files, contents: Some(contents) }
+                let contents = Contents::Unpacked(contents);
+                Self { root: path.to_path_buf(), files, contents }
             }
         };
         tree.sort();
@@ -64,16 +75,28 @@ impl Tree {
         Ok(tree)
     }
 
+    /// A file that is a tree by itself.
+    pub fn of_file(path: &Path) -> Self {
+        let root = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let files = path.file_name().map(PathBuf::from).into_iter().collect();
+        Self { root, files, contents: Contents::Files }
+    }
+
     /// Whether a file is an archive that [`Tree::open`] reads.
     pub fn is_archive(path: &Path) -> bool {
         path.is_file() && Kind::of(path).is_some()
+    }
+
+    /// Whether the files are those of an archive.
+    pub fn is_archive_open(&self) -> bool {
+        matches!(self.contents, Contents::Unpacked(_))
     }
 
     fn sort(&mut self) {
         let mut order: Vec<usize> = (0..self.files.len()).collect();
         order.sort_by(|&a, &b| self.files[a].cmp(&self.files[b]));
         self.files = order.iter().map(|&at| std::mem::take(&mut self.files[at])).collect();
-        if let Some(contents) = &mut self.contents {
+        if let Contents::Unpacked(contents) = &mut self.contents {
             *contents = order.iter().map(|&at| std::mem::take(&mut contents[at])).collect();
         }
     }
@@ -101,8 +124,10 @@ impl Tree {
     /// One line without the path.
     pub fn read(&self, index: usize) -> Result<Vec<u8>, String> {
         match &self.contents {
-            Some(contents) => Ok(contents[index].clone()),
-            None => contents(&self.path(index)),
+            Contents::Files => contents(&self.path(index)),
+            Contents::Unpacked(contents) => Ok(contents[index].clone()),
+            #[cfg(feature = "parquet")]
+            Contents::Shards(shards) => shards.read(index),
         }
     }
 }

@@ -3,7 +3,9 @@
 //!
 //! Every sample is drawn from a stream of random numbers, so the same seed gives the same bytes.
 
+mod glyphs;
 mod pieces;
+mod shapes;
 mod strokes;
 mod surfaces;
 
@@ -45,10 +47,14 @@ pub enum Kind {
     Turned,
     /// A picture that was given, of something else.
     Pictures,
+    /// Printed signs of no alphabet. Only where the ground is dark and nothing has colour.
+    Glyphs,
+    /// Solid things with a grain. Not where the classes are such things.
+    Shapes,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Half,
         Kind::Mixed,
         Kind::Joined,
@@ -61,6 +67,8 @@ impl Kind {
         Kind::Strokes,
         Kind::Turned,
         Kind::Pictures,
+        Kind::Glyphs,
+        Kind::Shapes,
     ];
 
     pub fn name(self) -> &'static str {
@@ -77,6 +85,8 @@ impl Kind {
             Kind::Strokes => "strokes",
             Kind::Turned => "turned",
             Kind::Pictures => "pictures",
+            Kind::Glyphs => "glyphs",
+            Kind::Shapes => "shapes",
         }
     }
 
@@ -88,7 +98,7 @@ impl Kind {
 
     /// What the kinds are unless somebody says them: what can be in no class of any data set.
     pub fn usual() -> Vec<Kind> {
-        let special = [Kind::Turned, Kind::Strokes, Kind::Pictures];
+        let special = [Kind::Turned, Kind::Strokes, Kind::Pictures, Kind::Glyphs, Kind::Shapes];
         Kind::ALL.into_iter().filter(|kind| !special.contains(kind)).collect()
     }
 }
@@ -98,6 +108,9 @@ impl fmt::Display for Kind {
         f.write_str(self.name())
     }
 }
+
+/// Samples that are made before they are put together.
+const AT_ONCE: usize = 256;
 
 /// Makes samples that are in none of the classes.
 #[derive(Clone)]
@@ -138,7 +151,8 @@ impl Strange {
         }
         let [height, width, channels] = images.shape;
         kinds.retain(|kind| match kind {
-            Kind::Strokes => channels == 1 && canvas.border == Border::Black,
+            Kind::Strokes | Kind::Glyphs => channels == 1 && canvas.border == Border::Black,
+            Kind::Shapes => height > 1 && width > 1,
             Kind::Turned => height == width && height > 1,
             Kind::Pictures => pictures.is_some(),
             Kind::Half | Kind::Joined | Kind::Scrambled => height > 1 || width > 1,
@@ -190,6 +204,8 @@ impl Strange {
             Kind::Patch => pieces::patch(random, image, self.canvas),
             Kind::Scrambled => pieces::scrambled(random, image, shape),
             Kind::Strokes => strokes::draw(random, [shape[0], shape[1]]),
+            Kind::Glyphs => glyphs::draw(random, [shape[0], shape[1]]),
+            Kind::Shapes => shapes::draw(random, shape, self.canvas.border == Border::Black),
             Kind::Turned => pieces::turned(random, image, shape),
             Kind::Pictures => match &self.pictures {
                 Some(pictures) => {
@@ -213,12 +229,16 @@ impl Strange {
     }
 
     fn made(&self, kinds: &[Kind], seed: u64, place: u64) -> Dataset {
-        let bytes = parallel::map(kinds.len(), |index| {
-            let place = place << 32 | index as u64;
-            self.sample_of(kinds[index], &mut Random::new(seed, Purpose::Strange, place))
-        });
+        let mut samples = Vec::with_capacity(kinds.len() * self.images.image_size());
+        for (start, kinds) in kinds.chunks(AT_ONCE).enumerate() {
+            let made = parallel::map(kinds.len(), |index| {
+                let place = place << 32 | (start * AT_ONCE + index) as u64;
+                self.sample_of(kinds[index], &mut Random::new(seed, Purpose::Strange, place))
+            });
+            made.iter().for_each(|sample| samples.extend_from_slice(sample));
+        }
         let names = self.images.names.clone();
-        Dataset::new(self.images.shape, bytes.concat(), vec![0; kinds.len()], names)
+        Dataset::new(self.images.shape, samples, vec![0; kinds.len()], names)
     }
 
     /// A random image and its label.
@@ -281,6 +301,7 @@ mod tests {
             assert_eq!((a.len(), a.shape), (48, shape));
             assert!(strange.kinds().iter().all(|kind| kinds.contains(kind)));
             assert_eq!(strange.kinds().contains(&Kind::Strokes), shape == [28, 28, 1]);
+            assert_eq!(strange.kinds().contains(&Kind::Glyphs), shape == [28, 28, 1]);
             assert_eq!(strange.kinds().contains(&Kind::Turned), shape == [28, 28, 1]);
         }
     }

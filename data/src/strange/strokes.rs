@@ -4,10 +4,10 @@
 use crate::random::Random;
 
 /// A straight stroke: two ends, `[row, column]` each.
-type Line = [[f32; 2]; 2];
+pub type Line = [[f32; 2]; 2];
 
 /// The longer side of the box, and the radius of the pen, as shares of the field's shorter side.
-const BOX: f32 = 20.0 / 28.0;
+pub const BOX: f32 = 20.0 / 28.0;
 const PEN: [f32; 2] = [0.75 / 28.0, 2.2 / 28.0];
 
 /// Lines that an arc is made of.
@@ -66,7 +66,7 @@ fn arc(random: &mut Random, from: [f32; 2], to: [f32; 2], lines: &mut Vec<Line>)
 }
 
 /// Brings the lines into a box whose longer side is `side`, the other by `aspect` narrower than it is.
-fn boxed(lines: &mut [Line], side: f32, aspect: f32) {
+pub fn boxed(lines: &mut [Line], side: f32, aspect: f32) {
     lines.as_flattened_mut().iter_mut().for_each(|point| point[1] *= aspect);
     let range = |axis: usize| {
         let places = lines.as_flattened().iter().map(|point| point[axis]);
@@ -83,7 +83,7 @@ fn boxed(lines: &mut [Line], side: f32, aspect: f32) {
 }
 
 /// Moves the lines so that the middle of their lengths is the middle of the field.
-fn centre(lines: &mut [Line], sides: [usize; 2]) {
+pub fn centre(lines: &mut [Line], sides: [usize; 2]) {
     let mut sum = [0.0; 2];
     let mut all = 1e-3;
     for [from, to] in lines.iter() {
@@ -107,6 +107,15 @@ fn distance(place: [f32; 2], [from, to]: &Line) -> f32 {
     let length = (down * down + across * across).max(1e-6);
     let along = ((y * down + x * across) / length).clamp(0.0, 1.0);
     (y - along * down).hypot(x - along * across)
+}
+
+/// How far a place is aside of a line, and beyond its nearer end along it.
+pub fn from_line(place: [f32; 2], [from, to]: &Line) -> [f32; 2] {
+    let [down, across] = [to[0] - from[0], to[1] - from[1]];
+    let [y, x] = [place[0] - from[0], place[1] - from[1]];
+    let length = down.hypot(across).max(1e-3);
+    let along = (y * down + x * across) / length;
+    [(x * down - y * across).abs() / length, (-along).max(along - length).max(0.0)]
 }
 
 #[cfg(test)]

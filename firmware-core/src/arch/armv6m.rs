@@ -8,7 +8,10 @@ use core::arch::global_asm;
 use super::packed::{TAPS, dot4};
 #[cfg(kernels = "armv6m")]
 use super::packed_planes::Plane;
-use super::{Convolution, ConvolutionFilters, Target, by_four, depthwise, lines, packed_nibbles};
+use super::{
+    ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
+    packed_nibbles,
+};
 #[cfg(kernels = "armv7m")]
 use super::{divide, planes::Plane, rows};
 use crate::channels::Taps;
@@ -122,7 +125,7 @@ impl Target for Chosen {
     #[inline(always)]
     fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         requantize: &[R],
         y: &mut [Y],
@@ -133,7 +136,7 @@ impl Target for Chosen {
     #[inline(always)]
     fn fully_connected_logits<X: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         logits: &mut [i32],
     ) {

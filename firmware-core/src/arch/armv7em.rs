@@ -8,8 +8,8 @@
 use core::arch::global_asm;
 
 use super::{
-    Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four, divide, lines,
-    planes::Plane, rows,
+    ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four, divide,
+    lines, planes::Plane, rows,
 };
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
@@ -91,7 +91,7 @@ impl Target for Chosen {
     #[inline(always)]
     fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         requantize: &[R],
         y: &mut [Y],
@@ -102,7 +102,7 @@ impl Target for Chosen {
     #[inline(always)]
     fn fully_connected_logits<X: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         logits: &mut [i32],
     ) {

@@ -1,6 +1,6 @@
 //! Weights in the target's order, read in their natural one: what a checksum is computed over.
 
-use super::weights::WeightSum;
+use super::weights::{ConnectedSum, WeightSum};
 use super::{Chosen, Target};
 #[cfg(not(kernels = "x86_64"))]
 use crate::nibbles::{Arrangement, filter_bytes};
@@ -33,11 +33,16 @@ pub(super) fn add_blocked(
 }
 
 /// The rows of a fully connected layer as `weights::connected` arranges them.
-pub(super) fn add_connected(weights: &[i8], [outputs, inputs]: [usize; 2], sum: &mut Checksum) {
+pub(super) fn add_connected(
+    weights: &[i8],
+    [outputs, inputs]: [usize; 2],
+    sums: &[ConnectedSum],
+    sum: &mut Checksum,
+) {
     let group = const { if Chosen::GROUP == 0 { 1 } else { Chosen::GROUP } };
     let blocked = if const { Chosen::GROUP == 0 } { 0 } else { outputs / 4 * 4 };
     let grouped = inputs / group * group;
-    add_filters([outputs, inputs], &[], sum, |output, input| {
+    add_filters([outputs, inputs], sums, sum, |output, input| {
         let at = if output >= blocked {
             output * inputs + input
         } else if input < grouped {
@@ -81,7 +86,7 @@ pub(super) fn add_packed_rows(bytes: &[u8], [outputs, inputs]: [usize; 2], sum: 
     const ROWS: usize = Chosen::NIBBLE_ROWS;
     let len = filter_bytes(inputs);
     let blocked = outputs / ROWS * ROWS;
-    add_filters([outputs, inputs], &[], sum, |output, input| {
+    add_filters([outputs, inputs], NO_SUMS, sum, |output, input| {
         let order = if output < blocked { Chosen::NIBBLES } else { Arrangement::NATURAL };
         let (byte, bits) = order.place(input);
         let at = if output < blocked {
@@ -94,11 +99,15 @@ pub(super) fn add_packed_rows(bytes: &[u8], [outputs, inputs]: [usize; 2], sum: 
     });
 }
 
+/// What lies beside weights that need no sums.
+#[cfg(not(kernels = "x86_64"))]
+const NO_SUMS: &[WeightSum] = &[];
+
 /// All weights, and whether those of a channel have the sum that lies beside them, if one does.
 #[inline(always)]
-fn add_filters(
+fn add_filters<S: Copy + Into<i32>, const N: usize>(
     [channels, taps]: [usize; 2],
-    sums: &[WeightSum],
+    sums: &[[S; N]],
     sum: &mut Checksum,
     weight: impl Fn(usize, usize) -> i8,
 ) {
@@ -109,7 +118,7 @@ fn add_filters(
             total = total.wrapping_add(weight.into());
             weight.add_to(sum);
         }
-        let sums: &[i32] = sums.get(channel).map_or(&[], |sums| sums);
-        sum.agrees(sums.iter().all(|&sum| sum == total));
+        let sums: &[S] = sums.get(channel).map_or(&[], |sums| sums);
+        sum.agrees(sums.iter().all(|&sum| sum.into() == total));
     }
 }

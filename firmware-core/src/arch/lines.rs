@@ -40,7 +40,7 @@ pub(super) struct Lines {
     pub stride: usize,
     /// Words of a line of input, and of the sums made of one.
     pub pitch: usize,
-    #[cfg_attr(any(kernels = "armv7m", kernels = "armv7em"), allow(dead_code))]
+    #[cfg_attr(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"), allow(dead_code))]
     pub sums: usize,
     pub padding: i32,
 }

@@ -5,10 +5,10 @@
 //! kernels, and integers do not mind. The layers ask [`Chosen`] and know none of the targets.
 
 use crate::channels::{self, Taps};
-use crate::kernels::{self, Conv2dShape, Pool2dShape};
+use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::{Arrangement, Nibbles};
 use crate::window::Interior;
-use crate::{Activation, Requantize, requantize};
+use crate::{Activation, Multiplier, Requantize, Shift, Term, requantize};
 
 /// The name of a routine in assembly. It carries the crate's version, so that two versions can be
 /// linked into one program.
@@ -35,10 +35,14 @@ mod by_four;
 mod cursor;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod depthwise;
-#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+#[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
 mod divide;
-#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "armv7em", kernels = "riscv32"))]
+#[cfg(all(kernels, not(kernels = "x86_64")))]
 mod lines;
+// Cores with vectors have the DSP extension, too.
+#[cfg(kernels = "mve")]
+#[path = "armv7em.rs"]
+mod dsp;
 #[cfg(not(kernels = "x86_64"))]
 mod nibbles;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
@@ -47,19 +51,21 @@ mod packed;
 mod packed_nibbles;
 #[cfg(any(kernels = "armv6m", kernels = "riscv32"))]
 mod packed_planes;
-#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+#[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
 mod planes;
-#[cfg(any(kernels = "armv7m", kernels = "armv7em"))]
+#[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
 mod rows;
 mod storage;
 #[cfg(kernels)]
 mod store;
 mod stored;
+mod transparent;
 mod weights;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
 #[cfg_attr(kernels = "armv7m", path = "armv6m.rs")]
 #[cfg_attr(kernels = "armv7em", path = "armv7em.rs")]
+#[cfg_attr(kernels = "mve", path = "mve.rs")]
 #[cfg_attr(kernels = "riscv32", path = "riscv32.rs")]
 #[cfg_attr(kernels = "x86_64", path = "x86_64.rs")]
 #[cfg_attr(not(kernels), path = "scalar.rs")]
@@ -76,7 +82,9 @@ pub(crate) use target::Chosen;
 pub use target::limit_vectors;
 #[cfg(kernels)]
 use weights::WeightSum;
-pub(crate) use weights::{ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights};
+pub(crate) use weights::{
+    ConnectedSum, ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights,
+};
 #[cfg(kernels)]
 pub(crate) use {
     cursor::Cursor,
@@ -134,6 +142,9 @@ pub(crate) trait Target {
     /// 0 is the natural order.
     const GROUP: usize = 0;
 
+    /// Whether a fully connected layer needs the sum of each output's weights.
+    const CONNECTED_SUMS: bool = false;
+
     /// How weights of four bits lie in a filter.
     #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
     const NIBBLES: Arrangement = Arrangement::NATURAL;
@@ -158,6 +169,47 @@ pub(crate) trait Target {
     #[inline(always)]
     fn signed(value: i32) -> i8 {
         value.clamp(-128, 127) as i8
+    }
+
+    /// [`Requantize::apply_all`] of shifts whose results are kept between two bounds.
+    #[inline(always)]
+    fn divide_all<Y: Activation>(
+        shifts: &[Shift],
+        [low, high]: [i32; 2],
+        accumulators: &[i32],
+        y: &mut [Y],
+    ) {
+        let apply = |shift: Shift, value| Y::saturate(shift.apply(value).max(low).min(high));
+        requantize::apply_each(shifts, apply, accumulators, y);
+    }
+
+    /// [`Requantize::apply_all`] of multipliers.
+    #[inline(always)]
+    fn multiply_all<Y: Activation>(multipliers: &[Multiplier], accumulators: &[i32], y: &mut [Y]) {
+        requantize::apply_each(multipliers, kernels::requantized, accumulators, y);
+    }
+
+    /// The accumulators of a pixel's channels, requantized and saturated.
+    #[inline(always)]
+    fn requantize<R: Requantize, Y: Activation>(
+        requantize: &[R],
+        accumulators: &[i32],
+        y: &mut [Y],
+    ) {
+        for (y, (sum, requantize)) in y.iter_mut().zip(accumulators.iter().zip(requantize)) {
+            *y = kernels::requantized(*requantize, *sum);
+        }
+    }
+
+    /// Convolution, requantized and saturated; see [`Target::conv2d`].
+    #[inline(always)]
+    fn convolve<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        Self::conv2d(convolution, staged, sums, kernels::requantized, y);
     }
 
     /// Convolution; `finish` makes an output of an accumulator and its channel's requantization.
@@ -214,11 +266,32 @@ pub(crate) trait Target {
         channels::depthwise(x, weights, taps, bias, sums);
     }
 
-    /// Fully connected.
+    /// Adds to channels' sums their weights times a value.
+    #[inline(always)]
+    fn add_weights(weights: &[i8], value: i32, sums: &mut [i32]) {
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = sum.wrapping_add(i32::from(*weight) * value);
+        }
+    }
+
+    /// Average pooling, where a target has something better than four channels after the other; else
+    /// false, and nothing done.
+    #[inline(always)]
+    fn average_pool2d<X: Activation, Y: Activation, R: Requantize>(
+        _shape: &Pool2dShape,
+        _x: &[X],
+        _requantize: R,
+        _y: &mut [Y],
+    ) -> bool {
+        false
+    }
+
+    /// Fully connected. Beside the weights lie their sums where [`Target::CONNECTED_SUMS`] says so and
+    /// somebody has them.
     #[inline(always)]
     fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         requantize: &[R],
         y: &mut [Y],
@@ -230,7 +303,7 @@ pub(crate) trait Target {
     #[inline(always)]
     fn fully_connected_logits<X: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         logits: &mut [i32],
     ) {
@@ -249,5 +322,62 @@ pub(crate) trait Target {
         y: &mut [Y],
     ) {
         kernels::connect(x, Nibbles(weights), bias, requantize, finish, y);
+    }
+
+    /// The sum of two tensors: [`kernels::add`].
+    #[inline(always)]
+    fn add<A: Activation, B: Activation, Y: Activation, R: Requantize>(
+        bits: [u32; 2],
+        (a, b): (&[A], &[B]),
+        requantize: R,
+        y: &mut [Y],
+    ) {
+        kernels::add(bits, a, b, requantize, y);
+    }
+
+    /// The same where `y` holds the second tensor: [`kernels::add_in_place`].
+    #[inline(always)]
+    fn add_in_place<A: Activation, Y: Activation, R: Requantize>(
+        bits: [u32; 2],
+        a: &[A],
+        requantize: R,
+        y: &mut [Y],
+    ) {
+        kernels::add_in_place(bits, a, requantize, y);
+    }
+
+    /// A function of two tensors: [`kernels::elementwise`].
+    #[inline(always)]
+    fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
+        function: F,
+        a: &[A],
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        kernels::elementwise(function, a, b, y);
+    }
+
+    /// The same where `y` holds the first tensor: [`kernels::elementwise_in_place`].
+    #[inline(always)]
+    fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
+        function: F,
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        kernels::elementwise_in_place(function, b, y);
+    }
+
+    /// [`Combine::combine_all`] of [`AffineAdd`](crate::AffineAdd).
+    #[inline(always)]
+    fn add_scaled<A: Activation, B: Activation, Y: Activation>(
+        [first, second]: [Term; 2],
+        (a, b): (&[A], &[B]),
+        requantize: Multiplier,
+        y: &mut [Y],
+    ) {
+        for (y, (a, b)) in y.iter_mut().zip(a.iter().zip(b)) {
+            let sum = first.scaled(a.to_i32()).wrapping_add(second.scaled(b.to_i32()));
+            *y = kernels::requantized(requantize, sum);
+        }
     }
 }

@@ -6,7 +6,10 @@ use core::arch::global_asm;
 
 use super::packed::{TAPS, dot4};
 use super::packed_planes::Plane;
-use super::{Convolution, ConvolutionFilters, Target, by_four, depthwise, lines, packed_nibbles};
+use super::{
+    ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
+    packed_nibbles,
+};
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::nibbles::Arrangement;
@@ -136,7 +139,7 @@ impl Target for Chosen {
     #[inline(always)]
     fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         requantize: &[R],
         y: &mut [Y],
@@ -147,7 +150,7 @@ impl Target for Chosen {
     #[inline(always)]
     fn fully_connected_logits<X: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         logits: &mut [i32],
     ) {

@@ -24,7 +24,7 @@ pub trait Storage: Sealed {
     type Depthwise<const OC: usize, const KH: usize, const KW: usize>: DepthwiseStorage + Arranged;
 }
 
-/// Weights from -127 to 127, a byte each.
+/// Weights of eight bits, a byte each: -127 to 127, and -128 where others quantized them.
 pub enum EightBits {}
 
 /// Weights from -7 to 7, two to a byte; `BYTES` is what they take: for each output channel, or for all

@@ -324,16 +324,41 @@ const fn side_by_side<const OC: usize, const KH: usize, const KW: usize, const I
     arranged
 }
 
+/// What a target's kernels know of one output of a fully connected layer beside its weights: their sum,
+/// if it asks.
+pub type ConnectedSum = [SumElement; Chosen::CONNECTED_SUMS as usize];
+
+/// Where there are no sums, nothing that is aligned as they would be.
+#[cfg(kernels = "mve")]
+type SumElement = i32;
+#[cfg(not(kernels = "mve"))]
+type SumElement = i8;
+
 /// The weights of a fully connected layer, in the target's order.
-pub struct ConnectedWeights<const OUT: usize, const IN: usize>([[i8; IN]; OUT]);
+pub struct ConnectedWeights<const OUT: usize, const IN: usize> {
+    sums: [ConnectedSum; OUT],
+    weights: [[i8; IN]; OUT],
+}
 
 impl<const OUT: usize, const IN: usize> ConnectedWeights<OUT, IN> {
     pub(crate) const fn new(weights: [[i8; IN]; OUT]) -> Self {
-        Self(connected(weights))
+        let mut sums = [[0; Chosen::CONNECTED_SUMS as usize]; OUT];
+        let mut i = 0;
+        while Chosen::CONNECTED_SUMS && i < OUT * IN {
+            let sum: &mut [SumElement] = &mut sums[i / IN];
+            sum[0] += weights[i / IN][i % IN] as SumElement;
+            i += 1;
+        }
+        Self { sums, weights: connected(weights) }
     }
 }
 
 impl<const OUT: usize, const IN: usize> ConnectedWeights<OUT, IN> {
+    #[inline(always)]
+    fn get(&self) -> (&[i8], &[ConnectedSum]) {
+        (self.weights.as_flattened(), &self.sums)
+    }
+
     /// The accumulators, requantized and saturated.
     #[inline(always)]
     pub(crate) fn forward<X: Activation, R: Requantize, Y: Activation>(
@@ -343,19 +368,19 @@ impl<const OUT: usize, const IN: usize> ConnectedWeights<OUT, IN> {
         requantize: &[R],
         y: &mut [Y],
     ) {
-        Chosen::fully_connected(x, self.0.as_flattened(), bias, requantize, y);
+        Chosen::fully_connected(x, self.get(), bias, requantize, y);
     }
 
     /// The accumulators.
     #[inline(always)]
     pub(crate) fn logits<X: Activation>(&self, x: &[X], bias: &[i32], logits: &mut [i32]) {
-        Chosen::fully_connected_logits(x, self.0.as_flattened(), bias, logits);
+        Chosen::fully_connected_logits(x, self.get(), bias, logits);
     }
 }
 
 impl<const OUT: usize, const IN: usize> Arranged for ConnectedWeights<OUT, IN> {
     fn add_weights(&self, shape: [usize; 2], sum: &mut Checksum) {
-        add_connected(self.0.as_flattened(), shape, sum);
+        add_connected(self.weights.as_flattened(), shape, &self.sums, sum);
     }
 }
 

@@ -13,7 +13,7 @@
 use core::arch::x86_64::*;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four};
+use super::{ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four};
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
@@ -109,7 +109,7 @@ impl Target for Chosen {
     #[inline(always)]
     fn fully_connected<X: Activation, R: Requantize, Y: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         requantize: &[R],
         y: &mut [Y],
@@ -123,7 +123,7 @@ impl Target for Chosen {
     #[inline(always)]
     fn fully_connected_logits<X: Activation>(
         x: &[X],
-        weights: &[i8],
+        (weights, _): (&[i8], &[ConnectedSum]),
         bias: &[i32],
         logits: &mut [i32],
     ) {

@@ -20,11 +20,12 @@ pub struct Layout {
 }
 
 /// Every layout, by the name of the kernels that want it: see [`KERNELS`](crate::KERNELS).
-pub const LAYOUTS: [(&str, Layout); 5] = [
+pub const LAYOUTS: [(&str, Layout); 6] = [
     ("portable", Layout::PORTABLE),
     ("armv6m", Layout { tail: 1, sums: 1, ..Layout::PORTABLE }),
     ("armv7m", Layout { tail: 1, sums: 1, ..Layout::PORTABLE }),
     ("armv7em", Layout { tail: 3, group: 4, ..Layout::PORTABLE }),
+    ("mve", Layout { sums: 1, group: 16, ..Layout::PORTABLE }),
     ("riscv32", Layout { block: 4, tail: 4, sums: 1, ..Layout::PORTABLE }),
 ];
 

@@ -9,7 +9,7 @@ use super::{
     Element, InferError, Layer, Model, SIGNED, Stored, ValueInfo, Values, Watch, check, shapes,
 };
 use crate::arch::{Chosen, Convolution, Convolving, Target, Weights};
-use crate::kernels::{self, Combine, Conv2dShape, requantized};
+use crate::kernels::{self, Combine, Conv2dShape};
 use crate::window::Interior;
 use crate::{Activation, Offset, Product, Requantize, Shift, Term, channels};
 
@@ -337,7 +337,7 @@ fn weighted<X: Activation, const K: u32>(
     let Parameters { bias, weights, .. } = *parameters;
     let Ok(y) = bytemuck::try_cast_slice_mut(y.bytes) else { return };
     if has::<K>(Kind::FullyConnected) && layer.kind == Kind::FullyConnected {
-        return Chosen::fully_connected_logits(x, weights, bias, y);
+        return Chosen::fully_connected_logits(x, (weights, &[]), bias, y);
     }
     if !has::<K>(Kind::Conv2d) {
         return;
@@ -358,7 +358,7 @@ fn requantizing<X: Activation, Y: Activation, const K: u32>(
 ) {
     let Parameters { bias, requantize, weights, .. } = *parameters;
     if has::<K>(Kind::FullyConnected) && layer.kind == Kind::FullyConnected {
-        return Chosen::fully_connected(x, weights, bias, requantize, y);
+        return Chosen::fully_connected(x, (weights, &[]), bias, requantize, y);
     }
     let over = Over::new(layer, input, output[2]);
     let Over { shape, .. } = &over;
@@ -384,7 +384,7 @@ fn requantizing<X: Activation, Y: Activation, const K: u32>(
         }
         Kind::Conv2d if has::<K>(Kind::Conv2d) => {
             let convolution = over.convolution(x, parameters, requantize);
-            Convolving::conv2d(&convolution, true, scratch, requantized, y);
+            Convolving::convolve(&convolution, true, scratch, y);
         }
         // What is not linked was refused.
         _ => {}

@@ -6,6 +6,22 @@ use crate::Activation;
 pub trait Combine: Copy {
     /// The result for one element of each tensor.
     fn combine(self, a: i32, b: i32) -> i32;
+
+    /// The results for the elements of two slices that lie in the same place, saturated.
+    ///
+    /// Processors with vectors ask for it; a function that they know how to compute several of at a time
+    /// says so here.
+    #[inline(always)]
+    fn combine_all<A: Activation, B: Activation, Y: Activation>(
+        self,
+        a: &[A],
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        for (y, (a, b)) in y.iter_mut().zip(a.iter().zip(b)) {
+            *y = Y::saturate(self.combine(a.to_i32(), b.to_i32()));
+        }
+    }
 }
 
 /// `f` of every element of `a` and the element of `b` at the same place. A `b` with fewer elements

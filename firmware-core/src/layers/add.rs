@@ -1,6 +1,6 @@
 //! The sum of two tensors with compile-time shapes.
 
-use crate::kernels;
+use crate::arch::{Chosen, Target};
 use crate::{Activation, Checked, Checksum, Requantize, Shift};
 
 /// Adds two tensors of one shape. The first is shifted left by `A` bits and the second by `B`, to
@@ -46,10 +46,9 @@ impl<const A: u32, const B: u32, R: Requantize> Add<A, B, R> {
         b: &[[[U; C]; W]; H],
         y: &mut [[[Y; C]; W]; H],
     ) {
-        kernels::add(
+        Chosen::add(
             [A, B],
-            a.as_flattened().as_flattened(),
-            b.as_flattened().as_flattened(),
+            (a.as_flattened().as_flattened(), b.as_flattened().as_flattened()),
             self.requantize,
             y.as_flattened_mut().as_flattened_mut(),
         );
@@ -75,7 +74,7 @@ impl<const A: u32, const B: u32, R: Requantize> Add<A, B, R> {
         a: &[[[T; C]; W]; H],
         y: &mut [[[Y; C]; W]; H],
     ) {
-        kernels::add_in_place(
+        Chosen::add_in_place(
             [A, B],
             a.as_flattened().as_flattened(),
             self.requantize,

@@ -10,7 +10,7 @@ use crate::arch::{
     Arranged, Chosen, Convolution, ConvolutionStorage, ConvolutionWeights, EightBits, FourBits,
     Storage, Target,
 };
-use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
+use crate::kernels::{Conv2dShape, Pool2dShape};
 #[cfg(kernels = "x86_64")]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
@@ -264,7 +264,7 @@ impl<
             )
         };
         let y = y.as_flattened_mut().as_flattened_mut();
-        Chosen::conv2d(&self.over(x), Self::STAGED, &mut [[0; 4]; OC], requantized, y);
+        Chosen::convolve(&self.over(x), Self::STAGED, &mut [[0; 4]; OC], y);
     }
 
     /// Convolution and pooling in one pass; `y` is the pooled output, and the integers are those

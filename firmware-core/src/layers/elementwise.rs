@@ -1,6 +1,7 @@
 //! Functions of two tensors with compile-time shapes.
 
-use crate::kernels::{self, Combine};
+use crate::arch::{Chosen, Target};
+use crate::kernels::Combine;
 use crate::{Activation, Checked, Checksum};
 
 /// A function of two tensors, element by element: [`AffineAdd`](crate::AffineAdd) and
@@ -43,7 +44,7 @@ impl<F: Combine> Elementwise<F> {
         y: &mut [[[Y; C]; W]; H],
     ) {
         const { assert_repeats(BW, BH, W, H) };
-        kernels::elementwise(
+        Chosen::elementwise(
             self.function,
             a.as_flattened().as_flattened(),
             b.as_flattened().as_flattened(),
@@ -66,7 +67,7 @@ impl<F: Combine> Elementwise<F> {
         y: &mut [[[Y; C]; W]; H],
     ) {
         const { assert_repeats(BW, BH, W, H) };
-        kernels::elementwise_in_place(
+        Chosen::elementwise_in_place(
             self.function,
             b.as_flattened().as_flattened(),
             y.as_flattened_mut().as_flattened_mut(),

@@ -116,7 +116,7 @@ impl<
             requantize: &self.requantize,
         };
         let y = y.rows.as_flattened_mut().as_flattened_mut();
-        Chosen::conv2d(&convolution, Self::STAGED, &mut [[0; 4]; OC], requantized, y);
+        Chosen::convolve(&convolution, Self::STAGED, &mut [[0; 4]; OC], y);
     }
 
     /// The rows of [`Conv2d::forward_max_pool2d`] for which `y` has room; `convolved` is the height
@@ -412,10 +412,12 @@ impl<const A: u32, const B: u32, R: Requantize> Add<A, B, R> {
         b: InputRows<[[U; C]; W]>,
         y: OutputRows<[[Y; C]; W]>,
     ) {
-        kernels::add(
+        Chosen::add(
             [A, B],
-            a.from(y.first).as_flattened().as_flattened(),
-            b.from(y.first).as_flattened().as_flattened(),
+            (
+                a.from(y.first).as_flattened().as_flattened(),
+                b.from(y.first).as_flattened().as_flattened(),
+            ),
             self.requantize,
             y.rows.as_flattened_mut().as_flattened_mut(),
         );
@@ -437,7 +439,7 @@ impl<F: Combine> Elementwise<F> {
         y: OutputRows<[[Y; C]; W]>,
     ) {
         let count = y.rows.len();
-        kernels::elementwise(
+        Chosen::elementwise(
             self.function,
             a.some(y.first, count).as_flattened().as_flattened(),
             b.some(y.first, count).as_flattened().as_flattened(),

@@ -7,19 +7,20 @@ use firmware_core::prepare::Polarity;
 use inkling_data::frames::Scene;
 use inkling_data::{Dataset, Split};
 use tests::camera;
-use tests::mcu::{CORES, Toolchain, costs, report};
+use tests::mcu::{CORES, Core, Toolchain, costs, report};
 use tests::networks::REFERENCES;
 
 const HELP: &str = "\
 Prints what inference costs on microcontrollers, as Markdown: instructions, flash and RAM.
 
-usage: tools/mcu-report [boards] [NETWORK...]
+usage: tools/mcu-report [boards] [NETWORK...] [CORE...]
        tools/mcu-report costs
        tools/mcu-report frames
 
   boards    models/simple on every board that QEMU emulates, 100 test images
   NETWORK   simple, digits-2k, -5k, -10k, -16k, mnist5, ic, kws, vww or ad on every core that QEMU emulates,
             20 inputs
+  CORE      only on this core, named like cortex-m0, cortex-m33-with-dsp or cortex-m55-with-mve
   (nothing) all of them
   frames    2,000 frames of a camera prepared as digits: what models/simple makes of them, and what it
             costs on a Cortex-M0 and an M4F
@@ -33,7 +34,7 @@ const MODELS: [&str; 5] = ["simple", "digits-2k", "digits-5k", "digits-10k", "di
 fn main() -> ExitCode {
     let names: Vec<&str> =
         MODELS.into_iter().chain(REFERENCES.iter().map(|net| net.name)).collect();
-    let mut chosen = Vec::new();
+    let (mut chosen, mut cores) = (Vec::new(), Vec::new());
     let (mut boards, mut costs) = (false, false);
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
@@ -44,25 +45,32 @@ fn main() -> ExitCode {
             "boards" => boards = true,
             "frames" => return exit(frames()),
             "costs" => costs = true,
-            name => match names.iter().find(|known| **known == name) {
-                Some(name) => chosen.push(*name),
-                None => {
+            name => {
+                let network = names.iter().find(|known| **known == name);
+                let core = CORES.iter().find(|core| core.slug() == name);
+                chosen.extend(network);
+                cores.extend(core);
+                if network.is_none() && core.is_none() {
                     eprintln!(
-                        "error: there is no network '{name}'; there are {}",
-                        names.join(", ")
+                        "error: there is no network and no core '{name}'; there are {}, {}",
+                        names.join(", "),
+                        CORES.map(|core| core.slug()).join(", ")
                     );
                     return ExitCode::FAILURE;
                 }
-            },
+            }
         }
     }
     if costs {
         return exit(write_costs());
     }
     if !boards && chosen.is_empty() {
-        (boards, chosen) = (true, names);
+        (boards, chosen) = (cores.is_empty(), names);
     }
-    exit(run(boards, &chosen))
+    if cores.is_empty() {
+        cores = CORES.to_vec();
+    }
+    exit(run(boards, &chosen, &cores))
 }
 
 fn exit(result: Result<(), String>) -> ExitCode {
@@ -106,10 +114,10 @@ fn write_costs() -> Result<(), String> {
     std::fs::write(&file, json).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-fn run(boards: bool, networks: &[&str]) -> Result<(), String> {
+fn run(boards: bool, networks: &[&str], cores: &[Core]) -> Result<(), String> {
     let toolchain = toolchain()?;
     if !networks.is_empty() {
-        println!("{}", report::networks(&toolchain, networks)?);
+        println!("{}", report::networks(&toolchain, networks, cores)?);
     }
     if boards {
         println!("{}", report::boards(&toolchain)?);

@@ -214,7 +214,8 @@ impl Target for Idx {
     fn run(&mut self, input: &[u8]) -> Result<(), String> {
         let images = self.folder.join("images");
         fs::write(&images, input).map_err(|error| error.to_string())?;
-        let _ = idx::read_files(&images, &self.folder.join("labels"));
+        let _ =
+            idx::read_files(&images, &self.folder.join("labels"), &inkling_data::Room::default());
         Ok(())
     }
 }

@@ -19,6 +19,8 @@ pub struct Core {
     pub name: &'static str,
     target: &'static str,
     features: &'static [&'static str],
+    /// What the compiler is told about the core beside its target.
+    flags: &'static str,
     /// Where kernels are checked: a machine that has just this core.
     check: Machine,
     /// Where models are counted: a machine with room for them, on which the core's code runs.
@@ -46,11 +48,12 @@ const VIRT: Machine =
     Machine { options: &["-bios", "none"], qemu: "qemu-system-riscv32", ..arm("virt") };
 
 /// Every core.
-pub const CORES: [Core; 8] = [
+pub const CORES: [Core; 9] = [
     Core {
         name: "Cortex-M0",
         target: "thumbv6m-none-eabi",
         features: &[],
+        flags: "",
         check: arm("microbit"),
         count: arm("mps2-an385"),
     },
@@ -58,6 +61,7 @@ pub const CORES: [Core; 8] = [
         name: "Cortex-M3",
         target: "thumbv7m-none-eabi",
         features: &[],
+        flags: "",
         check: arm("mps2-an385"),
         count: arm("mps2-an385"),
     },
@@ -65,6 +69,7 @@ pub const CORES: [Core; 8] = [
         name: "Cortex-M4F",
         target: "thumbv7em-none-eabihf",
         features: &[],
+        flags: "",
         check: M4,
         count: M4,
     },
@@ -72,6 +77,7 @@ pub const CORES: [Core; 8] = [
         name: "Cortex-M7",
         target: "thumbv7em-none-eabihf",
         features: &[],
+        flags: "",
         check: M7,
         count: M7,
     },
@@ -80,6 +86,7 @@ pub const CORES: [Core; 8] = [
         name: "Cortex-M33",
         target: "thumbv8m.main-none-eabi",
         features: &[],
+        flags: "",
         check: arm("mps2-an521"),
         count: arm("mps2-an521"),
     },
@@ -87,6 +94,7 @@ pub const CORES: [Core; 8] = [
         name: "Cortex-M33 with DSP",
         target: "thumbv8m.main-none-eabihf",
         features: &["dsp"],
+        flags: "",
         check: arm("mps2-an505"),
         count: arm("mps2-an505"),
     },
@@ -94,6 +102,15 @@ pub const CORES: [Core; 8] = [
         name: "Cortex-M55",
         target: "thumbv8m.main-none-eabihf",
         features: &["dsp"],
+        flags: "",
+        check: arm("mps3-an547"),
+        count: arm("mps3-an547"),
+    },
+    Core {
+        name: "Cortex-M55 with MVE",
+        target: "thumbv8m.main-none-eabihf",
+        features: &[],
+        flags: "--cfg inkling_mve",
         check: arm("mps3-an547"),
         count: arm("mps3-an547"),
     },
@@ -101,6 +118,7 @@ pub const CORES: [Core; 8] = [
         name: "RV32IMC",
         target: "riscv32imc-unknown-none-elf",
         features: &[],
+        flags: "",
         check: VIRT,
         count: VIRT,
     },
@@ -345,17 +363,24 @@ impl Core {
     ) -> Result<PathBuf, String> {
         let mut environment = environment.to_vec();
         environment.push(("COUNTS_MACHINE", Path::new(machine.memory)));
+        // Programs that are compiled in another way stand beside the others.
+        let mut beside = format!("{}-{}", self.target, machine.memory);
+        if !self.flags.is_empty() {
+            environment.push(("RUSTFLAGS", Path::new(self.flags)));
+            beside += &self.flags.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        }
         toolchain.build(&Build {
             folder: &crate::root().join("firmware-core/counts"),
             target: self.target,
             features: self.features,
             programs,
-            beside: &format!("{}-{}", self.target, machine.memory),
+            beside: &beside,
             environment: &environment,
         })
     }
 
-    fn slug(&self) -> String {
+    /// Its name as an argument or a part of a file's name.
+    pub fn slug(&self) -> String {
         self.name.to_lowercase().replace(' ', "-")
     }
 }

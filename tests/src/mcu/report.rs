@@ -11,7 +11,7 @@ use firmware_core::{LayerKind, argmax};
 use inkling_data::{Dataset, Split};
 use inkling_support::table::thousands;
 
-use super::cores::{CORES, Core, Cost};
+use super::cores::{Core, Cost};
 use super::{BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple};
 use crate::networks::{INPUTS, REFERENCES, digits};
 
@@ -24,23 +24,25 @@ struct Row {
     costs: Vec<Option<Cost>>,
 }
 
-/// What the networks called `names` cost on every core: instructions, instructions per
-/// multiply-accumulate by kind of layer, flash and RAM.
+/// What the networks called `names` cost on `cores`: instructions, instructions per multiply-accumulate by
+/// kind of layer, flash and RAM.
 ///
 /// # Errors
 ///
 /// What does not build or run, or whose logits are not the host's.
-pub fn networks(toolchain: &Toolchain, names: &[&str]) -> Result<String, String> {
-    let rows: Vec<Row> =
-        names.iter().map(|name| measure_network(toolchain, name)).collect::<Result<_, _>>()?;
+pub fn networks(toolchain: &Toolchain, names: &[&str], cores: &[Core]) -> Result<String, String> {
+    let rows: Vec<Row> = names
+        .iter()
+        .map(|name| measure_network(toolchain, name, cores))
+        .collect::<Result<_, _>>()?;
     let mut text = format!("{}, QEMU:\n\n", toolchain.version());
-    instructions(&mut text, &rows);
-    by_kind(&mut text, &rows);
-    memory(&mut text, &rows);
+    instructions(&mut text, &rows, cores);
+    by_kind(&mut text, &rows, cores);
+    memory(&mut text, &rows, cores);
     Ok(text)
 }
 
-fn measure_network(toolchain: &Toolchain, name: &str) -> Result<Row, String> {
+fn measure_network(toolchain: &Toolchain, name: &str, cores: &[Core]) -> Result<Row, String> {
     let scratch = crate::scratch(&format!("network-{name}"));
     let (folder, layers, arena, inputs, logits) =
         match REFERENCES.iter().find(|net| net.name == name) {
@@ -78,7 +80,7 @@ fn measure_network(toolchain: &Toolchain, name: &str) -> Result<Row, String> {
         }
         Ok(Some(cost))
     };
-    let costs = CORES.iter().map(cost).collect::<Result<_, String>>()?;
+    let costs = cores.iter().map(cost).collect::<Result<_, String>>()?;
     let _ = std::fs::remove_dir_all(&scratch);
     Ok(Row { name: name.to_string(), layers, arena, input, costs })
 }
@@ -102,15 +104,15 @@ fn cells(row: &Row, cell: impl Fn(&Cost) -> String) -> String {
     row.costs.iter().map(cell).collect::<Vec<_>>().join(" | ")
 }
 
-fn head(text: &mut String, first: &str) {
-    let names: Vec<_> = CORES.iter().map(|core| core.name).collect();
+fn head(text: &mut String, first: &str, cores: &[Core]) {
+    let names: Vec<_> = cores.iter().map(|core| core.name).collect();
     let columns = first.matches('|').count() + 1;
     let _ = writeln!(text, "| {first} | {} |", names.join(" | "));
     let _ = writeln!(text, "|{}{}", "---|".repeat(columns), "--:|".repeat(names.len()));
 }
 
-fn instructions(text: &mut String, rows: &[Row]) {
-    head(text, "network");
+fn instructions(text: &mut String, rows: &[Row], cores: &[Core]) {
+    head(text, "network", cores);
     for row in rows {
         let _ = writeln!(
             text,
@@ -122,8 +124,8 @@ fn instructions(text: &mut String, rows: &[Row]) {
     let _ = writeln!(text, "\nGuest instructions per image, the worst of {INPUTS} inputs.\n");
 }
 
-fn by_kind(text: &mut String, rows: &[Row]) {
-    head(text, "network | layers");
+fn by_kind(text: &mut String, rows: &[Row], cores: &[Core]) {
+    head(text, "network | layers", cores);
     for row in rows {
         let mut kinds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, (kind, _)) in row.layers.iter().enumerate() {
@@ -146,8 +148,8 @@ fn by_kind(text: &mut String, rows: &[Row]) {
     let _ = writeln!(text, "\nGuest instructions per multiply-accumulate, by kind of layer.\n");
 }
 
-fn memory(text: &mut String, rows: &[Row]) {
-    head(text, "network | bytes");
+fn memory(text: &mut String, rows: &[Row], cores: &[Core]) {
+    head(text, "network | bytes", cores);
     for row in rows {
         let name = &row.name;
         let weights = row.costs.iter().flatten().map(|cost| cost.weights).max().unwrap_or(0);

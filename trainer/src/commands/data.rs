@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::Error;
 use clap::{Args, ValueEnum};
 use converter::record::ModelRecord;
-use inkling_data::MAX_SIDE;
 use inkling_data::prepare::{Fill, InputForm, Layout, Polarity, Preparation, Wishes};
 use inkling_data::read::{self, BadFile, Collection, ImportError, Options, Wanted};
+use inkling_data::{MAX_SIDE, Room, USUAL_MEMORY};
 use inkling_support::console;
 
 /// How pictures and tables become images
@@ -36,6 +36,10 @@ pub struct ImportArgs {
     /// [default: found by its title and its values]
     #[arg(long, value_name = "COLUMN")]
     pub label_column: Option<String>,
+    /// Samples of more megabytes than this lie in a file instead of memory; training keeps that file
+    /// beside its results, so that the same data need not be decoded again
+    #[arg(long, value_name = "MB", default_value_t = USUAL_MEMORY >> 20)]
+    pub memory: u64,
 }
 
 /// `28` or `64x48`.
@@ -163,6 +167,8 @@ impl ImportArgs {
             missing_value: self.missing_value.or(recorded.missing_value),
             label_column: self.label_column.clone(),
             inputs: record.map(|record| self.wanted(record, seed)).unwrap_or_default(),
+            room: Room { memory: self.memory.saturating_mul(1 << 20), ..Room::default() },
+            cache: None,
         }
     }
 

@@ -126,7 +126,7 @@ fn images(args: &EvaluateCommand, model: &Model) -> Result<Dataset> {
     let mut images = match args.part {
         Part::Test => collection.test,
         Part::Train => collection.train,
-        Part::All => collection.train.joined(&collection.test),
+        Part::All => collection.train.joined(&collection.test)?,
     };
     model.relabel(&mut images)?;
     Ok(images.spaced(limit(args)))

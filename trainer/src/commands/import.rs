@@ -82,7 +82,7 @@ pub fn run(args: &ImportCommand) -> Result<()> {
 /// Repairs what can be repaired, and drops what is not worth learning from. The test set stays as
 /// it is.
 fn clean(collection: &mut Collection) -> Result<()> {
-    let (pixels, images) = repair::stuck_pixels(&mut collection.train);
+    let (pixels, images) = repair::stuck_pixels(&mut collection.train)?;
     collection.notes.push(format!(
         "clean: {pixels} stuck pixels in {images} training images filled from their neighbours"
     ));

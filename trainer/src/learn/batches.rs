@@ -139,9 +139,13 @@ struct Preparation {
 }
 
 /// How often samples of none of the classes are augmented that cannot be told from images by whether they
-/// are: what comes from a camera is not, and noise that was warped is no longer noise. All others are
-/// augmented like the images, or a network would learn to tell resampled pixels from others.
+/// are: what comes from a camera is not, and noise that was warped is no longer noise.
 const STRANGERS_AUGMENTED: f32 = 0.5;
+
+/// How often images are augmented beside samples of none of the classes, and those samples that can be told
+/// from them by their grain. Drawn lines are sharper than images that were resampled, so a network that
+/// never sees an image as it is would learn to refuse what is sharp: images before any augmentation.
+const IMAGES_AUGMENTED: f32 = 0.75;
 
 impl Preparation {
     fn run(mut self, sender: &SyncSender<Batch>) {
@@ -227,7 +231,11 @@ impl Preparation {
         let made = self.stranger(index);
         let (image, augmented) = match &made {
             Some((image, augmented)) => (&image[..], *augmented),
-            None => (dataset.image(index), true),
+            None => {
+                let mut random = Random::new(self.seed, Purpose::Strange, place);
+                let always = self.strangers.is_none();
+                (dataset.image(index), always || random.unit() < IMAGES_AUGMENTED)
+            }
         };
         let mut random = Random::new(self.seed, Purpose::Augmentation, place);
         for input in &self.inputs {
@@ -246,7 +254,8 @@ impl Preparation {
         let strangers = self.strangers.as_ref().filter(|_| index >= self.dataset.len())?;
         let mut random = Random::new(self.seed, Purpose::Strange, self.place(index));
         let (kind, sample) = strangers.strange.sample(&mut random);
-        Some((sample, kind.has_grain_of_images() || random.unit() < STRANGERS_AUGMENTED))
+        let share = if kind.has_grain_of_images() { IMAGES_AUGMENTED } else { STRANGERS_AUGMENTED };
+        Some((sample, random.unit() < share))
     }
 }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The name of the class that is learned from what is in none of the others.
 pub const CLASS: &str = "unknown";
 
+/// The place of the samples that validation has among those of a seed: no epoch has it.
+pub(crate) const VALIDATION: u64 = (1 << 24) - 1;
+
 /// How a network learns to say "none of these", the section `[unknown]` of a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::numbers::Numbers;
+use super::numbers::{Numbers, Values};
 use super::{BadFile, ImportError, Options, labels};
 use crate::Source;
 
@@ -111,6 +111,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Table, ImportError> {
         }
     }
     let (shape, pixels) = shape(&columns, &values, options).map_err(malformed)?;
+    let values = Values::Numbers(values);
     let mut numbers =
         Numbers { path: path.to_path_buf(), shape, values, labels: names, sources, pixels };
     if pixels {
@@ -196,14 +197,15 @@ fn shape(
 /// Rows with a few pixels outside of 0 to 255 are bad; a table full of them has another scale.
 fn check_pixels(numbers: &mut Numbers, bad: &mut Vec<BadFile>) {
     let size: usize = numbers.shape.iter().product();
+    let Values::Numbers(values) = &mut numbers.values else { return };
     let wrong = |value: &f32| !value.is_nan() && !(0.0..=255.0).contains(value);
-    let out: Vec<bool> = numbers.values.chunks(size).map(|row| row.iter().any(wrong)).collect();
-    let negative = numbers.values.iter().any(|&value| value < 0.0);
+    let out: Vec<bool> = values.chunks(size).map(|row| row.iter().any(wrong)).collect();
+    let negative = values.iter().any(|&value| value < 0.0);
     let count = out.iter().filter(|&&out| out).count();
     if count == 0 || (2 * count > out.len() && !negative) {
         return;
     }
-    for (index, row) in numbers.values.chunks(size).enumerate().filter(|(index, _)| out[*index]) {
+    for (index, row) in values.chunks(size).enumerate().filter(|(index, _)| out[*index]) {
         if let Some((place, value)) = row.iter().enumerate().find(|(_, value)| wrong(value)) {
             let source = &numbers.sources[index];
             let what = format!(
@@ -219,7 +221,7 @@ fn check_pixels(numbers: &mut Numbers, bad: &mut Vec<BadFile>) {
     let mut keep = out.iter().map(|out| !out);
     numbers.sources.retain(|_| keep.next().unwrap_or(true));
     let mut keep = out.iter().flat_map(|out| std::iter::repeat_n(!out, size));
-    numbers.values.retain(|_| keep.next().unwrap_or(true));
+    values.retain(|_| keep.next().unwrap_or(true));
 }
 
 #[cfg(test)]

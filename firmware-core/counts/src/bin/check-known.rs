@@ -78,6 +78,21 @@ fn known_shapes(seed: u64) {
         6,
         8,
     >(seed + 535);
+    cases::requantizations(seed + 539);
+    cases::scaled_sums::<u8, u8>(seed + 547);
+    cases::scaled_sums::<u8, i8>(seed + 548);
+    cases::scaled_sums::<i8, u8>(seed + 549);
+    cases::scaled_sums::<i8, i8>(seed + 550);
+    // Windows that are too large for a copy, cut between rows, pixels and channels, and as many inputs.
+    if firmware_core::KERNELS == "mve" {
+        both!(conv2d, seed + 540; 5, 3, 3, 100, Strided<1, 1, 1, 1, 0, 1>, 3, 4, 2, 4);
+        both!(conv2d, seed + 541; 2, 1, 3, 300, Strided<1, 2, 0, 1>, 1, 4, 1, 2);
+        both!(conv2d, seed + 542; 6, 1, 1, 700, Unit, 2, 1, 2, 1);
+        both!(fully_connected, seed + 543; 7, 1300);
+        both!(fully_connected, seed + 544; 133, 16);
+        both!(fully_connected, seed + 545; 13, 64);
+        both!(depthwise_conv2d, seed + 546; 93, 2, 3, 93, Strided<1, 1, 1, 1, 0, 1>, 2, 3, 2, 3);
+    }
     both!(conv2d, seed + 536; 3, 3, 3, 1, Unit, 9, 28, 7, 26);
     both!(conv2d, seed + 537; 3, 3, 3, 1, Strided<1, 1, 1, 2, 2, 1>, 31, 8, 32, 9);
     both!(conv2d, seed + 538; 2, 3, 3, 1, Strided<2, 2, 1, 1, 0, 0>, 25, 48, 12, 24);

@@ -17,13 +17,10 @@ use serde_json::Map;
 use super::Job;
 use crate::ask::metrics::Refusal;
 use crate::learn::batches::Strangers;
-use crate::learn::unknown::{By, CLASS, UnknownWish};
+use crate::learn::unknown::{By, CLASS, UnknownWish, VALIDATION};
 
 /// Samples of each kind that the rules are measured on, at most.
 const OF_EACH_KIND: usize = 400;
-
-/// The place of the samples that rules are measured on among those of a seed: no epoch has it.
-const VALIDATION: u64 = (1 << 24) - 1;
 
 /// One of so many given pictures is for validation, as among the images.
 const VALIDATION_SHARE: usize = 12;
@@ -171,7 +168,7 @@ impl Job {
         for path in &self.unknown {
             let one = outside::open(path, &sets.form, sets.images.shape, &self.import)?;
             all = Some(match all {
-                Some(all) => all.joined(&one),
+                Some(all) => all.joined(&one)?,
                 None => one,
             });
         }

@@ -15,6 +15,7 @@ mod ranking;
 mod report;
 mod run;
 mod space;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use crate::learn::backend::{Backend, Choice};
 use crate::learn::distillation::Teacher;
 use crate::learn::network::Description;
 use crate::learn::recipe::Recipe;
+use crate::line::SAMPLES;
 use inkling_data::Sets;
 use inkling_data::read;
 
@@ -88,6 +90,8 @@ pub struct Design {
     pub axes: Vec<Axis>,
     pub trials: Vec<Trial>,
     pub rounds: Vec<Round>,
+    /// Whether the trials learn a class of what is in none of the others.
+    pub learns_unknown: bool,
 }
 
 impl Design {
@@ -105,18 +109,12 @@ impl Design {
         let base = Recipe::open(&plan.recipe).map_err(|error| format!("recipe: {error}"))?;
         let axes = axes(&plan, &base)?;
         let trials = trials(&plan, &base, &axes)?;
-        if trials.iter().any(|trial| trial.recipe.unknown.is_some()) {
-            return Err(
-                "a sweep ranks answers to the data's own classes and learns no unknown one; leave \
-                        [unknown] out, and add it to the recipe that wins"
-                    .into(),
-            );
-        }
+        let learns_unknown = strangers::learned(trials.iter().map(|trial| &trial.recipe))?;
         let rounds = match plan.method {
             Method::Halving => rounds(trials.len(), base.epochs, plan.halving.unwrap_or_default())?,
             Method::Grid | Method::Random => vec![Round { trials: trials.len(), epochs: None }],
         };
-        Ok(Self { plan, base, axes, trials, rounds })
+        Ok(Self { plan, base, axes, trials, rounds, learns_unknown })
     }
 
     /// Runs and epochs of the whole sweep.
@@ -202,11 +200,18 @@ impl Sweep {
     fn open(&self, design: Design) -> Result<Opened> {
         let plan = &design.plan;
         let data = self.data.as_ref().unwrap_or(&plan.data).clone();
+        let out = self.out.clone().unwrap_or_else(|| {
+            PathBuf::from("target/inkling").join(format!("sweep-{}", plan.name))
+        });
+        let cache = Some(out.with_file_name(SAMPLES));
         let description = Description::named(&plan.network)
             .with_context(|| format!("{}: network", self.file.display()))?;
-        let mut options = read::Options { seed: plan.seed, ..self.import.clone() };
+        let mut options = read::Options { seed: plan.seed, cache, ..self.import.clone() };
         options.inputs = description.wanted(&options);
-        let sets = Sets::load(&data, &options, plan.seed)?;
+        let mut sets = Sets::load(&data, &options, plan.seed)?;
+        if design.learns_unknown {
+            strangers::add_class(&mut sets, &data.display().to_string())?;
+        }
         let network =
             description.build_for(&sets.images).with_context(|| data.display().to_string())?;
         let mut material = Material {
@@ -215,6 +220,7 @@ impl Sweep {
             images: sets.images,
             limit: plan.images,
             fingerprint: sets.fingerprint,
+            learns_unknown: design.learns_unknown,
             teachers: BTreeMap::new(),
         };
         let recipes = design.trials.iter().map(|trial| &trial.recipe);
@@ -231,9 +237,6 @@ impl Sweep {
                 material.training_images()
             );
         }
-        let out = self.out.clone().unwrap_or_else(|| {
-            PathBuf::from("target/inkling").join(format!("sweep-{}", plan.name))
-        });
         Ok(Opened { design, data, out, material })
     }
 

@@ -10,6 +10,7 @@ use inkling_support::files::write_atomically;
 use serde::{Deserialize, Serialize};
 
 use super::progress::Board;
+use super::strangers;
 use crate::learn::backend::Backend;
 use crate::learn::batches::{Feed, class_weights, per_class};
 use crate::learn::distillation::{Teacher, Teachers};
@@ -34,6 +35,8 @@ pub struct Material {
     pub limit: Option<usize>,
     /// The sha256 of all images and labels.
     pub fingerprint: String,
+    /// Whether the last class is what is in none of the others.
+    pub learns_unknown: bool,
     /// What the trials' recipes learn from, under the paths that they have there.
     pub teachers: BTreeMap<PathBuf, Arc<Teacher>>,
 }
@@ -47,9 +50,11 @@ impl Material {
         Ok(Some(Teachers::new(wish, teachers)))
     }
 
-    /// Validation images of each run.
+    /// What each run is judged by: validation images, and samples of none of the classes where those are
+    /// one.
     pub fn validation_images(&self) -> usize {
-        self.divided(0).1.len()
+        let images = self.divided(0).1.len();
+        images + if self.learns_unknown { strangers::beside(images) } else { 0 }
     }
 
     /// Training images that a run can have.
@@ -164,9 +169,17 @@ impl SweepRun {
     fn train(&self, place: &Place, folder: &Path, board: &Board) -> Result<Outcome> {
         let Place { backend, material, .. } = place;
         let Material { network, images, limit, fingerprint, .. } = material;
-        let (mut training, validation) = material.divided(self.seed);
+        let (mut training, mut validation) = material.divided(self.seed);
         training.truncate(limit.unwrap_or(usize::MAX));
-        let sample = images.subset(&training[..training.len().min(validation.len())]);
+        let of_images = validation.len();
+        if material.learns_unknown {
+            validation = strangers::judged(&validation, self.seed)?;
+        }
+        let mut weights = class_weights(&per_class(images, &training), self.recipe.balance);
+        if let (true, Some(last)) = (material.learns_unknown, weights.last_mut()) {
+            *last = 1.0;
+        }
+        let sample = images.subset(&training[..training.len().min(of_images)]);
         let teachers = material.teachers(&self.recipe)?;
         let identity = Identity {
             network: network.to_string()
@@ -181,13 +194,13 @@ impl SweepRun {
             dataset: Arc::clone(images),
             augmentation: self.recipe.augmentation.clone(),
             label_smoothing: self.recipe.label_smoothing,
-            class_weights: class_weights(&per_class(images, &training), self.recipe.balance),
+            class_weights: weights,
+            strangers: strangers::of_training(&self.recipe, images, &training)?,
             indices: training,
             seed: self.seed,
             batch: self.recipe.batch,
             workers: 1,
             noise: network.noise(),
-            strangers: None,
         };
         let path = folder.join(CHECKPOINT);
         let start = Checkpoint::read(&path, &identity).with_context(|| {

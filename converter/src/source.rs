@@ -1,10 +1,11 @@
 //! What a model's file is: which way it goes.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
-use anyhow::{Context, Result};
-use converter::{qdq, read, tflite};
+use crate::read::ReadError;
+use crate::tflite::TfliteError;
+use crate::{qdq, read, tflite};
 
 /// A model's file, read.
 pub enum Source {
@@ -20,25 +21,35 @@ pub enum Source {
     },
 }
 
+/// Why a file is no model that converts.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Tflite(#[from] TfliteError),
+    #[error(transparent)]
+    Onnx(#[from] ReadError),
+}
+
 impl Source {
     /// Reads a file of any form that converts.
     ///
     /// # Errors
     ///
-    /// What cannot be read, with the path.
-    pub fn read(path: &Path) -> Result<Self> {
-        let at_file = || path.display().to_string();
-        let bytes = fs::read(path).with_context(at_file)?;
+    /// What cannot be read; does not name the file.
+    pub fn read(path: &Path) -> Result<Self, SourceError> {
+        let bytes = fs::read(path)?;
         if tflite::is_tflite(&bytes) {
-            return Ok(match tflite::is_float(&bytes).with_context(at_file)? {
+            return Ok(match tflite::is_float(&bytes)? {
                 true => {
-                    let onnx = tflite::to_onnx(&bytes).with_context(at_file)?;
+                    let onnx = tflite::to_onnx(&bytes)?;
                     Self::Float { onnx, translated: true }
                 }
                 false => Self::Tflite(bytes),
             });
         }
-        let onnx = read::load(path).with_context(at_file)?;
+        let onnx = read::load(path)?;
         match read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {
             true => Ok(Self::Quantized(onnx)),
             false => Ok(Self::Float { onnx, translated: false }),
