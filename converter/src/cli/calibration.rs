@@ -118,7 +118,7 @@ fn options(
 /// anything else.
 fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Result<Option<Images>> {
     let found = read::unlabelled::open(path, options, CALIBRATION_IMAGES)?;
-    let Some((images, preparation, reason)) = found else { return Ok(None) };
+    let Some((mut images, preparation, reason)) = found else { return Ok(None) };
     if images.image_size() != network.input.size() {
         let [height, width, channels] = images.shape;
         bail!(
@@ -130,8 +130,8 @@ fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Resul
     let answers = parallel::map(images.len(), |index| {
         first_largest(&evaluate::logits(network, images.image(index))) as u16
     });
-    let images =
-        Dataset { labels: answers, names: labels::numbers(network.classes().max(2)), ..images };
+    images.labels = answers;
+    images.names = labels::numbers(network.classes().max(2));
     Ok(Some(Images {
         test: images.clone(),
         calibration: images,
