@@ -325,6 +325,6 @@ mod tests {
         assert_eq!(names(&graph), ["input", "input", "affine", "affine", "fully_connected", "add"]);
         let inputs: Vec<_> = graph.nodes.iter().map(|node| node.inputs.clone()).collect();
         assert_eq!(inputs, [vec![0], vec![0], vec![1], vec![2], vec![3], vec![5, 4]]);
-        assert_eq!(graph.output, 6);
+        assert_eq!(graph.outputs[0].value, 6);
     }
 }
