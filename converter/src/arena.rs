@@ -77,9 +77,9 @@ pub fn plan_for(network: &QuantizedNetwork, favour: Favour) -> ArenaPlan {
     let whole = plan(network);
     match favour {
         Favour::Time => whole,
-        // What several outputs leave behind themselves is whole.
-        Favour::Memory if network.several_outputs().is_none() => stream::plan(network, whole),
-        Favour::Memory => whole,
+        // Rows come from one image, and what several outputs leave behind themselves is whole.
+        Favour::Memory if network.first_layer() > 0 || network.several_outputs().is_some() => whole,
+        Favour::Memory => stream::plan(network, whole),
     }
 }
 
@@ -133,7 +133,7 @@ fn lives(network: &QuantizedNetwork) -> Vec<(usize, usize)> {
 }
 
 fn in_arena(network: &QuantizedNetwork, value: ValueId) -> bool {
-    value > 0 && network.format(value).element != ValueType::I32
+    !network.is_input(value) && network.format(value).element != ValueType::I32
 }
 
 fn size(network: &QuantizedNetwork, value: ValueId) -> usize {
@@ -219,7 +219,7 @@ fn place(
 pub fn layer_bytes(network: &QuantizedNetwork, layer: usize) -> usize {
     let size = |value: ValueId| size(network, value);
     let inputs: BTreeSet<ValueId> = network.layers[layer].inputs.iter().copied().collect();
-    let read: usize = inputs.into_iter().filter(|&value| value != 0).map(size).sum();
+    let read: usize = inputs.into_iter().filter(|&value| !network.is_input(value)).map(size).sum();
     let written = if in_arena(network, layer + 1) { size(layer + 1) } else { 0 };
     read + written
 }

@@ -128,7 +128,8 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let misfit = misfit(args, || Ok(converter(None).sketch()?)).with_context(at_file)?;
     stage::show(format_args!("reading {}", folder.display()));
     let images = calibration::load(folder, &outputs, own.as_ref(), (args.layout, args.ink))?;
-    let calibration::Images { calibration, test, test_name, labelled, form, notes } = images;
+    let calibration::Images { calibration, test, test_name, labelled, forms: of_inputs, notes } =
+        images;
     for note in notes {
         console::note(format_args!("{}: {note}", folder.display()));
     }
@@ -141,9 +142,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         record.labels.clone_from(&calibration.names);
     }
     let mut converter = converter(Some(record));
-    if let Some(form) = form {
-        converter = converter.form(form);
-    }
+    converter = converter.forms(of_inputs);
     stage::show(format_args!("choosing exponents on {} samples", calibration.len()));
     let mut conversion = converter.convert(&calibration).with_context(at_file)?;
     check_classes(&conversion, &calibration, args, folder)?;
@@ -184,7 +183,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     for note in &conversion.notes {
         about.push_str(&format!("\nNote: {note}.\n"));
     }
-    args.note_favour(&conversion.arena);
+    args.note_favour(&conversion.arena, &conversion.network);
     args.note_bits(&conversion.network);
     let golden = match args.golden {
         Golden::Images => test.clone(),
@@ -252,7 +251,7 @@ fn import(
         args.model.display()
     );
     let mut model = model().with_context(at_file)?;
-    args.note_favour(&model.arena);
+    args.note_favour(&model.arena, &model.network);
     let by_range = model.pixels.is_some().then(|| model.record());
     if let Some(pixels) = args.pixel_scale(by_range.as_ref())? {
         model = model.scaled(pixels);

@@ -38,8 +38,8 @@ pub struct Conversion {
     pub record: ModelRecord,
     /// `float.onnx`: the file that was converted, with its record.
     pub source: Vec<u8>,
-    /// How its training scaled pixels.
-    pub pixels: PixelScale,
+    /// How its training scaled the bytes of each input.
+    pub pixels: Vec<PixelScale>,
     /// What a person should know of how the file was understood; the model card says it.
     pub notes: Vec<String>,
     /// How it did on a test set; `model.json` says it.

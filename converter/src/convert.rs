@@ -54,12 +54,12 @@ pub enum ConvertError {
 pub struct Converter<'a> {
     name: String,
     onnx: &'a [u8],
-    pixels: Option<PixelScale>,
+    pixels: Vec<PixelScale>,
     exponents: Option<Exponents>,
     bits: Option<Bits>,
     record: Option<ModelRecord>,
     favour: Favour,
-    form: Option<InputForm>,
+    forms: Vec<InputForm>,
 }
 
 impl<'a> Converter<'a> {
@@ -68,19 +68,20 @@ impl<'a> Converter<'a> {
         Self {
             name: name.to_string(),
             onnx,
-            pixels: None,
+            pixels: Vec::new(),
             exponents: None,
             bits: None,
             record: None,
             favour: Favour::Time,
-            form: None,
+            forms: Vec::new(),
         }
     }
 
     /// How pixels were scaled for training. Without it the file says so: in its own record, by
-    /// taking integers, or by rescaling its input. Where it does not, it is `pixel / 255`.
+    /// taking integers, or by rescaling its input. Where it does not, it is `pixel / 255`. Of several
+    /// inputs the scale is that of all.
     pub fn pixel_scale(mut self, pixels: PixelScale) -> Self {
-        self.pixels = Some(pixels);
+        self.pixels = vec![pixels];
         self
     }
 
@@ -91,9 +92,9 @@ impl<'a> Converter<'a> {
         self
     }
 
-    /// What brings samples to the bytes of the input, where the record does not say it.
-    pub fn form(mut self, form: InputForm) -> Self {
-        self.form = Some(form);
+    /// What brings samples to the bytes of each input, where the record does not say it.
+    pub fn forms(mut self, forms: Vec<InputForm>) -> Self {
+        self.forms = forms;
         self
     }
 
@@ -125,7 +126,7 @@ impl<'a> Converter<'a> {
     pub fn lower(&self) -> Result<Network, ConvertError> {
         let base = self.base()?;
         let graph = read::read(self.onnx)?;
-        let (pixels, _) = passes::choose_pixel_scale(&graph, self.given_pixels(&base))?;
+        let (pixels, _) = passes::choose_pixel_scale(&graph, &self.given_pixels(&base))?;
         let mut network = lowered(graph, &pixels)?;
         self.choose_bits(&mut network, &base)?;
         Ok(network)
@@ -140,10 +141,10 @@ impl<'a> Converter<'a> {
     pub fn sketch(&self) -> Result<QuantizedNetwork, ConvertError> {
         let base = self.base()?;
         let mut graph = read::read(self.onnx)?;
-        if let Some(InputRecord { shape: [height, width, channels], .. }) = base.inputs.first() {
+        if let [InputRecord { shape: [height, width, channels], .. }] = &base.inputs[..] {
             graph.see_input_as(Shape::new(*height, *width, *channels));
         }
-        let (pixels, _) = passes::choose_pixel_scale(&graph, self.given_pixels(&base))?;
+        let (pixels, _) = passes::choose_pixel_scale(&graph, &self.given_pixels(&base))?;
         let mut float = lowered(graph, &pixels)?;
         self.choose_bits(&mut float, &base)?;
         Ok(quantize(&float, &noise(&float), &base.exponents)?)
@@ -180,8 +181,11 @@ impl<'a> Converter<'a> {
     }
 
     /// The pixel scale that somebody gave, or that a record says.
-    fn given_pixels(&self, base: &ModelRecord) -> Option<PixelScale> {
-        self.pixels.clone().or_else(|| base.pixel_scale())
+    fn given_pixels(&self, base: &ModelRecord) -> Vec<PixelScale> {
+        match self.pixels.is_empty() {
+            true => base.pixel_scales(),
+            false => self.pixels.clone(),
+        }
     }
 
     /// Converts, choosing exponents on up to [`CALIBRATION_IMAGES`] of `images`, evenly spaced.
@@ -198,9 +202,8 @@ impl<'a> Converter<'a> {
         let [height, width, channels] = images.shape;
         graph.see_input_as(Shape::new(height, width, channels));
         let given = self.given_pixels(&base);
-        let (pixels, note) = passes::choose_pixel_scale(&graph, given)?;
-        let mut notes: Vec<String> = note.into_iter().collect();
-        let (input, recorded) = (graph.input, std::mem::take(&mut graph.exponents));
+        let (pixels, mut notes) = passes::choose_pixel_scale(&graph, &given)?;
+        let recorded = std::mem::take(&mut graph.exponents);
         let mut float = lowered(graph, &pixels)?;
         float.classify(base.labels.len());
         base.bits = self.choose_bits(&mut float, &base)?;
@@ -219,9 +222,9 @@ impl<'a> Converter<'a> {
                 }
             },
         };
-        let mut of_float = describe::float_model(base, input, &pixels);
-        if let Some(form) = &self.form {
-            of_float.inputs[0].preparation.form.get_or_insert_with(|| form.clone());
+        let mut of_float = describe::float_model(base, &float.inputs(), &pixels);
+        for (input, form) in of_float.inputs.iter_mut().zip(&self.forms) {
+            input.preparation.form.get_or_insert_with(|| form.clone());
         }
         let source = record::attach(self.onnx, &of_float);
         let network = quantize(&float, &calibration, &exponents)?;
@@ -273,7 +276,7 @@ fn set_bits(network: &mut Network, bits: &LayerBits) {
     }
 }
 
-fn lowered(mut graph: Graph, pixels: &PixelScale) -> Result<Network, ConvertError> {
+fn lowered(mut graph: Graph, pixels: &[PixelScale]) -> Result<Network, ConvertError> {
     passes::run(&mut graph, pixels)?;
     Ok(lower(graph)?)
 }
@@ -304,9 +307,11 @@ pub(crate) fn restored(
     float_onnx: &[u8],
     record: &ModelRecord,
 ) -> Result<(Network, QuantizedNetwork), ConvertError> {
-    let pixels = record.pixel_scale().unwrap_or_default();
+    let mut pixels = record.pixel_scales();
     let mut graph = read::read(float_onnx)?;
-    if let Some(InputRecord { shape: [height, width, channels], .. }) = record.inputs.first() {
+    // A record without inputs is of pixels as usual; a damaged one of too few is refused by its integers.
+    pixels.resize(graph.inputs().len(), PixelScale::default());
+    if let [InputRecord { shape: [height, width, channels], .. }] = &record.inputs[..] {
         graph.see_input_as(Shape::new(*height, *width, *channels));
     }
     let mut float = lowered(graph, &pixels)?;

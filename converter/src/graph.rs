@@ -2,6 +2,9 @@
 //!
 //! Values are numbered: value 0 is the input image, and node *i* computes value *i* + 1 from
 //! values with smaller numbers. Every value is one image's worth; the batch is not part of it.
+//!
+//! Of several inputs value 0 is all of them, one after another as one vector, and the first nodes are
+//! [`Operator::Input`]s, one for each, in the order of the file.
 
 use firmware_core::Window;
 
@@ -50,9 +53,40 @@ impl std::fmt::Display for Shape {
     }
 }
 
+/// One of a network's inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleInput {
+    /// As the file has it; `image` where there is only one.
+    pub name: String,
+    /// The value that holds it.
+    pub value: ValueId,
+    /// The number of its first element in a sample, which has the inputs one after another.
+    pub first: usize,
+    pub shape: Shape,
+}
+
+impl SampleInput {
+    /// Several inputs, or where there are none the only one, of this shape.
+    pub fn or_image(several: Vec<Self>, shape: Shape) -> Vec<Self> {
+        match several.is_empty() {
+            true => vec![Self { name: "image".into(), value: 0, first: 0, shape }],
+            false => several,
+        }
+    }
+
+    /// The input's part of a sample.
+    pub fn of<'a, T>(&self, sample: &'a [T]) -> &'a [T] {
+        &sample[self.first..][..self.shape.size()]
+    }
+}
+
 /// What a node computes. Weights are f32, as the file has them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
+    /// One of several inputs: the elements of value 0 from number `first` on.
+    Input {
+        first: usize,
+    },
     /// Weights `[out][kh][kw][in / groups]`; each of the `groups` equal runs of output channels
     /// reads the run of input channels with the same number. The bottom and right padding follow
     /// from the output's shape.
@@ -187,6 +221,7 @@ impl Operator {
     /// The name used in messages and reports.
     pub fn name(&self) -> &'static str {
         match self {
+            Operator::Input { .. } => "input",
             Operator::Conv2d { .. } => "conv2d",
             Operator::FullyConnected { .. } => "fully_connected",
             Operator::Affine { .. } => "affine",
@@ -220,6 +255,13 @@ pub struct Node {
     pub output: Shape,
 }
 
+impl Node {
+    /// It is one of several inputs.
+    pub fn is_input(&self) -> bool {
+        matches!(self.operator, Operator::Input { .. })
+    }
+}
+
 /// One output of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Output {
@@ -244,8 +286,9 @@ impl Output {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     pub input: Shape,
-    /// The file takes pixels as integers from 0 to 255, so they are given to it as they are.
-    pub raw_pixels: bool,
+    /// For each input whether the file takes integers from 0 to 255, so that they are given to it as
+    /// they are.
+    pub raw_pixels: Vec<bool>,
     /// In topological order.
     pub nodes: Vec<Node>,
     /// In the file's order; at least one.
@@ -261,6 +304,12 @@ impl Graph {
             0 => self.input,
             value => self.nodes[value - 1].output,
         }
+    }
+
+    /// The values that hold inputs: value 0, or one node's for each of several.
+    pub fn inputs(&self) -> std::ops::Range<ValueId> {
+        let several = self.nodes.iter().take_while(|node| node.is_input()).count();
+        if several == 0 { 0..1 } else { 1..several + 1 }
     }
 
     /// Lets an input that is a vector be the image `shape` of the same size, where only what reads

@@ -145,7 +145,7 @@ fn write_crate(source: &Path, core: &Path, members: &[Member], dsp: bool) -> Res
         let module = format!("model_{}", c::identifier(&record.name).to_lowercase());
         lib.push_str(&format!(
             "\n#[allow(dead_code)]\nmod {module} {{\n    include!(\"{module}.in\");\n}}\n\n{}",
-            c::functions(&record.name, &module, &names)
+            c::functions(&record.name, &module, record.inputs.len().max(1), &names)
         ));
     }
     let modules: Vec<(String, Vec<u8>)> = members
@@ -185,11 +185,11 @@ use firmware_core::Arena;
 ///
 /// Every pointer that is not null points to as much as the model needs.
 #[inline(always)]
-unsafe fn call<I, const N: usize, O: Returned>(
+unsafe fn call<const K: usize, const N: usize, O: Returned>(
     inputs: *const *const c_void,
     outputs: *const *mut c_void,
     arena: *mut c_void,
-    infer: fn(&I, &mut Arena<N>) -> O,
+    infer: impl FnOnce([*const c_void; K], &mut Arena<N>) -> O,
 ) -> c_int {
     if inputs.is_null() || outputs.is_null() || arena.is_null() {
         return -1;
@@ -198,17 +198,18 @@ unsafe fn call<I, const N: usize, O: Returned>(
         return -2;
     }
     // SAFETY: they are there, says the caller.
-    let (input, said) = unsafe { ((*inputs).cast::<I>(), O::check(outputs)) };
-    if input.is_null() || said == -1 {
+    let (inputs, said) = unsafe { (*inputs.cast::<[*const c_void; K]>(), O::check(outputs)) };
+    if inputs.iter().any(|input| input.is_null()) || said == -1 {
         return -1;
     }
     let arena = arena.cast::<Arena<N>>();
-    if !input.is_aligned() || !arena.is_aligned() || said != 0 {
+    // Inputs are bytes.
+    if !arena.is_aligned() || said != 0 {
         return -2;
     }
     // SAFETY: the caller says that they point to as much as is needed, and they are aligned. Inputs,
     // outputs and arena are numbers, of which every pattern of bits is one.
-    unsafe { infer(&*input, &mut *arena).put(outputs) };
+    unsafe { infer(inputs, &mut *arena).put(outputs) };
     0
 }
 

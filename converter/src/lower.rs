@@ -9,8 +9,9 @@ mod outputs;
 
 use firmware_core::Window;
 
-use crate::graph::{self, Graph, Head, Operator, Output, Shape, ValueId};
+use crate::graph::{self, Graph, Head, Operator, Output, SampleInput, Shape, ValueId};
 use crate::operators::fully_connected::FullyConnected;
+use crate::operators::input::Input;
 use crate::operators::{self, FloatOp};
 use crate::passes::PassError;
 use crate::quantize::USUAL_BITS;
@@ -48,6 +49,20 @@ impl Network {
             0 => self.input,
             value => self.layers[value - 1].output,
         }
+    }
+
+    /// The inputs with their places in a sample, in the order of the file.
+    pub fn inputs(&self) -> Vec<SampleInput> {
+        let several = self.layers.iter().enumerate().map_while(|(index, layer)| match layer.op {
+            FloatOp::Input(Input { first }) => Some(SampleInput {
+                name: layer.name.clone(),
+                value: index + 1,
+                first,
+                shape: layer.output,
+            }),
+            _ => None,
+        });
+        SampleInput::or_image(several.collect(), self.input)
     }
 
     /// What the source does with the logits.

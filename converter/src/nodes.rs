@@ -3,7 +3,7 @@
 //! makes.
 
 use crate::evaluate;
-use crate::graph::Head;
+use crate::graph::{Head, SampleInput};
 use crate::interpreter::{self, Tensor, Values};
 use crate::lower::Network;
 use crate::passes::PixelScale;
@@ -26,20 +26,21 @@ const INTERPRETED_IMAGES: usize = 4;
 pub fn off_from_nodes(
     network: &Network,
     onnx: &[u8],
-    pixels: &PixelScale,
+    pixels: &[PixelScale],
     images: &Dataset,
 ) -> Result<f32, String> {
     let file = File::decode(onnx).map_err(|error| error.to_string())?;
-    let input = Input::of(&file).map_err(|error| error.to_string())?;
-    Check { network, file: &file, input: &input, pixels, images }.error_by_nodes()
+    let inputs = Input::all(&file).map_err(|error| error.to_string())?;
+    Check { network, file: &file, inputs: &inputs, pixels, images }.error_by_nodes()
 }
 
 /// A reading that is compared with another runtime.
 pub(crate) struct Check<'a> {
     pub network: &'a Network,
     pub file: &'a File,
-    pub input: &'a Input,
-    pub pixels: &'a PixelScale,
+    pub inputs: &'a [Input],
+    /// How each input takes its bytes.
+    pub pixels: &'a [PixelScale],
     pub images: &'a Dataset,
 }
 
@@ -49,21 +50,21 @@ impl Check<'_> {
             self.file.graph.output.iter().map(|output| output.name.as_str()).collect();
         let outputs = &outputs;
         self.error(INTERPRETED_IMAGES, |_| {
-            Ok(|tensor: &Tensor| interpret(self.file, self.input, outputs, tensor))
+            Ok(|tensors: &[Tensor]| interpret(self.file, self.inputs, outputs, tensors))
         })
     }
 
     /// The largest difference between the network and another runtime over at most `count` images, relative
     /// to the largest value of the same output. `prepare` gives what runs the file for a batch size and
     /// returns all outputs.
-    pub fn error<R: Fn(&Tensor) -> Result<Vec<Vec<f32>>, String> + Sync>(
+    pub fn error<R: Fn(&[Tensor]) -> Result<Vec<Vec<f32>>, String> + Sync>(
         &self,
         count: usize,
         prepare: impl Fn(usize) -> Result<R, String>,
     ) -> Result<f32, String> {
         // Two different images at once show what mixes them; a file whose dimensions were fixed
         // for one image takes one only.
-        let batches = match self.input.batch {
+        let batches = match self.inputs[0].batch {
             Some(batch) => vec![batch],
             None => vec![2, 1],
         };
@@ -78,7 +79,7 @@ impl Check<'_> {
         Err(failed)
     }
 
-    fn error_with<R: Fn(&Tensor) -> Result<Vec<Vec<f32>>, String> + Sync>(
+    fn error_with<R: Fn(&[Tensor]) -> Result<Vec<Vec<f32>>, String> + Sync>(
         &self,
         count: usize,
         batch: usize,
@@ -91,7 +92,7 @@ impl Check<'_> {
             parallel::map(count.div_ceil(batch), |first| -> Result<Vec<(f32, f32)>, String> {
                 // The last batch is filled up from the front.
                 let indices: Vec<usize> = (0..batch).map(|i| (first * batch + i) % count).collect();
-                let theirs = run(&self.tensor(&indices))?;
+                let theirs = run(&self.tensors(&indices))?;
                 if theirs.len() != outputs.len() {
                     return Err(format!(
                         "it gives {} outputs, not {}",
@@ -130,17 +131,21 @@ impl Check<'_> {
         Ok(relative.fold(0_f32, f32::max))
     }
 
-    /// The file's input for some images.
-    pub fn tensor(&self, indices: &[usize]) -> Tensor {
-        let PixelScale { divisor, mean, deviation } = self.pixels;
-        let channels = self.images.channels();
-        let scale = |(index, &pixel): (usize, &u8)| {
-            let channel = index % channels;
-            (f32::from(pixel) / divisor - mean.at(channel)) / deviation.at(channel)
+    /// The file's inputs for some images.
+    pub fn tensors(&self, indices: &[usize]) -> Vec<Tensor> {
+        let parts = self.network.inputs();
+        let tensor = |((input, part), pixels): ((&Input, SampleInput), &PixelScale)| {
+            let PixelScale { divisor, mean, deviation } = pixels;
+            let scale = |(index, &pixel): (usize, &u8)| {
+                let channel = index % part.shape.channels;
+                (f32::from(pixel) / divisor - mean.at(channel)) / deviation.at(channel)
+            };
+            let image = |&index: &usize| {
+                part.of(self.images.image(index)).iter().enumerate().map(scale).collect()
+            };
+            input.tensor(&indices.iter().map(image).collect::<Vec<_>>())
         };
-        let image =
-            |&index: &usize| self.images.image(index).iter().enumerate().map(scale).collect();
-        self.input.tensor(&indices.iter().map(image).collect::<Vec<_>>())
+        self.inputs.iter().zip(parts).zip(self.pixels).map(tensor).collect()
     }
 }
 
@@ -166,11 +171,12 @@ fn nearly_equal(logits: &[f32], ours: &[f32], theirs: &[f32]) -> bool {
 /// The values `outputs` of the file's own nodes.
 pub(crate) fn interpret(
     file: &File,
-    input: &Input,
+    inputs: &[Input],
     outputs: &[&str],
-    tensor: &Tensor,
+    tensors: &[Tensor],
 ) -> Result<Vec<Vec<f32>>, String> {
-    let inputs = vec![(input.name.clone(), tensor.clone())];
+    let names = inputs.iter().map(|input| input.name.clone());
+    let inputs = names.zip(tensors.iter().cloned()).collect();
     let results = interpreter::run(&file.graph, file.opset, inputs, outputs)?;
     let floats = |tensor: Tensor| match tensor.values {
         Values::Float(values) => values,

@@ -315,3 +315,14 @@ pub mod tensor_shape_proto {
         }
     }
 }
+
+/// The sizes of a value behind its batch; nothing where one is not fixed.
+pub fn fixed_sizes(value: &ValueInfoProto) -> Option<Vec<usize>> {
+    use tensor_shape_proto::dimension::Value;
+    let type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
+    let size = |dimension: &tensor_shape_proto::Dimension| match dimension.value.as_ref()? {
+        Value::DimValue(size) => usize::try_from(*size).ok().filter(|&size| size > 0),
+        Value::DimParam(_) => None,
+    };
+    tensor.shape.as_ref()?.dim.iter().skip(1).map(size).collect()
+}

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use firmware_core::layers::filter_bytes;
 use firmware_core::{FloatScale, LayerKind, Multiplier};
 
-use crate::graph::{Output, Shape, ValueId};
+use crate::graph::{Output, SampleInput, Shape, ValueId};
 use crate::operators::IntegerOp;
+use crate::operators::input::Input;
 
 /// The element type of a value between layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +267,11 @@ impl QuantizedLayer {
         self.inputs[0]
     }
 
+    /// It is one of several inputs, which no device computes.
+    pub fn is_input(&self) -> bool {
+        matches!(self.op, IntegerOp::Input(_))
+    }
+
     pub fn parameters(&self) -> Option<&Parameters> {
         self.op.as_dyn().parameters()
     }
@@ -340,16 +346,56 @@ impl QuantizedNetwork {
         self.format(self.layers.len()).element == ValueType::I32
     }
 
-    /// Names every layer after its kernel, with a number that counts layers of its kind.
+    /// The inputs with their places in a sample, in the order of the file.
+    pub fn inputs(&self) -> Vec<SampleInput> {
+        let several = self.layers.iter().enumerate().map_while(|(index, layer)| match layer.op {
+            IntegerOp::Input(Input { first }) => Some(SampleInput {
+                name: layer.source_name.clone(),
+                value: index + 1,
+                first,
+                shape: layer.output,
+            }),
+            _ => None,
+        });
+        SampleInput::or_image(several.collect(), self.input)
+    }
+
+    /// The number of the first layer that a device computes: those in front only are inputs.
+    pub fn first_layer(&self) -> usize {
+        self.layers.iter().take_while(|layer| layer.is_input()).count()
+    }
+
+    /// The layers that a device computes, with their numbers.
+    pub fn computed(&self) -> impl Iterator<Item = (usize, &QuantizedLayer)> {
+        self.layers.iter().enumerate().skip(self.first_layer())
+    }
+
+    /// Whether a value is an input, which the caller has.
+    pub fn is_input(&self, value: ValueId) -> bool {
+        value == 0 || self.layers[value - 1].is_input()
+    }
+
+    /// Names every layer after its kernel, with a number that counts layers of its kind; one of several
+    /// inputs keeps its own name.
     pub fn name_layers(&mut self) {
         let mut numbers = BTreeMap::new();
+        let inputs: Vec<String> = self.inputs().into_iter().map(|input| input.name).collect();
+        let taken = |name: &str| inputs.iter().any(|input| input.starts_with(name));
         for layer in &mut self.layers {
+            if layer.is_input() {
+                layer.name.clone_from(&layer.source_name);
+                continue;
+            }
             let kernel = match layer.kind() {
                 LayerKind::Conv2dMaxPool2d => LayerKind::Conv2d.name(),
                 kind => kind.name(),
             };
-            let number = numbers.entry(kernel).and_modify(|n| *n += 1).or_insert(1);
-            layer.name = format!("{kernel}_{number}");
+            let number = numbers.entry(kernel).or_insert(0);
+            while {
+                *number += 1;
+                layer.name = format!("{kernel}_{number}");
+                taken(&layer.name)
+            } {}
         }
     }
 

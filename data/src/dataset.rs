@@ -49,10 +49,26 @@ impl Split {
     }
 }
 
+/// One of several inputs of a sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedInput {
+    pub name: String,
+    /// Height, width and channels.
+    pub shape: [usize; 3],
+}
+
+impl NamedInput {
+    /// Values of the input.
+    pub fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
 /// Samples of one shape with one label each.
 ///
 /// A sample is a tensor of bytes, `[height][width][channels]`: a grey picture has one channel, a
-/// colour one three; a time series is one row with its sensors as channels, a vector one pixel.
+/// colour one three; a time series is one row with its sensors as channels, a vector one pixel. A
+/// sample of several inputs is one pixel that has them one after another as its channels.
 ///
 /// The samples lie in storage that subsets share, so a subset costs a few bytes for each sample.
 #[derive(Clone, Debug)]
@@ -63,6 +79,8 @@ pub struct Dataset {
     pub labels: Vec<u16>,
     /// The names of the classes, at least 2.
     pub names: Vec<String>,
+    /// What a sample consists of, where it is several inputs, in their order; else nothing.
+    pub inputs: Arc<Vec<NamedInput>>,
     /// All samples of the storage, one after the other.
     storage: Arc<Storage>,
     /// Where each sample lies in the storage, in samples.
@@ -109,7 +127,36 @@ impl Dataset {
         names: Vec<String>,
     ) -> Self {
         let Stored { samples: storage, sources } = stored;
-        Self { shape, labels, names, storage, places, sources }
+        Self { shape, labels, names, inputs: Arc::default(), storage, places, sources }
+    }
+
+    /// The same samples, known to consist of `inputs`.
+    ///
+    /// # Panics
+    ///
+    /// If they have not as many values as a sample.
+    pub fn with_inputs(mut self, inputs: Vec<NamedInput>) -> Self {
+        let size: usize = inputs.iter().map(NamedInput::size).sum();
+        assert_eq!(self.shape, [1, 1, size], "values of the inputs");
+        self.inputs = Arc::new(inputs);
+        self
+    }
+
+    /// The inputs of a sample with the places of their values; the only one, where there are not
+    /// several, has no name.
+    pub fn parts(&self) -> Vec<(&str, [usize; 3], Range<usize>)> {
+        if self.inputs.is_empty() {
+            return vec![("", self.shape, 0..self.image_size())];
+        }
+        let mut end = 0;
+        let part = |input: &'_ NamedInput| {
+            let first = end;
+            end += input.size();
+            first..end
+        };
+        let places: Vec<Range<usize>> = self.inputs.iter().map(part).collect();
+        let inputs = self.inputs.iter().zip(places);
+        inputs.map(|(input, places)| (&input.name[..], input.shape, places)).collect()
     }
 
     /// What is stored, and where in it the samples lie.
@@ -134,7 +181,10 @@ impl Dataset {
     }
 
     fn with_storage(&self, shape: [usize; 3], samples: Storage) -> Self {
-        let all = Self::stored_in(samples, shape, self.labels.clone(), self.names.clone());
+        let mut all = Self::stored_in(samples, shape, self.labels.clone(), self.names.clone());
+        if shape == self.shape {
+            all.inputs = Arc::clone(&self.inputs);
+        }
         match self.sources.is_empty() {
             true => all,
             false => {
@@ -249,6 +299,7 @@ impl Dataset {
             shape: self.shape,
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
             names: self.names.clone(),
+            inputs: Arc::clone(&self.inputs),
             storage: Arc::clone(&self.storage),
             places: indices.iter().map(|&index| self.places[index]).collect(),
             sources: Arc::clone(&self.sources),
@@ -272,7 +323,8 @@ impl Dataset {
         self.images().chain(other.images()).try_for_each(|image| sink.push(image))?;
         let samples = sink.finish()?;
         let labels = [&self.labels[..], &other.labels].concat();
-        let all = Dataset::stored_in(samples, self.shape, labels, self.names.clone());
+        let mut all = Dataset::stored_in(samples, self.shape, labels, self.names.clone());
+        all.inputs = Arc::clone(&self.inputs);
         let sources = [self, other].map(|set| (0..set.len()).map_while(|i| set.source(i).cloned()));
         let sources: Vec<Source> = sources.into_iter().flatten().collect();
         Ok(if sources.len() == all.len() { all.with_sources(sources) } else { all })
@@ -322,6 +374,7 @@ impl PartialEq for Dataset {
     /// Equal samples with equal labels, wherever they lie or come from.
     fn eq(&self, other: &Self) -> bool {
         self.shape == other.shape
+            && self.inputs == other.inputs
             && self.labels == other.labels
             && self.names == other.names
             && self.images().eq(other.images())

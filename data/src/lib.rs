@@ -34,8 +34,8 @@ mod warp;
 pub use augment::Augmentation;
 #[cfg(feature = "files")]
 pub use dataset::{
-    Dataset, DatasetError, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE, MAX_VALUES, Split, planar_order,
-    shape_problem, shape_text,
+    Dataset, DatasetError, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE, MAX_VALUES, NamedInput, Split,
+    planar_order, shape_problem, shape_text,
 };
 #[cfg(feature = "files")]
 pub use sets::{SealedTestSet, Sets, divide, fingerprint, shuffled};

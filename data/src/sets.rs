@@ -57,8 +57,10 @@ pub struct Sets {
     pub test_given: bool,
     /// The sha256 of all images and labels.
     pub fingerprint: String,
-    /// What brought the source to bytes.
+    /// What brought the source to bytes; of several inputs the first one's.
     pub form: InputForm,
+    /// What brought each of several inputs to bytes.
+    pub forms: Vec<InputForm>,
     /// Whether the validation images were given with the data, and not set aside.
     pub validation_given: bool,
     /// What was chosen while reading, a line each.
@@ -104,6 +106,7 @@ impl Sets {
             test_given: collection.test_given,
             fingerprint,
             form: collection.form,
+            forms: collection.forms,
             validation_given,
             notes: collection.notes,
             bad: collection.bad,
@@ -143,9 +146,11 @@ pub fn fingerprint(collection: &Collection, seed: u64) -> String {
 fn hash(sets: &[&Dataset]) -> String {
     let shape = sets[0].shape.map(|side| (side as u64).to_le_bytes());
     let names = sets[0].names.join("\n");
+    let inputs = sets[0].inputs.iter().map(|input| format!("\n{} {:?}", input.name, input.shape));
+    let inputs: String = inputs.collect();
     let labels = |set: &&Dataset| set.labels.iter().flat_map(|l| l.to_le_bytes()).collect();
     let labels: Vec<Vec<u8>> = sets.iter().map(labels).collect();
-    let mut pieces: Vec<&[u8]> = vec![shape.as_flattened(), names.as_bytes()];
+    let mut pieces: Vec<&[u8]> = vec![shape.as_flattened(), names.as_bytes(), inputs.as_bytes()];
     for (set, labels) in sets.iter().zip(&labels) {
         pieces.extend(set.images());
         pieces.push(labels);

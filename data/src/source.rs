@@ -56,6 +56,11 @@ impl Source {
         self.part.is_none_or(|(noun, _)| noun == "row") && !self.file.as_os_str().is_empty()
     }
 
+    /// The file, if the sample is all of it.
+    pub fn whole_file(&self) -> Option<&Path> {
+        Some(&*self.file).filter(|file| self.part.is_none() && !file.as_os_str().is_empty())
+    }
+
     /// Where in its file, such as `row 7`.
     pub fn place(&self) -> String {
         self.part.map_or(String::new(), |(noun, number)| format!("{noun} {number}"))

@@ -1,5 +1,7 @@
 //! Maps of an image onto itself, sampled bilinearly.
 
+use std::ops::Range;
+
 use crate::Dataset;
 
 /// An affine map around the image's centre, from the place in the result to the place in the image.
@@ -40,10 +42,15 @@ const LOOKED_AT: usize = 1000;
 impl Border {
     /// That of a data set: black if its samples have a black border, in the median.
     pub fn of(dataset: &Dataset) -> Self {
-        let [height, width, channels] = dataset.shape;
+        Self::of_part(dataset, dataset.shape, 0..dataset.image_size())
+    }
+
+    /// The same for a part of each sample: one of several inputs, of this shape and in these places.
+    pub fn of_part(dataset: &Dataset, shape: [usize; 3], places: Range<usize>) -> Self {
+        let [height, width, channels] = shape;
         let mut levels = [0_usize; 256];
         for image in dataset.spaced(LOOKED_AT).images() {
-            for (place, &value) in image.iter().enumerate() {
+            for (place, &value) in image[places.clone()].iter().enumerate() {
                 let (row, column) = (place / channels / width, place / channels % width);
                 if row == 0 || column == 0 || row + 1 == height || column + 1 == width {
                     levels[usize::from(value)] += 1;

@@ -65,6 +65,7 @@ mod multiplier;
 mod nibbles;
 mod observer;
 mod outputs;
+mod part;
 pub mod prepare;
 mod product;
 mod requantize;
@@ -101,6 +102,7 @@ pub use layers::{
 pub use multiplier::{Multiplier, Offset};
 pub use observer::Observer;
 pub use outputs::Outputs;
+pub use part::part;
 pub use product::Product;
 pub use requantize::{Clip, Requantize, Shift};
 pub use rows::{InputRows, OutputRows, Rows};

@@ -15,6 +15,7 @@ pub mod onnxruntime;
 pub mod pictures;
 pub mod quantized_onnx;
 pub mod records;
+pub mod several;
 mod skip;
 pub mod structures;
 pub mod tflite_micro;

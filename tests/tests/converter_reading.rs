@@ -50,11 +50,11 @@ fn every_dialect_is_the_same_network() {
 #[test]
 fn tract_reads_the_same() {
     let images = random_images(2, 10, SIDE, SIDE, CLASSES);
-    let pixels = PixelScale { divisor: 255.0, mean: 0.0.into(), deviation: 0.5.into() };
+    let pixels = [PixelScale { divisor: 255.0, mean: 0.0.into(), deviation: 0.5.into() }];
     for dialect in dialects().into_iter().chain([Dialect { batch_norm: true, ..PLAIN }]) {
         let onnx = network(8, &dialect);
         let read =
-            Converter::new("net", &onnx).pixel_scale(pixels.clone()).lower().expect("is read");
+            Converter::new("net", &onnx).pixel_scale(pixels[0].clone()).lower().expect("is read");
         let reading = prove::reading(&read, &onnx, &pixels, &images).expect("is confirmed");
         assert!(
             matches!(reading, prove::Reading::Tract(error) if error < 1e-5),
@@ -68,8 +68,9 @@ fn tract_reads_the_same() {
 fn a_mean_before_a_padded_convolution_is_kept_in_front_of_it() {
     let images = random_images(2, 10, SIDE, SIDE, CLASSES);
     let onnx = network(8, &PLAIN);
-    let pixels = PixelScale { divisor: 255.0, mean: 0.1307.into(), deviation: 0.3081.into() };
-    let read = Converter::new("net", &onnx).pixel_scale(pixels.clone()).lower().expect("is read");
+    let pixels = [PixelScale { divisor: 255.0, mean: 0.1307.into(), deviation: 0.3081.into() }];
+    let read =
+        Converter::new("net", &onnx).pixel_scale(pixels[0].clone()).lower().expect("is read");
     let reading = prove::reading(&read, &onnx, &pixels, &images).expect("is confirmed");
     assert!(matches!(reading, prove::Reading::Tract(_)), "{reading:?}");
 }

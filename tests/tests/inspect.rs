@@ -36,6 +36,7 @@ fn planted() -> Collection {
         test: test.with_samples(test.shape, test_images),
         validation: None,
         form: InputForm::Bytes,
+        forms: Vec::new(),
         test_given: true,
         notes: Vec::new(),
         bad: Vec::new(),

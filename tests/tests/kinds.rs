@@ -153,7 +153,7 @@ fn what_takes_integers_is_given_pixels_as_they_are() {
     assert!(error.contains("takes integers"), "{error}");
     let rescaled = kind("rescaled_inside").expect("is a kind").onnx;
     let conversion = Converter::new("net", &rescaled).convert(&images).expect("is converted");
-    assert_eq!(conversion.pixels, PixelScale::raw());
+    assert_eq!(conversion.pixels, [PixelScale::raw()]);
     assert!(conversion.notes.iter().any(|note| note.contains("--pixel-divisor 255")));
 }
 

@@ -41,7 +41,7 @@ fn they_are_read_as_the_files_own_nodes_say() {
             let onnx = network(outputs, seed);
             let read = Converter::new("several", &onnx).lower();
             let read = read.unwrap_or_else(|error| panic!("{outputs:?}: {error}"));
-            let pixels = PixelScale::default();
+            let pixels = [PixelScale::default()];
             let reading = prove::reading(&read, &onnx, &pixels, &images).expect("is confirmed");
             assert!(matches!(reading, Reading::Tract(_)), "{outputs:?}: {reading:?}");
             let off = prove::off_from_nodes(&read, &onnx, &pixels, &images).expect("evaluated");

@@ -32,7 +32,7 @@ fn convert(structure: Structure, seed: u64, images: &Dataset) -> Conversion {
 #[test]
 fn tract_reads_the_same() {
     let images = random_images(1, 8, SIDE, SIDE, CLASSES);
-    let pixels = PixelScale::default();
+    let pixels = [PixelScale::default()];
     for structure in ALL {
         for (seed, opset) in (0..).zip(OPSETS) {
             let onnx = network(structure, seed, opset);

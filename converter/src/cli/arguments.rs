@@ -119,7 +119,13 @@ impl ConvertArgs {
     }
 
     /// Says so if `--favour memory` changes nothing.
-    pub fn note_favour(&self, arena: &ArenaPlan) {
+    pub fn note_favour(&self, arena: &ArenaPlan, network: &QuantizedNetwork) {
+        if self.favour() == Favour::Memory && network.first_layer() > 0 {
+            console::note(format_args!(
+                "--favour memory: a model of several inputs takes them whole, so its layers run as for time"
+            ));
+            return;
+        }
         if self.favour() == Favour::Memory && arena.stream.is_none() {
             console::note(format_args!(
                 "--favour memory: rows take no less memory than whole images in this network, so the \

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use converter::graph::Shape;
-use converter::record::ModelRecord;
+use converter::graph::{SampleInput, Shape};
+use converter::record::{ModelRecord, PreparationRecord};
 use converter::{CALIBRATION_IMAGES, evaluate, lower};
-use inkling_data::prepare::{InputForm, Layout, Polarity, Wishes};
-use inkling_data::read::{self, ImportError, Options, idx, labels};
+use inkling_data::prepare::{InputForm, Layout, Polarity};
+use inkling_data::read::{self, ImportError, Options, Wanted, idx, labels};
 use inkling_data::{Dataset, DatasetError, Split};
 use inkling_support::order::first_largest;
 use inkling_support::parallel;
@@ -20,8 +20,8 @@ pub struct Images {
     pub test_name: &'static str,
     /// The labels are of the data; else they are the float network's answers.
     pub labelled: bool,
-    /// How the source became bytes, where it was no bytes before.
-    pub form: Option<InputForm>,
+    /// How the source became the bytes of each input, where it was no bytes before.
+    pub forms: Vec<InputForm>,
     /// What was chosen on the way, a line each.
     pub notes: Vec<String>,
 }
@@ -34,17 +34,21 @@ pub fn load(
     record: Option<&ModelRecord>,
     asked: (Option<Layout>, Option<Polarity>),
 ) -> Result<Images> {
+    if network.inputs().len() > 1 {
+        return several(path, network, record, asked);
+    }
     if idx::is_pair(path, Split::Train) {
         return idx_pairs(path);
     }
-    let options = options(network.input, record, asked);
+    let recorded = record.map(ModelRecord::preparation).unwrap_or_default();
+    let options = options(network.input, &recorded, asked);
     match read::open(path, &options) {
         Ok(collection) => Ok(Images {
             calibration: collection.train,
             test: collection.test,
             test_name: "test",
             labelled: true,
-            form: Some(collection.form),
+            forms: vec![collection.form],
             notes: collection.notes,
         }),
         // A folder of pictures with nothing said about them.
@@ -53,6 +57,34 @@ pub fn load(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Samples of several inputs: one by the name of each.
+fn several(
+    path: &Path,
+    network: &lower::Network,
+    record: Option<&ModelRecord>,
+    asked: (Option<Layout>, Option<Polarity>),
+) -> Result<Images> {
+    let wanted = |input: SampleInput| {
+        let of_input = |record: &ModelRecord| {
+            let known = record.inputs.iter().find(|known| known.name == input.name)?;
+            Some(known.preparation.clone())
+        };
+        let recorded = record.and_then(of_input).unwrap_or_default();
+        let options = options(input.shape, &recorded, asked);
+        Wanted { name: input.name, shape: Some(input.shape.hwc()), options }
+    };
+    let inputs = network.inputs().into_iter().map(wanted).collect();
+    let collection = read::open(path, &Options { inputs, ..Options::default() })?;
+    Ok(Images {
+        calibration: collection.train,
+        test: collection.test,
+        test_name: "test",
+        labelled: true,
+        forms: collection.forms,
+        notes: collection.notes,
+    })
 }
 
 /// MNIST's own files, as they are.
@@ -66,38 +98,20 @@ fn idx_pairs(folder: &Path) -> Result<Images> {
     };
     let (images, labels) = Split::Test.files(folder);
     calibration.check_twin(&test, &images, &labels)?;
-    let (form, notes) = (None, Vec::new());
-    Ok(Images { calibration, test, test_name, labelled: true, form, notes })
+    let (forms, notes) = (Vec::new(), Vec::new());
+    Ok(Images { calibration, test, test_name, labelled: true, forms, notes })
 }
 
+/// As a record says, unless somebody asks for another layout or ink.
 fn options(
     input: Shape,
-    record: Option<&ModelRecord>,
-    asked: (Option<Layout>, Option<Polarity>),
+    recorded: &PreparationRecord,
+    (layout, ink): (Option<Layout>, Option<Polarity>),
 ) -> Options {
-    let recorded = record.map(ModelRecord::preparation).unwrap_or_default();
-    let (layout, polarity) = match &recorded.form {
-        Some(InputForm::Pictures(preparation)) => (preparation.layout, preparation.polarity),
-        _ => (Layout::Whole, Polarity::default()),
-    };
-    Options {
-        pictures: Wishes {
-            // A file that takes a vector does not say which sides it has.
-            size: (input.height * input.width > 1).then_some([input.height, input.width]),
-            layout: asked.0,
-            // The record's, or how other tools train.
-            usual: Some(layout),
-            polarity: asked.1.unwrap_or(polarity),
-            grey: input.channels == 1 || input.height * input.width == 1,
-        },
-        numbers: match recorded.form {
-            Some(InputForm::Numbers(scaling)) => Some(scaling),
-            _ => None,
-        },
-        fill: recorded.fill,
-        missing_value: recorded.missing_value,
-        ..Options::default()
-    }
+    let mut options = recorded.options(input.hwc());
+    options.pictures.layout = layout;
+    options.pictures.polarity = ink.unwrap_or(options.pictures.polarity);
+    options
 }
 
 /// Pictures without labels, with the float network's answers for labels; nothing where there is
@@ -123,7 +137,7 @@ fn unlabelled(path: &Path, network: &lower::Network, options: &Options) -> Resul
         calibration: images,
         test_name: "calibration",
         labelled: false,
-        form: Some(InputForm::Pictures(preparation)),
+        forms: vec![InputForm::Pictures(preparation)],
         notes: vec![reason],
     }))
 }

@@ -29,6 +29,8 @@ pub fn file_name(kernels: &str) -> String {
 pub enum BlobEmitError {
     #[error("layer '{name}': {kind} has no form in a blob yet; use model.rs")]
     Operator { name: String, kind: &'static str },
+    #[error("a blob has one input, this model {0}; use model.rs")]
+    Inputs(usize),
     #[error(
         "layer '{name}': {kind} rounds as ONNX Runtime does, by a product of two f32; a blob has no form for that, \
          because every firmware that loads blobs would carry the kernels for it; use model.rs"
@@ -177,6 +179,9 @@ pub fn emit(
     origin: &Origin,
     layout: Layout,
 ) -> Result<Vec<u8>, BlobEmitError> {
+    if network.first_layer() > 0 {
+        return Err(BlobEmitError::Inputs(network.first_layer()));
+    }
     if let Some(outputs) = network.several_outputs() {
         return Err(BlobEmitError::Outputs(outputs.len()));
     }

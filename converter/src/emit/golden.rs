@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Origin;
-use super::rust::nested;
+use super::rust::{array_type, nested};
 use crate::quantized::{QuantizedNetwork, ValueType};
 use crate::reference;
 use inkling_data::Dataset;
@@ -57,21 +57,21 @@ pub fn emit(network: &QuantizedNetwork, samples: &[Sample], origin: &Origin) -> 
         "Images with label and logits, as '{}' must compute them on every device.",
         origin.name
     ));
+    // Several inputs lie one after another in a sample.
+    let (image, sample, dims) = match network.first_layer() {
+        0 => ("image", array_type(pixel.rust_name(), input), input.hwc().to_vec()),
+        _ => ("sample", format!("[{}; {}]", pixel.rust_name(), input.size()), vec![input.size()]),
+    };
     let _ = writeln!(
         code,
-        "\n/// `(image, label, logits)`.\n\
+        "\n/// `({image}, label, logits)`.\n\
          #[rustfmt::skip]\n\
-         pub static GOLDEN: [([[[{}; {}]; {}]; {}], {label}, [{}; {outputs}]); {}] = [",
-        pixel.rust_name(),
-        input.channels,
-        input.width,
-        input.height,
+         pub static GOLDEN: [({sample}, {label}, [{}; {outputs}]); {}] = [",
         logit.rust_name(),
         samples.len()
     );
     for Sample { image, label: class, logits } in samples {
         code.push('(');
-        let dims = [input.height, input.width, input.channels];
         match pixel {
             ValueType::I8 => {
                 let image: Vec<i8> = image.iter().map(|&byte| byte as i8).collect();

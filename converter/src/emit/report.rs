@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{Origin, outputs};
 use crate::arena::{self, ArenaPlan};
 use crate::evaluate;
+use crate::graph::{SampleInput, Shape};
 use crate::lower::Network;
 use crate::quantize::{ACCUMULATOR_BOUND, USUAL_BITS, largest_sum};
 use crate::quantized::{QuantizedNetwork, Scale, ValueFormat};
@@ -84,7 +85,7 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
         if sums { " largest accumulator |" } else { "" },
         if sums { "--:|" } else { "" },
     );
-    for (index, layer) in network.layers.iter().enumerate() {
+    for (index, layer) in network.computed() {
         let inputs: Vec<String> =
             layer.inputs.iter().map(|&value| grid(network.format(value))).collect();
         let reach = largest_sum(network, layer).map_or(" – |".to_string(), |reach| {
@@ -150,20 +151,31 @@ fn grid(format: ValueFormat) -> String {
 
 /// The report as Markdown, the body of a model card.
 pub fn markdown(network: &QuantizedNetwork, report: &Report, origin: &Origin) -> String {
-    let input = network.input;
+    let (inputs, borrowed) = match &network.inputs()[..] {
+        [input] => {
+            let Shape { height, width, channels } = input.shape;
+            (format!("Input: {height}×{width}×{channels} u8, 0 is background"), "the image")
+        }
+        several => {
+            let shape = |input: &SampleInput| {
+                let Shape { height, width, channels } = input.shape;
+                format!("{} {height}×{width}×{channels}", code(&input.name))
+            };
+            let shapes: Vec<String> = several.iter().map(shape).collect();
+            (format!("Inputs: {} u8", shapes.join(", ")), "the inputs")
+        }
+    };
     let mut text = format!(
-        "- Input: {}×{}×{} u8, 0 is background; {}\n\
-         - Weights, biases and shifts: {} bytes of flash; arena: {} (the image, {} bytes, \
-         is borrowed); {} multiply-accumulates per image\n\
+        "- {inputs}; {}\n\
+         - Weights, biases and shifts: {} bytes of flash; arena: {} ({borrowed}, {} bytes, \
+         {}); {} multiply-accumulates per image\n\
          - Source: `float.onnx`, SHA-256 `{}`\n\
          - Made by: {}\n\n",
-        input.height,
-        input.width,
-        input.channels,
         outputs(network),
         report.weight_bytes,
         report.arena,
-        input.size(),
+        network.input.size(),
+        if network.first_layer() == 0 { "is borrowed" } else { "are borrowed" },
         report.macs,
         origin.sha256_hex(),
         code(&origin.command),
@@ -176,9 +188,8 @@ pub fn markdown(network: &QuantizedNetwork, report: &Report, origin: &Origin) ->
         report.images
     );
     let errors: Vec<String> = network
-        .layers
-        .iter()
-        .zip(&report.relative_errors)
+        .computed()
+        .map(|(index, layer)| (layer, report.relative_errors[index]))
         .map(|(layer, error)| format!("{} {:.2} %", layer.name, error * 100.0))
         .collect();
     let _ = writeln!(text, "{}.", errors.join(", "));

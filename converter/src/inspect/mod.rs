@@ -122,7 +122,7 @@ impl Inspection {
     pub fn new_for(form: &str, network: &QuantizedNetwork, favour: Favour) -> Self {
         let arena_bytes = arena::plan_for(network, favour).bytes;
         let last = network.layers.len();
-        let layers = network.layers.iter().enumerate().map(|(index, layer)| Layer {
+        let layers = network.computed().map(|(index, layer)| Layer {
             name: layer.name.clone(),
             source: layer.source_name.clone(),
             kind: layer.kind().name(),
@@ -184,9 +184,10 @@ fn fits(network: &QuantizedNetwork, arena: usize) -> Vec<Fit> {
         .iter()
         .map(|board| {
             let costs = counted.get(board.core).unwrap_or(&unknown);
-            let layers = network.layers.iter();
-            let sum: Option<f64> =
-                layers.map(|layer| costs::instructions(costs, network, layer)).sum();
+            let sum: Option<f64> = network
+                .computed()
+                .map(|(_, layer)| costs::instructions(costs, network, layer))
+                .sum();
             let flash_needed = network.parameter_bytes() + costs.code + REST[0];
             let output = network.output_bytes();
             let ram_needed = arena + network.input.size() + output + STACK + REST[1];

@@ -7,6 +7,7 @@
 
 use super::{Layer, Lowering, MOST_CLASSES, Network};
 use crate::graph::{Graph, Head, Output, ValueId};
+use crate::operators::FloatOp;
 use crate::passes::PassError;
 
 /// The value is an output of one pixel, computed by a layer that sums products, without ReLU, and read by no
@@ -31,6 +32,9 @@ pub(super) fn several(
         let refused = |what: &str| Err(PassError::output(&output.name, what));
         match lowered[output.value] {
             Some(0) => return refused("is the input itself; export a model without it"),
+            Some(value) if matches!(lowering.layers[value - 1].op, FloatOp::Input(_)) => {
+                return refused("is an input itself; export a model without it");
+            }
             Some(value) => outputs.push(Output { value, ..output.clone() }),
             None => return refused("lies inside a fused layer"),
         }

@@ -24,6 +24,7 @@ pub mod float_mean_pool2d;
 pub mod fully_connected;
 pub mod functions;
 pub mod gather;
+pub mod input;
 pub mod leaky_relu;
 pub mod lookup;
 pub mod max_pool2d;
@@ -47,6 +48,7 @@ use crate::stream::RowForm;
 
 /// How each operator of a graph becomes a layer; the first that knows the node's is taken.
 pub(crate) const LOWER: &[Lower] = &[
+    input::lower,
     conv2d::lower,
     fully_connected::lower,
     max_pool2d::lower,
@@ -65,6 +67,7 @@ pub(crate) const LOWER: &[Lower] = &[
 operators! {
     /// What a layer computes, in f32.
     FloatOp: FloatOperator {
+        Input(input::Input),
         Conv2d(conv2d::Conv2d),
         FullyConnected(fully_connected::FullyConnected),
         MaxPool2d(max_pool2d::MaxPool2d),
@@ -83,6 +86,7 @@ operators! {
 operators! {
     /// What a layer computes, in integers.
     IntegerOp: IntegerOperator {
+        Input(input::Input),
         Conv2d(conv2d::QuantizedConv2d),
         FullyConnected(fully_connected::QuantizedFullyConnected),
         MaxPool2d(max_pool2d::MaxPool2d),

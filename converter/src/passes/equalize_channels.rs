@@ -171,7 +171,7 @@ mod tests {
         };
         Graph {
             input: Shape::new(8, 8, 1),
-            raw_pixels: false,
+            raw_pixels: vec![false],
             nodes: vec![
                 node(Operator::Conv2d { weights: first, bias, window, groups: 1 }, 0, wide),
                 node(Operator::Relu, 1, wide),

@@ -22,6 +22,8 @@ pub enum PassError {
     Output { name: String, what: String },
     #[error("the file's input {what}")]
     Input { what: String },
+    #[error("input '{name}' {what}")]
+    NamedInput { name: String, what: String },
 }
 
 impl PassError {
@@ -40,7 +42,7 @@ impl PassError {
 /// # Errors
 ///
 /// The first node that cannot be rewritten.
-pub fn run(graph: &mut Graph, pixels: &PixelScale) -> Result<(), PassError> {
+pub fn run(graph: &mut Graph, pixels: &[PixelScale]) -> Result<(), PassError> {
     drop_identity::run(graph);
     compose_functions::run(graph);
     fold_pad::run(graph)?;
@@ -83,7 +85,7 @@ pub(crate) mod testing {
         };
         Graph {
             input,
-            raw_pixels: false,
+            raw_pixels: vec![false],
             nodes: nodes.iter().map(node).collect(),
             outputs: vec![Output::plain(
                 "y",

@@ -3,6 +3,7 @@
 
 mod reading;
 
+use prost::Message;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::ensure;
 
@@ -11,8 +12,8 @@ use crate::graph::Shape;
 pub use crate::nodes::{READING_TOLERANCE, off_from_nodes};
 use crate::quantized::QuantizedNetwork;
 use crate::read::view::View;
-use crate::reference;
-use inkling_data::Dataset;
+use crate::{pb, reference};
+use inkling_data::{Dataset, planar_order};
 use inkling_support::parallel;
 pub use reading::{Reading, ReadingError, reading};
 
@@ -146,7 +147,8 @@ pub fn against_tract(
     })
 }
 
-/// Runs an `int8.onnx` with one output on every image.
+/// Runs an `int8.onnx` with one output on every image; of several inputs each sample has them one after
+/// another.
 ///
 /// # Errors
 ///
@@ -162,17 +164,27 @@ pub fn int8_logits(onnx: &[u8], classes: usize, images: &Dataset) -> TractResult
 ///
 /// What tract says if it cannot load or run the model; outputs of other shapes.
 pub fn int8_outputs(onnx: &[u8], shapes: &[Shape], images: &Dataset) -> TractResult<Vec<Vec<i32>>> {
-    let [height, width, channels] = images.shape;
-    let shape = [BATCH, channels, height, width];
-    let plan = plan(onnx, u8::fact(shape).into())?;
-    let size = images.image_size();
+    let inputs = int8_inputs(onnx).filter(|inputs| inputs.len() > 1);
+    let inputs = inputs.unwrap_or_else(|| vec![images.shape]);
+    let plan = plan(onnx, &inputs)?;
     let batches =
         parallel::map(images.len().div_ceil(BATCH), |batch| -> TractResult<Vec<Vec<i32>>> {
             let first = batch * BATCH;
             let count = BATCH.min(images.len() - first);
-            let mut pixels = images.planar_batch(first..first + count);
-            pixels.resize(BATCH * size, 0);
-            let result = plan.run(tvec!(Tensor::from_shape(&shape, &pixels)?.into()))?;
+            let mut tensors: TVec<TValue> = tvec!();
+            let mut place = 0;
+            for &shape in &inputs {
+                let size: usize = shape.iter().product();
+                let mut pixels = Vec::with_capacity(BATCH * size);
+                for index in first..first + count {
+                    let part = &images.image(index)[place..place + size];
+                    pixels.extend(planar_order(shape).map(|at| part[at]));
+                }
+                pixels.resize(BATCH * size, 0);
+                tensors.push(Tensor::from_shape(&batched(shape), &pixels)?.into());
+                place += size;
+            }
+            let result = plan.run(tensors)?;
             ensure!(result.len() == shapes.len(), "{} outputs, not {}", result.len(), shapes.len());
             let mut rows = vec![Vec::new(); count];
             for (output, shape) in result.iter().zip(shapes) {
@@ -196,11 +208,26 @@ pub fn int8_outputs(onnx: &[u8], shapes: &[Shape], images: &Dataset) -> TractRes
     Ok(all)
 }
 
-fn plan(onnx: &[u8], input: InferenceFact) -> TractResult<Arc<TypedRunnableModel>> {
+/// A batch of images of this height, width and number of channels, as ONNX has it.
+fn batched([height, width, channels]: [usize; 3]) -> [usize; 4] {
+    [BATCH, channels, height, width]
+}
+
+/// Height, width and channels of each input of an `int8.onnx`; nothing where that does not say it.
+pub fn int8_inputs(onnx: &[u8]) -> Option<Vec<[usize; 3]>> {
+    let graph = pb::ModelProto::decode(onnx).ok()?.graph?;
+    let shape = |input: &pb::ValueInfoProto| match pb::fixed_sizes(input)?[..] {
+        [channels, height, width] => Some([height, width, channels]),
+        _ => None,
+    };
+    graph.input.iter().map(shape).collect()
+}
+
+fn plan(onnx: &[u8], inputs: &[[usize; 3]]) -> TractResult<Arc<TypedRunnableModel>> {
     let mut bytes = onnx;
-    tract_onnx::onnx()
-        .model_for_read(&mut bytes)?
-        .with_input_fact(0, input)?
-        .into_optimized()?
-        .into_runnable()
+    let mut model = tract_onnx::onnx().model_for_read(&mut bytes)?;
+    for (number, &shape) in inputs.iter().enumerate() {
+        model = model.with_input_fact(number, u8::fact(batched(shape)).into())?;
+    }
+    model.into_optimized()?.into_runnable()
 }

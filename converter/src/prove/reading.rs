@@ -68,7 +68,8 @@ pub enum ReadingError {
     Unchecked { tract: String, interpreter: String },
 }
 
-/// Checks a reading of `onnx` on `images`, whose pixels the model takes as `pixels` says.
+/// Checks a reading of `onnx` on `images`, whose pixels the model takes as `pixels` says for each of
+/// its inputs.
 ///
 /// # Errors
 ///
@@ -76,15 +77,15 @@ pub enum ReadingError {
 pub fn reading(
     network: &Network,
     onnx: &[u8],
-    pixels: &PixelScale,
+    pixels: &[PixelScale],
     images: &Dataset,
 ) -> Result<Reading, ReadingError> {
     let file = File::decode(onnx)?;
-    let input = Input::of(&file)?;
-    let check = Check { network, file: &file, input: &input, pixels, images };
+    let inputs = Input::all(&file)?;
+    let check = Check { network, file: &file, inputs: &inputs, pixels, images };
     let tract = check.error(images.len(), |batch| {
-        let plan = tract_plan(&file, &input, batch, None)?;
-        Ok(move |tensor: &Tensor| run_tract(&plan, tensor))
+        let plan = tract_plan(&file, &inputs, batch, None)?;
+        Ok(move |tensors: &[Tensor]| run_tract(&plan, tensors))
     });
     if let Ok(error) = tract
         && error <= READING_TOLERANCE
@@ -106,13 +107,13 @@ pub fn reading(
 
 /// The first node whose result tract and the interpreter compute differently.
 fn first_difference(check: &Check) -> Option<String> {
-    let batch = check.input.batch.unwrap_or(1);
-    let tensor = check.tensor(&(0..batch).map(|i| i % check.images.len()).collect::<Vec<_>>());
+    let batch = check.inputs[0].batch.unwrap_or(1);
+    let tensors = check.tensors(&(0..batch).map(|i| i % check.images.len()).collect::<Vec<_>>());
     let differs = |index: usize| {
         let output = check.file.graph.node[index].output.first()?;
-        let plan = tract_plan(check.file, check.input, batch, Some(output)).ok()?;
-        let theirs = run_tract(&plan, &tensor).ok()?.concat();
-        let ours = interpret(check.file, check.input, &[output], &tensor).ok()?.concat();
+        let plan = tract_plan(check.file, check.inputs, batch, Some(output)).ok()?;
+        let theirs = run_tract(&plan, &tensors).ok()?.concat();
+        let ours = interpret(check.file, check.inputs, &[output], &tensors).ok()?.concat();
         let peak = ours.iter().fold(f32::MIN_POSITIVE, |peak, x| peak.max(x.abs()));
         let off = ours.iter().zip(&theirs).fold(0_f32, |off, (a, b)| off.max((a - b).abs()));
         Some(off > READING_TOLERANCE * peak || theirs.len() != ours.len())
@@ -136,7 +137,7 @@ type Plan = Arc<TypedRunnableModel>;
 /// The file as tract runs it for a batch; `output` instead of the file's own, if given.
 fn tract_plan(
     file: &File,
-    input: &Input,
+    inputs: &[Input],
     batch: usize,
     output: Option<&str>,
 ) -> Result<Plan, String> {
@@ -157,23 +158,27 @@ fn tract_plan(
         graph: Some(graph),
         ..Default::default()
     };
+    let bytes = model.encode_to_vec();
+    let plan = caught(|| {
+        let mut model = tract_onnx::onnx().model_for_read(&mut &bytes[..])?;
+        for (number, input) in inputs.iter().enumerate() {
+            model = model.with_input_fact(number, fact(input, batch))?;
+        }
+        model.into_optimized()?.into_runnable()
+    });
+    said(plan)
+}
+
+/// What tract is told of an input.
+fn fact(input: &Input, batch: usize) -> InferenceFact {
     let mut dims = input.view.dims();
     dims[0] = batch;
-    let fact: InferenceFact = match input.element {
+    match input.element {
         DataType::Uint8 => u8::fact(&dims).into(),
         DataType::Int32 => i32::fact(&dims).into(),
         DataType::Int64 => i64::fact(&dims).into(),
         _ => f32::fact(&dims).into(),
-    };
-    let bytes = model.encode_to_vec();
-    let plan = caught(|| {
-        tract_onnx::onnx()
-            .model_for_read(&mut &bytes[..])?
-            .with_input_fact(0, fact)?
-            .into_optimized()?
-            .into_runnable()
-    });
-    said(plan)
+    }
 }
 
 /// Replaces what a file says of its batch, in whatever symbols.
@@ -192,24 +197,10 @@ fn fix_batch(graph: &mut pb::GraphProto, batch: usize) {
 }
 
 /// All outputs.
-fn run_tract(plan: &Plan, tensor: &Tensor) -> Result<Vec<Vec<f32>>, String> {
+fn run_tract(plan: &Plan, tensors: &[Tensor]) -> Result<Vec<Vec<f32>>, String> {
     let result = caught(|| -> TractResult<Vec<Vec<f32>>> {
-        let dims = &tensor.dims;
-        let ints = |values: &[i64]| values.iter().map(|&value| value as u8).collect::<Vec<_>>();
-        let input = match (&tensor.values, tensor.element) {
-            (Values::Float(values), _) => tract_onnx::prelude::Tensor::from_shape(dims, values)?,
-            (Values::Int(values), DataType::Int64) => {
-                tract_onnx::prelude::Tensor::from_shape(dims, values)?
-            }
-            (Values::Int(values), DataType::Int32) => {
-                let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
-                tract_onnx::prelude::Tensor::from_shape(dims, &values)?
-            }
-            (Values::Int(values), _) => {
-                tract_onnx::prelude::Tensor::from_shape(dims, &ints(values))?
-            }
-        };
-        let result = plan.run(tvec!(input.into()))?;
+        let inputs: TractResult<TVec<TValue>> = tensors.iter().map(value).collect();
+        let result = plan.run(inputs?)?;
         let floats = result.iter().map(|output| {
             let floats = output.cast_to::<f32>()?;
             Ok(floats.to_plain_array_view::<f32>()?.iter().copied().collect())
@@ -217,6 +208,24 @@ fn run_tract(plan: &Plan, tensor: &Tensor) -> Result<Vec<Vec<f32>>, String> {
         floats.collect()
     });
     said(result)
+}
+
+/// A tensor as tract has it.
+fn value(tensor: &Tensor) -> TractResult<TValue> {
+    let dims = &tensor.dims;
+    let ints = |values: &[i64]| values.iter().map(|&value| value as u8).collect::<Vec<_>>();
+    Ok(match (&tensor.values, tensor.element) {
+        (Values::Float(values), _) => tract_onnx::prelude::Tensor::from_shape(dims, values)?,
+        (Values::Int(values), DataType::Int64) => {
+            tract_onnx::prelude::Tensor::from_shape(dims, values)?
+        }
+        (Values::Int(values), DataType::Int32) => {
+            let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+            tract_onnx::prelude::Tensor::from_shape(dims, &values)?
+        }
+        (Values::Int(values), _) => tract_onnx::prelude::Tensor::from_shape(dims, &ints(values))?,
+    }
+    .into())
 }
 
 /// What tract said, on one line; its panics are named as such.

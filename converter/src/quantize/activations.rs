@@ -9,6 +9,7 @@ use super::{Exponents, QuantizeError};
 use crate::evaluate;
 use crate::graph::ValueId;
 use crate::lower::{Layer, Network};
+use crate::operators::FloatOp;
 use crate::passes::INPUT_EXPONENT;
 use crate::quantized::{ValueFormat, ValueType};
 use inkling_data::Dataset;
@@ -83,7 +84,9 @@ pub fn choose(
         })
         .collect();
     for (value, layer) in (1..).zip(&network.layers) {
-        if let Some(&given) = given.get(&layer.name) {
+        // An input may be called as a layer.
+        let is_input = matches!(layer.op, FloatOp::Input(_));
+        if let Some(&given) = given.get(&layer.name).filter(|_| !is_input) {
             exponents[groups.of[value]] = given;
         }
     }

@@ -25,8 +25,8 @@ pub fn misfit(
     }
     let chosen = quantize(network, images, &Exponents::new())?;
     for (name, given) in given {
-        let layer = chosen.layers.iter().find(|layer| layer.source_name == *name);
-        let Some(layer) = layer else {
+        let layer = chosen.computed().find(|(_, layer)| layer.source_name == *name);
+        let Some((_, layer)) = layer else {
             return Ok(Some(format!("there is no layer '{name}'")));
         };
         let best = layer.format.exponent();

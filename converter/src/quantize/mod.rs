@@ -9,9 +9,10 @@ mod weights;
 
 use std::collections::BTreeMap;
 
+use crate::graph::SampleInput;
 use crate::lower::{Layer, Network};
 use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueFormat, ValueType};
-use inkling_data::Dataset;
+use inkling_data::{Dataset, NamedInput};
 
 pub use bits::{Bits, LayerBits, USUAL_BITS, check as check_bits, largest_weight};
 pub use bound::{ACCUMULATOR_BOUND, largest_accumulator, largest_sum};
@@ -29,6 +30,10 @@ pub enum QuantizeError {
          shape, or a folder of pictures, which are scaled to it"
     )]
     ImageSize { expected: String, found: String },
+    #[error(
+        "the samples are of the inputs {found}, the model takes {expected}, or in other shapes"
+    )]
+    Inputs { expected: String, found: String },
     #[error("no calibration image; give at least one")]
     NoImages,
     #[error(
@@ -149,6 +154,18 @@ fn clip(layer: &Layer, format: ValueFormat) -> Option<[i32; 2]> {
 fn check_images(network: &Network, images: &Dataset) -> Result<(), QuantizeError> {
     if images.is_empty() {
         return Err(QuantizeError::NoImages);
+    }
+    let own = network.inputs();
+    let named = |(own, given): (&SampleInput, &NamedInput)| {
+        own.name == given.name && own.shape.hwc() == given.shape
+    };
+    let given = &images.inputs;
+    if !given.is_empty() && (own.len() != given.len() || !own.iter().zip(given.iter()).all(named)) {
+        let names = |names: Vec<&str>| names.join(", ");
+        return Err(QuantizeError::Inputs {
+            expected: names(own.iter().map(|input| &input.name[..]).collect()),
+            found: names(given.iter().map(|input| &input.name[..]).collect()),
+        });
     }
     let input = network.input;
     if [input.height, input.width, input.channels] != images.shape {

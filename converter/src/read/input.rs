@@ -1,4 +1,4 @@
-//! The input of a file: its dimensions, what they mean, and how an image is brought into them.
+//! The inputs of a file: their dimensions, what they mean, and how a sample is brought into them.
 
 use crate::pb;
 use crate::pb::tensor_proto::DataType;
@@ -13,7 +13,10 @@ use crate::limits::elements;
 /// The largest batch that a file may fix.
 const LARGEST_BATCH: i64 = 1024;
 
-/// The input as the file declares it.
+/// The most bytes that several inputs have together: a device counts them in 16 bits.
+const MOST_BYTES: usize = u16::MAX as usize;
+
+/// An input as the file declares it.
 #[derive(Clone, Debug)]
 pub struct Input {
     pub name: String,
@@ -26,22 +29,41 @@ pub struct Input {
 }
 
 impl Input {
-    /// Finds the input of a file.
+    /// Finds the only input of a file.
     ///
     /// # Errors
     ///
-    /// None or several inputs; one that is no batch of images, time series or vectors of fixed
-    /// size.
+    /// None or several inputs; as [`Input::all`].
     pub fn of(file: &File) -> Result<Self, ReadError> {
         let inputs: Vec<_> = file.inputs().collect();
-        let [input] = inputs[..] else {
-            let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
-            return Err(ReadError::Graph(format!(
-                "{} inputs ({}); expected one, the image",
-                inputs.len(),
-                names.join(", ")
-            )));
-        };
+        match inputs[..] {
+            [input] => Self::declared(file, input),
+            _ => Err(wrong_number(&inputs, "expected one, the image")),
+        }
+    }
+
+    /// Finds the inputs of a file, in its order; of several, number `n` is value `n + 1` of a graph.
+    ///
+    /// # Errors
+    ///
+    /// No input; one that is no batch of images, time series or vectors of fixed size; several whose
+    /// batches, sizes or names do not go together.
+    pub fn all(file: &File) -> Result<Vec<Self>, ReadError> {
+        let declared: Vec<_> = file.inputs().collect();
+        let mut inputs = Vec::new();
+        for input in &declared {
+            inputs.push(Self::declared(file, input)?);
+        }
+        if let [_, _, ..] = inputs[..] {
+            go_together(&mut inputs)?;
+        }
+        match inputs.is_empty() {
+            true => Err(wrong_number(&declared, "expected at least one, the image")),
+            false => Ok(inputs),
+        }
+    }
+
+    fn declared(file: &File, input: &pb::ValueInfoProto) -> Result<Self, ReadError> {
         let wrong = |what: String| ReadError::Graph(format!("input '{}': {what}", input.name));
         let Some(pb::type_proto::Value::TensorType(tensor)) =
             input.r#type.as_ref().and_then(|kind| kind.value.as_ref())
@@ -92,7 +114,7 @@ impl Input {
         Ok(Self { name: input.name.clone(), batch, element, view, shape })
     }
 
-    /// The file's input for `images`, each height × width × channels.
+    /// The file's input for `images`, each height × width × channels of this input.
     pub fn tensor(&self, images: &[Vec<f32>]) -> Tensor {
         let order = self.view.order();
         let pixels = images.iter().flat_map(|image| order.iter().map(|&at| image[at]));
@@ -106,6 +128,35 @@ impl Input {
             }
         }
     }
+}
+
+fn wrong_number(inputs: &[&pb::ValueInfoProto], expected: &str) -> ReadError {
+    let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
+    ReadError::Graph(format!("{} inputs ({}); {expected}", inputs.len(), names.join(", ")))
+}
+
+/// Checks several inputs and gives all of them one batch and each its value.
+fn go_together(inputs: &mut [Input]) -> Result<(), ReadError> {
+    let batch = inputs.iter().find_map(|input| input.batch);
+    let bytes: usize = inputs.iter().map(|input| input.shape.size()).sum();
+    if bytes > MOST_BYTES {
+        return Err(ReadError::Graph(format!(
+            "its {} inputs have {bytes} values together; {MOST_BYTES} are the most",
+            inputs.len()
+        )));
+    }
+    for (number, input) in inputs.iter_mut().enumerate() {
+        let wrong = |what: String| Err(ReadError::Graph(format!("input '{}': {what}", input.name)));
+        if input.batch.is_some_and(|own| batch != Some(own)) {
+            return wrong("its batch is another than that of an input before it".into());
+        }
+        if input.name == "logits" {
+            return wrong("int8.onnx calls its output so; give the input another name".into());
+        }
+        input.batch = batch;
+        input.view = input.view.at(number + 1);
+    }
+    Ok(())
 }
 
 /// The batch and the other dimensions.

@@ -87,14 +87,18 @@ pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
 /// As [`read`].
 pub fn read_file(file: &File) -> Result<Graph, ReadError> {
     let exponents = exponents::read(&file.metadata)?;
-    let input = Input::of(file)?;
+    let inputs = Input::all(file)?;
+    let input = match &inputs[..] {
+        [input] => input.shape,
+        several => Shape::flat(several.iter().map(|input| input.shape.size()).sum()),
+    };
     let mut reader = Reader {
         known: HashMap::new(),
         nodes: Vec::new(),
-        input: input.shape,
+        input,
         opset: file.opset,
         folded: 0,
-        elements: input.shape.size(),
+        elements: input.size(),
         work: 0,
     };
     for proto in &file.graph.initializer {
@@ -104,8 +108,9 @@ pub fn read_file(file: &File) -> Result<Graph, ReadError> {
             .known
             .insert(proto.name.clone(), Known::Constant(Constant::new(&proto.name, tensor)));
     }
-    let raw_pixels = input.view.integer;
-    reader.known.insert(input.name, Known::Value(input.view));
+    let raw_pixels = inputs.iter().map(|input| input.view.integer).collect();
+    reader.read_inputs(inputs);
+    let parts = reader.nodes.len();
 
     for proto in &file.graph.node {
         operators::read_node(&mut reader, proto)?;
@@ -125,8 +130,15 @@ pub fn read_file(file: &File) -> Result<Graph, ReadError> {
     }
     let mut graph =
         Graph { input: reader.input, raw_pixels, nodes: reader.nodes, outputs, exponents };
+    let inputs = graph.nodes[..parts].to_vec();
     graph.drop_unused();
-    Ok(graph)
+    // What decides nothing was dropped.
+    match inputs.iter().find(|input| !graph.nodes.contains(input)) {
+        Some(Node { name, .. }) => {
+            Err(ReadError::Graph(format!("input '{name}' decides nothing; remove it")))
+        }
+        None => Ok(graph),
+    }
 }
 
 /// The dimensions of a file's input as it declares them, a dynamic batch as 1.
@@ -154,6 +166,20 @@ pub(crate) fn node_name(proto: &pb::NodeProto) -> &str {
 }
 
 impl Reader {
+    /// Makes the inputs known; each of several by a node of its own.
+    fn read_inputs(&mut self, inputs: Vec<Input>) {
+        let (several, mut first) = (inputs.len() > 1, 0);
+        for Input { name, view, shape, .. } in inputs {
+            if several {
+                let operator = Operator::Input { first };
+                first += shape.size();
+                let name = name.clone();
+                self.nodes.push(Node { name, operator, inputs: vec![0], output: shape });
+            }
+            self.known.insert(name, Known::Value(view));
+        }
+    }
+
     /// The shape in which a value is stored.
     fn image_of(&self, value: ValueId) -> Shape {
         match value {
@@ -241,7 +267,7 @@ impl Reader {
         Ok(view.at(self.nodes.len()))
     }
 
-    /// Lets the input, and what only computes element by element of it, have another shape over
+    /// Lets an input, and what only computes element by element of it, have another shape over
     /// the same storage: pixels that came as a vector become the image that they are.
     fn relabel(&mut self, value: ValueId, shape: Shape) -> bool {
         let keeps_elements = |node: &Node| match &node.operator {
@@ -249,12 +275,30 @@ impl Reader {
             Operator::Identity => true,
             operator => operator.is_elementwise(),
         };
-        let same = shape.size() == self.input.size();
-        if !same || value > self.nodes.len() || !self.nodes.iter().all(keeps_elements) {
+        // The input that each value has all elements of.
+        let mut inputs = vec![Some(0)];
+        for (index, node) in self.nodes.iter().enumerate() {
+            inputs.push(match node.operator {
+                Operator::Input { .. } => Some(index + 1),
+                _ if keeps_elements(node) => inputs[node.inputs[0]],
+                _ => None,
+            });
+        }
+        let Some(input) = inputs.get(value).copied().flatten() else { return false };
+        let reads = |node: &Node| node.inputs.iter().any(|&value| inputs[value] == Some(input));
+        let others = |(index, node): (usize, &Node)| reads(node) && inputs[index + 1].is_none();
+        let same = shape.size() == self.image_of(input).size();
+        if !same || self.nodes.iter().enumerate().any(others) {
             return false;
         }
-        self.input = shape;
-        self.nodes.iter_mut().for_each(|node| node.output = shape);
+        if input == 0 {
+            self.input = shape;
+        }
+        for (node, of) in self.nodes.iter_mut().zip(&inputs[1..]) {
+            if *of == Some(input) {
+                node.output = shape;
+            }
+        }
         true
     }
 

@@ -7,34 +7,42 @@ use super::{
     Element, InputRecord, Meaning, ModelRecord, OutputRecord, PreparationRecord, SourceRecord,
 };
 use crate::emit::outputs::onnx_names;
-use crate::graph::{Head, Shape};
+use crate::graph::{Head, SampleInput};
 use crate::passes::PixelScale;
 use crate::quantized::{QuantizedNetwork, ValueType};
 
-/// The record that a float file carries: what `base` says, with the input that the file has.
-pub(crate) fn float_model(base: ModelRecord, input: Shape, pixels: &PixelScale) -> ModelRecord {
-    let before = base.inputs.into_iter().next();
-    let (preparation, other) = match before {
-        Some(before) => (before.preparation, before.other),
-        None => Default::default(),
+/// The record that a float file carries: what `base` says, with the inputs that the file has and how
+/// each takes its bytes. Of several inputs each keeps what `base` says of the one of its name.
+pub(crate) fn float_model(
+    mut base: ModelRecord,
+    inputs: &[SampleInput],
+    pixels: &[PixelScale],
+) -> ModelRecord {
+    let before = std::mem::take(&mut base.inputs);
+    let record = |(input, pixels): (&SampleInput, &PixelScale)| {
+        let SampleInput { name, shape, .. } = input;
+        let known = before.iter().find(|before| inputs.len() == 1 || before.name == *name).cloned();
+        let (preparation, other) =
+            known.map_or_else(Default::default, |before| (before.preparation, before.other));
+        let channels = 0..pixels.mean.count().max(pixels.deviation.count());
+        let per_channel = |of: &dyn Fn(usize) -> f32| channels.clone().map(of).collect();
+        InputRecord {
+            name: name.clone(),
+            shape: shape.hwc(),
+            element: Element::U8,
+            scale: per_channel(&|c| 1.0 / (pixels.divisor * pixels.deviation.at(c))),
+            offset: per_channel(&|c| -pixels.mean.at(c) / pixels.deviation.at(c) + 0.0),
+            preparation: PreparationRecord {
+                divisor: Some(pixels.divisor),
+                mean: Some(pixels.mean.clone()),
+                deviation: Some(pixels.deviation.clone()),
+                ..preparation
+            },
+            other,
+        }
     };
-    let channels = 0..pixels.mean.count().max(pixels.deviation.count());
-    let per_channel = |of: &dyn Fn(usize) -> f32| channels.clone().map(of).collect();
-    let image = InputRecord {
-        name: "image".into(),
-        shape: [input.height, input.width, input.channels],
-        element: Element::U8,
-        scale: per_channel(&|c| 1.0 / (pixels.divisor * pixels.deviation.at(c))),
-        offset: per_channel(&|c| -pixels.mean.at(c) / pixels.deviation.at(c) + 0.0),
-        preparation: PreparationRecord {
-            divisor: Some(pixels.divisor),
-            mean: Some(pixels.mean.clone()),
-            deviation: Some(pixels.deviation.clone()),
-            ..preparation
-        },
-        other,
-    };
-    ModelRecord { inputs: vec![image], outputs: Vec::new(), source: None, ..base }
+    let inputs = inputs.iter().zip(pixels).map(record).collect();
+    ModelRecord { inputs, outputs: Vec::new(), source: None, ..base }
 }
 
 /// The record of the whole model: with its integers, and the file that they were made of.
@@ -74,7 +82,8 @@ pub(crate) fn model(
     });
     let outputs = outputs.collect();
     // The exponent of accumulators follows from those before them and from the weights.
-    let hidden = network.layers.iter().filter(|layer| layer.format.element != ValueType::I32);
+    let hidden = network.computed().map(|(_, layer)| layer);
+    let hidden = hidden.filter(|layer| layer.format.element != ValueType::I32);
     let exponents = hidden.map(|layer| (layer.source_name.clone(), layer.format.exponent()));
     ModelRecord {
         outputs,

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::pb;
-use inkling_data::prepare::{Fill, InputForm};
-use inkling_data::read;
+use inkling_data::prepare::{Fill, InputForm, Layout, Polarity, Wishes};
+use inkling_data::read::{self, Wanted};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -176,6 +176,32 @@ impl PreparationRecord {
 }
 
 impl PreparationRecord {
+    /// How data are read for an input of this height, width and number of channels.
+    pub fn options(&self, [height, width, channels]: [usize; 3]) -> read::Options {
+        let (layout, polarity) = match &self.form {
+            Some(InputForm::Pictures(preparation)) => (preparation.layout, preparation.polarity),
+            _ => (Layout::Whole, Polarity::default()),
+        };
+        read::Options {
+            pictures: Wishes {
+                // A file that takes a vector does not say which sides it has.
+                size: (height * width > 1).then_some([height, width]),
+                layout: None,
+                // The record's, or how other tools train.
+                usual: Some(layout),
+                polarity,
+                grey: channels == 1 || height * width == 1,
+            },
+            numbers: match &self.form {
+                Some(InputForm::Numbers(scaling)) => Some(scaling.clone()),
+                _ => None,
+            },
+            fill: self.fill,
+            missing_value: self.missing_value,
+            ..read::Options::default()
+        }
+    }
+
     /// How the training scaled pixels, where that is said.
     pub fn pixel_scale(&self) -> Option<PixelScale> {
         let (mean, deviation) = (self.mean.clone()?, self.deviation.clone()?);
@@ -358,33 +384,66 @@ impl ModelRecord {
 
     /// The record with this preparation of its input, whose shape a conversion fills in. Pixels are
     /// scaled to 0…1 unless the preparation says otherwise.
-    pub fn prepared_by(mut self, preparation: PreparationRecord) -> Self {
+    pub fn prepared_by(self, preparation: PreparationRecord) -> Self {
+        self.of_inputs([("image", preparation)])
+    }
+
+    /// The same with several inputs, each with its name.
+    pub fn of_inputs<'a>(
+        mut self,
+        inputs: impl IntoIterator<Item = (&'a str, PreparationRecord)>,
+    ) -> Self {
         let plain = PixelScale::default();
-        let preparation = PreparationRecord {
-            divisor: preparation.divisor.or(Some(plain.divisor)),
-            mean: preparation.mean.or(Some(plain.mean)),
-            deviation: preparation.deviation.or(Some(plain.deviation)),
-            ..preparation
-        };
-        self.inputs = vec![InputRecord {
-            name: "image".into(),
+        let input = |(name, preparation): (&str, PreparationRecord)| InputRecord {
+            name: name.into(),
             shape: [1, 1, 1],
             element: Element::U8,
             scale: vec![1.0 / 255.0],
             offset: vec![0.0],
-            preparation,
+            preparation: PreparationRecord {
+                divisor: preparation.divisor.or(Some(plain.divisor)),
+                mean: preparation.mean.or_else(|| Some(plain.mean.clone())),
+                deviation: preparation.deviation.or_else(|| Some(plain.deviation.clone())),
+                ..preparation
+            },
             other: Map::new(),
-        }];
+        };
+        self.inputs = inputs.into_iter().map(input).collect();
         self
     }
 
     /// What the float network's training did with pixels, for a model with one input.
     pub fn pixel_scale(&self) -> Option<PixelScale> {
-        let input = self.inputs.first()?;
-        if let Some(pixels) = input.preparation.pixel_scale() {
+        self.inputs.first().and_then(InputRecord::pixel_scale)
+    }
+
+    /// What data must have for each of several inputs; nothing for a model of one.
+    pub fn wanted(&self) -> Vec<Wanted> {
+        let wanted = |input: &InputRecord| Wanted {
+            name: input.name.clone(),
+            shape: Some(input.shape),
+            options: input.preparation.options(input.shape),
+        };
+        match &self.inputs[..] {
+            [] | [_] => Vec::new(),
+            several => several.iter().map(wanted).collect(),
+        }
+    }
+
+    /// The same for every input; nothing where that of one is not known.
+    pub fn pixel_scales(&self) -> Vec<PixelScale> {
+        let scales: Option<_> = self.inputs.iter().map(InputRecord::pixel_scale).collect();
+        scales.unwrap_or_default()
+    }
+}
+
+impl InputRecord {
+    /// What the float network's training did with the bytes of this input.
+    pub fn pixel_scale(&self) -> Option<PixelScale> {
+        if let Some(pixels) = self.preparation.pixel_scale() {
             return Some(pixels);
         }
-        let (scale, offset) = (&input.scale, &input.offset);
+        let (scale, offset) = (&self.scale, &self.offset);
         (!scale.is_empty() && scale.len() == offset.len()).then(|| {
             let means = scale.iter().zip(offset).map(|(scale, offset)| 0.0 - offset / scale);
             PixelScale {

@@ -19,6 +19,7 @@ use std::time::Duration;
 use clap::Args;
 use firmware_core::class_of;
 use inkling_data::DatasetError;
+use inkling_data::read::ImportError;
 
 use emulator::{BoardFolder, Emulator, EmulatorError};
 use model::Model;
@@ -39,8 +40,8 @@ pub struct VerifyArgs {
     /// Build the firmware of this board, such as microbit, with the model, and verify it in QEMU
     #[arg(long, value_name = "BOARD")]
     pub qemu: Option<String>,
-    /// Folder with the IDX files whose test images are sent [default: data/mnist for a model that takes
-    /// such images, else noise]
+    /// Folder with the IDX files whose test images are sent; for a model of several inputs data in any
+    /// form [default: data/mnist for a model that takes such images, else noise]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Folder of the model that the device should carry, as the trainer or the converter wrote it
@@ -69,6 +70,8 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
 pub enum VerifyError {
     #[error(transparent)]
     Data(#[from] DatasetError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error("{path}: tract cannot run it: {error}")]

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use inkling_data::Dataset;
+use inkling_data::read::Wanted;
 use inkling_support::digest::hex;
 use inkling_support::parallel;
 use prost::Message;
@@ -14,7 +15,6 @@ use super::VerifyError;
 use super::session::Device;
 use crate::graph::Shape;
 use crate::limits::{ELEMENTS, elements};
-use crate::pb::tensor_shape_proto::dimension::Value;
 use crate::quantized::QuantizedNetwork;
 use crate::record::pixels::{PixelInput, UNKNOWN_PIXELS};
 use crate::record::{ModelRecord, RecordFileError};
@@ -27,6 +27,8 @@ pub struct Model {
     pub input: [usize; 3],
     /// Number of logits, those of all outputs.
     pub classes: usize,
+    /// What data must have for each of several inputs.
+    pub wanted: Vec<Wanted>,
     /// SHA-256 of the file that it was made from.
     source_sha256: [u8; 32],
     /// Path of that file, for messages.
@@ -101,6 +103,7 @@ impl Model {
         };
         // A float model may have been made before there were records.
         let record = ModelRecord::of_folder(folder)?;
+        let wanted = record.as_ref().map(ModelRecord::wanted).unwrap_or_default();
         let foreign = record.as_ref().and_then(|record| record.source.as_ref());
         let foreign =
             foreign.map(|source| &source.file[..]).filter(|file| imported::is_source(file));
@@ -125,7 +128,7 @@ impl Model {
                 (Integers::Onnx { file, path, outputs }, input, classes)
             }
         };
-        Ok(Self { integers, input, classes, source_sha256, source })
+        Ok(Self { integers, input, classes, wanted, source_sha256, source })
     }
 
     /// Whether MNIST's images can be sent where nobody names others.
@@ -219,16 +222,23 @@ impl Model {
     }
 }
 
-/// Height, width and channels of the input of an `int8.onnx`, `[N, C, H, W]`, and the shapes of its outputs:
-/// a row of logits, or among several also an image.
+/// The shape of a sample of an `int8.onnx`, whose inputs are `[N, C, H, W]`, and the shapes of its outputs: a
+/// row of logits, or among several also an image. Several inputs lie one after another in a sample, as a
+/// vector.
 fn shapes(int8: &[u8]) -> Result<([usize; 3], Vec<Shape>), &'static str> {
     let model = pb::ModelProto::decode(int8).map_err(|_| "it is no ONNX file")?;
     let graph = model.graph.unwrap_or_default();
-    let input = graph.input.first().and_then(sizes).ok_or("its input has no fixed size")?;
-    let [channels, height, width] = input[..] else { return Err("its input is no image") };
+    let inputs = prove::int8_inputs(int8).ok_or("its inputs are no images of fixed size")?;
+    let bytes =
+        |shape: &[usize; 3]| shape.iter().fold(1_usize, |all, &side| all.saturating_mul(side));
+    let input = match inputs[..] {
+        [] => return Err("it has no input"),
+        [input] => input,
+        _ => [1, 1, inputs.iter().map(bytes).fold(0, usize::saturating_add)],
+    };
     let several = graph.output.len() > 1;
     let outputs = graph.output.iter().map(|output| {
-        match sizes(output).ok_or("its output has no fixed size")?[..] {
+        match pb::fixed_sizes(output).ok_or("its output has no fixed size")?[..] {
             [classes] => Ok(Shape::flat(classes)),
             [channels, height, width] if several => Ok(Shape::new(height, width, channels)),
             _ => Err("its output is no row of logits"),
@@ -240,17 +250,6 @@ fn shapes(int8: &[u8]) -> Result<([usize; 3], Vec<Shape>), &'static str> {
     match outputs.iter().map(size).fold(0_usize, usize::saturating_add) {
         0 => Err("it has no output"),
         size if size > ELEMENTS => Err("its outputs are too large"),
-        _ => Ok(([height, width, channels], outputs)),
+        _ => Ok((input, outputs)),
     }
-}
-
-/// The sizes behind the batch.
-fn sizes(value: &pb::ValueInfoProto) -> Option<Vec<usize>> {
-    let pb::type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
-    let dimensions = &tensor.shape.as_ref()?.dim;
-    let size = |dimension: &pb::tensor_shape_proto::Dimension| match dimension.value.as_ref()? {
-        Value::DimValue(size) => usize::try_from(*size).ok().filter(|&size| size > 0),
-        Value::DimParam(_) => None,
-    };
-    dimensions.iter().skip(1).map(size).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use inkling_data::read::{self, Options};
 use inkling_data::{Dataset, Split};
 
 use super::VerifyError;
@@ -23,7 +24,8 @@ pub struct Samples {
 
 impl Samples {
     /// The first `count` test images of `data`. Without `data` those of MNIST where the model takes
-    /// such images, and else noise, the same every time.
+    /// such images, and else noise, the same every time. For a model of several inputs `data` has them
+    /// in any form that is read.
     ///
     /// # Errors
     ///
@@ -38,7 +40,13 @@ impl Samples {
             None if model.takes_digits() => Path::new(MNIST),
             None => return Ok(Self::noise(count.unwrap_or(NOISE), model)),
         };
-        let mut images = Dataset::load(folder, Split::Test)?;
+        let mut images = match model.wanted.is_empty() {
+            true => Dataset::load(folder, Split::Test)?,
+            false => {
+                let inputs = model.wanted.clone();
+                read::open(folder, &Options { inputs, ..Options::default() })?.test
+            }
+        };
         if let Some(count) = count {
             let count = images.len().min(usize::try_from(count).unwrap_or(usize::MAX));
             images = images.subset(&(0..count).collect::<Vec<_>>());

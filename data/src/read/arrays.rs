@@ -10,7 +10,7 @@ use inkling_support::stage;
 use super::numbers::{self, Numbers};
 use super::parts::{Part, Parts};
 use super::tree::Tree;
-use super::{Collection, ImportError, Options, labels};
+use super::{Collection, ImportError, Options, Wanted, labels};
 use crate::storage::{Sink, Storage};
 use crate::{MAX_CHANNELS, MAX_SIDE, Source};
 
@@ -39,33 +39,55 @@ pub fn are_in(tree: &Tree) -> bool {
     tree.files.iter().any(|file| file.extension().is_some_and(|end| end == "npy"))
 }
 
-/// Reads the arrays `x_train`, `y_train` and so on; without a part in their names, `x` and `y`.
-pub fn read(tree: &Tree, options: &Options) -> Result<Collection, ImportError> {
+/// Whether a tree holds arrays beside each other, and not each in a folder of its own.
+pub fn lie_at_top(tree: &Tree) -> bool {
+    let at_top = |file: &&PathBuf| file.components().count() == 1;
+    tree.files.iter().filter(at_top).any(|file| file.extension().is_some_and(|end| end == "npy"))
+}
+
+/// Reads the arrays `x_train`, `y_train` and so on; without a part in their names, `x` and `y`. One of
+/// several inputs has its name instead of `x`, and its shape.
+pub fn read(
+    tree: &Tree,
+    options: &Options,
+    input: Option<&Wanted>,
+) -> Result<Collection, ImportError> {
     let malformed = |what: String| ImportError::Malformed { path: tree.root.clone(), what };
+    let stem = |index: usize| -> String {
+        tree.files[index].file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
+    };
     let find = |names: &[&str], part: Option<Part>| {
         (0..tree.files.len()).find(|&index| {
-            let stem = tree.files[index].file_stem().unwrap_or_default().to_string_lossy();
-            let stem = stem.to_ascii_lowercase();
-            let mut words = stem.split(|c: char| !c.is_ascii_alphanumeric());
-            Part::in_name(&stem) == part && words.any(|word| names.contains(&word))
+            let stem = stem(index);
+            Part::in_name(&stem) == part && words(&stem).any(|word| names.contains(&word))
         })
     };
-    let pair = |part: Part| match (find(&SAMPLES, Some(part)), find(&LABELS, Some(part))) {
+    let find_samples = |part: Option<Part>| match input {
+        None => find(&SAMPLES, part),
+        Some(input) => (0..tree.files.len()).find(|&index| {
+            let (stem, name) = (stem(index), input.name.to_ascii_lowercase());
+            let own = words(&stem).filter(|word| part.is_none() || Part::named(word) != part);
+            Part::in_name(&stem) == part.or(Part::in_name(&name)) && own.eq(words(&name))
+        }),
+    };
+    let pair = |part: Part| match (find_samples(Some(part)), find(&LABELS, Some(part))) {
         (Some(samples), Some(labels)) => Some((samples, labels)),
-        _ if part == Part::Train => Option::zip(find(&SAMPLES, None), find(&LABELS, None)),
+        _ if part == Part::Train => Option::zip(find_samples(None), find(&LABELS, None)),
         _ => None,
     };
     let train = pair(Part::Train).ok_or_else(|| {
         let found: Vec<String> = tree.files.iter().map(|file| file.display().to_string()).collect();
+        let x = input.map_or("x", |input| &input.name);
         malformed(format!(
-            "arrays x_train and y_train (or x and y) are needed; found {}",
+            "arrays {x}_train and y_train (or {x} and y) are needed; found {}",
             found.join(", ")
         ))
     })?;
     let parts = Parts { train, validation: pair(Part::Validation), test: pair(Part::Test) };
     let mut notes = Vec::new();
     let parts = parts.map(|part, (samples, labels)| {
-        let numbers = samples_of(tree, samples, labels, options)?;
+        let shape = input.and_then(|input| input.shape);
+        let numbers = samples_of(tree, [samples, labels], options, shape)?;
         let text = crate::shape_text(numbers.shape);
         notes.push(format!("{} {} samples of {text}", numbers.labels.len(), part.name()));
         Ok::<_, ImportError>(numbers)
@@ -73,11 +95,17 @@ pub fn read(tree: &Tree, options: &Options) -> Result<Collection, ImportError> {
     numbers::collect(parts, notes, options)
 }
 
+/// Words of a name.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// Samples with their labels; those of as many values as `wanted` take that shape, in their order.
 fn samples_of(
     tree: &Tree,
-    samples: usize,
-    labels: usize,
+    [samples, labels]: [usize; 2],
     options: &Options,
+    wanted: Option<[usize; 3]>,
 ) -> Result<Numbers, ImportError> {
     let path = tree.path(samples);
     let malformed =
@@ -98,7 +126,7 @@ fn samples_of(
         [count, values] => (count, [1, 1, values]),
         [count, height, width] => (count, [height, width, 1]),
         // Channels come last, unless only the first dimension is small enough for them.
-        [count, a, b, c] if c > 4 && a <= 4 => {
+        [count, a, b, c] if c > 4 && a <= 4 && wanted != Some([a, b, c]) => {
             let what = format!(
                 "is {:?}: channels first; save it as [samples, height, width, channels], \
                  x.transpose(0, 2, 3, 1)",
@@ -112,6 +140,8 @@ fn samples_of(
             return Err(malformed(&path, what));
         }
     };
+    let size = |shape: &[usize; 3]| shape.iter().product::<usize>();
+    let shape = wanted.filter(|wanted| size(wanted) == size(&shape)).unwrap_or(shape);
     let flat =
         label_array.shape.len() == 1 || (label_array.shape.len() == 2 && label_array.shape[1] == 1);
     if !flat || label_array.shape[0] != count {

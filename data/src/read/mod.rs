@@ -17,6 +17,7 @@ mod picture;
 mod pictures;
 mod preview;
 mod series;
+mod several;
 mod table;
 mod test_split;
 mod tree;
@@ -37,6 +38,7 @@ use tree::Tree;
 
 pub use picture::{is_picture, read as read_picture};
 pub use preview::{Tile, sheet};
+pub use several::Wanted;
 
 /// How a data set is read.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +57,8 @@ pub struct Options {
     pub missing_value: Option<u8>,
     /// The column of a table that has the labels: its title, its number from 1, `first` or `last`.
     pub label_column: Option<String>,
+    /// The inputs that a sample has, where it has several: the data have one by each name.
+    pub inputs: Vec<Wanted>,
     /// How much memory the samples may take, and where they lie if they need more.
     pub room: Room,
     /// A folder in which samples that do not fit into memory are kept, so that the same source need
@@ -79,7 +83,10 @@ pub struct Collection {
     /// Which `test` is: given with the data, or set aside by the seed.
     pub test_given: bool,
     /// What brought the source to bytes.
+    /// Of several inputs the first one's.
     pub form: InputForm,
+    /// What brought each of several inputs to bytes.
+    pub forms: Vec<InputForm>,
     /// What was chosen on the way, a line each.
     pub notes: Vec<String>,
     /// What was left out.
@@ -97,6 +104,7 @@ impl Collection {
             train,
             validation,
             form,
+            forms: Vec::new(),
             notes,
             bad: Vec::new(),
             preview: None,
@@ -114,7 +122,8 @@ impl Collection {
 /// - NumPy arrays `x_train`, `y_train` and so on, in an `.npz` or as `.npy` files;
 /// - IDX files under the names of MNIST or EMNIST;
 /// - Parquet files with the pictures in them, where the feature `parquet` is on;
-/// - a zip or tar of pictures or arrays.
+/// - a zip or tar of pictures or arrays;
+/// - for several inputs one of these for each, in folders of their names, or arrays of their names.
 ///
 /// Where there is no test set, a seventh of each class becomes one, chosen by the seed.
 ///
@@ -153,6 +162,9 @@ pub fn open(path: &Path, options: &Options) -> Result<Collection, ImportError> {
 }
 
 fn open_whole(path: &Path, options: &Options) -> Result<Collection, ImportError> {
+    if !options.inputs.is_empty() {
+        return several::read(path, options);
+    }
     match &options.cache {
         Some(folder) => cache::open(folder, path, options),
         None => decode(path, options),
@@ -179,7 +191,7 @@ fn decode(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     }
     let mut notes = Vec::new();
     let mut collection = match form::find(&tree, options, &mut notes)? {
-        Form::Arrays => arrays::read(&tree, options)?,
+        Form::Arrays => arrays::read(&tree, options, None)?,
         Form::Pictures(items) => pictures::read(&tree, &items, options)?,
         Form::Idx(_) | Form::Tables(_) | Form::Series(_) if Tree::is_archive(path) => {
             let what = "holds no pictures and no arrays; unpack it into a folder and name that";

@@ -7,6 +7,7 @@ use std::{env, process};
 
 fn main() {
     println!("cargo:rerun-if-env-changed=INKLING_MODEL");
+    println!("cargo:rustc-check-cfg=cfg(several_inputs)");
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let folder = match env::var_os("INKLING_MODEL") {
         Some(folder) => PathBuf::from(folder),
@@ -28,6 +29,9 @@ fn main() {
                 path.display()
             );
             process::exit(1);
+        }
+        if file == "model.rs" && code.contains("pub type Sample =") {
+            println!("cargo:rustc-cfg=several_inputs");
         }
         println!("cargo:rerun-if-changed={}", path.display());
         println!("cargo:rustc-env={name}={}", path.display());

@@ -105,10 +105,38 @@ pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
     let mut bytes = MaybeUninit::uninit();
     let mut patch = Patch::over(&mut bytes);
     patch.clear(convolution.taps());
-    let [mut row, mut column] = [0, 0];
-    for y in y.chunks_exact_mut(depth.max(1)) {
+    let span = |row: usize, column: usize| {
         let rows = pool.window.span(Axis::Rows, row, pool.input[0]);
-        let columns = pool.window.span(Axis::Columns, column, pool.input[1]);
+        [rows, pool.window.span(Axis::Columns, column, pool.input[1])]
+    };
+    let places = (0..pool.output[0]).flat_map(|row| (0..width).map(move |column| [row, column]));
+    let pixels = y.chunks_exact_mut(depth.max(1)).zip(places);
+    if convolution.lies_inside() {
+        let rows = convolution.rows();
+        let windows = Windows::new::<X>(&mut patch, rows, convolution.weights.bytes, starts, sums);
+        let Some(mut windows) = windows else { return };
+        // From one window to the next below and beside it.
+        let [_, in_width, channels] = convolution.shape.input;
+        let stride = convolution.shape.window.stride;
+        let steps = [down * stride[0] * in_width * channels, across * stride[1] * channels];
+        for (y, [row, column]) in pixels {
+            let [rows, columns] = span(row, column);
+            let mut line = convolution.start_of([rows.input, columns.input]);
+            largest.iter_mut().for_each(|largest| *largest = i32::MIN);
+            for _ in 0..rows.len {
+                let mut from = line;
+                for _ in 0..columns.len {
+                    elements::largest(windows.sums(convolution.x, from), largest);
+                    from += steps[1];
+                }
+                line += steps[0];
+            }
+            R::apply_all(convolution.requantize, largest, y);
+        }
+        return;
+    }
+    for (y, [row, column]) in pixels {
+        let [rows, columns] = span(row, column);
         let mut first = true;
         for row in (0..rows.len).map(|row| rows.input + row * down) {
             for column in (0..columns.len).map(|column| columns.input + column * across) {
@@ -122,10 +150,6 @@ pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
             }
         }
         R::apply_all(convolution.requantize, largest, y);
-        column += 1;
-        if column == width {
-            (row, column) = (row + 1, 0);
-        }
     }
 }
 
@@ -148,6 +172,13 @@ impl<X: Activation, R> Convolution<'_, X, R> {
     fn is_pointwise(&self) -> bool {
         let [input, output] = [self.shape.input, self.shape.output];
         self.shape.window.kernel == [1, 1] && input[..2] == output[..2]
+    }
+
+    /// Whether all windows lie on the input, [`is_plain`](Self::is_plain).
+    fn lies_inside(&self) -> bool {
+        let [height, width, _] = self.shape.output;
+        let interior = self.interior;
+        self.is_plain() && interior.rows == [0, height] && interior.columns == [0, width]
     }
 
     /// Whether a window has no gaps in its rows and fits into a patch.

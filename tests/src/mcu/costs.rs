@@ -26,6 +26,9 @@ const STRUCTURES: [Structure; 7] = [
     Structure::Moving,
 ];
 
+/// Committed models whose weights have eight bits.
+const COMMITTED: [&str; 4] = ["digits-2k", "digits-5k", "digits-16k", "simple"];
+
 /// A layer that was counted: its kind, its work, and its instructions.
 type Counted = (String, [f64; FEATURES], f64);
 
@@ -79,10 +82,13 @@ fn measure(toolchain: &Toolchain, core: &Core) -> Result<CoreCosts, String> {
         count(name, &scratch, network, &inputs)?;
     }
     let _ = std::fs::remove_dir_all(&scratch);
-    let simple = crate::root().join("models/simple");
-    let onnx = std::fs::read(simple.join("float.onnx")).map_err(|error| error.to_string())?;
-    let network = Converter::new("simple", &onnx).sketch().map_err(|error| error.to_string())?;
-    count("simple", &simple, &network, &digits().batch(0..4))?;
+    for name in COMMITTED {
+        let folder = crate::root().join("models").join(name);
+        let folder = folder.canonicalize().map_err(|error| error.to_string())?;
+        let onnx = std::fs::read(folder.join("float.onnx")).map_err(|error| error.to_string())?;
+        let network = Converter::new(name, &onnx).sketch().map_err(|error| error.to_string())?;
+        count(name, &folder, &network, &digits().batch(0..4))?;
+    }
     Ok(CoreCosts { layers: fit_all(&layers), code, stack })
 }
 

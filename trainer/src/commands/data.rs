@@ -6,7 +6,7 @@ use anyhow::Error;
 use clap::{Args, ValueEnum};
 use converter::record::ModelRecord;
 use inkling_data::prepare::{Fill, InputForm, Layout, Polarity, Preparation, Wishes};
-use inkling_data::read::{self, BadFile, Collection, ImportError, Options};
+use inkling_data::read::{self, BadFile, Collection, ImportError, Options, Wanted};
 use inkling_data::{MAX_SIDE, Room, USUAL_MEMORY};
 use inkling_support::console;
 
@@ -166,9 +166,22 @@ impl ImportArgs {
             fill: chosen("--fill", self.fill, recorded.fill),
             missing_value: self.missing_value.or(recorded.missing_value),
             label_column: self.label_column.clone(),
+            inputs: record.map(|record| self.wanted(record, seed)).unwrap_or_default(),
             room: Room { memory: self.memory.saturating_mul(1 << 20), ..Room::default() },
             cache: None,
         }
+    }
+
+    /// What data must have for each input of a model of several, as in its training; of the options those
+    /// count that are about samples and not about pictures.
+    fn wanted(&self, record: &ModelRecord, seed: u64) -> Vec<Wanted> {
+        let mut inputs = record.wanted();
+        for Wanted { options, .. } in &mut inputs {
+            options.skip_bad = self.skip_bad;
+            options.seed = seed;
+            options.label_column.clone_from(&self.label_column);
+        }
+        inputs
     }
 }
 

@@ -204,6 +204,12 @@ fn strange(
 }
 
 fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec<Damage>> {
+    ensure!(
+        images.inputs.is_empty(),
+        "--corrupt: damages pictures, and a sample of {} has {} inputs",
+        args.data.display(),
+        images.inputs.len()
+    );
     let images = images.spaced(DAMAGED);
     ensure!(!images.is_empty(), "{}: no images to damage", args.data.display());
     let side = images.height().min(images.width());

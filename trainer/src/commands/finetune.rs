@@ -50,6 +50,12 @@ pub fn run(args: FinetuneCommand) -> Result<()> {
     let path = if args.model.is_dir() { args.model.join("float.onnx") } else { args.model.clone() };
     let record = record(&path)?;
     let recorded = record.as_ref().and_then(ModelRecord::pixel_scale);
+    let of_inputs = record.as_ref().map(ModelRecord::pixel_scales).unwrap_or_default();
+    ensure!(
+        of_inputs.windows(2).all(|pair| pair[0] == pair[1]),
+        "{}: its inputs are scaled in different ways, which going on to train does not do",
+        path.display()
+    );
     let plain = recorded.clone().unwrap_or_default();
     let pixels = PixelScale {
         divisor: args.pixel_divisor.unwrap_or(plain.divisor),

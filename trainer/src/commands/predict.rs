@@ -108,6 +108,15 @@ fn collect_folder(folder: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
 
 /// How pictures become images for a model: as in its training, unless options say otherwise.
 pub fn preparation(model: &Model, options: PictureArgs) -> Result<Preparation> {
+    if let [_, _, ..] = model.record.inputs[..] {
+        let names: Vec<&str> = model.record.inputs.iter().map(|input| &input.name[..]).collect();
+        bail!(
+            "{}: the model takes several inputs ({}), of which one picture is none; trainer evaluate asks \
+             it about a data set",
+            model.folder.display(),
+            names.join(", ")
+        );
+    }
     ensure!(
         matches!(model.channels, 1 | 3),
         "{}: the model takes {}, which no picture becomes",

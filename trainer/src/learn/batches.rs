@@ -1,5 +1,6 @@
 //! Batches, prepared on a thread of their own while the step before runs.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -70,11 +71,27 @@ impl Feed {
         self.batch.div_ceil(self.workers)
     }
 
+    /// What is done to each input of a sample.
+    fn inputs(&self) -> Vec<SampleInput> {
+        let parts = self.dataset.parts();
+        let several = parts.len() > 1;
+        let input = |(_, shape, places): (&str, [usize; 3], Range<usize>)| SampleInput {
+            shape,
+            border: Border::of_part(&self.dataset, shape, places.clone()),
+            augmentation: match &self.augmentation {
+                Some(all) if several && shape[0] == 1 => Some(all.unmoved()),
+                augmentation => augmentation.clone(),
+            },
+            places,
+        };
+        parts.into_iter().map(input).collect()
+    }
+
     /// Starts preparing epoch `epoch`, counted from 0. Dropping the receiver ends the thread.
     pub fn epoch(&self, epoch: usize) -> Receiver<Batch> {
         let (sender, receiver) = sync_channel(AHEAD);
         let preparation = Preparation {
-            border: Border::of(&self.dataset),
+            inputs: self.inputs(),
             dataset: Arc::clone(&self.dataset),
             order: self.indices.clone(),
             augmentation: self.augmentation.clone(),
@@ -94,9 +111,18 @@ impl Feed {
     }
 }
 
+/// One input of a sample, and how it is changed: of several those of one row, which are no pictures, are
+/// never moved.
+struct SampleInput {
+    shape: [usize; 3],
+    places: Range<usize>,
+    border: Border,
+    augmentation: Option<Augmentation>,
+}
+
 struct Preparation {
     dataset: Arc<Dataset>,
-    border: Border,
+    inputs: Vec<SampleInput>,
     order: Vec<usize>,
     augmentation: Option<Augmentation>,
     label_smoothing: f32,
@@ -203,12 +229,15 @@ impl Preparation {
             Some((image, augmented)) => (&image[..], *augmented),
             None => (dataset.image(index), true),
         };
-        match &self.augmentation {
-            Some(augmentation) if augmented => {
-                let mut random = Random::new(self.seed, Purpose::Augmentation, place);
-                augmentation.apply(&mut random, image, dataset.shape, self.border, out);
+        let mut random = Random::new(self.seed, Purpose::Augmentation, place);
+        for input in &self.inputs {
+            let (image, out) = (&image[input.places.clone()], &mut out[input.places.clone()]);
+            match &input.augmentation {
+                Some(augmentation) if augmented => {
+                    augmentation.apply(&mut random, image, input.shape, input.border, out);
+                }
+                _ => pixels(image, out),
             }
-            _ => pixels(image, out),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Export: a trained network as a float ONNX file.
 //!
-//! Input `image`, `f32 [N, C, H, W]`, is pixel / 255; output `logits` is `f32 [N, classes]`. The
+//! Input `image`, `f32 [N, C, H, W]`, is pixel / 255, as is each of several under its own name; output `logits` is `f32 [N, classes]`. The
 //! batch `N` is symbolic. The same network and parameters give the same bytes.
 
 use converter::onnx::{Attribute, Dim, Element, ElementType, ModelBuilder};
@@ -20,6 +20,12 @@ pub struct Export {
 }
 
 impl Export {
+    /// Declares an input of this shape (channels, height, width) under the layer's name; returns that.
+    pub fn input(&mut self, [channels, height, width]: [usize; 3]) -> String {
+        let dims = [Dim::Symbol("N"), channels.into(), height.into(), width.into()];
+        self.model.input(&self.layer, ElementType::F32, &dims)
+    }
+
     /// Adds the tensors of this layer and returns their names.
     pub fn parameters(&mut self, parameters: &[Parameter], values: &[&[f32]]) -> Vec<String> {
         let tensor = |(p, values): (&Parameter, &&[f32])| self.tensor(p.name, &p.shape, values);
@@ -71,11 +77,13 @@ pub fn float_onnx(network: &Network, parameters: &[f32], plan: Option<&Plan>) ->
         record.bits.clone_from(plan.bits());
         model.metadata(record::ENTRY, &record.to_line());
     }
-    let [channels, height, width] = network.input;
-    let batch = Dim::Symbol("N");
-    let image = [batch.clone(), channels.into(), height.into(), width.into()];
-    let mut names = vec![model.input(IMAGE, ElementType::F32, &image)];
-    let mut export = Export { model, layer: String::new(), output: String::new() };
+    let mut export = Export { model, layer: IMAGE.into(), output: String::new() };
+    // Of several inputs, the sample in which they lie is no value of the file.
+    let image = match network.inputs() > 1 {
+        true => String::new(),
+        false => export.input(network.input),
+    };
+    let mut names = vec![image];
     for (index, placed) in network.layers.iter().enumerate() {
         let last = index + 1 == network.layers.len();
         export.layer.clone_from(&placed.name);
@@ -89,6 +97,6 @@ pub fn float_onnx(network: &Network, parameters: &[f32], plan: Option<&Plan>) ->
         }
         names.push(name);
     }
-    export.model.output(LOGITS, ElementType::F32, &[batch, network.classes().into()]);
+    export.model.output(LOGITS, ElementType::F32, &[Dim::Symbol("N"), network.classes().into()]);
     export.model.finish()
 }

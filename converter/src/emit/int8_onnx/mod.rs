@@ -1,7 +1,7 @@
 //! `int8.onnx`: the integer network in standard ONNX operators, so that anyone can check a device
 //! with a runtime of their own.
 //!
-//! Input `image`: u8 `[N, C, H, W]`. Output `logits`: i32 `[N, classes]`; a logit stands for
+//! Input `image`, or several under the file's names: u8 `[N, C, H, W]`. Output `logits`: i32 `[N, classes]`; a logit stands for
 //! `integer · 2^-e`, with `e` in the file's metadata under [`LOGIT_EXPONENT`].
 //!
 //! Several outputs have the names that they have in the source: i32 `[N, size]` for accumulators, u8 or i8
@@ -25,7 +25,7 @@ mod linear;
 use firmware_core::Window;
 
 use super::outputs;
-use crate::graph::ValueId;
+use crate::graph::{Shape, ValueId};
 use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 use crate::pb::tensor_proto::DataType;
 use crate::quantized::{Parameters, QuantizedLayer, QuantizedNetwork, ValueType};
@@ -44,13 +44,15 @@ pub const LOGIT_EXPONENT: &str = "logit_exponent";
 
 /// The model's bytes, with its record among them.
 pub fn emit(network: &QuantizedNetwork, record: &ModelRecord) -> Vec<u8> {
-    let mut model = ModelBuilder::new(&record.name);
-    let input = network.input;
+    let model = ModelBuilder::new(&record.name);
     let batch = Dim::Symbol("N");
-    let image_dims =
-        [batch.clone(), input.channels.into(), input.height.into(), input.width.into()];
-    let values = vec![model.input(IMAGE, ElementType::U8, &image_dims)];
-    let mut emitter = Emitter { model, network, values };
+    let mut emitter = Emitter { model, network, values: Vec::new() };
+    // Of several inputs, the sample in which they lie is no value of the file.
+    let image = match network.first_layer() {
+        0 => emitter.input(IMAGE, network.input),
+        _ => String::new(),
+    };
+    emitter.values.push(image);
     for layer in &network.layers {
         let value = layer.op.as_dyn().onnx(&mut emitter, layer);
         emitter.values.push(value);
@@ -75,6 +77,13 @@ pub struct Emitter<'a> {
 }
 
 impl Emitter<'_> {
+    /// Declares an input; its name.
+    pub fn input(&mut self, name: &str, shape: Shape) -> String {
+        let Shape { height, width, channels } = shape;
+        let dims = [Dim::Symbol("N"), channels.into(), height.into(), width.into()];
+        self.model.input(name, ElementType::U8, &dims)
+    }
+
     /// What the accumulators of a layer are called.
     fn logits_name(&self, layer: &QuantizedLayer) -> String {
         match self.network.several_outputs() {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use super::inputs::{Argument, arguments, functions};
 use super::stream::Streamed;
 use super::types::{Types, array_type};
 use super::{outputs, static_name};
@@ -19,6 +20,12 @@ pub(super) fn infer(code: &mut String, network: &QuantizedNetwork, arena: &Arena
         None => ("logits", outputs::return_type(network)),
         Some(_) => ("outputs", outputs::return_type(network)),
     };
+    let arguments = arguments(network);
+    if !arguments.is_empty() {
+        functions(code, &arguments, what, returned);
+        whole_layers(code, network, arena, &arguments, network.first_layer()..network.layers.len());
+        return end(code, network, arena);
+    }
     let _ = write!(
         code,
         "/// The {what} of one image. The arena's old contents do not matter.\n\
@@ -34,11 +41,11 @@ pub(super) fn infer(code: &mut String, network: &QuantizedNetwork, arena: &Arena
     );
     let layers = network.layers.len();
     let Some(streamed) = streamed else {
-        whole_layers(code, network, arena, 0..layers);
+        whole_layers(code, network, arena, &[], 0..layers);
         return end(code, network, arena);
     };
     let [first, behind] = streamed.layers();
-    whole_layers(code, network, arena, 0..first);
+    whole_layers(code, network, arena, &[], 0..first);
     streamed.all_steps(code);
     if streamed.takes_rows() {
         code.push_str(
@@ -49,7 +56,7 @@ pub(super) fn infer(code: &mut String, network: &QuantizedNetwork, arena: &Arena
         );
     }
     streamed.sums(code);
-    whole_layers(code, network, arena, behind..layers);
+    whole_layers(code, network, arena, &[], behind..layers);
     end(code, network, arena);
     if streamed.takes_rows() {
         streamed.stream_type(code);
@@ -61,14 +68,16 @@ fn whole_layers(
     code: &mut String,
     network: &QuantizedNetwork,
     arena: &ArenaPlan,
+    arguments: &[Argument],
     layers: Range<usize>,
 ) {
     for index in layers {
         let layer = &network.layers[index];
-        let _ = writeln!(code, "    observer.start({index});");
-        let call = Call { network, arena, index, layer };
+        let number = index - arguments.len();
+        let _ = writeln!(code, "    observer.start({number});");
+        let call = Call { network, arena, arguments, index, layer };
         layer.op.as_dyn().rust_call(&call, code);
-        let _ = writeln!(code, "    observer.end({index});");
+        let _ = writeln!(code, "    observer.end({number});");
     }
 }
 
@@ -91,6 +100,8 @@ fn end(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan) {
 pub struct Call<'a> {
     pub network: &'a QuantizedNetwork,
     arena: &'a ArenaPlan,
+    /// Those of several inputs.
+    arguments: &'a [Argument],
     index: usize,
     pub layer: &'a QuantizedLayer,
 }
@@ -123,7 +134,7 @@ impl<'a> Call<'a> {
     /// Binds `x`, unless it is the image; returns how the input is called.
     pub fn input_region(&self, code: &mut String) -> String {
         let input = self.layer.input();
-        if input != 0 {
+        if !self.network.is_input(input) {
             let (region, at) = (self.region_type(input), self.offset(input));
             let _ = writeln!(code, "    let x = arena.region::<{region}, {at}>();");
         }
@@ -139,7 +150,7 @@ impl<'a> Call<'a> {
 
     /// Binds `y`, and `x` unless it is the image; returns how the input is called.
     pub fn regions(&self, code: &mut String, input: ValueId) -> String {
-        if input == 0 {
+        if self.network.is_input(input) {
             self.result_region(code);
         } else {
             let [x, y] = [input, self.index + 1]
@@ -151,14 +162,14 @@ impl<'a> Call<'a> {
 
     /// Binds `y` and those of the two inputs that lie in the arena; returns their names.
     pub fn regions_of_two(&self, code: &mut String, a: ValueId, b: ValueId) -> [String; 2] {
-        match (a, b) {
-            (0, _) => {
+        match [a, b].map(|value| self.network.is_input(value)) {
+            [true, _] => {
                 let x = self.regions(code, b);
-                [self.name_of(0, "a"), x]
+                [self.name_of(a, "a"), x]
             }
-            (_, 0) => {
+            [_, true] => {
                 let x = self.regions(code, a);
-                [x, self.name_of(0, "b")]
+                [x, self.name_of(b, "b")]
             }
             _ => {
                 let regions = [a, b, self.index + 1]
@@ -184,10 +195,14 @@ impl<'a> Call<'a> {
 
     /// How the code calls an input of the layer.
     fn name_of(&self, value: ValueId, in_arena: &str) -> String {
-        match (value, self.reads_vectors()) {
-            (0, true) => "firmware_core::flatten(image)".into(),
-            (0, false) => "image".into(),
-            _ => in_arena.into(),
+        if !self.network.is_input(value) {
+            return in_arena.into();
+        }
+        let argument = self.arguments.iter().find(|argument| argument.value == value);
+        let name = argument.map_or("image", |argument| &argument.name);
+        match self.reads_vectors() {
+            true => format!("firmware_core::flatten({name})"),
+            false => name.into(),
         }
     }
 

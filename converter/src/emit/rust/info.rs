@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::inputs::{self, arguments};
 use super::outputs;
 use super::types::array_type;
 use crate::arena::ArenaPlan;
@@ -42,7 +43,7 @@ pub(super) fn info(
         network.macs(),
         network.format(network.layers.len()).exponent(),
     );
-    for (index, layer) in network.layers.iter().enumerate() {
+    for (index, layer) in network.computed() {
         let output = layer.output;
         let _ = writeln!(
             code,
@@ -75,20 +76,28 @@ pub(super) fn info(
          #[allow(dead_code)]\n\
          pub static LABELS: [&str; {}] = {:?};\n\n\
          /// Bytes of activation memory that the caller lends to [`infer`].\n\
-         pub const ARENA_BYTES: usize = {};\n\n\
-         /// One image, `[height][width][channel]`; {}.\n\
-         pub type Image = {};\n\n\
-         {}",
+         pub const ARENA_BYTES: usize = {};\n",
         origin.labels.len(),
         origin.labels,
         arena.bytes,
-        match network.input_format.scale {
-            Scale::PowerOfTwo(_) => "0 is background".into(),
-            Scale::Affine { scale, zero } => real_value("pixel", scale, zero),
-        },
-        array_type(network.input_format.element.rust_name(), input),
-        logits(network),
     );
+    match &arguments(network)[..] {
+        [] => {
+            let _ = writeln!(
+                code,
+                "/// One image, `[height][width][channel]`; {}.\n\
+                 pub type Image = {};\n",
+                match network.input_format.scale {
+                    Scale::PowerOfTwo(_) => "0 is background".into(),
+                    Scale::Affine { scale, zero } => real_value("pixel", scale, zero),
+                },
+                array_type(network.input_format.element.rust_name(), input),
+            );
+        }
+        several => inputs::types(code, network, several),
+    }
+    code.push_str(&logits(network));
+    code.push('\n');
     outputs::declare(code, network);
 }
 

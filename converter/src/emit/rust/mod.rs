@@ -2,6 +2,7 @@
 
 mod infer;
 mod info;
+pub mod inputs;
 mod outputs;
 mod stream;
 mod types;
@@ -16,7 +17,7 @@ use crate::arena::ArenaPlan;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork};
 
 pub use infer::Call;
-pub use types::{Types, turbofish};
+pub use types::{Types, array_type, turbofish};
 
 /// Elements per line of a generated array.
 const PER_LINE: usize = 24;
@@ -35,8 +36,10 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
     if let Some(unknown) = &origin.unknown {
         info::unknown(&mut code, network, unknown);
     }
-    let checks: Vec<String> =
-        network.layers.iter().filter_map(|layer| static_layer(&mut code, network, layer)).collect();
+    let checks: Vec<String> = network
+        .computed()
+        .filter_map(|(_, layer)| static_layer(&mut code, network, layer))
+        .collect();
     verify(&mut code, &checks);
     infer::infer(&mut code, network, arena);
     code
@@ -64,7 +67,7 @@ fn imports(code: &mut String, network: &QuantizedNetwork, arena: &ArenaPlan, ori
     if arena.stream.is_some() {
         names.extend(["InputRows", "Rows"].map(String::from));
     }
-    for layer in &network.layers {
+    for (_, layer) in network.computed() {
         let types = Types { network, layer };
         let mut code = layer.op.as_dyn().rust_type(&types);
         if let Some(built) = layer.op.as_dyn().rust_static(&types) {

@@ -157,7 +157,7 @@ fn requantizations(code: &mut String, all: &[String]) {
 }
 
 /// A value of a shape, `[height][width][channel]`.
-pub(super) fn array_type(element: &str, shape: Shape) -> String {
+pub fn array_type(element: &str, shape: Shape) -> String {
     format!("[[[{element}; {}]; {}]; {}]", shape.channels, shape.width, shape.height)
 }
 

@@ -36,7 +36,11 @@ pub(super) fn concat(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError
         };
         let shape =
             shape.filter(|shape| *shape == reader.image_of(view.value)).ok_or_else(|| {
-                node.wrong(format!("joins {dims:?}, which are not in the order of an image"))
+                let hint = match layout {
+                    None => "; put a fully connected layer between Flatten and Concat",
+                    Some(_) => "",
+                };
+                node.wrong(format!("joins {dims:?}, which are not in the order of an image{hint}"))
             })?;
         let same = joined.is_none_or(|j| (j.height, j.width) == (shape.height, shape.width));
         if !same {

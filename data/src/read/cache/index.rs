@@ -162,6 +162,8 @@ impl Index {
             test,
             test_given: self.test_given,
             form: self.form,
+            // Samples of several inputs are kept input by input.
+            forms: Vec::new(),
             notes: self.notes,
             bad: self.bad.into_iter().map(bad).collect(),
             preview,

@@ -25,9 +25,25 @@ pub use board::Board;
 pub use systick::Ticks;
 
 /// The generated model.
+#[cfg(not(several_inputs))]
 #[allow(missing_docs, clippy::all, reason = "generated")]
 pub mod model {
     include!(env!("MODEL_RS"));
+}
+
+/// The generated model. Its inputs come and lie one after another, as if they were one image.
+#[cfg(several_inputs)]
+pub mod model {
+    #[allow(missing_docs, clippy::all, reason = "generated")]
+    mod generated {
+        include!(env!("MODEL_RS"));
+    }
+
+    pub use generated::*;
+    // What is named here goes before what the line above brings.
+    pub use generated::{
+        Sample as Image, infer_sample as infer, infer_sample_observed as infer_observed,
+    };
 }
 
 /// Its golden images.

@@ -48,7 +48,8 @@ pub struct Filters {
 pub fn run(network: &QuantizedNetwork, image: &[u8]) -> Trace {
     let values = reference::values(network, image);
     let mut layers = Vec::new();
-    for (layer, result) in network.layers.iter().zip(&values[1..]) {
+    for (index, layer) in network.computed() {
+        let result = &values[index + 1];
         let (input, x) = (network.shape(layer.input()), &values[layer.input()]);
         let result = result.to_i32();
         let sums = match x {

@@ -1,4 +1,4 @@
-//! The channels of several images, one after the other, as in a dense block (Huang et al., "Densely
+//! The channels of several images or the elements of several vectors, one after the other, as in a dense block (Huang et al., "Densely
 //! Connected Convolutional Networks").
 
 use std::fmt;
@@ -7,7 +7,7 @@ use super::{Backward, Context, Gradients, Layer, Shape};
 use crate::learn::export::{Export, int};
 use crate::learn::graph::{Graph, Value};
 
-/// Two or more images of one height and width, joined along the channels.
+/// Two or more images of one height and width, joined along the channels; or vectors.
 #[derive(Clone, Debug)]
 pub struct Concat;
 
@@ -17,6 +17,15 @@ impl Layer for Concat {
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let flat = |input: &Shape| matches!(input, Shape::Flat(_));
+        if inputs.iter().all(flat) {
+            return Ok(Shape::Flat(inputs.iter().map(|input| input.elements()).sum()));
+        }
+        if let Some(vector) = inputs.iter().find(|input| flat(input)) {
+            return Err(format!(
+                "joins images with {vector} flat values; flatten all of what it reads, or nothing"
+            ));
+        }
         let [mut channels, height, width] = inputs[0].image()?;
         for &input in &inputs[1..] {
             let image = input.image()?;

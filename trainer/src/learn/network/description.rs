@@ -19,6 +19,17 @@
 //! inputs = ["norm", "conv2d1"]   # by default the layer before; "image" is the network's input
 //! ```
 //!
+//! A network of several inputs names each, and the layers that read them do so by these names:
+//!
+//! ```toml
+//! [[input]]
+//! name = "picture"
+//! shape = [28, 28, 1]   # height, width, channels; by default as the data are
+//!
+//! [[input]]
+//! name = "sensors"
+//! ```
+//!
 //! | kind | attributes |
 //! |---|---|
 //! | `conv2d` | `channels`, `kernel`; `stride` (1), `padding` (0), `groups` (1), `bias` (true), `bits` of its weights in integers: 4 or 8 |
@@ -32,9 +43,12 @@
 
 use std::fmt;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use converter::quantize::check_bits;
+use inkling_data::read::{self, Wanted};
+use inkling_data::{Dataset, shape_problem};
 use inkling_support::names;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, SeqAccess, Visitor};
@@ -42,8 +56,8 @@ use toml::{Table, Value};
 
 use super::{
     Add, AveragePool2d, BatchNorm, BoundedRelu, Concat, Conv2d, Dropout, Flatten, FullyConnected,
-    GlobalAveragePool, HardSwish, IMAGE, Layer, LeakyRelu, MaxPool2d, Network, Node, PRESETS, Relu,
-    Sigmoid, Window, ZeroPad2d,
+    GlobalAveragePool, HardSwish, IMAGE, Input, Layer, LeakyRelu, MaxPool2d, Network, Node,
+    PRESETS, Relu, Sigmoid, Window, ZeroPad2d,
 };
 use crate::learn::toml_error::{plain, toml_error};
 
@@ -86,7 +100,18 @@ pub struct Description {
     pub name: String,
     /// The preset's name or the file's path: what has to be typed to get it again.
     pub source: String,
+    /// Several, or none where the input is the image.
+    pub inputs: Vec<ListedInput>,
     layers: Vec<ListedLayer>,
+}
+
+/// One of several inputs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedInput {
+    pub name: String,
+    /// Height, width and channels, where the network decides them.
+    pub shape: Option<[usize; 3]>,
 }
 
 #[derive(Clone, Debug)]
@@ -139,8 +164,65 @@ impl Description {
     ///
     /// A layer that does not fit what it reads.
     pub fn build(&self, input: [usize; 3], classes: usize) -> Result<Network, DescriptionError> {
+        if !self.inputs.is_empty() {
+            let what = format!("takes the inputs {}, but the data have one", self.input_names());
+            return Err(DescriptionError::Wrong { name: self.source.clone(), what });
+        }
+        self.build_with(Vec::new(), input, classes)
+    }
+
+    /// The network for the samples and the classes of `images`, of one input or of several.
+    ///
+    /// # Errors
+    ///
+    /// As [`Description::build`]; samples of other inputs.
+    pub fn build_for(&self, images: &Dataset) -> Result<Network, DescriptionError> {
+        let [height, width, channels] = images.shape;
+        if images.inputs.is_empty() {
+            return self.build([channels, height, width], images.classes());
+        }
         let wrong = |what: String| DescriptionError::Wrong { name: self.source.clone(), what };
-        let mut nodes = Vec::new();
+        if !self.inputs.iter().map(|input| &input.name).eq(images.inputs.iter().map(|i| &i.name)) {
+            let data: Vec<&str> = images.inputs.iter().map(|input| &input.name[..]).collect();
+            let (data, own) = (data.join(", "), self.input_names());
+            return Err(wrong(format!("takes the inputs {own}, but the data have {data}")));
+        }
+        let node =
+            |(name, [height, width, channels], places): (&str, [usize; 3], Range<usize>)| Node {
+                name: name.to_string(),
+                layer: Box::new(Input { first: places.start, shape: [channels, height, width] }),
+                inputs: vec![0],
+            };
+        let nodes = images.parts().into_iter().map(node).collect();
+        self.build_with(nodes, [channels, height, width], images.classes())
+    }
+
+    /// What data must have for each of several inputs, read by `options`.
+    pub fn wanted(&self, options: &read::Options) -> Vec<Wanted> {
+        let wanted = |input: &ListedInput| {
+            let mut options = read::Options { inputs: Vec::new(), ..options.clone() };
+            if let Some([height, width, channels]) = input.shape {
+                options.pictures.size = Some([height, width]);
+                options.pictures.grey |= channels == 1;
+            }
+            Wanted { name: input.name.clone(), shape: input.shape, options }
+        };
+        self.inputs.iter().map(wanted).collect()
+    }
+
+    fn input_names(&self) -> String {
+        let names: Vec<&str> = self.inputs.iter().map(|input| &input.name[..]).collect();
+        if names.is_empty() { "none by name".into() } else { names.join(", ") }
+    }
+
+    /// The network whose first nodes are there already.
+    fn build_with(
+        &self,
+        mut nodes: Vec<Node>,
+        input: [usize; 3],
+        classes: usize,
+    ) -> Result<Network, DescriptionError> {
+        let wrong = |what: String| DescriptionError::Wrong { name: self.source.clone(), what };
         for listed in &self.layers {
             let layer = layer(&listed.kind, &listed.attributes, Some(classes))
                 .map_err(|what| wrong(listed.error(&what)))?;
@@ -180,6 +262,8 @@ impl ListedLayer {
 struct File {
     name: String,
     #[serde(default)]
+    input: Vec<ListedInput>,
+    #[serde(default)]
     layer: Vec<Table>,
 }
 
@@ -195,6 +279,7 @@ fn parse(source: &str, text: &str) -> Result<Description, String> {
     if file.layer.len() > MOST_LAYERS {
         return Err(format!("has {} layers; at most {MOST_LAYERS} are read", file.layer.len()));
     }
+    check_inputs(&file.input)?;
     let mut layers: Vec<ListedLayer> = Vec::new();
     for (index, mut table) in file.layer.into_iter().enumerate() {
         let place = format!("layer {} of the file", index + 1);
@@ -213,39 +298,77 @@ fn parse(source: &str, text: &str) -> Result<Description, String> {
         let number = 1 + layers.iter().filter(|layer| layer.kind == kind).count();
         let name = text(&mut table, "name")?.unwrap_or_else(|| format!("{kind}{number}"));
         check_name(&name).map_err(|what| format!("{place}: the name {what}"))?;
-        if name == IMAGE || layers.iter().any(|layer| layer.name == name) {
+        let is_input = file.input.iter().any(|input| input.name == name);
+        if name == IMAGE || is_input || layers.iter().any(|layer| layer.name == name) {
             return Err(format!("{place}: the name {name:?} is taken; choose another"));
         }
         let read = table.remove("inputs");
         let bits = if WEIGHTED.contains(&kind.as_str()) { table.remove("bits") } else { None };
         let mut listed =
-            ListedLayer { name, kind, inputs: vec![index], bits: None, attributes: table };
+            ListedLayer { name, kind, inputs: Vec::new(), bits: None, attributes: table };
         if let Some(number) = bits {
             let bits = number.as_integer().and_then(|bits| u8::try_from(bits).ok());
             let checked = bits.ok_or_else(|| format!("weights have 4 or 8 bits, not {number}"));
             let checked = checked.and_then(check_bits).map_err(|what| listed.error(&what))?;
             listed.bits = Some(checked);
         }
-        if let Some(read) = read {
-            listed.inputs = inputs(&read, &layers).map_err(|what| listed.error(&what))?;
-        }
+        listed.inputs = match read {
+            Some(read) => {
+                inputs(&read, &file.input, &layers).map_err(|what| listed.error(&what))?
+            }
+            None if index == 0 && !file.input.is_empty() => {
+                let what = format!(
+                    "does not say which of the inputs it reads; add inputs = [{:?}]",
+                    file.input[0].name
+                );
+                return Err(listed.error(&what));
+            }
+            None => vec![file.input.len() + index],
+        };
         // Attributes are checked before any image is known, as if there were two classes.
         layer(&listed.kind, &listed.attributes, None).map_err(|what| listed.error(&what))?;
         layers.push(listed);
     }
-    Ok(Description { name: file.name, source: source.to_string(), layers })
+    Ok(Description { name: file.name, source: source.to_string(), inputs: file.input, layers })
+}
+
+/// Checks what a file says of its inputs.
+fn check_inputs(inputs: &[ListedInput]) -> Result<(), String> {
+    if let [one] = inputs {
+        return Err(format!(
+            "names one input, {:?}; the only input needs no name: remove [[input]]",
+            one.name
+        ));
+    }
+    for (index, ListedInput { name, shape }) in inputs.iter().enumerate() {
+        check_name(name).map_err(|what| format!("input {}: the name {what}", index + 1))?;
+        if inputs[..index].iter().any(|other| other.name == *name) {
+            return Err(format!("two inputs are called {name:?}"));
+        }
+        if let Some(what) = shape.and_then(shape_problem) {
+            return Err(format!("input {name:?}: {what}"));
+        }
+    }
+    Ok(())
 }
 
 /// The numbers of the values that `inputs` names.
-fn inputs(read: &Value, layers: &[ListedLayer]) -> Result<Vec<usize>, String> {
+fn inputs(
+    read: &Value,
+    inputs: &[ListedInput],
+    layers: &[ListedLayer],
+) -> Result<Vec<usize>, String> {
     let wrong =
         || "inputs must be a list of layer names such as [\"conv2d1\", \"image\"]".to_string();
     let number = |name: &Value| {
         let name = name.as_str().ok_or_else(wrong)?;
-        if name == IMAGE {
+        if name == IMAGE && inputs.is_empty() {
             return Ok(0);
         }
-        layers.iter().position(|layer| layer.name == name).map(|index| index + 1).ok_or_else(|| {
+        let named = inputs.iter().map(|input| &input.name);
+        let mut named = named.chain(layers.iter().map(|layer| &layer.name));
+        // Without several inputs value 0 is the image.
+        named.position(|own| own == name).map(|index| index + 1).ok_or_else(|| {
             format!("reads {name:?}, but no layer before it has that name; layers are named by name = \"…\"")
         })
     };

@@ -9,8 +9,9 @@ use converter::passes::INPUT_EXPONENT;
 use converter::quantize::USUAL_BITS;
 
 use super::{
-    Add, AveragePool2d, BoundedRelu, Concat, Conv2d, Flatten, FullyConnected, HardSwish, Layer,
-    LeakyRelu, MaxPool2d, Network, NetworkError, Node, Relu, Shape, Sigmoid, Window, ZeroPad2d,
+    Add, AveragePool2d, BoundedRelu, Concat, Conv2d, Flatten, FullyConnected, HardSwish, Input,
+    Layer, LeakyRelu, MaxPool2d, Network, NetworkError, Node, Relu, Shape, Sigmoid, Window,
+    ZeroPad2d,
 };
 
 /// A lowered network as one that can be trained.
@@ -127,6 +128,12 @@ impl Reading<'_> {
         let mut activation = layer.relu;
         let name = self.fresh(&layer.name);
         let (mut value, factor) = match &layer.op {
+            FloatOp::Input(operators::input::Input { first }) => {
+                activation = false;
+                let converter::graph::Shape { height, width, channels } = layer.output;
+                let input = Input { first: *first, shape: [channels, height, width] };
+                (self.push(name, Box::new(input), inputs)?, input_factor)
+            }
             FloatOp::Conv2d(operator) => {
                 let operators::conv2d::Conv2d { weights, bias, window, groups, convolved, pool } =
                     operator;

@@ -20,6 +20,7 @@ mod fully_connected;
 mod global_average_pool;
 mod hard_swish;
 mod initialize;
+mod input;
 mod leaky_relu;
 mod lowered;
 mod max_pool2d;
@@ -43,6 +44,7 @@ pub use flatten::Flatten;
 pub use fully_connected::FullyConnected;
 pub use global_average_pool::GlobalAveragePool;
 pub use hard_swish::HardSwish;
+pub use input::Input;
 pub use leaky_relu::LeakyRelu;
 pub use lowered::{Readout, ReadoutError, read};
 pub use max_pool2d::MaxPool2d;
@@ -254,6 +256,11 @@ pub trait Layer: fmt::Debug + fmt::Display + Send + Sync {
         false
     }
 
+    /// Whether the layer is one of several inputs.
+    fn is_input(&self) -> bool {
+        false
+    }
+
     /// Whether the layer takes maxima of windows.
     fn takes_maxima(&self) -> bool {
         false
@@ -389,6 +396,11 @@ impl Network {
     ) -> Result<Self, NetworkError> {
         let node = |(index, (name, layer))| Node { name, layer, inputs: vec![index] };
         Self::new(name, input, layers.into_iter().enumerate().map(node).collect())
+    }
+
+    /// How many inputs there are: the first layers are the parts of a sample of several.
+    pub fn inputs(&self) -> usize {
+        self.layers.iter().take_while(|placed| placed.layer.is_input()).count().max(1)
     }
 
     /// How many times value `value` is read.

@@ -40,7 +40,8 @@ impl Plan {
         let grid =
             Grid { exponent: image, low: 0.0, high: 255.0, factor: readout.factors[0], finer: 0 };
         plan.activations.insert(0, grid);
-        for (index, layer) in quantized.layers.iter().enumerate() {
+        // Inputs lie on the sample's grid already.
+        for (index, layer) in quantized.computed() {
             let input = layer.input();
             if let (Some(parameters), Some(place)) = (layer.parameters(), readout.weighted[index]) {
                 if parameters.bits != USUAL_BITS {

@@ -1,11 +1,11 @@
 //! How good a network is on images it did not learn from.
 
-use inkling_data::Dataset;
+use inkling_data::{Dataset, planar_order};
 use inkling_support::order::first_largest;
 
 use crate::learn::backend::{Backend, BackendError, Session};
 use crate::learn::batches::columns;
-use crate::learn::network::Network;
+use crate::learn::network::{IMAGE, Network};
 use crate::learn::quantization::Plan;
 use crate::learn::step::inference_graph;
 
@@ -73,13 +73,24 @@ pub fn exported_predictions(
 ) -> Result<Vec<usize>, BackendError> {
     let mut session = backend.session(float_onnx)?;
     let mut predictions = Vec::with_capacity(dataset.len());
-    let [height, width, channels] = dataset.shape;
     for start in (0..dataset.len()).step_by(BATCH) {
         let count = BATCH.min(dataset.len() - start);
-        let images = dataset.planar_batch(start..start + count);
-        let images: Vec<f32> = images.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
-        let shape = [count, channels, height, width];
-        let outputs = session.run(&[("image", &shape, &images)])?;
+        let inputs: Vec<(&str, [usize; 4], Vec<f32>)> = dataset
+            .parts()
+            .into_iter()
+            .map(|(name, shape, places)| {
+                let [height, width, channels] = shape;
+                let images = (start..start + count).flat_map(|index| {
+                    let image = &dataset.image(index)[places.clone()];
+                    planar_order(shape).map(|place| f32::from(image[place]) / 255.0)
+                });
+                let name = if name.is_empty() { IMAGE } else { name };
+                (name, [count, channels, height, width], images.collect())
+            })
+            .collect();
+        let inputs: Vec<(&str, &[usize], &[f32])> =
+            inputs.iter().map(|(name, shape, images)| (*name, &shape[..], &images[..])).collect();
+        let outputs = session.run(&inputs)?;
         let logits = outputs[0].chunks(outputs[0].len() / count);
         let known = |logits: &[f32]| first_largest(&logits[..logits.len().min(dataset.classes())]);
         predictions.extend(logits.map(known));

@@ -24,8 +24,16 @@ const UNBALANCED: usize = 4;
 impl Job {
     /// What is known of the model before its conversion.
     pub(super) fn record(&self, sets: &Sets, command: &str) -> ModelRecord {
-        let mut record = ModelRecord::new(&self.name)
-            .prepared_by(PreparationRecord::new(&sets.form, &self.import));
+        let record = ModelRecord::new(&self.name);
+        let mut record = match sets.forms.is_empty() {
+            true => record.prepared_by(PreparationRecord::new(&sets.form, &self.import)),
+            false => {
+                let inputs = sets.images.inputs.iter().zip(&sets.forms);
+                record.of_inputs(inputs.map(|(input, form)| {
+                    (&input.name[..], PreparationRecord::new(form, &self.import))
+                }))
+            }
+        };
         record.labels.clone_from(&sets.images.names);
         record.split = Some(SplitRecord {
             data: self.data.display().to_string(),

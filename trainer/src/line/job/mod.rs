@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use converter::doubts::{Answers, nearest_class};
 use converter::prove::Proof;
 use converter::quantize::{Bits, USUAL_BITS};
@@ -132,12 +132,17 @@ impl Job {
     /// usable; results are written only once the integers are proven.
     pub fn run(mut self) -> Result<()> {
         let begun = Instant::now();
+        if let Source::Description(description) = &self.source {
+            self.import.inputs = description.wanted(&self.import);
+        }
         let mut sets = self.sets()?;
+        self.check_inputs(&sets)?;
         if let Some(count) = self.per_class {
             sets.keep_per_class(count);
         }
         let outside = Outside::new(&self, &mut sets)?;
-        if sets.images.height() == 1 && !self.recipe_given {
+        let one_row = sets.images.inputs.is_empty() && sets.images.height() == 1;
+        if one_row && !self.recipe_given {
             self.recipe.augmentation = self.recipe.augmentation.take().map(|all| all.unmoved());
         }
         if let Source::Usual { name_given, out_given } = self.source {
@@ -294,6 +299,19 @@ impl Job {
         Ok(Sets::load(&self.data, &self.import, self.seed)?)
     }
 
+    /// What samples of several inputs cannot be used for yet.
+    fn check_inputs(&self, sets: &Sets) -> Result<()> {
+        ensure!(
+            sets.images.inputs.is_empty()
+                || (self.recipe.unknown.is_none() && self.unknown.is_empty()),
+            "{}: \"none of these\" is learned for one input, not for {}; leave out --unknown, and \
+             [unknown] in the recipe",
+            self.data.display(),
+            sets.images.inputs.len()
+        );
+        Ok(())
+    }
+
     /// How much an image of each class counts; samples of none of the classes count like images where
     /// all count alike.
     fn class_weights(&self, facts: &Training, outside: Option<&Outside>) -> Vec<f32> {
@@ -329,10 +347,8 @@ impl Job {
     fn beginning(&self, sets: &Sets) -> Result<Beginning> {
         let mut beginning = match &self.source {
             Source::Description(description) => {
-                let [height, width, channels] = sets.images.shape;
-                let input = [channels, height, width];
                 let network = description
-                    .build(input, sets.images.classes())
+                    .build_for(&sets.images)
                     .with_context(|| self.data.display().to_string())?;
                 let parameters = network.initial_parameters(self.seed);
                 Beginning { network, parameters, rates: None }

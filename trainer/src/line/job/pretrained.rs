@@ -99,6 +99,17 @@ impl Pretrained {
         let onnx = std::fs::read(&self.path).context("cannot be read")?;
         let mut lowered =
             Converter::new("model", &onnx).pixel_scale(self.pixels.clone()).lower()?;
+        let inputs = lowered.inputs();
+        if inputs.len() > 1 {
+            let own = inputs.iter().map(|input| (&input.name[..], input.shape.hwc()));
+            let given = images.inputs.iter().map(|input| (&input.name[..], input.shape));
+            let names: Vec<&str> = inputs.iter().map(|input| &input.name[..]).collect();
+            ensure!(
+                own.eq(given),
+                "the model takes the inputs {}, the data have others or in other shapes",
+                names.join(", ")
+            );
+        }
         ensure!(
             lowered.outputs.len() == 1,
             "the model has {} outputs, and what is trained has one: export it with the output that is to be \

@@ -204,17 +204,16 @@ impl Sweep {
             PathBuf::from("target/inkling").join(format!("sweep-{}", plan.name))
         });
         let cache = Some(out.with_file_name(SAMPLES));
-        let options = read::Options { seed: plan.seed, cache, ..self.import.clone() };
+        let description = Description::named(&plan.network)
+            .with_context(|| format!("{}: network", self.file.display()))?;
+        let mut options = read::Options { seed: plan.seed, cache, ..self.import.clone() };
+        options.inputs = description.wanted(&options);
         let mut sets = Sets::load(&data, &options, plan.seed)?;
         if design.learns_unknown {
             strangers::add_class(&mut sets, &data.display().to_string())?;
         }
-        let [height, width, channels] = sets.images.shape;
-        let input = [channels, height, width];
-        let network = Description::named(&plan.network)
-            .with_context(|| format!("{}: network", self.file.display()))?
-            .build(input, sets.images.classes())
-            .with_context(|| data.display().to_string())?;
+        let network =
+            description.build_for(&sets.images).with_context(|| data.display().to_string())?;
         let mut material = Material {
             network,
             validation: sets.validation_given.then_some(sets.validation),

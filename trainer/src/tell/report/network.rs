@@ -43,7 +43,10 @@ pub fn network(network: &QuantizedNetwork) -> String {
         .enumerate()
         .map(|(index, layer)| Layer {
             name: layer.source_name.clone(),
-            kind: layer.kind().name().to_string(),
+            kind: match layer.is_input() {
+                true => "input".to_string(),
+                false => layer.kind().name().to_string(),
+            },
             shape: shape(index + 1),
             bytes: layer.parameter_bytes(),
             macs: layer.macs(),
