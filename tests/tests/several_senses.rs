@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use converter::record::ModelRecord;
 use converter::restore;
-use image::{GrayImage, Luma};
+use image::GrayImage;
 use inkling_data::prepare::InputForm;
 use inkling_data::read::{self, Collection, Options, Wanted};
 use inkling_data::{Dataset, Sets};
