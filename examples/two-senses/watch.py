@@ -4,7 +4,7 @@ accelerometer.npz and gyroscope.npz with one.
 Shoulder exercises of ten people, seven kinds, with the accelerometer and the gyroscope of a smartwatch, 50
 values a second (Burns et al., "Shoulder Physiotherapy Exercise Recognition: Machine Learning the Inertial
 Signals from a Smartwatch", arXiv:1802.01489; the package is under the BSD licence). Windows of 2.56
-seconds, 12.5 values a second, as bytes; people 8 to 10 are the test.
+seconds, 12.5 values a second, as bytes; people 1 to 3 are the test.
 
     pip install --no-deps seglearn && pip install numpy && python watch.py FOLDER
 """
@@ -18,7 +18,7 @@ import numpy as np
 STEPS = 32  # of a window
 EACH = 4  # values of the recording are one step: their mean
 APART = 16  # steps from the beginning of one window to the next
-TEST = 8  # the first person of the test
+TEST = (1, 2, 3)  # people whom the training does not see
 RANGE = {"accelerometer": 3.0, "gyroscope": 6.0}  # g and radians a second: what becomes 0 and 255
 
 
@@ -34,7 +34,7 @@ def recordings():
 def main(folder):
     arrays = {}
     for values, kind, person in recordings():
-        part = "test" if person >= TEST else "train"
+        part = "test" if person in TEST else "train"
         steps = values[: len(values) // EACH * EACH].reshape(-1, EACH, 6).mean(axis=1)
         for first in range(0, len(steps) - STEPS + 1, APART):
             window = steps[first : first + STEPS]
