@@ -92,6 +92,8 @@ impl Toolchain {
             .current_dir(build.folder)
             .env("RUSTC", &self.rustc)
             .env("CARGO_TARGET_DIR", &target_folder)
+            // What is no program is shared: most of a firmware's build are procedural macros for the host.
+            .env("CARGO_BUILD_BUILD_DIR", crate::root().join("target/firmware"))
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .env_remove("INKLING_MODEL")

@@ -51,8 +51,8 @@ fn serve(board: &mut impl Board, infer: impl Fn(&Image, &mut Arena<ARENA_BYTES>)
         for byte in bytemuck::bytes_of_mut(image) {
             *byte = board.read();
         }
-        let logits = infer(image, arena);
-        for byte in bytemuck::bytes_of(&logits.widen()) {
+        let logits = infer(image, arena).widen();
+        for byte in bytemuck::bytes_of(&logits) {
             board.write(*byte);
         }
     }
