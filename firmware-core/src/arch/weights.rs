@@ -215,7 +215,8 @@ impl<'a> Weights<'a> {
             true => bytemuck::try_cast_slice(sums).unwrap_or_default(),
             false => NO_SUMS.get(..channels).unwrap_or_default(),
         };
-        let (wide, side_by_side) = ([&[][..]; _], [&[][..]; _]);
+        let wide = [&[][..]; Chosen::WIDE.len()];
+        let side_by_side = [&[][..]; Chosen::SIDE_BY_SIDE.len()];
         Self { bytes, sums, wide, side_by_side }
     }
 }
