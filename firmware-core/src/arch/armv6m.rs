@@ -3,8 +3,6 @@
 //!
 //! 19 instructions make 8 multiply-accumulates of a convolution.
 
-use core::arch::global_asm;
-
 use super::packed::{TAPS, dot4};
 #[cfg(kernels = "armv6m")]
 use super::packed_planes::Plane;
@@ -206,15 +204,8 @@ unsafe extern "C" {
 
 macro_rules! gather {
     ($name:expr, $load:literal) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            ".syntax unified",
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
             "push {{r4-r7, lr}}",
             "mov r4, r8",
             "push {{r0, r4}}",
@@ -274,7 +265,6 @@ macro_rules! gather {
             "pop {{r0, r4}}",
             "mov r8, r4",
             "pop {{r4-r7, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
         );
     };
 }
@@ -285,15 +275,9 @@ gather!(symbol!("gather_signed"), "ldrsb");
 
 // r0 patch, r1 weights, r2 weight, r3-r6 words, r7 rounds left, r8-r11 all and high of both pairs,
 // r12 0x8000, lr where to jump into the first round. Two taps are 19 instructions of 2 bytes.
-global_asm!(
-    concat!(".section .text.", symbol!("accumulate"), ", \"ax\", %progbits"),
-    ".syntax unified",
-    ".thumb",
-    ".p2align 2",
-    concat!(".global ", symbol!("accumulate")),
-    concat!(".type ", symbol!("accumulate"), ", %function"),
-    ".thumb_func",
-    concat!(symbol!("accumulate"), ":"),
+routine!(
+    symbol!("accumulate"),
+    const { pairs = ROUND / 2, round = ROUND },
     "push {{r4-r7, lr}}",
     "mov r4, r8",
     "mov r5, r9",
@@ -373,9 +357,6 @@ global_asm!(
     "mov r10, r6",
     "mov r11, r7",
     "pop {{r4-r7, pc}}",
-    concat!(".size ", symbol!("accumulate"), ", . - ", symbol!("accumulate")),
-    pairs = const ROUND / 2,
-    round = const ROUND,
 );
 
 // r0-r4 values and rows, r5 counts up to zero, r8-r11 sums. A tap is 14 instructions.
@@ -405,15 +386,8 @@ macro_rules! dot4_tap {
 #[cfg(kernels = "armv6m")]
 macro_rules! dot4 {
     ($name:expr, $load:literal) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            ".syntax unified",
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
             "push {{r3-r7, lr}}",
             "mov r4, r8",
             "mov r5, r9",
@@ -461,7 +435,6 @@ macro_rules! dot4 {
             "mov r10, r6",
             "mov r11, r7",
             "pop {{r3-r7, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
         );
     };
 }
@@ -470,15 +443,8 @@ macro_rules! dot4 {
 #[cfg(kernels = "armv7m")]
 macro_rules! dot4 {
     ($name:expr, $load:literal) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            ".syntax unified",
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
             "push {{r3-r11, lr}}",
             "add r4, r1, r2",
             "add r5, r4, r2",
@@ -501,7 +467,6 @@ macro_rules! dot4 {
             "bne 2b",
             "stm r3, {{r8-r11}}",
             "pop {{r3-r11, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
         );
     };
 }

@@ -1,8 +1,6 @@
 //! Weights of four bits on cores without the DSP extension: 11 instructions make 8 multiply-accumulates
 //! of a convolution, and 12 more per 64 take words apart.
 
-use core::arch::global_asm;
-
 use super::super::packed::TAPS;
 use super::super::packed_nibbles::ROUND;
 
@@ -59,15 +57,9 @@ unsafe extern "C" {
 // r0 patch, r1 weights, r2 weights of two taps, r3-r6 words, r7 rounds left, r8 and r9 the words of
 // both pairs of pixels, r10 and r11, r12 and lr all of them and their upper halves. On the stack: sums,
 // job, where to jump into the first round. A pair of taps is 11 instructions of 2 bytes.
-global_asm!(
-    concat!(".section .text.", symbol!("accumulate_nibbles"), ", \"ax\", %progbits"),
-    ".syntax unified",
-    ".thumb",
-    ".p2align 2",
-    concat!(".global ", symbol!("accumulate_nibbles")),
-    concat!(".type ", symbol!("accumulate_nibbles"), ", %function"),
-    ".thumb_func",
-    concat!(symbol!("accumulate_nibbles"), ":"),
+routine!(
+    symbol!("accumulate_nibbles"),
+    const { pairs = ROUND / 2 },
     "push {{r4-r7, lr}}",
     "mov r4, r8",
     "mov r5, r9",
@@ -162,8 +154,6 @@ global_asm!(
     "mov r10, r6",
     "mov r11, r7",
     "pop {{r4-r7, pc}}",
-    concat!(".size ", symbol!("accumulate_nibbles"), ", . - ", symbol!("accumulate_nibbles")),
-    pairs = const ROUND / 2,
 );
 
 // r0 values, r1 weights, r2 groups of eight left, r3 a value, r4 mask, r5 four weights of both outputs,
@@ -171,15 +161,8 @@ global_asm!(
 // the halves. A value is five instructions, six where it has a sign, and four of them one more.
 macro_rules! dot2 {
     ($name:expr, $sign:literal, $half:literal, $shift:literal) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            ".syntax unified",
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
             "push {{r3-r7, lr}}",
             "mov r4, r8",
             "mov r5, r9",
@@ -218,7 +201,6 @@ macro_rules! dot2 {
             "mov r8, r4",
             "mov r9, r5",
             "pop {{r3-r7, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
         );
     };
 }

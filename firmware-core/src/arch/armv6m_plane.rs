@@ -1,7 +1,5 @@
 //! Lines of `packed_planes.rs` on Armv6-M: 57 instructions make two outputs of 9 products each.
 
-use core::arch::global_asm;
-
 use crate::arch::lines::Weights;
 use crate::arch::packed_planes::Job;
 
@@ -31,15 +29,8 @@ macro_rules! take {
 // r0 words, r1 weights, r2-r7 weights, words and products, r8 and r9 all and high, r10 sums, r11
 // from the third word of a line to the first of the next, r12 0x8000, lr where the sums end. On the
 // stack from there to the first line of the next pair.
-global_asm!(
-    concat!(".section .text.", symbol!("plane"), ", \"ax\", %progbits"),
-    ".syntax unified",
-    ".thumb",
-    ".p2align 2",
-    concat!(".global ", symbol!("plane")),
-    concat!(".type ", symbol!("plane"), ", %function"),
-    ".thumb_func",
-    concat!(symbol!("plane"), ":"),
+routine!(
+    symbol!("plane"),
     "push {{r4-r7, lr}}",
     "mov r4, r8",
     "mov r5, r9",
@@ -115,5 +106,4 @@ global_asm!(
     "mov r10, r6",
     "mov r11, r7",
     "pop {{r4-r7, pc}}",
-    concat!(".size ", symbol!("plane"), ", . - ", symbol!("plane")),
 );

@@ -5,8 +5,6 @@
 //! bytes 0 and 2 of a word into one pair and bytes 1 and 3 into the other, so weights stay in
 //! their natural order.
 
-use core::arch::global_asm;
-
 use super::{
     ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four, divide,
     lines, planes::Plane, rows,
@@ -119,21 +117,6 @@ impl Target for Chosen {
     ) {
         nibbles::connect(x, weights, channels, finish, y);
     }
-}
-
-/// How every routine begins. Armv7E-M includes the DSP extension; for Armv8-M the assembler must
-/// be told.
-#[cfg(not(armv8m))]
-macro_rules! syntax {
-    () => {
-        ".syntax unified"
-    };
-}
-#[cfg(armv8m)]
-macro_rules! syntax {
-    () => {
-        ".syntax unified\n.cpu cortex-m33"
-    };
 }
 
 #[path = "armv7em_depthwise.rs"]
@@ -254,15 +237,8 @@ unsafe extern "C" {
 // kernel row and ends in the next.
 macro_rules! gather {
     ($name:expr, $unpack:literal, $load:literal) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            syntax!(),
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
             "push {{r0, r4-r11, lr}}",
             "mov r12, r1",
             "movs r5, #0", // phase: taps of the current group that are set
@@ -337,7 +313,6 @@ macro_rules! gather {
             "bne 2b",
             "stm r4, {{r0-r3}}",
             "pop {{r0, r4-r11, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
         );
     };
 }
@@ -347,15 +322,9 @@ gather!(symbol!("gather_signed"), "sxtb16", "ldrsb");
 
 // Per channel: load the four sums, jump into the unrolled groups, store the sums. A group is 13
 // instructions of 48 bytes.
-global_asm!(
-    concat!(".section .text.", symbol!("accumulate"), ", \"ax\", %progbits"),
-    syntax!(),
-    ".thumb",
-    ".p2align 2",
-    concat!(".global ", symbol!("accumulate")),
-    concat!(".type ", symbol!("accumulate"), ", %function"),
-    ".thumb_func",
-    concat!(symbol!("accumulate"), ":"),
+routine!(
+    symbol!("accumulate"),
+    const { groups = TAPS / 4 },
     "push {{r4-r11, lr}}",
     "ldr r3, [r0, #12]", // skip
     "adr lr, 3f + 1",
@@ -391,8 +360,6 @@ global_asm!(
     "bne 2b",
     "add sp, #12",
     "pop {{r4-r11, pc}}",
-    concat!(".size ", symbol!("accumulate"), ", . - ", symbol!("accumulate")),
-    groups = const TAPS / 4,
 );
 
 /// Four outputs of a fully connected layer: the sums of `x` times the weights of each, which lie
@@ -437,15 +404,8 @@ unsafe extern "C" {
 // of them or one.
 macro_rules! dot4 {
     ($name:expr, $unpack:literal) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            syntax!(),
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
             "push {{r2, r4-r11, lr}}",
             "mov lr, r3",
             "movs r4, #0",
@@ -465,7 +425,6 @@ macro_rules! dot4 {
             "pop {{r2}}",
             "stm r2!, {{r4-r7}}",
             "pop {{r4-r11, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
         );
     };
 }

@@ -1,8 +1,6 @@
 //! Depthwise convolution with the DSP extension: four channels of a tap in one load, 10
 //! instructions for four multiply-accumulates.
 
-use core::arch::global_asm;
-
 use crate::Activation;
 use crate::channels::Taps;
 
@@ -101,15 +99,8 @@ macro_rules! tap {
 // lr what is left of rows or of columns.
 macro_rules! depthwise {
     ($name:expr, { $($rows:expr,)* }, { $($row:expr,)* }, { $($next:expr,)* }) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            syntax!(),
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
             "push {{r4-r11, lr}}",
             "mov r12, r0",
             "2:", // four channels
@@ -135,7 +126,6 @@ macro_rules! depthwise {
             "str r8, [r12, #44]",
             "bne 2b",
             "pop {{r4-r11, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
         );
     };
 }

@@ -5,8 +5,6 @@
 //! top of its half, where it is 2^12 times as large and has its sign. Sums are shifted right by 12 bits at
 //! their end: those of a patch, and of 256 inputs, fit 32 bits before.
 
-use core::arch::global_asm;
-
 use super::super::Cursor;
 use super::super::nibbles::{by_rows, last_group};
 use super::{Patch, TAPS};
@@ -96,15 +94,9 @@ unsafe extern "C" {
 
 // Per channel: clear the four sums, jump into the unrolled groups, add the sums. A group is 25
 // instructions of 92 bytes. lr is the mask of the tops of both halves.
-global_asm!(
-    concat!(".section .text.", symbol!("accumulate_nibbles"), ", \"ax\", %progbits"),
-    syntax!(),
-    ".thumb",
-    ".p2align 2",
-    concat!(".global ", symbol!("accumulate_nibbles")),
-    concat!(".type ", symbol!("accumulate_nibbles"), ", %function"),
-    ".thumb_func",
-    concat!(symbol!("accumulate_nibbles"), ":"),
+routine!(
+    symbol!("accumulate_nibbles"),
+    const { groups = TAPS / GROUP, scale = SCALE },
     "push {{r4-r11, lr}}",
     "ldr r3, [r0, #12]", // skip
     "adr lr, 3f + 1",
@@ -146,9 +138,6 @@ global_asm!(
     "bne 2b",
     "add sp, #16",
     "pop {{r4-r11, pc}}",
-    concat!(".size ", symbol!("accumulate_nibbles"), ", . - ", symbol!("accumulate_nibbles")),
-    groups = const TAPS / GROUP,
-    scale = const SCALE,
 );
 
 /// A fully connected layer.
@@ -208,15 +197,9 @@ fn add<X: Activation>(x: &[X], weights: &[u8], sums: &mut [i32; 4]) {
 // r10 two of them, r11 mask, lr groups left. A group is 44 instructions for 32 multiply-accumulates.
 macro_rules! dot4 {
     ($name:expr, $unpack:literal) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            syntax!(),
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
+            const { scale = SCALE },
             "push {{r2, r4-r11, lr}}",
             "mov lr, r3",
             "mov r11, #0xf000f000",
@@ -252,8 +235,6 @@ macro_rules! dot4 {
             "add r11, r11, r7, asr #{scale}",
             "stm r2, {{r8-r11}}",
             "pop {{r4-r11, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
-            scale = const SCALE,
         );
     };
 }

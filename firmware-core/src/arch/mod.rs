@@ -28,6 +28,50 @@ macro_rules! symbol {
     };
 }
 
+/// What the assembler is told of an Arm core before every routine. Armv7E-M includes the DSP extension; for
+/// Armv8-M it must be told of it, and of vectors.
+#[cfg(all(kernels = "armv7em", armv8m))]
+macro_rules! directives {
+    () => {
+        ".syntax unified\n.cpu cortex-m33"
+    };
+}
+#[cfg(kernels = "mve")]
+macro_rules! directives {
+    () => {
+        ".syntax unified\n.cpu cortex-m55"
+    };
+}
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", all(kernels = "armv7em", not(armv8m))))]
+macro_rules! directives {
+    () => {
+        ".syntax unified"
+    };
+}
+
+/// A routine in assembly for an Arm core: its name, the constants that its lines name, and the lines.
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
+macro_rules! routine {
+    ($name:expr, const { $($constant:ident = $value:expr),* }, $($line:expr,)*) => {
+        ::core::arch::global_asm!(
+            concat!(".section .text.", $name, ", \"ax\", %progbits"),
+            directives!(),
+            ".thumb",
+            ".p2align 2",
+            concat!(".global ", $name),
+            concat!(".type ", $name, ", %function"),
+            ".thumb_func",
+            concat!($name, ":"),
+            $($line,)*
+            concat!(".size ", $name, ", . - ", $name),
+            $($constant = const $value,)*
+        );
+    };
+    ($name:expr, $($line:expr,)*) => {
+        routine!($name, const {}, $($line,)*);
+    };
+}
+
 mod arranged;
 #[cfg(kernels)]
 mod by_four;

@@ -14,24 +14,6 @@ use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Multiplier, Requantize, Shift, Term};
 
-/// A routine in assembly. Such cores have all that the assembler is told that a Cortex-M55 has.
-macro_rules! routine {
-    ($name:expr, $($line:expr,)*) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            ".syntax unified\n.cpu cortex-m55",
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
-            $($line,)*
-            concat!(".size ", $name, ", . - ", $name),
-        );
-    };
-}
-
 #[path = "mve_connected.rs"]
 mod connected;
 #[path = "mve_convolution.rs"]

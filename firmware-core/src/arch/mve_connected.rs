@@ -1,6 +1,5 @@
 //! The fully connected layer: four outputs at a time, sixteen inputs of each in turn.
 
-use core::arch::global_asm;
 use core::mem::MaybeUninit;
 
 use super::super::ConnectedSum;

@@ -1,6 +1,5 @@
 //! Depthwise convolution: sixteen, eight or four channels of a tap at a time.
 
-use core::arch::global_asm;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 

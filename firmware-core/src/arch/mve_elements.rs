@@ -1,6 +1,5 @@
 //! What is done to each element of tensors that lie side by side.
 
-use core::arch::global_asm;
 use core::mem::MaybeUninit;
 
 use crate::kernels::Combine;

@@ -1,6 +1,5 @@
 //! Average pooling: sixteen or four channels of a pixel at a time.
 
-use core::arch::global_asm;
 use core::mem::MaybeUninit;
 
 use crate::channels::{MOST, blocks};

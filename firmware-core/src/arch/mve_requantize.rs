@@ -1,7 +1,5 @@
 //! Requantization of four accumulators at a time, exactly as one at a time.
 
-use core::arch::global_asm;
-
 use bytemuck::TransparentWrapper;
 
 use crate::{Activation, Multiplier, Requantize, Shift};

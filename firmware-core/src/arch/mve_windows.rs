@@ -1,6 +1,5 @@
 //! What a window covers, side by side, and its products with the weights of all channels.
 
-use core::arch::global_asm;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 

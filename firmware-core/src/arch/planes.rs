@@ -5,7 +5,6 @@
 //! behind the other, two pixels to a word, so that one pass goes over many of them; what it makes
 //! where one line ends and the next begins is not used.
 
-use core::arch::global_asm;
 use core::mem::offset_of;
 
 use super::lines::{self, Lines, TAPS, Weights};
@@ -246,15 +245,9 @@ const BEFORE: usize = offset_of!(Plane, before) - size_of::<i32>();
 // that begins in front of the next word. On the stack what the sum starts with and the end.
 macro_rules! plane {
     ($name:expr, $step:expr, $($operand:ident),*) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            ".syntax unified",
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
+            const { $($operand = $operand),* },
             "push {{r4-r11, lr}}",
             "add r3, r0, #36",
             "ldm r3, {{r4-r7}}",
@@ -272,8 +265,6 @@ macro_rules! plane {
             "bne 2b",
             "add sp, #12",
             "pop {{r4-r11, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
-            $($operand = const $operand,)*
         );
     };
 }
@@ -316,15 +307,8 @@ plane!(symbol!("plane_by_two"), multiply!(), FIRST);
 // r7 lines left, r8 padding, r9 edges, r10-r12 and r0 pixels, lr pairs left.
 macro_rules! pack {
     ($name:expr, $load:literal) => {
-        global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
-            ".syntax unified",
-            ".thumb",
-            ".p2align 2",
-            concat!(".global ", $name),
-            concat!(".type ", $name, ", %function"),
-            ".thumb_func",
-            concat!($name, ":"),
+        routine!(
+            $name,
             "push {{r4-r11, lr}}",
             "ldm r0, {{r3-r9}}",
             "2:", // a line
@@ -370,7 +354,6 @@ macro_rules! pack {
             "subs r7, #1",
             "bne 2b",
             "pop {{r4-r11, pc}}",
-            concat!(".size ", $name, ", . - ", $name),
         );
     };
 }

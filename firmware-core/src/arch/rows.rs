@@ -14,8 +14,6 @@
 //!
 //! Two rows of output are made in one go, and their maxima over 2 x 2 pixels with them.
 
-use core::arch::global_asm;
-
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
 
@@ -161,20 +159,14 @@ unsafe extern "C" {
 // r0 strip, r1 weights, r2 pitch, r3-r4 and r5-r6 the sums of both rows, r7-r9 pixels, r10-r12
 // weights, lr where to jump into the unrolled kernel rows, of 38 bytes each. The start of the job
 // goes to the stack.
-global_asm!(
-    concat!(".section .text.", symbol!("rows"), ", \"ax\", %progbits"),
-    ".syntax unified",
-    ".thumb",
+routine!(
+    symbol!("rows"),
+    const { rows = ROWS - 1 },
     concat!(".macro ", symbol!("multiply"), " low, high"),
     "smlal \\low, \\high, r7, r10",
     "smlal \\low, \\high, r8, r11",
     "smlal \\low, \\high, r9, r12",
     ".endm",
-    ".p2align 2",
-    concat!(".global ", symbol!("rows")),
-    concat!(".type ", symbol!("rows"), ", %function"),
-    ".thumb_func",
-    concat!(symbol!("rows"), ":"),
     "push {{r4-r11, lr}}",
     "ldr r3, [r0, #40]", // skip
     "adr lr, 3f + 1",
@@ -240,6 +232,4 @@ global_asm!(
     "bne 2b",
     "add sp, #32",
     "pop {{r4-r11, pc}}",
-    concat!(".size ", symbol!("rows"), ", . - ", symbol!("rows")),
-    rows = const ROWS - 1,
 );
