@@ -6,11 +6,11 @@
 
 use core::fmt::Debug;
 
-use firmware_core::kernels::{self, Combine, Conv2dShape, Pool2dShape};
+use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::{EightBits, Geometry};
 use firmware_core::{
-    Activation, Add, AffineAdd, AveragePool2d, Checked, Checksum, Clip, Concat, Elementwise,
-    GroupedConv2d, LeakyRelu, MaxPool2d, Multiplier, Requantize, Shift, Term, Window,
+    Activation, Add, AveragePool2d, Checked, Checksum, Clip, Concat, GroupedConv2d, LeakyRelu,
+    MaxPool2d, Requantize, Shift, Window,
 };
 use semihosting::println;
 
@@ -63,130 +63,7 @@ fn must_check(layer: &impl Checked, parts: [&dyn Checked; 3], what: &str, shape:
     }
 }
 
-/// The division by a power of two against its definition, at every number of bits.
-#[inline(never)]
-pub fn division(seed: u64) {
-    let mut source = Source::new(seed);
-    let extremes = [i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX - 1, i32::MAX];
-    for bits in 0..=31 {
-        let divisor = 1i64 << bits;
-        for number in 0..64 {
-            // Random ones, of which some are halves and some of those beside them.
-            let random = source.word() as i32;
-            let half = (random >> bits << bits).wrapping_add((divisor / 2) as i32);
-            let value = match number % 4 {
-                0 => random,
-                1 => half,
-                2 => half.wrapping_add(random % 2),
-                _ => extremes[number / 4 % extremes.len()],
-            };
-            let (floor, rest) =
-                (i64::from(value).div_euclid(divisor), i64::from(value).rem_euclid(divisor));
-            let up = 2 * rest > divisor || (2 * rest == divisor && floor % 2 != 0);
-            let want = (floor + i64::from(up)) as i32;
-            must_match(
-                &[Shift::new(bits).apply(value)],
-                &[want],
-                "division by a power of two",
-                &[usize::from(bits)],
-            );
-        }
-    }
-}
-
-/// Several requantizations at a time against one after the other: each with its own accumulator, and one
-/// for all of them.
-#[inline(never)]
-pub fn requantizations(seed: u64) {
-    let mut source = Source::new(seed);
-    for bits in 0..=31 {
-        let around = |source: &mut Source| {
-            // Halves and what lies beside them, and everything else.
-            let random = source.word() as i32 >> (source.word() % 32);
-            let half = (random >> bits << bits).wrapping_add(((1u64 << bits) / 2) as i32);
-            [random, half, half.wrapping_add(1), half.wrapping_sub(1), i32::MIN, i32::MAX]
-                [(source.word() % 6) as usize]
-        };
-        let shift = |source: &mut Source| (source.word() % 32) as u8;
-        for_all(&mut source, |_| Shift::new(bits as u8), around);
-        for_all(&mut source, |source| Shift::new(shift(source)), around);
-        for_all(&mut source, |source| Clip::<-5, 96>::new(shift(source)), around);
-        for_all(&mut source, |source| multiplier(source, -bits), around);
-        // A multiplication shifts left no further than the accumulator fits.
-        let small = |source: &mut Source| source.word() as i32 >> (bits + 1).min(31);
-        for_all(&mut source, |source| multiplier(source, bits.min(30)), small);
-    }
-}
-
-fn multiplier(source: &mut Source, exponent: i32) -> Multiplier {
-    let (a, b) = (source.byte() as i8, source.byte() as i8);
-    let (factor, zero) = ((source.word() >> 1) as i32, source.byte() as i8);
-    Multiplier::new(factor, exponent as i8, zero, [a.min(b), a.max(b)])
-}
-
-fn for_all<R: Requantize>(
-    source: &mut Source,
-    mut requantization: impl FnMut(&mut Source) -> R,
-    mut accumulator: impl FnMut(&mut Source) -> i32,
-) {
-    const MOST: usize = 21;
-    let all = [(); MOST].map(|()| requantization(source));
-    let accumulators = [(); MOST].map(|()| accumulator(source));
-    for count in [1, 3, 4, 7, 16, MOST] {
-        several::<R, u8>(&all[..count], &accumulators[..count]);
-        several::<R, i8>(&all[..count], &accumulators[..count]);
-        several::<R, i8>(&all[..1], &accumulators[..count]);
-    }
-}
-
-fn several<R: Requantize, Y: Activation>(all: &[R], accumulators: &[i32]) {
-    let (mut got, mut want) = ([activation::<Y>(0xa5); 21], [activation::<Y>(0xa5); 21]);
-    R::apply_all(all, accumulators, &mut got[..accumulators.len()]);
-    for (n, (want, accumulator)) in want.iter_mut().zip(accumulators).enumerate() {
-        let requantize = all[if all.len() == 1 { 0 } else { n }];
-        *want = Y::saturate(requantize.apply(*accumulator));
-    }
-    must_match(&got, &want, "requantization of several", &[all.len(), accumulators.len()]);
-}
-
-/// Sums of scaled values, several at a time, against one after the other; with `B`'s values repeated, and in
-/// the place of the first.
-#[inline(never)]
-pub fn scaled_sums<A: Activation, B: Activation>(seed: u64) {
-    const COUNT: usize = 141;
-    let mut source = Source::new(seed);
-    for _ in 0..16 {
-        let term = |source: &mut Source, unsigned: bool| {
-            let zero = i16::from(source.byte() as i8) + if unsigned { 128 } else { 0 };
-            Term::new((source.word() >> 1) as i32, -((source.word() % 32) as i8), zero)
-        };
-        let terms = [term(&mut source, A::UNSIGNED), term(&mut source, B::UNSIGNED)];
-        let exponent = -((source.word() % 24) as i32);
-        let function = AffineAdd::new(terms, multiplier(&mut source, exponent));
-        let a = [(); COUNT].map(|()| activation::<A>(source.byte()));
-        let b = [(); COUNT].map(|()| activation::<B>(source.byte()));
-        let (mut got, mut want) = ([activation::<A>(0xa5); COUNT], [activation::<A>(0xa5); COUNT]);
-        for (want, (a, b)) in want.iter_mut().zip(a.iter().zip(&b)) {
-            *want = A::saturate(function.combine(a.to_i32(), b.to_i32()));
-        }
-        let layer = Elementwise::new(function);
-        layer.forward(&[[a]], &[[b]], core::array::from_mut(core::array::from_mut(&mut got)));
-        must_match(&got, &want, "sums of scaled values", &[COUNT]);
-        let mut got = a;
-        layer.forward_in_place(&[[b]], core::array::from_mut(core::array::from_mut(&mut got)));
-        must_match(&got, &want, "sums of scaled values in place", &[COUNT]);
-        // One pixel of three values for all.
-        let a = [[a[0], a[1], a[2]], [a[3], a[4], a[5]]];
-        let mut got = [[activation::<A>(0xa5); 3]; 2];
-        layer.forward(&[a], &[[[b[0], b[1], b[2]]]], core::array::from_mut(&mut got));
-        let want = a.map(|a| {
-            [0, 1, 2].map(|n| A::saturate(function.combine(a[n].to_i32(), b[n].to_i32())))
-        });
-        must_match(got.as_flattened(), want.as_flattened(), "sums of scaled pixels", &[3]);
-    }
-}
-
-fn activation<X: Activation>(byte: u8) -> X {
+pub(crate) fn activation<X: Activation>(byte: u8) -> X {
     X::saturate(if X::MIN.to_i32() < 0 { i32::from(byte as i8) } else { i32::from(byte) })
 }
 

@@ -3,6 +3,7 @@
 
 #![no_std]
 
+pub mod arithmetic;
 pub mod cases;
 pub mod source;
 pub mod stored;

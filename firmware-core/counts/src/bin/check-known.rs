@@ -4,7 +4,7 @@
 #![no_std]
 #![no_main]
 
-use counts::cases;
+use counts::{arithmetic, cases};
 use firmware_core::layers::EightBits;
 use firmware_core::{PaddedWith, Shift, Strided, Unit};
 use semihosting::{println, process::ExitCode};
@@ -32,7 +32,7 @@ macro_rules! both {
 /// Channel, tap and pixel counts that leave every remainder of what the kernels unroll, and every kind of
 /// geometry.
 fn known_shapes(seed: u64) {
-    cases::division(seed + 501);
+    arithmetic::division(seed + 501);
     both!(conv2d, seed + 502; 3, 3, 3, 3, Unit, 7, 5, 5, 3);
     both!(conv2d, seed + 503; 7, 2, 3, 5, Unit, 4, 6, 3, 4);
     both!(conv2d, seed + 504; 8, 3, 3, 4, Strided<1, 1, 1, 1>, 5, 6, 5, 6);
@@ -81,11 +81,11 @@ fn known_shapes(seed: u64) {
     // Windows that are too large for a copy, cut between rows, pixels and channels, and as many inputs.
     // Only vectors have several requantizations or sums at a time.
     if firmware_core::KERNELS == "mve" {
-        cases::requantizations(seed + 539);
-        cases::scaled_sums::<u8, u8>(seed + 547);
-        cases::scaled_sums::<u8, i8>(seed + 548);
-        cases::scaled_sums::<i8, u8>(seed + 549);
-        cases::scaled_sums::<i8, i8>(seed + 550);
+        arithmetic::requantizations(seed + 539);
+        arithmetic::scaled_sums::<u8, u8>(seed + 547);
+        arithmetic::scaled_sums::<u8, i8>(seed + 548);
+        arithmetic::scaled_sums::<i8, u8>(seed + 549);
+        arithmetic::scaled_sums::<i8, i8>(seed + 550);
         both!(conv2d, seed + 540; 5, 3, 3, 100, Strided<1, 1, 1, 1, 0, 1>, 3, 4, 2, 4);
         both!(conv2d, seed + 541; 2, 1, 3, 300, Strided<1, 2, 0, 1>, 1, 4, 1, 2);
         both!(conv2d, seed + 542; 6, 1, 1, 700, Unit, 2, 1, 2, 1);
