@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use inkling_data::Dataset;
+
 use crate::{root, scratch};
 
 /// A generated module, and samples for it as raw bytes, one after the other.
@@ -81,6 +83,39 @@ pub fn outputs(name: &str, programs: &[Program]) -> Vec<Vec<u8>> {
         .expect("the program wrote its outputs");
     let _ = fs::remove_dir_all(folder);
     outputs
+}
+
+/// Compiles the modules, each with its name, without a warning, and returns what the statements `calls` print;
+/// they have `images`, the grey ones of a data set, and firmware-core's `Arena`.
+///
+/// `name` names a folder; it must differ between tests.
+///
+/// # Panics
+///
+/// When the code does not compile or run; cargo says why.
+pub fn printed(name: &str, modules: &[(String, String)], calls: &str, images: &Dataset) -> String {
+    let folder = scratch(name);
+    let [height, width, _] = images.shape;
+    let mut main = String::from("#![deny(warnings)]\nuse firmware_core::Arena;\n");
+    for (module, code) in modules {
+        fs::write(folder.join(format!("{module}.rs")), code).expect("is written");
+        let _ = writeln!(main, "#[allow(dead_code)]\nmod {module};");
+    }
+    let _ = writeln!(
+        main,
+        "fn main() {{\n    \
+         let pixels = include_bytes!(\"images\");\n    \
+         let images: Vec<[[[u8; 1]; {width}]; {height}]> = pixels.chunks({height} * {width}).map(|pixels| {{\n        \
+         let mut image = [[[0; 1]; {width}]; {height}];\n        \
+         image.as_flattened_mut().as_flattened_mut().copy_from_slice(pixels);\n        \
+         image\n    }}).collect();\n{calls}}}"
+    );
+    fs::write(folder.join("images"), images.batch(0..images.len())).expect("is written");
+    let program = compile(&folder, &main, false).unwrap_or_else(|error| panic!("{error}"));
+    let output = Command::new(program).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let _ = fs::remove_dir_all(folder);
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Compiles `main` in `folder`, where its modules lie already, against this repository's firmware-core, as a

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::fs;
-use std::process::Command;
 
 use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 use converter::passes::PixelScale;
@@ -12,7 +10,7 @@ use converter::{Conversion, Converter, prove, reference};
 use firmware_core::LayerKind;
 use inkling_data::Dataset;
 use tests::structures::{ALL, CLASSES, SIDE, Structure, network};
-use tests::{generated, onnxruntime, random_images, scratch};
+use tests::{generated, onnxruntime, random_images};
 
 /// Seeds for a structure: more of them where they draw the shapes as well.
 fn seeds(structure: Structure) -> std::ops::Range<u64> {
@@ -138,17 +136,13 @@ fn every_kernel_is_used() {
 #[test]
 fn generated_code_computes_the_same() {
     let images = random_images(6, 40, SIDE, SIDE, CLASSES);
-    let folder = scratch("structures");
-    let mut main = String::from("#![deny(warnings)]\n");
+    let mut modules = Vec::new();
     let mut calls = String::new();
     let mut expected = String::new();
     for structure in ALL {
         for seed in 0..2 {
             let conversion = convert(structure, seed, &images);
             let module = format!("{structure:?}_{seed}").to_lowercase();
-            fs::write(folder.join(format!("{module}.rs")), conversion.model_rs())
-                .expect("is written");
-            let _ = writeln!(main, "#[allow(dead_code)]\nmod {module};");
             let _ = writeln!(
                 calls,
                 "    for image in &images {{\n        \
@@ -158,28 +152,11 @@ fn generated_code_computes_the_same() {
             for logits in reference::all_logits(&conversion.network, &images) {
                 let _ = writeln!(expected, "{logits:?}");
             }
+            modules.push((module, conversion.model_rs()));
         }
     }
-    let _ = writeln!(
-        main,
-        "use firmware_core::Arena;\n\
-         fn main() {{\n    \
-         let pixels = include_bytes!(\"images\");\n    \
-         let images: Vec<[[[u8; 1]; {SIDE}]; {SIDE}]> = pixels.chunks({SIDE} * {SIDE}).map(|pixels| {{\n        \
-         let mut image = [[[0; 1]; {SIDE}]; {SIDE}];\n        \
-         image.as_flattened_mut().as_flattened_mut().copy_from_slice(pixels);\n        \
-         image\n    }}).collect();\n{calls}}}"
-    );
-    fs::write(folder.join("images"), images.batch(0..images.len())).expect("is written");
-    let program =
-        generated::compile(&folder, &main, false).unwrap_or_else(|error| panic!("{error}"));
-    let output = Command::new(program).output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(
-        String::from_utf8_lossy(&output.stdout) == expected,
-        "the generated code computes other logits"
-    );
-    let _ = fs::remove_dir_all(folder);
+    let printed = generated::printed("structures", &modules, &calls, &images);
+    assert!(printed == expected, "the generated code computes other logits");
 }
 
 /// The same file and images give the same bytes.
