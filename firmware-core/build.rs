@@ -48,6 +48,21 @@ fn names_core(cores: &[&str], without: &str) -> bool {
     named && !flags.contains(without)
 }
 
+/// Where the routines in assembly lie, as the linker names it: code, or what start-up copies into RAM.
+fn place_kernels() {
+    const NAME: &str = "INKLING_KERNELS_SECTION";
+    println!("cargo::rerun-if-env-changed={NAME}");
+    let section = env::var(NAME).unwrap_or_else(|_| ".text".into());
+    let named = section.len() > 1
+        && section.starts_with('.')
+        && section.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
+    assert!(
+        named,
+        "{NAME} is {section:?}: a section's name is a full stop and letters, digits, '_' or '.', as .data"
+    );
+    println!("cargo::rustc-env={NAME}={section}");
+}
+
 fn main() {
     println!(
         "cargo::rustc-check-cfg=cfg(kernels, values(none(), \"armv6m\", \"armv7m\", \"armv7em\", \"mve\", \"riscv32\", \"x86_64\"))"
@@ -63,6 +78,7 @@ fn main() {
         );
         return;
     };
+    place_kernels();
     println!("cargo::rustc-cfg=kernels");
     println!("cargo::rustc-cfg=kernels=\"{kernels}\"");
     if target.starts_with("thumbv8m") {

@@ -181,6 +181,7 @@ impl Model {
                 command: record.command.clone(),
                 labels: record.labels.clone(),
                 unknown: unknown(record, &network).map_err(|error| convert(error.into()))?,
+                section: None,
             };
             let code = rust::emit(&network, &arena::plan(&network), &origin);
             self.check(proof.as_ref(), &onnx, Some(&code))?;

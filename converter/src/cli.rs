@@ -145,6 +145,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     converter = converter.forms(of_inputs);
     stage::show(format_args!("choosing exponents on {} samples", calibration.len()));
     let mut conversion = converter.convert(&calibration).with_context(at_file)?;
+    conversion.origin.section.clone_from(&args.weights_section);
     check_classes(&conversion, &calibration, args, folder)?;
     let prove = if args.unchecked { Proof::of_unchecked } else { Proof::of };
     stage::show(format_args!("proving the reading and the logits of {} samples", test.len()));
@@ -251,6 +252,9 @@ fn import(
         args.model.display()
     );
     let mut model = model().with_context(at_file)?;
+    if let Some(section) = &args.weights_section {
+        model = model.in_section(section);
+    }
     args.note_favour(&model.arena, &model.network);
     let by_range = model.pixels.is_some().then(|| model.record());
     if let Some(pixels) = args.pixel_scale(by_range.as_ref())? {

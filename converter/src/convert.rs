@@ -241,6 +241,7 @@ impl<'a> Converter<'a> {
             },
             labels: record.labels.clone(),
             unknown: unknown(&record, &network)?,
+            section: None,
         };
         Ok(Conversion {
             float,

@@ -94,9 +94,18 @@ impl ImportedModel {
             ),
             labels: Vec::new(),
             unknown: None,
+            section: None,
         };
         let source = source.bytes.to_vec();
         Self { network, arena, pixels, ending, statements, origin, source }
+    }
+
+    /// The same with weights, biases and requantizations of model.rs in a section of the linker's.
+    pub fn in_section(mut self, section: &str) -> Self {
+        let option = format!(" --weights-section {section} --out .");
+        self.origin.command = self.origin.command.replace(" --out .", &option);
+        self.origin.section = Some(section.to_string());
+        self
     }
 
     /// The same with what its training did to pixels, which the file does not say.

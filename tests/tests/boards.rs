@@ -4,7 +4,6 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::process::Command;
 use std::thread;
 
 use common::frames;
@@ -14,7 +13,7 @@ use inkling_data::{Dataset, Split};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
 use tests::mcu::{
     Board, CORES, HIFIVE1, MICROBIT, PICO, Program, STM32F100, STM32F405, STM32H743, STM32L475,
-    Toolchain, connect, expected, statics,
+    Toolchain, connect, expected, rp2040, statics,
 };
 
 fn start(board: &Board, what: &str) -> Option<Emulator> {
@@ -98,26 +97,8 @@ fn a_board_says_what_it_tested_at_boot() {
 fn the_pico_tests_itself() {
     let what = "the self-test on an emulated Raspberry Pi Pico";
     let Some(toolchain) = Toolchain::or_skip(what) else { return };
-    let folder = tests::root().join("target/mcu/node");
-    let node = Command::new("node").arg("--version").output().is_ok();
-    if !node || !folder.join("node_modules/rp2040js").is_dir() {
-        let missing = "there is no Node, or no rp2040js in target/mcu/node";
-        return tests::skip(
-            what,
-            missing,
-            "Node with npm, and tools/mcu-toolchain",
-            "INKLING_REQUIRE_MCU",
-        );
-    }
-    let run = |firmware: &std::path::Path| {
-        let mut command = Command::new("timeout");
-        command.args(["300", "node"]).arg(tests::root().join("tools/rp2040.mjs"));
-        let output = command.arg(&folder).arg(firmware).output().expect("it starts");
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
-    };
     let program = PICO.build(&toolchain, Program::Demo);
-    let (code, text) = run(&program);
+    let Some((code, text)) = rp2040(&program, what) else { return };
     assert!(code == Some(0) && text.contains("weights as converted\r\n"), "{code:?} {text}");
     assert_eq!(text.matches(", right\r\n").count(), 20, "{text}");
     assert!(text.contains("inkling on Raspberry Pi Pico"), "{text}");
@@ -127,7 +108,7 @@ fn the_pico_tests_itself() {
     bytes[at + size / 2] ^= 1;
     let spoiled = tests::scratch("pico-spoiled").join("firmware");
     std::fs::write(&spoiled, bytes).expect("written");
-    let (code, text) = run(&spoiled);
+    let Some((code, text)) = rp2040(&spoiled, what) else { return };
     assert!(code == Some(1) && text.contains("weights SPOILED"), "{code:?} {text}");
 }
 

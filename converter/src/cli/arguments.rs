@@ -82,6 +82,10 @@ pub struct ConvertArgs {
     /// yours, as MNIST's does (CC BY-SA)
     #[arg(long, value_name = "WHICH", value_enum, default_value = "images")]
     pub golden: Golden,
+    /// The linker's section for weights, biases and requantizations in model.rs: `.data.weights` has them
+    /// copied into RAM at start-up, for chips that read their flash slowly
+    #[arg(long, value_name = "NAME", value_parser = names::check_section)]
+    pub weights_section: Option<String>,
     /// Convert even if nothing can check that the file is read as what it says
     #[arg(long)]
     pub unchecked: bool,

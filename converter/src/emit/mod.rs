@@ -27,6 +27,9 @@ pub struct Origin {
     pub labels: Vec<String>,
     /// How the model says "none of these", if it can.
     pub unknown: Option<Unknown>,
+    /// The linker's section for weights, biases and requantizations in model.rs; where nothing is said the
+    /// compiler chooses that of constants.
+    pub section: Option<String>,
 }
 
 impl Origin {

@@ -54,7 +54,7 @@ macro_rules! directives {
 macro_rules! routine {
     ($name:expr, const { $($constant:ident = $value:expr),* }, $($line:expr,)*) => {
         ::core::arch::global_asm!(
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
+            concat!(".section ", env!("INKLING_KERNELS_SECTION"), ".", $name, ", \"ax\", %progbits"),
             directives!(),
             ".thumb",
             ".p2align 2",

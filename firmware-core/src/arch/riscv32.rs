@@ -39,7 +39,7 @@ macro_rules! routine {
             ".option push",
             ".option arch, +m",
             compressed!(),
-            concat!(".section .text.", $name, ", \"ax\", %progbits"),
+            concat!(".section ", env!("INKLING_KERNELS_SECTION"), ".", $name, ", \"ax\", %progbits"),
             concat!(".global ", $name),
             concat!(".type ", $name, ", %function"),
             ".p2align 1",

@@ -103,15 +103,27 @@ impl Board {
         program: Program,
         model: Option<(&str, &Path)>,
     ) -> Result<PathBuf, String> {
+        self.try_build_with(toolchain, program, model, &[])
+    }
+
+    /// The same with more variables of the environment.
+    pub fn try_build_with(
+        &self,
+        toolchain: &Toolchain,
+        program: Program,
+        model: Option<(&str, &Path)>,
+        environment: &[(&str, &Path)],
+    ) -> Result<PathBuf, String> {
         let BoardFolder { folder, target, .. } = self.folder();
-        let environment = model.map(|(_, model)| ("INKLING_MODEL", model));
+        let mut environment = environment.to_vec();
+        environment.extend(model.map(|(_, model)| ("INKLING_MODEL", model)));
         let release = toolchain.build(&Build {
             folder: &folder,
             target: &target,
             features: &[],
             programs: &[],
             beside: model.map_or("", |(beside, _)| beside),
-            environment: environment.as_slice(),
+            environment: &environment,
         })?;
         Ok(release.join(match program {
             Program::Demo => self.name,

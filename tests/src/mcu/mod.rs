@@ -8,6 +8,7 @@ mod elf;
 mod measure;
 mod plugin;
 pub mod report;
+mod rp2040;
 mod serial;
 mod toolchain;
 
@@ -20,6 +21,7 @@ pub use boards::{
 pub use cores::{CORES, Core, Cost, Prepared};
 pub use elf::{Elf, Symbol, statics};
 pub use measure::{FLASH_BUDGET, Measurement, RAM_BUDGET, measure};
+pub use rp2040::rp2040;
 pub use serial::connect;
 pub use toolchain::{Build, Toolchain};
 

@@ -38,7 +38,7 @@ pub fn emit(network: &QuantizedNetwork, arena: &ArenaPlan, origin: &Origin) -> S
     }
     let checks: Vec<String> = network
         .computed()
-        .filter_map(|(_, layer)| static_layer(&mut code, network, layer))
+        .filter_map(|(_, layer)| static_layer(&mut code, network, layer, origin.section.as_deref()))
         .collect();
     verify(&mut code, &checks);
     infer::infer(&mut code, network, arena);
@@ -96,13 +96,15 @@ fn static_layer(
     code: &mut String,
     network: &QuantizedNetwork,
     layer: &QuantizedLayer,
+    section: Option<&str>,
 ) -> Option<String> {
     let types = Types { network, layer };
     let built = layer.op.as_dyn().rust_static(&types)?;
     let type_name = layer.op.as_dyn().rust_type(&types);
     let _ = writeln!(
         code,
-        "#[rustfmt::skip]\nstatic {}: {type_name} = {}::{}({});\n",
+        "#[rustfmt::skip]\n{}static {}: {type_name} = {}::{}({});\n",
+        section.map(|name| format!("#[unsafe(link_section = {name:?})]\n")).unwrap_or_default(),
         static_name(layer),
         type_name.split('<').next().unwrap_or_default(),
         built.constructor,

@@ -317,6 +317,7 @@ impl Model {
             command: String::new(),
             labels: self.names.clone(),
             unknown: None,
+            section: None,
         };
         blob::emit(&self.int8, &arena::plan(&self.int8), &origin, Layout::PORTABLE)
     }
