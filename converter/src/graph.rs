@@ -380,6 +380,22 @@ impl Graph {
         self.outputs.iter_mut().for_each(|output| renumber(&mut output.value));
     }
 
+    /// Puts a node in at place `index`: whoever behind it read its input reads its result instead.
+    pub fn insert(&mut self, index: usize, node: Node) {
+        let (replaced, own) = (node.inputs[0], index + 1);
+        let renumber = |value: &mut ValueId| {
+            if *value == replaced {
+                *value = own;
+            } else if *value >= own {
+                *value += 1;
+            }
+        };
+        let behind = self.nodes.iter_mut().skip(index);
+        behind.flat_map(|node| &mut node.inputs).for_each(renumber);
+        self.outputs.iter_mut().for_each(|output| renumber(&mut output.value));
+        self.nodes.insert(index, node);
+    }
+
     /// Drops nodes that no output depends on.
     pub fn drop_unused(&mut self) {
         let mut used = vec![false; self.nodes.len() + 1];

@@ -8,7 +8,7 @@
 use firmware_core::Window;
 
 use super::{PassError, exchange};
-use crate::graph::{Graph, Operator, Shape};
+use crate::graph::{Graph, Node, Operator, Shape, ValueId};
 use crate::lower::MOST_CLASSES;
 
 pub fn run(graph: &mut Graph) -> Result<(), PassError> {
@@ -69,7 +69,8 @@ fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
         return Ok(());
     }
     if let Some(consumer) = graph.only_consumer(index + 1)
-        && move_past(graph, index, consumer, &affine)
+        && (move_past(graph, index, consumer, &affine)
+            || move_past_concat(graph, index, consumer, &affine))
     {
         return Ok(());
     }
@@ -132,18 +133,55 @@ fn move_past(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) 
     true
 }
 
-/// Folds into all layers that read the node, if every reader is one that can take it.
-fn fold_into_consumers(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
-    let shape = graph.nodes[index].output;
-    let consumers: Vec<usize> = graph.consumers(index + 1).collect();
-    let takes = |&consumer: &usize| match &graph.nodes[consumer].operator {
+/// Puts the node behind a concatenation of which it changes a part, if all that read the whole can take
+/// it.
+fn move_past_concat(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) -> bool {
+    let joined = &graph.nodes[consumer];
+    let own = |value: &&ValueId| **value == index + 1;
+    if !matches!(joined.operator, Operator::Concat)
+        || joined.inputs.iter().filter(own).count() != 1
+        || !consumers_take(graph, consumer + 1, affine)
+    {
+        return false;
+    }
+    let (mut scale, mut shift) = (Vec::new(), Vec::new());
+    for &value in &joined.inputs {
+        let channels = 0..graph.shape(value).channels;
+        let part = |of: &dyn Fn(usize) -> f32, other| {
+            let of = |channel| if value == index + 1 { of(channel) } else { other };
+            channels.clone().map(of).collect::<Vec<f32>>()
+        };
+        scale.extend(part(&|channel| affine.scale(channel), 1.0));
+        shift.extend(part(&|channel| affine.shift(channel), 0.0));
+    }
+    let behind = Node {
+        name: graph.nodes[index].name.clone(),
+        operator: Operator::Affine { scale, shift },
+        inputs: vec![consumer + 1],
+        output: joined.output,
+    };
+    graph.insert(consumer + 1, behind);
+    graph.bypass(index);
+    true
+}
+
+/// Every node that reads a value is a layer that can take what the node does to it.
+fn consumers_take(graph: &Graph, value: ValueId, affine: &Affine) -> bool {
+    let takes = |consumer: usize| match &graph.nodes[consumer].operator {
         Operator::Conv2d { window, .. } => !affine.shifts() || !window.is_padded(),
         Operator::FullyConnected { .. } => true,
         _ => false,
     };
-    if graph.is_output(index + 1) || !consumers.iter().all(takes) {
+    !graph.is_output(value) && graph.consumers(value).all(takes)
+}
+
+/// Folds into all layers that read the node, if every reader is one that can take it.
+fn fold_into_consumers(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
+    let shape = graph.nodes[index].output;
+    if !consumers_take(graph, index + 1, affine) {
         return false;
     }
+    let consumers: Vec<usize> = graph.consumers(index + 1).collect();
     for consumer in consumers {
         match &mut graph.nodes[consumer].operator {
             Operator::Conv2d { weights, bias, groups, .. } => {
@@ -252,7 +290,6 @@ mod tests {
     use super::super::testing::{conv, fully_connected, graph, names};
     use super::*;
     use crate::evaluate;
-    use crate::graph::Shape;
     use crate::lower::lower;
 
     const IMAGE: Shape = Shape { height: 4, width: 4, channels: 2 };
@@ -316,6 +353,18 @@ mod tests {
             (fully_connected(12, 2), &[2], Shape::flat(2)),
         ];
         assert_eq!(folded(&nodes), ["conv2d", "fully_connected"]);
+    }
+
+    #[test]
+    fn into_the_layer_behind_a_concatenation() {
+        let nodes = [
+            (affine(&[2.0, 0.5], &[1.0, -0.25]), &[0][..], IMAGE),
+            (conv(Window::new([1, 1]), 2, 3), &[0], Shape::new(4, 4, 3)),
+            (Operator::Relu, &[2], Shape::new(4, 4, 3)),
+            (Operator::Concat, &[3, 1], Shape::new(4, 4, 5)),
+            (conv(Window::new([4, 4]), 5, 2), &[4], Shape::flat(2)),
+        ];
+        assert_eq!(folded(&nodes), ["conv2d", "relu", "concat", "conv2d"]);
     }
 
     #[test]
