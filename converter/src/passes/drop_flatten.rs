@@ -9,12 +9,10 @@ pub fn run(graph: &mut Graph) -> Result<(), PassError> {
     while let Some(index) =
         graph.nodes.iter().position(|node| matches!(node.operator, Operator::Flatten))
     {
-        // Among several outputs one may be an image: it lies in memory as its flattened form does.
-        if graph.outputs.len() > 1 {
-            let image = graph.nodes[index].inputs[0];
-            let flat = graph.outputs.iter_mut().filter(|output| output.value == index + 1);
-            flat.for_each(|output| output.value = image);
-        }
+        // An output may be an image: it lies in memory as its flattened form does.
+        let image = graph.nodes[index].inputs[0];
+        let flat = graph.outputs.iter_mut().filter(|output| output.value == index + 1);
+        flat.for_each(|output| output.value = image);
         loop {
             let mut consumers = graph.consumers(index + 1);
             let Some(consumer) = consumers.find(|&consumer| !reads_vectors(graph, consumer)) else {
@@ -36,10 +34,6 @@ pub fn run(graph: &mut Graph) -> Result<(), PassError> {
                     return Err(PassError::at(graph, index, what));
                 }
             }
-        }
-        if graph.is_output(index + 1) {
-            let what = "must be followed by a fully connected layer";
-            return Err(PassError::at(graph, index, what));
         }
         graph.bypass(index);
     }

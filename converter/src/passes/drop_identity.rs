@@ -1,6 +1,6 @@
 //! Drops what changes nothing at inference: identity, dropout, and what a classifier ends in.
 
-use crate::graph::{Graph, Head, Operator};
+use crate::graph::{Graph, Head, Operator, Shape};
 
 pub fn run(graph: &mut Graph) {
     let mut index = 0;
@@ -30,6 +30,9 @@ fn ending(graph: &Graph) -> Option<(usize, Head)> {
         let last = output.value.checked_sub(1)?;
         let head = graph.nodes[last].operator.head()?;
         let alone = graph.consumers(output.value).next().is_none();
+        // Of an image nobody asks for a class: its values are wanted.
+        let Shape { height, width, .. } = graph.shape(output.value);
+        let alone = alone && height * width == 1;
         (alone && stands(head, output.head)).then_some((index, head))
     })
 }
@@ -44,7 +47,6 @@ fn stands(inner: Head, end: Head) -> bool {
 mod tests {
     use super::super::testing::{fully_connected, graph, names};
     use super::*;
-    use crate::graph::Shape;
     use crate::operators::functions::Sigmoid;
 
     fn ending_in(ends: &[Operator]) -> Graph {

@@ -7,17 +7,16 @@
 
 use firmware_core::Window;
 
-use super::{PassError, exchange};
+use super::exchange;
 use crate::graph::{Graph, Node, Operator, Shape, ValueId};
 use crate::lower::MOST_CLASSES;
 
-pub fn run(graph: &mut Graph) -> Result<(), PassError> {
+pub fn run(graph: &mut Graph) {
     while let Some(index) =
         graph.nodes.iter().position(|node| matches!(node.operator, Operator::Affine { .. }))
     {
-        fold(graph, index)?;
+        fold(graph, index);
     }
-    Ok(())
 }
 
 /// `y = x * scale + shift`, per channel; one element serves all channels.
@@ -55,30 +54,30 @@ impl Affine {
 }
 
 /// Brings the affine node at `index` one step nearer to its end.
-fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
+fn fold(graph: &mut Graph, index: usize) {
     let Operator::Affine { scale, shift } = graph.nodes[index].operator.clone() else {
-        return Ok(());
+        return;
     };
     let affine = Affine { scale, shift };
     if affine.scale.iter().all(|&s| s == 1.0) && !affine.shifts() {
         graph.bypass(index);
-        return Ok(());
+        return;
     }
     if fold_into_producer(graph, index, &affine) {
         graph.bypass(index);
-        return Ok(());
+        return;
     }
     if let Some(consumer) = graph.only_consumer(index + 1)
         && (move_past(graph, index, consumer, &affine)
             || move_past_concat(graph, index, consumer, &affine))
     {
-        return Ok(());
+        return;
     }
     if fold_into_consumers(graph, index, &affine) || fold_backward(graph, index, &affine) {
         graph.bypass(index);
-        return Ok(());
+        return;
     }
-    become_layer(graph, index, &affine)
+    become_layer(graph, index, &affine);
 }
 
 /// Folds into the layer (or affine node) that the node at `index` reads, if nothing else does.
@@ -225,15 +224,12 @@ fn fold_backward(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
 
 /// Turns the node into a depthwise convolution of one pixel; at the end of a network, into the
 /// fully connected layer that it has to end in.
-fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), PassError> {
+fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) {
     let shape = graph.nodes[index].output;
     let channels = shape.channels;
     let bias: Vec<f32> = (0..channels).map(|channel| affine.shift(channel)).collect();
-    graph.nodes[index].operator = if graph.is_output(index + 1) {
-        if shape.height * shape.width != 1 || channels > MOST_CLASSES {
-            let what = "the network must end in a fully connected layer or a convolution, which this can be folded into";
-            return Err(PassError::at(graph, index, what));
-        }
+    let logits = shape.height * shape.width == 1 && channels <= MOST_CLASSES;
+    graph.nodes[index].operator = if graph.is_output(index + 1) && logits {
         let diagonal = |at: usize| (at / channels, at % channels);
         let weights = (0..channels * channels)
             .map(diagonal)
@@ -245,7 +241,6 @@ fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), 
         let window = Window::new([1, 1]);
         Operator::Conv2d { weights, bias, window, groups: channels }
     };
-    Ok(())
 }
 
 /// What a layer computes, scaled and shifted: weights `[out][…]`.
@@ -302,7 +297,7 @@ mod tests {
     fn folded(nodes: &[(Operator, &[usize], Shape)]) -> Vec<&'static str> {
         let before = graph(IMAGE, nodes);
         let mut after = before.clone();
-        run(&mut after).expect("folds");
+        run(&mut after);
         let image: Vec<u8> = (0..32).map(|i| (i * 41 % 256) as u8).collect();
         let expected = plain(&before, &image);
         let network = lower(after.clone()).expect("every node has a kernel");

@@ -125,6 +125,9 @@ impl Model {
         let last = int8.outputs.iter().position(|output| output.value == int8.layers.len());
         let logits = record.outputs.get(last.unwrap_or(0));
         let estimates = logits.is_some_and(|output| output.meaning == Meaning::Values);
+        if !int8.gives_vector() {
+            return Err(unusable(source_file, AN_IMAGE.into()));
+        }
         if estimates && int8.classes() == 1 {
             return Err(unusable(source_file, NO_CLASSES.into()));
         }
@@ -381,6 +384,9 @@ fn folder_of(path: &Path) -> Result<PathBuf, ModelError> {
         _ => Err(ModelError::File { path: path.to_path_buf() }),
     }
 }
+
+const AN_IMAGE: &str = "returns an image and tells no classes apart. Its values for an input are what infer in its \
+                        model.rs returns, and `converter verify` compares them on a device";
 
 const NO_CLASSES: &str = "returns one value and tells no classes apart: neither a sigmoid at its end nor two \
                           labels of its calibration say so. The value of an input is what infer in its model.rs \
