@@ -216,7 +216,8 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         }),
         notes: &conversion.notes,
         warnings: &conversion.record.warnings,
-        model: Inspection::new_for(kind, &conversion.network, args.favour()),
+        model: Inspection::new_for(kind, &conversion.network, args.favour())
+            .with_pixels(&conversion.pixels),
     };
     written.tell(args.json, || format!("{about}\n{}", conversion.report_markdown()));
     Ok(())

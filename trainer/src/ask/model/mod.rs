@@ -244,7 +244,7 @@ impl Model {
             let step = 2_f32.powi(-network.format(output.value).exponent());
             let integers = values[output.value].to_i32();
             let reals: Vec<f32> = integers.iter().map(|&q| q as f32 * step).collect();
-            (output.name.clone(), output.head.apply(&reals))
+            (output.name.clone(), output.finished(&reals, network.shape(output.value)))
         };
         Ok(others.map(real).collect())
     }
