@@ -118,7 +118,7 @@ fn the_record_says_what_they_are() {
         said(Outputs::NoClassifier),
         [of("output_image", &[SIDE, SIDE, 1], U8, Values), of("level", &[7], I32, Logits)]
     );
-    assert_eq!(said(Outputs::Segmented), [of("mask", &[SIDE, SIDE, 2], I8, Values)]);
+    assert_eq!(said(Outputs::Segmented), [of("mask", &[SIDE, SIDE, 2], I8, Logits)]);
     // As it lies in memory, with the sigmoid that the file has.
     assert_eq!(said(Outputs::Restored), [of("restored", &[SIDE, SIDE, 2], U8, Values)]);
     assert_eq!(

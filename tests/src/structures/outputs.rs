@@ -136,6 +136,7 @@ impl Net {
         let x = self.conv(image, 4, same(3, 2), 1);
         let x = self.relu(&x);
         let a = self.conv(&x, 2, same(3, 1), 1);
+        let a = self.unary("LogSoftmax", &a, &[("axis", Attribute::Int(1))]);
         self.output("coarse", &a);
         let b = self.resize(&x, [SIDE, SIDE]);
         let b = self.conv(&b, 3, same(3, 1), 1);
@@ -151,7 +152,9 @@ impl Net {
         let x = self.resize(&x, [SIDE, SIDE]);
         let x = self.concat(&[&skip, &x]);
         let x = self.conv(&x, 2, same(1, 1), 1);
-        self.output("mask", &x);
+        let best = [("axis", Attribute::Int(1)), ("keepdims", Attribute::Int(0))];
+        let x = self.unary("ArgMax", &x, &best);
+        self.typed_output("mask", &x, ElementType::I64);
     }
 
     fn restored(&mut self, image: &Value) {

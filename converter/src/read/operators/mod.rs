@@ -7,7 +7,7 @@ mod concat;
 mod conv;
 mod gemm;
 mod head;
-mod movement;
+pub(crate) mod movement;
 mod pad;
 pub(crate) mod pool;
 pub(crate) mod reshape;
