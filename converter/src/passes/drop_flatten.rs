@@ -14,11 +14,8 @@ pub fn run(graph: &mut Graph) -> Result<(), PassError> {
         let flat = graph.outputs.iter_mut().filter(|output| output.value == index + 1);
         flat.for_each(|output| output.value = image);
         loop {
-            let mut consumers = graph.consumers(index + 1);
-            let Some(consumer) = consumers.find(|&consumer| !reads_vectors(graph, consumer)) else {
-                break;
-            };
-            drop(consumers);
+            let other = |&consumer: &usize| !reads_vectors(graph, consumer);
+            let Some(consumer) = graph.consumers(index + 1).find(other) else { break };
             let operator = &graph.nodes[consumer].operator;
             let name = operator.name();
             let elementwise = operator.is_elementwise()

@@ -172,10 +172,10 @@ impl View {
     pub fn joined(views: &[View], along: usize, value: ValueId) -> Option<View> {
         let rank = views.first()?.rank();
         let is_vector = |view: &View| {
-            let others = (0..rank).filter(|&axis| axis != along);
+            let mut others = (0..rank).filter(|&axis| axis != along);
             view.rank() == rank
                 && view.batch() == Some(0)
-                && others.into_iter().all(|axis| view.dims[axis].is_empty())
+                && others.all(|axis| view.dims[axis].is_empty())
         };
         if along == 0 || !views.iter().all(is_vector) {
             return None;
