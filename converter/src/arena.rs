@@ -78,7 +78,7 @@ pub fn plan_for(network: &QuantizedNetwork, favour: Favour) -> ArenaPlan {
     match favour {
         Favour::Time => whole,
         // Rows come from one image, and what several outputs leave behind themselves is whole.
-        Favour::Memory if network.first_layer() > 0 || network.several_outputs().is_some() => whole,
+        Favour::Memory if network.first_layer() > 0 || !network.gives_logits_alone() => whole,
         Favour::Memory => stream::plan(network, whole),
     }
 }

@@ -138,6 +138,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     if labelled && record.labels.is_empty() {
         outputs.classify(calibration.names.len());
     }
+    let labelled = labelled && outputs.gives_vector();
     if labelled && record.labels.is_empty() && calibration.names.len() == outputs.answers() {
         record.labels.clone_from(&calibration.names);
     }
@@ -152,7 +153,9 @@ fn convert(args: &ConvertArgs) -> Result<()> {
     let proof = prove(&conversion, &calibration, &test).with_context(at_file)?;
     let answers = Answers::new(&conversion, &proof.integers.ours, &test);
     let mut warnings: Vec<String> = misfit.into_iter().collect();
-    warnings.extend(answers.doubts(&conversion.record.labels, test_name));
+    if conversion.network.gives_vector() {
+        warnings.extend(answers.doubts(&conversion.record.labels, test_name));
+    }
     warnings.extend(doubts::of_layers(&conversion.network, &conversion.report));
     warnings.extend(doubts::of_calibration(&calibration));
     if let Some(note) = proof.reading.note().filter(|_| args.unchecked) {
@@ -164,6 +167,12 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         labelled.then_some(TestedRecord { samples: test.len(), float_right, int8_right });
     let int8 = answers.percent(int8_right);
     let accuracy = match labelled {
+        _ if !conversion.network.gives_vector() => format!(
+            "The network returns an image and tells no classes apart; over {} {test_name} images its \
+             integers are off from the float values by {:.2} % of their root mean square.",
+            conversion.report.images,
+            100.0 * conversion.report.relative_errors.last().copied().unwrap_or_default(),
+        ),
         true => format!(
             "Accuracy on the {} {test_name} images: {:.2} % in float, {int8:.2} % in int8.",
             test.len(),
@@ -200,7 +209,7 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         name: &name,
         folder: &args.out,
         files: &names,
-        accuracy: Some(Accuracy {
+        accuracy: conversion.network.gives_vector().then(|| Accuracy {
             images: test.len(),
             labelled,
             float_percent: answers.percent(float_right),
@@ -208,7 +217,8 @@ fn convert(args: &ConvertArgs) -> Result<()> {
         }),
         notes: &conversion.notes,
         warnings: &conversion.record.warnings,
-        model: Inspection::new_for(kind, &conversion.network, args.favour()),
+        model: Inspection::new_for(kind, &conversion.network, args.favour())
+            .with_pixels(&conversion.pixels),
     };
     written.tell(args.json, || format!("{about}\n{}", conversion.report_markdown()));
     Ok(())
@@ -334,6 +344,9 @@ fn check_classes(
     folder: &Path,
 ) -> Result<()> {
     let answers = conversion.network.answers();
+    if !conversion.network.gives_vector() {
+        return Ok(());
+    }
     ensure!(
         images.classes() <= answers,
         "{}: the labels go up to {}, but {} tells {answers} classes apart",

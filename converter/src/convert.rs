@@ -139,6 +139,15 @@ impl<'a> Converter<'a> {
     ///
     /// As [`Converter::convert`].
     pub fn sketch(&self) -> Result<QuantizedNetwork, ConvertError> {
+        self.sketch_with_pixels().map(|(network, _)| network)
+    }
+
+    /// The same with how each input takes its bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Converter::convert`].
+    pub fn sketch_with_pixels(&self) -> Result<(QuantizedNetwork, Vec<PixelScale>), ConvertError> {
         let base = self.base()?;
         let mut graph = read::read(self.onnx)?;
         if let [InputRecord { shape: [height, width, channels], .. }] = &base.inputs[..] {
@@ -147,7 +156,7 @@ impl<'a> Converter<'a> {
         let (pixels, _) = passes::choose_pixel_scale(&graph, &self.given_pixels(&base))?;
         let mut float = lowered(graph, &pixels)?;
         self.choose_bits(&mut float, &base)?;
-        Ok(quantize(&float, &noise(&float), &base.exponents)?)
+        Ok((quantize(&float, &noise(&float), &base.exponents)?, pixels))
     }
 
     /// What is known before the file is read.

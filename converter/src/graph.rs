@@ -152,8 +152,12 @@ pub enum Operator {
     Flatten,
     /// Identity, and dropout, which is the identity once training is over.
     Identity,
-    /// What a network may end in: probabilities of logits and the like.
-    Softmax(Head),
+    /// What a network may end in: probabilities of logits and the like, of all elements together or of the
+    /// channels of each pixel.
+    Softmax {
+        head: Head,
+        per_pixel: bool,
+    },
 }
 
 /// What a model's output is.
@@ -203,7 +207,7 @@ impl Operator {
     /// What a network that ends in this gives of its logits.
     pub fn head(&self) -> Option<Head> {
         match self {
-            Operator::Softmax(head) => Some(*head),
+            Operator::Softmax { head, .. } => Some(*head),
             Operator::Function(function) => function.as_dyn().head(),
             _ => None,
         }
@@ -240,7 +244,7 @@ impl Operator {
             Operator::Concat => "concat",
             Operator::Flatten => "flatten",
             Operator::Identity => "identity",
-            Operator::Softmax(_) => "softmax",
+            Operator::Softmax { .. } => "softmax",
         }
     }
 }
@@ -271,15 +275,29 @@ pub struct Output {
     pub value: ValueId,
     /// What the file does with the logits at its end, once that is no node any more.
     pub head: Head,
-    /// For each element of the file's output, in its order, where it lies among those of the value,
-    /// height × width × channels.
+    /// It does so with the channels of each pixel, not with all elements together.
+    pub per_pixel: bool,
+    /// For each element of the file's output, in its order, where it lies among those of the value behind
+    /// the head, height × width × channels.
     pub order: Vec<usize>,
 }
 
 impl Output {
     /// The whole of `value`, of `size` elements in the order of the storage.
     pub fn plain(name: &str, value: ValueId, size: usize) -> Self {
-        Self { name: name.into(), value, head: Head::Logits, order: (0..size).collect() }
+        let order = (0..size).collect();
+        Self { name: name.into(), value, head: Head::Logits, per_pixel: false, order }
+    }
+
+    /// What the file gives of the elements of the value, which has this shape.
+    pub fn finished(&self, values: &[f32], shape: Shape) -> Vec<f32> {
+        match self.per_pixel {
+            true => {
+                let pixels = values.chunks(shape.channels.max(1));
+                pixels.flat_map(|pixel| self.head.apply(pixel)).collect()
+            }
+            false => self.head.apply(values),
+        }
     }
 }
 
@@ -378,6 +396,22 @@ impl Graph {
         };
         self.nodes.iter_mut().flat_map(|node| &mut node.inputs).for_each(renumber);
         self.outputs.iter_mut().for_each(|output| renumber(&mut output.value));
+    }
+
+    /// Puts a node in at place `index`: whoever behind it read its input reads its result instead.
+    pub fn insert(&mut self, index: usize, node: Node) {
+        let (replaced, own) = (node.inputs[0], index + 1);
+        let renumber = |value: &mut ValueId| {
+            if *value == replaced {
+                *value = own;
+            } else if *value >= own {
+                *value += 1;
+            }
+        };
+        let behind = self.nodes.iter_mut().skip(index);
+        behind.flat_map(|node| &mut node.inputs).for_each(renumber);
+        self.outputs.iter_mut().for_each(|output| renumber(&mut output.value));
+        self.nodes.insert(index, node);
     }
 
     /// Drops nodes that no output depends on.

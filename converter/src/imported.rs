@@ -206,7 +206,10 @@ impl ImportedModel {
             }],
             outputs: vec![OutputRecord {
                 name: "outputs".into(),
-                shape: vec![network.classes()],
+                shape: match network.gives_vector() {
+                    true => vec![network.classes()],
+                    false => network.shape(network.layers.len()).hwc().to_vec(),
+                },
                 element: element(output.element),
                 scale: output_scale,
                 offset: output_offset,

@@ -71,10 +71,17 @@ impl Network {
         logits.map_or(Head::Logits, |output| output.head)
     }
 
-    /// The value is an output, and its integers are the accumulators of its layer: those of the last
-    /// layer, and of others that nothing else reads.
+    /// The value is an output, and its integers are the accumulators of its layer: it is a vector that
+    /// a layer without ReLU sums, and nothing else reads it.
     pub fn is_logits(&self, value: ValueId) -> bool {
-        value == self.layers.len() || outputs::can_be_logits(&self.layers, &self.outputs, value)
+        outputs::can_be_logits(&self.layers, &self.outputs, value)
+    }
+
+    /// The last layer gives a vector, of logits or of other values; else an image, which tells no classes
+    /// apart.
+    pub fn gives_vector(&self) -> bool {
+        let Shape { height, width, .. } = self.shape(self.layers.len());
+        height * width == 1
     }
 
     /// Among several outputs, lets one with so many classes be the logits, if there is one.
@@ -133,24 +140,17 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
     }
     if lowering.layers.is_empty() || lowered[graph.outputs[0].value] != Some(lowering.layers.len())
     {
-        return refused(NO_CLASSIFIER.into());
+        return refused("the network computes nothing; its output is its input".into());
     }
     let output = lowering.shape(lowering.layers.len());
-    if !lowering.ends_in_accumulators() {
-        if output.height * output.width != 1 || output.channels > MOST_CLASSES {
-            return refused(NO_CLASSIFIER.into());
-        }
+    // An image, or a long vector, is returned as the 8-bit values that it is.
+    let vector = output.height * output.width == 1 && output.channels <= MOST_CLASSES;
+    if vector && !lowering.ends_in_accumulators() {
         lowering.end_in_accumulators(&graph.nodes[node].name, output.channels);
-    }
-    if output.height * output.width != 1 {
-        return refused(format!("the output has the shape {output}; expected one logit per class"));
     }
     let outputs = vec![Output { value: lowering.layers.len(), ..graph.outputs[0].clone() }];
     Ok(Network { input: graph.input, layers: lowering.layers, outputs })
 }
-
-const NO_CLASSIFIER: &str = "the network must end in a fully connected layer or a convolution without ReLU: its \
-                             accumulators are the logits";
 
 /// A network that ends in a mean gets a fully connected layer for its logits, of this many at most.
 pub const MOST_CLASSES: usize = 1024;

@@ -3,7 +3,7 @@
 //! makes.
 
 use crate::evaluate;
-use crate::graph::{Head, SampleInput};
+use crate::graph::{Head, Output, SampleInput, Shape};
 use crate::interpreter::{self, Tensor, Values};
 use crate::lower::Network;
 use crate::passes::PixelScale;
@@ -105,14 +105,17 @@ impl Check<'_> {
                     let values = evaluate::values(self.network, self.images.image(index));
                     for ((output, theirs), worst) in outputs.iter().zip(&theirs).zip(&mut worst) {
                         let logits = &values[output.value];
-                        let ours = output.head.apply(logits);
+                        let shape = self.network.shape(output.value);
+                        let ours = output.finished(logits, shape);
                         let ours: Vec<f32> = output.order.iter().map(|&at| ours[at]).collect();
                         if theirs.len() != batch * ours.len() {
                             let (found, expected) = (theirs.len(), batch * ours.len());
                             return Err(format!("it gives {found} values for {expected}"));
                         }
                         let theirs = &theirs[slot * ours.len()..][..ours.len()];
-                        if output.head == Head::ArgMax && nearly_equal(logits, &ours, theirs) {
+                        if output.head == Head::ArgMax
+                            && nearly_equal(output, logits, shape, &ours, theirs)
+                        {
                             continue;
                         }
                         let (off, peak) = difference(&ours, theirs);
@@ -158,14 +161,25 @@ fn difference(ours: &[f32], theirs: &[f32]) -> (f32, f32) {
     (off, peak)
 }
 
-/// Two classes of the same logit, but for rounding: either may be the largest.
-fn nearly_equal(logits: &[f32], ours: &[f32], theirs: &[f32]) -> bool {
-    let at = |index: &[f32]| logits.get(*index.first()? as usize).copied();
+/// Two classes of the same logit, but for rounding: either may be the largest, of each pixel where it is
+/// taken there.
+fn nearly_equal(
+    output: &Output,
+    logits: &[f32],
+    shape: Shape,
+    ours: &[f32],
+    theirs: &[f32],
+) -> bool {
+    let size = if output.per_pixel { shape.channels } else { logits.len() };
     let peak = logits.iter().fold(0_f32, |peak, x| peak.max(x.abs()));
-    match (at(ours), at(theirs)) {
-        (Some(a), Some(b)) => (a - b).abs() <= READING_TOLERANCE * peak,
-        _ => false,
-    }
+    let near = |((ours, theirs), &pixel): ((&f32, &f32), &usize)| {
+        let Some(logits) = logits.chunks(size.max(1)).nth(pixel) else { return false };
+        match (logits.get(*ours as usize), logits.get(*theirs as usize)) {
+            (Some(a), Some(b)) => (a - b).abs() <= READING_TOLERANCE * peak,
+            _ => false,
+        }
+    };
+    ours.iter().zip(theirs).zip(&output.order).all(near)
 }
 
 /// The values `outputs` of the file's own nodes.

@@ -346,6 +346,18 @@ impl QuantizedNetwork {
         self.format(self.layers.len()).element == ValueType::I32
     }
 
+    /// The only output is a vector, of logits or of other values.
+    pub fn gives_logits_alone(&self) -> bool {
+        self.several_outputs().is_none() && self.gives_vector()
+    }
+
+    /// The last layer gives a vector, of logits or of other values; else an image, which tells no classes
+    /// apart.
+    pub fn gives_vector(&self) -> bool {
+        let Shape { height, width, .. } = self.shape(self.layers.len());
+        height * width == 1
+    }
+
     /// The inputs with their places in a sample, in the order of the file.
     pub fn inputs(&self) -> Vec<SampleInput> {
         let several = self.layers.iter().enumerate().map_while(|(index, layer)| match layer.op {

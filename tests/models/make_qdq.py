@@ -135,6 +135,29 @@ def islands(rng, opset):
     return net.finish(x, opset)
 
 
+def branches(rng, opset):
+    """Flattened branches, joined."""
+    net = Net(rng, [2, 10, 10])
+    a = net.node("Relu", net.conv("x", 2, 6, [3, 3], strides=[2, 2]))
+    b = net.node("MaxPool", net.conv("x", 2, 4, [3, 3]), kernel_shape=[4, 4], strides=[4, 4])
+    x = net.node("Concat", net.node("Flatten", b), net.node("Flatten", a), axis=1)
+    x = net.node("Relu", net.gemm(x, 112, 7))
+    return net.finish(net.gemm(x, 7, 4), opset)
+
+
+def segments(rng, opset):
+    """A small U-Net: made smaller and larger again, with a skip connection; an image of three channels."""
+    net = Net(rng, [2, 10, 10])
+    skip = net.node("Relu", net.conv("x", 2, 4, [3, 3], pads=[1, 1, 1, 1]))
+    x = net.node("MaxPool", skip, kernel_shape=[2, 2], strides=[2, 2])
+    x = net.node("Relu", net.conv(x, 4, 5, [3, 3], pads=[1, 1, 1, 1]))
+    scales = net.constant(np.array([1, 1, 2, 2], np.float32))
+    nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    x = net.node("Resize", x, "", scales, mode="nearest", **nearest)
+    x = net.node("Concat", skip, x, axis=1)
+    return net.finish(net.conv(x, 9, 3, [1, 1]), opset)
+
+
 class Samples(CalibrationDataReader):
     def __init__(self, rng, shape):
         smooth = lambda: np.cumsum(rng.normal(0, 0.3, (1, *shape)), axis=2)
@@ -179,6 +202,9 @@ def main():
         "residual_qdq_i8": (residual, 18, qdq, i8, {"per_channel": False}),
         "residual_qoperator": (residual, 13, qoperator, u8, symmetric),
         "islands_qdq": (islands, 14, qdq, u8, {}),
+        "branches_qdq": (branches, 17, qdq, u8, {}),
+        "branches_qoperator": (branches, 13, qoperator, u8, {"per_channel": False}),
+        "segments_qdq": (segments, 17, qdq, u8, {}),
     }
     for name, (make, opset, form, activations, extra) in files.items():
         rng = np.random.default_rng(20)

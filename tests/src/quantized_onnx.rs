@@ -19,7 +19,9 @@ use crate::root;
 use crate::tflite_micro::samples;
 
 /// The committed models.
-pub const MODELS: [&str; 10] = [
+pub const MODELS: [&str; 13] = [
+    "branches_qdq",
+    "branches_qoperator",
     "convnet_qdq",
     "convnet_qdq_i8",
     "convnet_qdq_symmetric",
@@ -27,6 +29,7 @@ pub const MODELS: [&str; 10] = [
     "islands_qdq",
     "residual_qdq",
     "residual_qoperator",
+    "segments_qdq",
     "separable_qdq",
     "separable_qdq_i8",
     "separable_qoperator",
@@ -132,19 +135,24 @@ fn expected(backend: &Backend, bytes: &[u8], imported: &Imported, inputs: &[u8])
             .run(ort::inputs![imported.file.input.as_str() => input])
             .expect("ONNX Runtime runs the model");
         let output = &outputs[0];
-        match (in_floats, element) {
+        let values: Vec<u8> = match (in_floats, element) {
             (true, _) => {
                 let (_, values) = output.try_extract_tensor::<f32>().expect("outputs are floats");
-                all.extend(values.iter().map(|&value| integer(value) as u8));
+                values.iter().map(|&value| integer(value) as u8).collect()
             }
             (false, ValueType::U8) => {
-                all.extend(output.try_extract_tensor::<u8>().expect("outputs are u8").1);
+                output.try_extract_tensor::<u8>().expect("outputs are u8").1.to_vec()
             }
             (false, _) => {
                 let (_, values) = output.try_extract_tensor::<i8>().expect("outputs are i8");
-                all.extend(values.iter().map(|&value| value as u8));
+                values.iter().map(|&value| value as u8).collect()
             }
-        }
+        };
+        // As the device has them: of an image row by row.
+        let first = all.len();
+        all.resize(first + values.len(), 0);
+        let order = &imported.ending.order;
+        order.iter().zip(values).for_each(|(&at, value)| all[first + at] = value);
     }
     all
 }

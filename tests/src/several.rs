@@ -20,9 +20,11 @@ pub enum Join {
     Bare,
     /// A picture and a second one of two channels, side by side in front of a convolution.
     Early,
+    /// A picture behind a convolution and a second as it is, flattened beside five numbers.
+    Flattened,
 }
 
-pub const ALL: [Join; 4] = [Join::Concat, Join::Add, Join::Bare, Join::Early];
+pub const ALL: [Join; 5] = [Join::Concat, Join::Add, Join::Bare, Join::Early, Join::Flattened];
 
 impl Join {
     /// Names and shapes (height, width, channels) of the inputs, in the order of the file.
@@ -34,6 +36,7 @@ impl Join {
             Join::Add => &[("gather_1", [12, 12, 1]), ("numbers", [1, 1, 5])],
             Join::Bare => &[("left", [1, 1, 5]), ("right", [1, 1, 5])],
             Join::Early => &[("shape", [8, 8, 1]), ("x", [8, 8, 2])],
+            Join::Flattened => &[("a", [7, 6, 1]), ("b", [3, 4, 2]), ("numbers", [1, 1, 5])],
         }
     }
 
@@ -111,6 +114,14 @@ impl Join {
                 let both = net.joined("Concat", &[shape, colour]);
                 let both = net.convolved(&both, &[5, 3, 3, 3]);
                 net.connected(&both, 5 * 6 * 6, 16)
+            }
+            (Join::Flattened, [a, b, numbers]) => {
+                let a = net.convolved(a, &[3, 1, 3, 3]);
+                let a = net.node("Flatten", &[&a], &[]);
+                let b = net.node("Flatten", &[b], &[]);
+                let numbers = net.connected(numbers, 5, 3);
+                let all = net.joined("Concat", &[&a, &numbers, &b]);
+                net.connected(&all, 3 * 5 * 4 + 3 + 24, 16)
             }
             _ => unreachable!("as many inputs as are declared"),
         };

@@ -11,7 +11,7 @@ use firmware_core::blob::{BlobError, InferError, Layout, Model, Values, Watch, c
 use inkling_data::{Dataset, Split};
 use inkling_support::parallel;
 use tests::mcu::{CORES, Toolchain, expected};
-use tests::structures::{ALL, CLASSES, SIDE, network};
+use tests::structures::{ALL, CLASSES, SIDE, network, outputs};
 use tests::{random_images, scratch, tflite_micro};
 
 /// Every layer's integers.
@@ -64,6 +64,12 @@ fn every_structure_computes_the_same() {
             let blob = blob.unwrap_or_else(|error| panic!("{name}: {error}"));
             compare(&name, &blob, &conversion.network, &of(&images));
         }
+    }
+    for image in outputs::SINGLE {
+        let conversion = Converter::new("net", &outputs::network(image, 1)).convert(&images);
+        let conversion = conversion.unwrap_or_else(|error| panic!("{image:?}: {error}"));
+        let blob = conversion.blob(Layout::PORTABLE).expect("has a form");
+        compare(&format!("{image:?}"), &blob, &conversion.network, &of(&images));
     }
 }
 

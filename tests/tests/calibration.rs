@@ -171,6 +171,9 @@ fn programs_are_told_in_json() {
     let onnx = onnx.expect("JSON");
     assert_eq!(onnx["layers"], told["model"]["layers"]);
     assert_eq!(onnx["arena_bytes"], 1760);
+    let [input] = &onnx["inputs"].as_array().expect("a list")[..] else { panic!("{onnx}") };
+    assert_eq!((&input["name"], &input["shape"][0]), (&"image".into(), &28.into()));
+    assert!((input["scale"][0].as_f64().expect("a number") * 255.0 - 1.0).abs() < 1e-6, "{input}");
     let text = succeed(&["inspect", path(&float), "--board", "microbit"]);
     assert!(text.contains("480,500 multiply-accumulates") && text.contains("1×1×10 i32"), "{text}");
     assert!(text.contains("microbit") && !text.contains("stm32f100"), "{text}");

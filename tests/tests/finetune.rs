@@ -4,13 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use converter::Converter;
 use converter::lower::Network;
+use converter::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 use converter::operators::FloatOp;
+use converter::{Converter, evaluate};
 use inkling_data::read::{idx, labels};
 use inkling_data::{Dataset, Split};
 use tests::structures::{SIDE, Structure, network};
 use tests::{mnist, program, random_images, root, scratch};
+use trainer::learn::export::float_onnx;
+use trainer::learn::network::read as trainable;
 
 fn finetune(model: &Path, data: &Path, out: &Path, more: &[&str]) -> Output {
     Command::new(program("trainer"))
@@ -132,6 +135,46 @@ fn models_of_others_go_through_the_whole_line() {
         assert_eq!(lowered(&out.join("float.onnx")).classes(), 3);
     }
     let _ = fs::remove_dir_all(folder);
+}
+
+/// Elements of flattened images that were joined are trained as those that they are: the network that can be
+/// trained, exported again, computes what was read.
+#[test]
+fn joined_vectors_keep_their_weights() {
+    let mut model = ModelBuilder::new("joined").with_opset(17);
+    let mut rng = fastrand::Rng::with_seed(7);
+    let side = Dim::Fixed(SIDE);
+    let dims = [Dim::Symbol("N"), 1.into(), side.clone(), side];
+    let image = model.input("image", ElementType::F32, &dims);
+    let mut weights = |model: &mut ModelBuilder, name: &str, dims: &[usize]| {
+        let values: Vec<f32> = (0..dims.iter().product()).map(|_| rng.f32() * 0.6 - 0.3).collect();
+        model.initializer(name, dims, &values)
+    };
+    let mut branch = |model: &mut ModelBuilder, name: &str, dims: &[usize], stride: i64| {
+        let w = weights(model, &format!("{name}.w"), dims);
+        let strides = [("strides", Attribute::Ints(vec![stride; 2]))];
+        let y = model.node("Conv", &format!("{name}.conv"), &[&image, &w], &strides);
+        let y = model.node("Relu", &format!("{name}.relu"), &[&y], &[]);
+        model.node("Flatten", &format!("{name}.flat"), &[&y], &[])
+    };
+    let a = branch(&mut model, "a", &[3, 1, 4, 4], 2);
+    let b = branch(&mut model, "b", &[4, 1, 3, 3], 3);
+    let joined = model.node("Concat", "joined", &[&a, &b], &[("axis", Attribute::Int(1))]);
+    let w = weights(&mut model, "w", &[75 + 64, 3]);
+    let logits = model.node("MatMul", "logits", &[&joined, &w], &[]);
+    model.output(&logits, ElementType::F32, &[Dim::Symbol("N"), 3.into()]);
+    let onnx = model.finish();
+    let read = Converter::new("joined", &onnx).lower().expect("it is read");
+    let trained = trainable("joined", &read).expect("it can be trained");
+    let again = float_onnx(&trained.network, &trained.parameters, None);
+    let again = Converter::new("joined", &again).lower().expect("it is read again");
+    let images = random_images(3, 5, SIDE, SIDE, 3);
+    for image in images.images() {
+        let pairs = evaluate::logits(&read, image).into_iter().zip(evaluate::logits(&again, image));
+        for (a, b) in pairs {
+            assert!((a - b).abs() < 1e-4 * a.abs().max(1.0), "{a} for {b}");
+        }
+    }
 }
 
 #[test]

@@ -4,10 +4,13 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use converter::onnx::Attribute;
 use converter::passes::PixelScale;
 use converter::pb;
 use converter::prove::{Proof, Reading, off_from_nodes};
 use converter::{Converter, evaluate, read};
+use inkling_data::Dataset;
+use inkling_data::read::labels;
 use tests::kinds::{self, CLASSES, Expected, Kind, Net, SIDE};
 use tests::{random_images, scratch};
 
@@ -52,6 +55,73 @@ fn every_kind_is_read_right_or_refused() {
         assert!(started.elapsed() < PATIENCE, "{name} takes {:?}", started.elapsed());
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// A time series has its sensors as channels, whichever dimension they are and whatever brings them in front of
+/// a convolution.
+#[test]
+fn a_series_is_read_whatever_turns_it() {
+    const TIMES: usize = 24;
+    let perm = |perm: &[i64]| [("perm", Attribute::Ints(perm.to_vec()))];
+    let forms: [(&str, [usize; 2]); 5] = [
+        ("transposed", [TIMES, 3]),
+        ("unsqueezed, transposed", [TIMES, 3]),
+        ("reshaped, transposed", [TIMES, 3]),
+        ("unsqueezed", [3, TIMES]),
+        ("unsqueezed at the end", [3, TIMES]),
+    ];
+    let samples = (0..20 * TIMES * 3).map(|at| (at * 37 % 251) as u8).collect();
+    let names = labels::numbers(CLASSES);
+    let series = Dataset::new([1, TIMES, 3], samples, vec![0; 20], names);
+    for (form, dims) in forms {
+        let mut net = Net::new(17);
+        let x = net.input(&dims);
+        let mut kernel = vec![5, 3, 1, 3];
+        let x = match form {
+            "transposed" => {
+                kernel = vec![5, 3, 3];
+                net.node("Transpose", &[&x], &perm(&[0, 2, 1]))
+            }
+            "unsqueezed, transposed" => {
+                let axes = net.shape(&[1]);
+                let x = net.node("Unsqueeze", &[&x, &axes], &[]);
+                net.node("Transpose", &[&x], &perm(&[0, 3, 1, 2]))
+            }
+            "reshaped, transposed" => {
+                let shape = net.shape(&[-1, 1, TIMES as i64, 3]);
+                let x = net.node("Reshape", &[&x, &shape], &[]);
+                net.node("Transpose", &[&x], &perm(&[0, 3, 1, 2]))
+            }
+            "unsqueezed" => {
+                let axes = net.shape(&[2]);
+                net.node("Unsqueeze", &[&x, &axes], &[])
+            }
+            _ => {
+                kernel = vec![5, 3, 3, 1];
+                let axes = net.shape(&[-1]);
+                net.node("Unsqueeze", &[&x, &axes], &[])
+            }
+        };
+        let w = net.weights(&kernel);
+        let x = net.node("Conv", &[&x, &w], &[]);
+        let y = net.classified(&x, 5 * (TIMES - 2));
+        let onnx = net.finish(&y);
+        let shape = match form {
+            "unsqueezed at the end" => [TIMES, 1, 3],
+            _ => [1, TIMES, 3],
+        };
+        let series = Dataset::new(
+            shape,
+            series.batch(0..series.len()),
+            series.labels.clone(),
+            series.names.clone(),
+        );
+        let conversion = Converter::new("series", &onnx).convert(&series);
+        let conversion = conversion.unwrap_or_else(|error| panic!("{form}: {error}"));
+        let proof = Proof::of(&conversion, &series, &series);
+        let proof = proof.unwrap_or_else(|error| panic!("{form}: {error}"));
+        assert!(matches!(proof.reading, Reading::Tract(_)), "{form}");
+    }
 }
 
 /// The interpreter computes every kind as tract does, of which it is the second opinion.

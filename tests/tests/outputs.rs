@@ -1,4 +1,4 @@
-//! Networks with several outputs: read as their own nodes say, and every value of every output the same in
+//! Networks with several outputs, or with one that is an image: read as their own nodes say, and every value of every output the same in
 //! the host's integers, tract, ONNX Runtime, generated Rust, C and on an emulated core.
 
 use std::fmt::Write;
@@ -17,7 +17,7 @@ use firmware_core::blob::Layout;
 use inkling_data::read::idx;
 use inkling_data::{Dataset, Split};
 use tests::mcu::{Program, STM32F405, Toolchain};
-use tests::structures::outputs::{ALL, Outputs, network};
+use tests::structures::outputs::{ALL, Outputs, SINGLE, network};
 use tests::structures::{CLASSES, SIDE};
 use tests::{generated, onnxruntime, program, random_images, scratch, skip};
 
@@ -25,6 +25,11 @@ const SEEDS: u64 = 4;
 
 fn images() -> Dataset {
     random_images(17, 60, SIDE, SIDE, CLASSES)
+}
+
+/// All that are no single classifier.
+fn all() -> impl Iterator<Item = Outputs> {
+    ALL.into_iter().chain(SINGLE)
 }
 
 fn convert(outputs: Outputs, seed: u64, images: &Dataset) -> Conversion {
@@ -36,7 +41,7 @@ fn convert(outputs: Outputs, seed: u64, images: &Dataset) -> Conversion {
 #[test]
 fn they_are_read_as_the_files_own_nodes_say() {
     let images = images();
-    for outputs in ALL {
+    for outputs in all() {
         for seed in 0..SEEDS {
             let onnx = network(outputs, seed);
             let read = Converter::new("several", &onnx).lower();
@@ -70,7 +75,7 @@ fn they_are_read_as_the_files_own_nodes_say() {
 fn every_value_equals_tracts_and_onnx_runtimes() {
     let images = images();
     let backend = onnxruntime::start("several outputs in ONNX Runtime");
-    for outputs in ALL {
+    for outputs in all() {
         for seed in 0..SEEDS {
             let conversion = convert(outputs, seed, &images);
             let (net, onnx) = (&conversion.network, conversion.int8_onnx());
@@ -111,8 +116,11 @@ fn the_record_says_what_they_are() {
     );
     assert_eq!(
         said(Outputs::NoClassifier),
-        [of("output_image", &[SIDE, SIDE, 1], I8, Logits), of("level", &[7], I32, Logits)]
+        [of("output_image", &[SIDE, SIDE, 1], U8, Values), of("level", &[7], I32, Logits)]
     );
+    assert_eq!(said(Outputs::Segmented), [of("mask", &[SIDE, SIDE, 2], I8, Logits)]);
+    // As it lies in memory, with the sigmoid that the file has.
+    assert_eq!(said(Outputs::Restored), [of("restored", &[SIDE, SIDE, 2], U8, Values)]);
     assert_eq!(
         said(Outputs::Read),
         [
@@ -142,7 +150,7 @@ fn generated_code_computes_the_same() {
     let mut modules = Vec::new();
     let mut calls = String::from("    use firmware_core::Outputs;\n");
     let mut expected = String::new();
-    for outputs in ALL {
+    for outputs in all() {
         for seed in 0..2 {
             let conversion = convert(outputs, seed, &images);
             let module = format!("{outputs:?}_{seed}").to_lowercase();
@@ -304,12 +312,52 @@ fn draw(path: &Path) {
     image::GrayImage::from_fn(40, 40, pixel).save(path).expect("written");
 }
 
+/// A single image from the command line: no accuracy, and what asks for a class says that there is none.
+#[test]
+fn an_image_is_returned() {
+    let images = images();
+    let folder = scratch("image-output");
+    fs::write(folder.join("net.onnx"), network(Outputs::Restored, 2)).expect("written");
+    for split in [Split::Train, Split::Test] {
+        idx::write_pair(&folder, split, &images).expect("written");
+    }
+    let run = |name: &str, words: &[&str]| {
+        let output = Command::new(program(name)).args(words).current_dir(&folder).output();
+        let output = output.expect("it starts");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let words = ["net.onnx", "--calibration", ".", "--out", "m", "--emit", "c"];
+    let (code, text) = run("converter", &words);
+    assert!(code == Some(0) && !text.contains("Accuracy") && text.contains("12×12×2 u8"), "{text}");
+    assert!(text.contains("returns an image and tells no classes apart"), "{text}");
+    let header = fs::read_to_string(folder.join("m/inkling_m.h")).expect("is written");
+    assert!(header.contains("uint8_t [288], [12][12][2] (height, width, channels)"), "{header}");
+    for words in
+        [&["evaluate", "--model", "m", "--data", "."][..], &["predict", "x", "--model", "m"]]
+    {
+        let (code, text) = run("trainer", words);
+        assert!(code == Some(1) && text.contains("returns an image"), "{words:?}: {text}");
+    }
+    let words = ["finetune", "net.onnx", "--data", ".", "--out", "t"];
+    let (code, text) = run("trainer", &words);
+    assert!(code == Some(1) && text.contains("returns an image"), "{text}");
+
+    for outputs in SINGLE {
+        let conversion = convert(outputs, 1, &images);
+        let onnx = network(outputs, 1);
+        let memory = Converter::new("several", &onnx).favour(Favour::Memory);
+        assert_eq!(memory.convert(&images).expect("it converts").arena, conversion.arena);
+    }
+    let _ = fs::remove_dir_all(folder);
+}
+
 #[test]
 fn what_cannot_be_is_said() {
     let images = images();
     let conversion = convert(Outputs::Heads, 0, &images);
     assert_eq!(conversion.blob(Layout::PORTABLE), Err(BlobEmitError::Outputs(5)));
-    // Rows are for one output; the arena is that of whole images.
+    // Rows are for one vector; the arena is that of whole images.
     let onnx = network(Outputs::Heads, 0);
     let memory = Converter::new("several", &onnx).favour(Favour::Memory).convert(&images);
     assert_eq!(memory.expect("it converts").arena, conversion.arena);

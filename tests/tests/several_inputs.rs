@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::process::Command;
 
+use converter::inspect::Inspection;
 use converter::onnx::{Dim, ElementType, ModelBuilder};
 use converter::passes::PixelScale;
 use converter::prove::{self, Proof, Reading};
@@ -76,6 +77,12 @@ fn each_input_has_its_own_scale() {
     assert_eq!(shown, join.inputs());
     let InputRecord { scale, offset, .. } = &conversion.record.inputs[0];
     assert_eq!((scale[0], offset[0]), (1.0 / 64.0, -127.5 / 64.0));
+    let inspection = Inspection::new("", &conversion.network).with_pixels(&conversion.pixels);
+    let scales: Vec<_> = inspection.inputs.iter().map(|input| &input.scale).collect();
+    let recorded: Vec<_> = conversion.record.inputs.iter().map(|input| &input.scale).collect();
+    assert_eq!(scales, recorded);
+    let text = inspection.to_text();
+    assert!(text.contains("inputs 'image' 12×12×1 u8, q is 0.015625 · q + -1.992188, "), "{text}");
     let (_, network) =
         restore(&conversion.source, &conversion.record, &conversion.int8_onnx()).expect("is whole");
     assert_eq!(network, conversion.network);

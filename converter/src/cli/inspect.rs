@@ -51,12 +51,16 @@ fn of_file(path: &Path) -> Result<Inspection> {
         bail!("{}: a folder; give the model's file in it", path.display());
     }
     let source = Source::read(path).with_context(at_file)?;
+    let mut pixels = Vec::new();
     let network = match &source {
         Source::Tflite(bytes) => tflite::import(bytes).with_context(at_file)?.network,
         Source::Quantized(onnx) => qdq::import(onnx).with_context(at_file)?.network,
         Source::Float { onnx, .. } => {
-            Converter::new("model", onnx).sketch().with_context(at_file)?
+            let sketch = Converter::new("model", onnx).sketch_with_pixels();
+            let (network, of_inputs) = sketch.with_context(at_file)?;
+            pixels = of_inputs;
+            network
         }
     };
-    Ok(Inspection::new(source.name(), &network))
+    Ok(Inspection::new(source.name(), &network).with_pixels(&pixels))
 }

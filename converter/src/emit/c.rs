@@ -47,8 +47,13 @@ fn outputs(network: &QuantizedNetwork, id: &str) -> String {
     let Some(outputs) = network.several_outputs() else {
         let to = network.format(last);
         let (element, size) = (c_type(to.element), network.classes());
+        let Shape { height, width, channels } = network.shape(last);
+        let dims = match network.gives_vector() {
+            true => String::new(),
+            false => format!(", [{height}][{width}][{channels}] (height, width, channels)"),
+        };
         return format!(
-            "/* The outputs: {element} [{size}]; q stands for {}. */\n\
+            "/* The outputs: {element} [{size}]{dims}; q stands for {}. */\n\
              #define INKLING_{upper}_OUTPUTS {size}\n\
              typedef {element} inkling_{id}_output_t;\n\n",
             real_value(to.scale)

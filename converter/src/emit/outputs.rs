@@ -67,6 +67,10 @@ pub fn meaning(network: &QuantizedNetwork, output: &Output, q: &str) -> String {
         Head::Sigmoid => ", of which the source gives the sigmoid",
         Head::ArgMax => ", of which the source gives the place of the largest",
     };
+    let head = match output.per_pixel {
+        true => format!("{head} over the channels of each pixel"),
+        false => head.to_string(),
+    };
     let value = match format.scale {
         Scale::PowerOfTwo(exponent) => format!("`{q} * 2^-{exponent}`"),
         Scale::Affine { scale, zero } => format!("`({q} - {zero}) * {scale:?}`"),

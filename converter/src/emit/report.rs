@@ -123,6 +123,11 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
 fn outputs(network: &QuantizedNetwork) -> String {
     let Some(outputs) = network.several_outputs() else {
         let exponent = network.format(network.layers.len()).exponent();
+        if let (false, [output]) = (network.gives_vector(), &network.outputs[..]) {
+            let (shape, format) = (network.shape(output.value), network.format(output.value));
+            let meaning = outputs::meaning(network, output, "q");
+            return format!("output: {shape} {}, {meaning}", format.element.rust_name());
+        }
         return format!(
             "output: {} i32 logits, real value `logit · 2^-{exponent}`",
             network.classes()
@@ -130,7 +135,7 @@ fn outputs(network: &QuantizedNetwork) -> String {
     };
     let names = outputs::onnx_names(network);
     let lines = outputs.iter().zip(names).map(|(output, name)| {
-        let classifies = match output.value == network.layers.len() {
+        let classifies = match output.value == network.layers.len() && network.gives_vector() {
             true => ", the classifier's",
             false => "",
         };

@@ -13,8 +13,9 @@ use serde::Serialize;
 pub use boards::{BOARDS, Board};
 
 use crate::arena::{self, Favour};
-use crate::graph::Output;
-use crate::quantized::QuantizedNetwork;
+use crate::graph::{Output, SampleInput};
+use crate::passes::PixelScale;
+use crate::quantized::{QuantizedNetwork, Scale};
 use costs::CoreCosts;
 
 /// What a file holds.
@@ -22,7 +23,10 @@ use costs::CoreCosts;
 pub struct Inspection {
     /// The file's form, such as `float ONNX`.
     pub form: String,
+    /// The sample: of several inputs all, one after another.
     pub input: Value,
+    /// Every input by its name.
+    pub inputs: Vec<Input>,
     /// The logits, of the classifier where there are several outputs.
     pub output: Value,
     /// All outputs, where there are several.
@@ -45,6 +49,17 @@ pub struct Value {
     pub shape: [usize; 3],
     /// `u8`, `i8` or `i32`.
     pub element: &'static str,
+}
+
+/// An input and what its bytes stand for: the byte `q` for `q · scale + offset`, with one number or one
+/// for each channel.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Input {
+    pub name: String,
+    #[serde(flatten)]
+    pub value: Value,
+    pub scale: Vec<f32>,
+    pub offset: Vec<f32>,
 }
 
 /// One of several outputs.
@@ -134,6 +149,7 @@ impl Inspection {
         Self {
             form: form.into(),
             input: value(network, 0),
+            inputs: network.inputs().into_iter().map(|input| Input::new(network, input)).collect(),
             output: value(network, last),
             outputs: outputs(network),
             layers: layers.collect(),
@@ -142,6 +158,15 @@ impl Inspection {
             arena_bytes,
             boards: fits(network, arena_bytes),
         }
+    }
+
+    /// The same for inputs that were scaled like this in training; without it a byte of a network that is
+    /// quantized here stands for itself over 255.
+    pub fn with_pixels(mut self, pixels: &[PixelScale]) -> Self {
+        for (input, pixels) in self.inputs.iter_mut().zip(pixels) {
+            input.scaled(pixels);
+        }
+        self
     }
 
     /// Whether the model has room on the board called `name`, if there is one.
@@ -159,6 +184,29 @@ impl Inspection {
     /// For people.
     pub fn to_text(&self) -> String {
         text::of(self)
+    }
+}
+
+impl Input {
+    fn new(network: &QuantizedNetwork, input: SampleInput) -> Self {
+        let (scale, offset) = match network.input_format.scale {
+            Scale::Affine { scale, zero } => (scale, -(zero as f32) * scale + 0.0),
+            Scale::PowerOfTwo(_) => (0.0, 0.0),
+        };
+        let value = value(network, input.value);
+        let mut new = Self { name: input.name, value, scale: vec![scale], offset: vec![offset] };
+        if let Scale::PowerOfTwo(_) = network.input_format.scale {
+            new.scaled(&PixelScale::default());
+        }
+        new
+    }
+
+    fn scaled(&mut self, pixels: &PixelScale) {
+        let channels = 0..pixels.mean.count().max(pixels.deviation.count());
+        let of = |channel| 1.0 / (pixels.divisor * pixels.deviation.at(channel));
+        self.scale = channels.clone().map(of).collect();
+        let of = |channel| -pixels.mean.at(channel) / pixels.deviation.at(channel) + 0.0;
+        self.offset = channels.map(of).collect();
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use inkling_support::table::{columns, thousands};
 
-use super::{Fit, Inspection, NamedValue, Value};
+use super::{Fit, Input, Inspection, NamedValue, Value};
 
 pub(super) fn of(inspection: &Inspection) -> String {
     let named = |output: &NamedValue| format!("'{}' {}", output.name, describe(&output.value));
@@ -12,8 +12,9 @@ pub(super) fn of(inspection: &Inspection) -> String {
         [] => format!("output {}", describe(&inspection.output)),
         several => format!("outputs {}", several.iter().map(named).collect::<Vec<_>>().join(", ")),
     };
-    let mut text =
-        format!("{}: input {}, {outputs}\n\n", inspection.form, describe(&inspection.input));
+    let inputs: Vec<String> = inspection.inputs.iter().map(input).collect();
+    let kind = if inputs.len() > 1 { "inputs" } else { "input" };
+    let mut text = format!("{}: {kind} {}; {outputs}\n\n", inspection.form, inputs.join(", "));
     let mut rows = vec![
         ["layer", "from", "output", "MACs", "weight bytes", "in+out bytes"]
             .map(String::from)
@@ -61,6 +62,26 @@ pub(super) fn of(inspection: &Inspection) -> String {
          for most of them.\n",
     );
     text
+}
+
+/// An input, and what its integer `q` stands for.
+fn input(input: &Input) -> String {
+    let numbers = |numbers: &[f32]| {
+        let each: Vec<String> = numbers.iter().map(|number| format!("{number:.6}")).collect();
+        let each: Vec<&str> = each.iter().map(|number| plain(number)).collect();
+        if each.len() > 1 { format!("[{}]", each.join(" ")) } else { each.concat() }
+    };
+    let offset = match input.offset.iter().all(|&offset| offset == 0.0) {
+        true => String::new(),
+        false => format!(" + {}", numbers(&input.offset)),
+    };
+    let (value, scale) = (describe(&input.value), numbers(&input.scale));
+    format!("'{}' {value}, q is {scale} · q{offset}", input.name)
+}
+
+/// A decimal number without zeros at its end.
+fn plain(number: &str) -> &str {
+    number.trim_end_matches('0').trim_end_matches('.')
 }
 
 fn describe(value: &Value) -> String {

@@ -40,26 +40,24 @@ pub(super) fn several(
         }
     }
     let mut classifier = classifier(&lowering.layers, &outputs);
-    if classifier.is_none() {
-        // As a network of one output may end in a mean.
-        let flat = |output: &&mut Output| {
-            let shape = lowering.layers[output.value - 1].output;
-            shape.height * shape.width == 1 && shape.channels <= MOST_CLASSES
-        };
-        let Some(output) = outputs.iter_mut().find(flat) else {
-            return Err(PassError::output(
-                &outputs[0].name,
-                "is no classifier, nor is any other output: one of them must end in a fully connected layer \
-                 or a convolution over the whole image, or be a vector",
-            ));
-        };
+    // As a network of one output may end in a mean.
+    let flat = |output: &&mut Output| {
+        let shape = lowering.layers[output.value - 1].output;
+        shape.height * shape.width == 1 && shape.channels <= MOST_CLASSES
+    };
+    if classifier.is_none()
+        && let Some(output) = outputs.iter_mut().find(flat)
+    {
         let size = lowering.layers[output.value - 1].output.channels;
         lowering.pass_on_as_logits(&output.name, output.value, size);
         output.value = lowering.layers.len();
         classifier = Some(output.value);
     }
     let mut network = Network { input: graph.input, layers: lowering.layers, outputs };
-    move_to_end(&mut network, classifier.unwrap_or(0));
+    // Where all are images, none of them is the classifier's.
+    if let Some(classifier) = classifier {
+        move_to_end(&mut network, classifier);
+    }
     Ok(network)
 }
 

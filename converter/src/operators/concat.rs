@@ -1,4 +1,5 @@
-//! `concat`: the channels of all inputs, one after the other.
+//! `concat`: the channels of all inputs, one after the other; of images that are joined to a vector all
+//! elements, as they are stored.
 
 use std::fmt::Write;
 
@@ -33,12 +34,18 @@ pub(crate) fn lower(lowering: &mut Lowering, node: &Node) -> Result<Option<Fused
     Ok(Some(lowering.push(&copied, node.index, Concat, (relu, None))))
 }
 
+/// The channels of the result that an input of this shape gives.
+fn channels(input: Shape, output: Shape) -> usize {
+    input.size() / (output.height * output.width).max(1)
+}
+
 impl FloatOperator for Concat {
     fn forward(&self, layer: &Layer, inputs: &[(Shape, &[f32])]) -> Vec<f32> {
         let mut y = Vec::with_capacity(layer.output.size());
         for pixel in 0..layer.output.height * layer.output.width {
             for (shape, x) in inputs {
-                y.extend_from_slice(&x[pixel * shape.channels..][..shape.channels]);
+                let channels = channels(*shape, layer.output);
+                y.extend_from_slice(&x[pixel * channels..][..channels]);
             }
         }
         y
@@ -62,7 +69,8 @@ impl IntegerOperator for Concat {
         let mut y = run.output();
         let mut first = 0;
         for (x, shape) in run.inputs.iter().zip(&run.shapes) {
-            let (channels, all) = (shape.channels, run.layer.output.channels);
+            let all = run.layer.output.channels;
+            let channels = channels(*shape, run.layer.output);
             with_elements!(&mut y, |y| {
                 kernels::concat(Elements::of(x), channels, y, all, first)
             });
@@ -79,14 +87,32 @@ impl IntegerOperator for Concat {
         let mut first = 0;
         for &value in &call.layer.inputs {
             let x = call.regions(code, value);
-            let _ = writeln!(code, "    Concat::<{first}>.forward({x}, y);");
-            first += call.network.shape(value).channels;
+            let (shape, output) = (call.network.shape(value), call.layer.output);
+            let forward = match shape.channels == channels(shape, output) {
+                true => "forward",
+                false => "forward_flat",
+            };
+            let _ = writeln!(code, "    Concat::<{first}>.{forward}({x}, y);");
+            first += channels(shape, output);
         }
     }
 
     /// Concat on the integers, which share one scale and zero point.
     fn onnx(&self, emitter: &mut Emitter, layer: &QuantizedLayer) -> String {
-        let inputs = emitter.values_of(layer);
+        let mut inputs = emitter.values_of(layer);
+        for (number, (input, &value)) in inputs.iter_mut().zip(&layer.inputs).enumerate() {
+            let shape = emitter.network.shape(value);
+            if shape.channels == channels(shape, layer.output) {
+                continue;
+            }
+            // An image becomes a vector in the order in which it is stored.
+            let part = |part: &str| format!("{}_{number}_{part}", layer.name);
+            let perm = [("perm", Attribute::Ints(vec![0, 2, 3, 1]))];
+            let rows = emitter.model.node("Transpose", &part("rows"), &[input], &perm);
+            let dims = [0, shape.size() as i64, 1, 1];
+            let dims = emitter.model.initializer(&part("dims"), &[4], &dims);
+            *input = emitter.model.node("Reshape", &part("vector"), &[&rows, &dims], &[]);
+        }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         emitter.model.node("Concat", &layer.name, &inputs, &[("axis", Attribute::Int(1))])
     }

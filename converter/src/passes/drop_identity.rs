@@ -1,6 +1,6 @@
 //! Drops what changes nothing at inference: identity, dropout, and what a classifier ends in.
 
-use crate::graph::{Graph, Head, Operator};
+use crate::graph::{Graph, Head, Node, Operator, Shape};
 
 pub fn run(graph: &mut Graph) {
     let mut index = 0;
@@ -13,12 +13,12 @@ pub fn run(graph: &mut Graph) {
     // The logits decide the class; probabilities come from them where they are wanted. What was taken off one
     // output may have been the only reader of another's.
     while let Some((output, head)) = ending(graph) {
-        let last = graph.outputs[output].value - 1;
-        let logits = graph.nodes[last].inputs[0];
+        let Node { operator, inputs, .. } = &graph.nodes[graph.outputs[output].value - 1];
+        let per_pixel = matches!(operator, Operator::Softmax { per_pixel: true, .. });
         let output = &mut graph.outputs[output];
-        output.value = logits;
+        output.value = inputs[0];
         if output.head == Head::Logits {
-            output.head = head;
+            (output.head, output.per_pixel) = (head, per_pixel);
         }
         graph.drop_unused();
     }
@@ -29,8 +29,16 @@ fn ending(graph: &Graph) -> Option<(usize, Head)> {
     graph.outputs.iter().enumerate().find_map(|(index, output)| {
         let last = output.value.checked_sub(1)?;
         let head = graph.nodes[last].operator.head()?;
-        let alone = graph.consumers(output.value).next().is_none();
-        (alone && stands(head, output.head)).then_some((index, head))
+        let Shape { height, width, .. } = graph.shape(output.value);
+        // Of an image the values of a sigmoid are wanted.
+        let alone = graph.consumers(output.value).next().is_none()
+            && (height * width == 1
+                || matches!(graph.nodes[last].operator, Operator::Softmax { .. }));
+        // Both of the same elements, or the largest of all could be another.
+        let per_pixel =
+            matches!(graph.nodes[last].operator, Operator::Softmax { per_pixel: true, .. });
+        let same = output.head == Head::Logits || output.per_pixel == per_pixel;
+        (alone && same && stands(head, output.head)).then_some((index, head))
     })
 }
 
@@ -44,8 +52,11 @@ fn stands(inner: Head, end: Head) -> bool {
 mod tests {
     use super::super::testing::{fully_connected, graph, names};
     use super::*;
-    use crate::graph::Shape;
     use crate::operators::functions::Sigmoid;
+
+    fn whole(head: Head) -> Operator {
+        Operator::Softmax { head, per_pixel: false }
+    }
 
     fn ending_in(ends: &[Operator]) -> Graph {
         let ten = Shape::flat(10);
@@ -63,7 +74,7 @@ mod tests {
     #[test]
     fn what_a_classifier_ends_in_is_taken_off() {
         for (end, head) in [
-            (Operator::Softmax(Head::Softmax), Head::Softmax),
+            (whole(Head::Softmax), Head::Softmax),
             (Operator::Function(Sigmoid.into()), Head::Sigmoid),
             (Operator::Identity, Head::Logits),
         ] {
@@ -75,11 +86,11 @@ mod tests {
 
     #[test]
     fn the_class_needs_no_probabilities() {
-        let argmax = Operator::Softmax(Head::ArgMax);
-        let graph = ending_in(&[Operator::Softmax(Head::Softmax), argmax]);
+        let argmax = whole(Head::ArgMax);
+        let graph = ending_in(&[whole(Head::Softmax), argmax]);
         assert_eq!((names(&graph), graph.outputs[0].head), (vec!["fully_connected"], Head::ArgMax));
         // Probabilities of probabilities are not those of the logits.
-        let softmax = Operator::Softmax(Head::Softmax);
+        let softmax = whole(Head::Softmax);
         let graph = ending_in(&[softmax.clone(), softmax]);
         assert_eq!(names(&graph), ["fully_connected", "softmax"]);
     }

@@ -7,17 +7,16 @@
 
 use firmware_core::Window;
 
-use super::{PassError, exchange};
-use crate::graph::{Graph, Operator, Shape};
+use super::exchange;
+use crate::graph::{Graph, Node, Operator, Shape, ValueId};
 use crate::lower::MOST_CLASSES;
 
-pub fn run(graph: &mut Graph) -> Result<(), PassError> {
+pub fn run(graph: &mut Graph) {
     while let Some(index) =
         graph.nodes.iter().position(|node| matches!(node.operator, Operator::Affine { .. }))
     {
-        fold(graph, index)?;
+        fold(graph, index);
     }
-    Ok(())
 }
 
 /// `y = x * scale + shift`, per channel; one element serves all channels.
@@ -55,29 +54,30 @@ impl Affine {
 }
 
 /// Brings the affine node at `index` one step nearer to its end.
-fn fold(graph: &mut Graph, index: usize) -> Result<(), PassError> {
+fn fold(graph: &mut Graph, index: usize) {
     let Operator::Affine { scale, shift } = graph.nodes[index].operator.clone() else {
-        return Ok(());
+        return;
     };
     let affine = Affine { scale, shift };
     if affine.scale.iter().all(|&s| s == 1.0) && !affine.shifts() {
         graph.bypass(index);
-        return Ok(());
+        return;
     }
     if fold_into_producer(graph, index, &affine) {
         graph.bypass(index);
-        return Ok(());
+        return;
     }
     if let Some(consumer) = graph.only_consumer(index + 1)
-        && move_past(graph, index, consumer, &affine)
+        && (move_past(graph, index, consumer, &affine)
+            || move_past_concat(graph, index, consumer, &affine))
     {
-        return Ok(());
+        return;
     }
     if fold_into_consumers(graph, index, &affine) || fold_backward(graph, index, &affine) {
         graph.bypass(index);
-        return Ok(());
+        return;
     }
-    become_layer(graph, index, &affine)
+    become_layer(graph, index, &affine);
 }
 
 /// Folds into the layer (or affine node) that the node at `index` reads, if nothing else does.
@@ -132,18 +132,55 @@ fn move_past(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) 
     true
 }
 
-/// Folds into all layers that read the node, if every reader is one that can take it.
-fn fold_into_consumers(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
-    let shape = graph.nodes[index].output;
-    let consumers: Vec<usize> = graph.consumers(index + 1).collect();
-    let takes = |&consumer: &usize| match &graph.nodes[consumer].operator {
+/// Puts the node behind a concatenation of which it changes a part, if all that read the whole can take
+/// it.
+fn move_past_concat(graph: &mut Graph, index: usize, consumer: usize, affine: &Affine) -> bool {
+    let joined = &graph.nodes[consumer];
+    let own = |value: &&ValueId| **value == index + 1;
+    if !matches!(joined.operator, Operator::Concat)
+        || joined.inputs.iter().filter(own).count() != 1
+        || !consumers_take(graph, consumer + 1, affine)
+    {
+        return false;
+    }
+    let (mut scale, mut shift) = (Vec::new(), Vec::new());
+    for &value in &joined.inputs {
+        let channels = 0..graph.shape(value).channels;
+        let part = |of: &dyn Fn(usize) -> f32, other| {
+            let of = |channel| if value == index + 1 { of(channel) } else { other };
+            channels.clone().map(of).collect::<Vec<f32>>()
+        };
+        scale.extend(part(&|channel| affine.scale(channel), 1.0));
+        shift.extend(part(&|channel| affine.shift(channel), 0.0));
+    }
+    let behind = Node {
+        name: graph.nodes[index].name.clone(),
+        operator: Operator::Affine { scale, shift },
+        inputs: vec![consumer + 1],
+        output: joined.output,
+    };
+    graph.insert(consumer + 1, behind);
+    graph.bypass(index);
+    true
+}
+
+/// Every node that reads a value is a layer that can take what the node does to it.
+fn consumers_take(graph: &Graph, value: ValueId, affine: &Affine) -> bool {
+    let takes = |consumer: usize| match &graph.nodes[consumer].operator {
         Operator::Conv2d { window, .. } => !affine.shifts() || !window.is_padded(),
         Operator::FullyConnected { .. } => true,
         _ => false,
     };
-    if graph.is_output(index + 1) || !consumers.iter().all(takes) {
+    !graph.is_output(value) && graph.consumers(value).all(takes)
+}
+
+/// Folds into all layers that read the node, if every reader is one that can take it.
+fn fold_into_consumers(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
+    let shape = graph.nodes[index].output;
+    if !consumers_take(graph, index + 1, affine) {
         return false;
     }
+    let consumers: Vec<usize> = graph.consumers(index + 1).collect();
     for consumer in consumers {
         match &mut graph.nodes[consumer].operator {
             Operator::Conv2d { weights, bias, groups, .. } => {
@@ -187,15 +224,12 @@ fn fold_backward(graph: &mut Graph, index: usize, affine: &Affine) -> bool {
 
 /// Turns the node into a depthwise convolution of one pixel; at the end of a network, into the
 /// fully connected layer that it has to end in.
-fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), PassError> {
+fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) {
     let shape = graph.nodes[index].output;
     let channels = shape.channels;
     let bias: Vec<f32> = (0..channels).map(|channel| affine.shift(channel)).collect();
-    graph.nodes[index].operator = if graph.is_output(index + 1) {
-        if shape.height * shape.width != 1 || channels > MOST_CLASSES {
-            let what = "the network must end in a fully connected layer or a convolution, which this can be folded into";
-            return Err(PassError::at(graph, index, what));
-        }
+    let logits = shape.height * shape.width == 1 && channels <= MOST_CLASSES;
+    graph.nodes[index].operator = if graph.is_output(index + 1) && logits {
         let diagonal = |at: usize| (at / channels, at % channels);
         let weights = (0..channels * channels)
             .map(diagonal)
@@ -207,7 +241,6 @@ fn become_layer(graph: &mut Graph, index: usize, affine: &Affine) -> Result<(), 
         let window = Window::new([1, 1]);
         Operator::Conv2d { weights, bias, window, groups: channels }
     };
-    Ok(())
 }
 
 /// What a layer computes, scaled and shifted: weights `[out][…]`.
@@ -252,7 +285,6 @@ mod tests {
     use super::super::testing::{conv, fully_connected, graph, names};
     use super::*;
     use crate::evaluate;
-    use crate::graph::Shape;
     use crate::lower::lower;
 
     const IMAGE: Shape = Shape { height: 4, width: 4, channels: 2 };
@@ -265,7 +297,7 @@ mod tests {
     fn folded(nodes: &[(Operator, &[usize], Shape)]) -> Vec<&'static str> {
         let before = graph(IMAGE, nodes);
         let mut after = before.clone();
-        run(&mut after).expect("folds");
+        run(&mut after);
         let image: Vec<u8> = (0..32).map(|i| (i * 41 % 256) as u8).collect();
         let expected = plain(&before, &image);
         let network = lower(after.clone()).expect("every node has a kernel");
@@ -316,6 +348,18 @@ mod tests {
             (fully_connected(12, 2), &[2], Shape::flat(2)),
         ];
         assert_eq!(folded(&nodes), ["conv2d", "fully_connected"]);
+    }
+
+    #[test]
+    fn into_the_layer_behind_a_concatenation() {
+        let nodes = [
+            (affine(&[2.0, 0.5], &[1.0, -0.25]), &[0][..], IMAGE),
+            (conv(Window::new([1, 1]), 2, 3), &[0], Shape::new(4, 4, 3)),
+            (Operator::Relu, &[2], Shape::new(4, 4, 3)),
+            (Operator::Concat, &[3, 1], Shape::new(4, 4, 5)),
+            (conv(Window::new([4, 4]), 5, 2), &[4], Shape::flat(2)),
+        ];
+        assert_eq!(folded(&nodes), ["conv2d", "relu", "concat", "conv2d"]);
     }
 
     #[test]

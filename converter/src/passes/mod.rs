@@ -47,7 +47,7 @@ pub fn run(graph: &mut Graph, pixels: &[PixelScale]) -> Result<(), PassError> {
     compose_functions::run(graph);
     fold_pad::run(graph)?;
     pixel_scale::run(graph, pixels);
-    fold_affine::run(graph)?;
+    fold_affine::run(graph);
     drop_flatten::run(graph)?;
     equalize_channels::run(graph);
     Ok(())

@@ -108,40 +108,10 @@ impl Import<'_> {
         let Some(first) = values.first() else { return Err(node.wrong("has no input")) };
         let rank = first.view.rank();
         let along = axis(node.int("axis", 0), rank).map_err(|what| node.wrong(what))?;
-        let layout = match (rank, along) {
-            (2, 1) => None,
-            (3 | 4, 1) => Some(Layout::ChannelsFirst),
-            (3 | 4, along) if along == rank - 1 => Some(Layout::ChannelsLast),
-            _ => {
-                return Err(
-                    node.wrong(format!("along axis {along}; only along the channels is supported"))
-                );
-            }
-        };
-        let mut joined: Option<Shape> = None;
-        for Value { view, .. } in &values {
-            let shape = match layout {
-                Some(layout) => view.as_image(layout),
-                None => {
-                    (*view == View::flat(view.value, view.size())).then(|| Shape::flat(view.size()))
-                }
-            };
-            let stored = self.stored(view.value);
-            let shape = shape.filter(|&shape| shape == stored).ok_or_else(|| {
-                node.wrong(format!("joins {:?}, which are not in an image's order", view.dims()))
-            })?;
-            if joined.is_some_and(|j| (j.height, j.width) != (shape.height, shape.width)) {
-                return Err(
-                    node.wrong(format!("joins {:?}; only channels may differ", view.dims()))
-                );
-            }
-            let channels = joined.map_or(0, |joined| joined.channels) + shape.channels;
-            joined = Some(Shape { channels, ..shape });
-        }
-        let shape = joined.unwrap_or(Shape::flat(0));
-        let view = match layout {
-            Some(layout) => View::image(0, shape, layout, rank),
-            None => View::flat(0, shape.size()),
+        let views: Vec<View> = values.iter().map(|value| value.view.clone()).collect();
+        let (shape, view) = match View::joined(&views, along, 0) {
+            Some(view) => (Shape::flat(view.size()), view),
+            None => self.joined_images(node, &views, along)?,
         };
         let pending = Pending {
             node: node_name(node.proto).into(),
@@ -154,6 +124,45 @@ impl Import<'_> {
             bounds: [f32::NEG_INFINITY, f32::INFINITY],
         };
         self.pending(node, pending)
+    }
+
+    /// Shape and view of images that are joined along their channels.
+    fn joined_images(
+        &self,
+        node: &Cursor,
+        views: &[View],
+        along: usize,
+    ) -> Result<(Shape, View), ReadError> {
+        let rank = views.first().map_or(0, View::rank);
+        let layout = match (rank, along) {
+            (3 | 4, 1) => Layout::ChannelsFirst,
+            (3 | 4, along) if along == rank - 1 => Layout::ChannelsLast,
+            _ => {
+                return Err(
+                    node.wrong(format!("along axis {along}; only along the channels is supported"))
+                );
+            }
+        };
+        let mut joined: Option<Shape> = None;
+        for view in views {
+            let stored = self.stored(view.value);
+            let shape =
+                view.as_image(layout).filter(|&shape| shape == stored).ok_or_else(|| {
+                    node.wrong(format!(
+                        "joins {:?}, which are not in an image's order",
+                        view.dims()
+                    ))
+                })?;
+            if joined.is_some_and(|j| (j.height, j.width) != (shape.height, shape.width)) {
+                return Err(
+                    node.wrong(format!("joins {:?}; only channels may differ", view.dims()))
+                );
+            }
+            let channels = joined.map_or(0, |joined| joined.channels) + shape.channels;
+            joined = Some(Shape { channels, ..shape });
+        }
+        let shape = joined.unwrap_or(Shape::flat(0));
+        Ok((shape, View::image(0, shape, layout, rank)))
     }
 
     /// The values side by side, each brought to the result's scale first.

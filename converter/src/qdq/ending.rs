@@ -13,6 +13,8 @@ use crate::read::operators::Cursor;
 pub struct Ending {
     /// The names of the integers in the file.
     pub tensor: String,
+    /// For each of them, in the file's order, its place among those that the device returns.
+    pub order: Vec<usize>,
     /// The functions that follow, which change no order: Softmax, Sigmoid.
     pub functions: Vec<String>,
     /// The integers are accumulators.
@@ -80,7 +82,10 @@ impl Import<'_> {
                  nodes is imported"
             )));
         }
-        if value.view.order().iter().enumerate().any(|(at, &place)| at != place) {
+        // Whoever counts the elements of a vector counts them as the file does.
+        let stored = self.stored(id);
+        let ordered = value.view.order().into_iter().eq(0..stored.size());
+        if stored.height * stored.width == 1 && !ordered {
             return Err(ReadError::Graph(format!(
                 "output '{output}' has its elements in another order than the last layer; let the \
                  network end in a vector"
@@ -97,7 +102,11 @@ impl Import<'_> {
         };
         network.name_layers();
         let tensor = if accumulators { output.to_string() } else { self.names.remove(id) };
-        Ok((network, Ending { tensor, functions, accumulators }))
+        let order = match self.known.get(&tensor) {
+            Some(Known::Integer(integers)) => integers.view.order(),
+            _ => value.view.order(),
+        };
+        Ok((network, Ending { tensor, order, functions, accumulators }))
     }
 
     /// The last layer of a network that ends in floats: its accumulators are what the device returns.

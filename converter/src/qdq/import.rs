@@ -15,14 +15,14 @@ use crate::operators::lookup::QuantizedLookup;
 use crate::pb;
 use crate::pb::tensor_proto::DataType;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork, Scale, ValueFormat, ValueType};
-use crate::read::operators::{Cursor, Image, reshape};
+use crate::read::operators::{Cursor, Image};
 use crate::read::view::{Layout, View};
 use crate::read::{self, File, ReadError, node_name};
 
 /// What is imported, for the error that names it.
-const SUPPORTED: &str = "Add, AveragePool, Concat, Conv, Flatten, Gemm, GlobalAveragePool, MatMul, \
-    MaxPool, Mul, Reshape, Softmax, Squeeze, Transpose, Unsqueeze, their QLinear forms, and functions \
-    of one value";
+const SUPPORTED: &str = "Add, AveragePool, Concat, Conv, Flatten, Gather, Gemm, GlobalAveragePool, \
+    MatMul, MaxPool, Mul, Reshape, Resize (nearest), Slice, Softmax, Split, Squeeze, Transpose, \
+    Unsqueeze, their QLinear forms, and functions of one value";
 
 /// An imported network, and what stood at its end without a layer of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -356,6 +356,7 @@ impl<'a> Import<'a> {
             "AveragePool" | "GlobalAveragePool" => self.average_pool(node),
             "Concat" => self.concat(node),
             "Flatten" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze" => self.view(node),
+            "Slice" | "Split" | "Gather" | "Resize" | "Upsample" => self.movement(node),
             "Softmax" | "LogSoftmax" => self.softmax(node),
             "Relu" | "Clip" if matches!(self.known(node, 0)?, Known::Pending(_)) => {
                 self.bound(node)
@@ -458,61 +459,6 @@ impl<'a> Import<'a> {
         let shape = self.stored(id);
         let of = (affine, element, real.value.view);
         self.push(node, QuantizedLookup { entries }, vec![id], shape, of)
-    }
-
-    /// Flatten, Reshape, Transpose, Squeeze and Unsqueeze: other views of the same elements.
-    fn view(&mut self, node: &Cursor) -> Result<(), ReadError> {
-        let known = self.known(node, 0)?.clone();
-        let view = match &known {
-            Known::Input(view)
-            | Known::Real(Real { value: Value { view, .. }, .. })
-            | Known::End(Value { view, .. }, _) => view,
-            Known::Pending(pending) => return Err(pending.in_floats(node)),
-            _ => return Err(node.wrong("reads integers that are not dequantized; not supported")),
-        };
-        let ints = |constant: Option<Constant>| match constant {
-            None => Ok(None),
-            Some(constant) => match constant.tensor.as_ints() {
-                Ok(ints) => Ok(Some(ints.to_vec())),
-                Err(what) => Err(node.wrong(what)),
-            },
-        };
-        let given = ints(self.optional(node, 1)?)?;
-        let axes = |rank: usize| -> Result<Option<Vec<usize>>, ReadError> {
-            let axes = node.ints("axes").map(<[i64]>::to_vec).or_else(|| given.clone());
-            let axes = axes.map(|axes| axes.iter().map(|&a| interpreter::axis(a, rank)).collect());
-            axes.transpose().map_err(|what: String| node.wrong(what))
-        };
-        let rank = view.rank();
-        let next = match node.proto.op_type.as_str() {
-            "Transpose" => {
-                let backwards: Vec<i64> = (0..rank as i64).rev().collect();
-                view.transposed(node.ints("perm").unwrap_or(&backwards))
-            }
-            "Squeeze" => {
-                let single = |&i: &usize| view.dims()[i] == 1 && view.batch() != Some(i);
-                let gone = axes(rank)?.unwrap_or_else(|| (0..rank).filter(single).collect());
-                view.squeezed(&gone)
-            }
-            "Unsqueeze" => {
-                let count = node.ints("axes").map(<[i64]>::len).or(given.as_ref().map(Vec::len));
-                let count = count.ok_or_else(|| node.wrong("axes are missing"))?;
-                view.unsqueezed(&axes(rank + count)?.unwrap_or_default())
-            }
-            "Flatten" => Ok(reshape::reshaped(node, view, None)?),
-            _ => {
-                let target = given.ok_or_else(|| node.wrong("its shape is missing"))?;
-                Ok(reshape::reshaped(node, view, Some(&target))?)
-            }
-        };
-        let view = next.map_err(|what| node.wrong(what))?;
-        let seen = match known {
-            Known::Real(real) => Known::Real(Real { value: Value { view, ..real.value }, ..real }),
-            Known::End(value, functions) => Known::End(Value { view, ..value }, functions),
-            _ => Known::Input(view),
-        };
-        self.bind(node, seen);
-        Ok(())
     }
 
     /// What is computed element by element of one value.

@@ -54,7 +54,8 @@ impl Linear {
         let &[scale] = &self.scales[..] else {
             return Err("gives the network's output in floats, with a scale of its own for each \
                         output, so no integers stand for them in one scale; quantize the output too, \
-                        or the last layer per tensor"
+                        or the last layer per tensor (per_channel=False; in torchao's pt2e \
+                        set_module_name of the quantizer with is_per_channel=False for that layer)"
                 .into());
         };
         match (self.window, self.shape.height * self.shape.width) {

@@ -28,6 +28,7 @@ mod functions;
 mod import;
 mod known;
 mod linear;
+mod movement;
 mod plain;
 mod pool;
 mod reading;

@@ -108,5 +108,7 @@ fn evaluated(imported: &Imported, bytes: &[u8]) -> Result<Vec<f64>, String> {
     if values.len() != size * batch {
         return Err(format!("{} values for {size} outputs", values.len()));
     }
-    Ok(values[..size].to_vec())
+    let mut stored = vec![0.0; size];
+    ending.order.iter().zip(&values).for_each(|(&at, &value)| stored[at] = value);
+    Ok(stored)
 }

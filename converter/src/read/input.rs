@@ -7,7 +7,7 @@ use super::file::File;
 use super::view::{Layout, View};
 use super::{ReadError, is_standard};
 use crate::graph::Shape;
-use crate::interpreter::{Tensor, Values, attributes::Attributes};
+use crate::interpreter::{Tensor, Values, attributes::Attributes, axis};
 use crate::limits::elements;
 
 /// The largest batch that a file may fix.
@@ -190,28 +190,45 @@ fn sizes(shape: &pb::TensorShapeProto) -> Result<(Option<usize>, Vec<usize>), St
 
 /// What the nodes that read the input make of its dimensions: `None` where they do not say.
 fn meaning(file: &File, input: &str, dims: &[usize]) -> Option<Layout> {
-    // Names of the input behind operators that keep its dimensions.
-    let mut same = vec![input];
+    let rank = dims.len() + 1;
+    // Names of the input as operators turn it, each with the input's dimension that each of its own is.
+    let mut seen: Vec<(&str, Vec<Option<usize>>)> = vec![(input, (0..rank).map(Some).collect())];
+    // What a Transpose alone lets suppose.
+    let mut supposed = None;
     for node in &file.graph.node {
-        let reads = node.input.iter().any(|name| same.contains(&name.as_str()));
-        if !reads || !is_standard(&node.domain) {
+        let read = |(name, _): &&(&str, Vec<Option<usize>>)| node.input.iter().any(|i| i == name);
+        let Some((_, order)) = seen.iter().find(read).filter(|_| is_standard(&node.domain)) else {
             continue;
-        }
-        match node.op_type.as_str() {
+        };
+        let turned = match node.op_type.as_str() {
             "Conv" | "MaxPool" | "AveragePool" | "GlobalMaxPool" | "GlobalAveragePool"
-            | "BatchNormalization" => return Some(Layout::ChannelsFirst),
+            | "BatchNormalization" => match order.get(1) {
+                Some(Some(1)) => return Some(Layout::ChannelsFirst),
+                Some(Some(axis)) if *axis == rank - 1 => return Some(Layout::ChannelsLast),
+                _ => return None,
+            },
             "Transpose" => {
                 let perm = Attributes(node).ints("perm").unwrap_or_default();
-                return match perm {
+                supposed = supposed.or(match perm {
                     [0, 3, 1, 2] => Some(Layout::ChannelsLast),
                     [0, 2, 3, 1] | [0, 2, 1] => Some(Layout::ChannelsFirst),
                     _ => None,
-                };
+                });
+                let place = |&at: &i64| order.get(usize::try_from(at).ok()?).copied();
+                perm.iter().map(place).collect::<Option<Vec<_>>>()
             }
+            "Unsqueeze" => unsqueezed(file, node, order),
+            "Reshape" => reshaped(file, node, order, dims),
             "Add" | "Sub" | "Mul" | "Div" | "Cast" | "Identity" | "Relu" | "Clip" | "Dropout"
-            | "Pad" => same.extend(node.output.iter().map(String::as_str)),
-            _ => {}
+            | "Pad" => Some(order.clone()),
+            _ => None,
+        };
+        if let (Some(turned), Some(output)) = (turned, node.output.first()) {
+            seen.push((output, turned));
         }
+    }
+    if supposed.is_some() {
+        return supposed;
     }
     // Where channels are last, they are few; of what is one place, all are channels.
     match dims {
@@ -219,4 +236,56 @@ fn meaning(file: &File, input: &str, dims: &[usize]) -> Option<Layout> {
         [first, _, last] if *last <= 4 && *first > 4 => Some(Layout::ChannelsLast),
         _ => None,
     }
+}
+
+/// The dimensions behind an Unsqueeze.
+fn unsqueezed(
+    file: &File,
+    node: &pb::NodeProto,
+    order: &[Option<usize>],
+) -> Option<Vec<Option<usize>>> {
+    let axes = match Attributes(node).ints("axes") {
+        Some(axes) => axes.to_vec(),
+        None => constant(file, node, 1)?,
+    };
+    let rank = order.len() + axes.len();
+    let axes: Option<Vec<usize>> = axes.iter().map(|&at| axis(at, rank).ok()).collect();
+    let (axes, mut old) = (axes?, order.iter());
+    let place = |at| if axes.contains(&at) { Some(None) } else { old.next().copied() };
+    (0..rank).map(place).collect()
+}
+
+/// The dimensions behind a Reshape that only adds some of a single element.
+fn reshaped(
+    file: &File,
+    node: &pb::NodeProto,
+    order: &[Option<usize>],
+    dims: &[usize],
+) -> Option<Vec<Option<usize>>> {
+    let mut old = order.iter().peekable();
+    let size = |at: &Option<usize>| at.and_then(|at| dims.get(at.checked_sub(1)?).copied());
+    let place = |target: &i64| match (old.peek(), *target) {
+        (Some(at), 1) if !matches!(size(at), None | Some(1)) => Some(None),
+        (Some(at), target) => {
+            let fits = target <= 0 || size(at).is_none_or(|size| size as i64 == target);
+            fits.then(|| old.next().copied()).flatten()
+        }
+        (None, 1) => Some(None),
+        (None, _) => None,
+    };
+    let turned = constant(file, node, 1)?.iter().map(place).collect::<Option<Vec<_>>>()?;
+    old.next().is_none().then_some(turned)
+}
+
+/// The integers of a node's input that is stored in the file.
+fn constant(file: &File, node: &pb::NodeProto, index: usize) -> Option<Vec<i64>> {
+    let name = node.input.get(index)?;
+    let stored = file.graph.initializer.iter().find(|tensor| tensor.name == *name).cloned();
+    let made =
+        |node: &&pb::NodeProto| node.op_type == "Constant" && node.output.first() == Some(name);
+    let stored = stored.or_else(|| {
+        let node = file.graph.node.iter().find(made)?;
+        node.attribute.iter().find(|attribute| attribute.name == "value")?.t.clone()
+    });
+    Tensor::from_proto(&stored?).ok()?.as_ints().ok().map(<[i64]>::to_vec)
 }

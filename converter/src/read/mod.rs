@@ -204,7 +204,8 @@ impl Reader {
                  reorders them at its end",
             );
         }
-        Ok(Output { name: name.into(), value: view.value, head: Head::Logits, order })
+        let (value, head) = (view.value, Head::Logits);
+        Ok(Output { name: name.into(), value, head, per_pixel: false, order })
     }
 
     /// Adds a node whose value has the shape of its first input, and binds its result to the

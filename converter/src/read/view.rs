@@ -3,7 +3,10 @@
 //! A value is stored as height × width × channels. Reshape, Transpose and the like move nothing;
 //! they only look at the same elements under other dimensions. So a view gives each of the file's
 //! dimensions as steps through the storage, and a node asks the view whether what it sees is an
-//! image, a vector or something that no kernel can read.
+//! image, a vector or something that no kernel can read. Where no steps lead through the storage in the
+//! file's order, as in a vector that flattened images were joined to, the view has that order as a list.
+
+use std::sync::Arc;
 
 use crate::graph::{Shape, ValueId};
 use crate::interpreter::{axis, places, strides};
@@ -25,6 +28,8 @@ pub struct View {
     dims: Vec<Dimension>,
     /// The dimension that counts images.
     batch: usize,
+    /// Where the element lies to which the steps lead, if that is not its number in the storage.
+    scattered: Option<Arc<[usize]>>,
     /// The file computes with integers here.
     pub integer: bool,
 }
@@ -72,6 +77,13 @@ impl View {
         Self::of(value, vec![None, Some(Steps { size, stride: 1 })])
     }
 
+    /// `[N, K]`, whose elements lie at the places `order` of the storage.
+    pub fn scattered(value: ValueId, order: &[usize]) -> Self {
+        let ordered = order.iter().copied().eq(0..order.len());
+        let scattered = (!ordered).then(|| order.into());
+        Self { scattered, ..Self::flat(value, order.len()) }
+    }
+
     /// `[N, H, W]` of an image with one channel.
     pub fn rows(value: ValueId, shape: Shape) -> Self {
         let [height, width, _] = axes(shape);
@@ -94,12 +106,12 @@ impl View {
             false => axes.iter().position(|axis| axis == dim).map(Some),
         };
         let names = self.dims.iter().map(name).collect::<Option<Vec<_>>>()?;
-        (self.batch() == Some(0)).then_some(names)
+        (self.batch() == Some(0) && self.scattered.is_none()).then_some(names)
     }
 
     fn of(value: ValueId, dims: Vec<Option<Steps>>) -> Self {
         let dims = dims.into_iter().map(|steps| plain(steps.into_iter().collect())).collect();
-        Self { value, dims, batch: 0, integer: false }
+        Self { value, dims, batch: 0, scattered: None, integer: false }
     }
 
     /// The same dimensions over the value of another node.
@@ -139,7 +151,8 @@ impl View {
             _ => return None,
         };
         let image = Self::image(self.value, shape, layout, self.rank());
-        (self.batch() == Some(0) && self.dims == image.dims).then_some(shape)
+        let plain = self.batch() == Some(0) && self.scattered.is_none();
+        (plain && self.dims == image.dims).then_some(shape)
     }
 
     /// For each element, in the file's order, where it lies in the storage.
@@ -147,7 +160,33 @@ impl View {
         let steps: Vec<Steps> = self.dims.iter().flatten().copied().collect();
         let sizes: Vec<usize> = steps.iter().map(|steps| steps.size).collect();
         let strides: Vec<usize> = steps.iter().map(|steps| steps.stride).collect();
-        places(&sizes, &strides).collect()
+        let steps = places(&sizes, &strides);
+        match &self.scattered {
+            None => steps.collect(),
+            Some(scattered) => steps.map(|at| scattered[at]).collect(),
+        }
+    }
+
+    /// The vectors that these are, joined, over the value of a node that joins them as they are stored;
+    /// `None` if one is no vector along its dimension `along`.
+    pub fn joined(views: &[View], along: usize, value: ValueId) -> Option<View> {
+        let rank = views.first()?.rank();
+        let is_vector = |view: &View| {
+            let mut others = (0..rank).filter(|&axis| axis != along);
+            view.rank() == rank
+                && view.batch() == Some(0)
+                && others.all(|axis| view.dims[axis].is_empty())
+        };
+        if along == 0 || !views.iter().all(is_vector) {
+            return None;
+        }
+        let mut order = Vec::new();
+        for view in views {
+            let first = order.len();
+            order.extend(view.order().into_iter().map(|place| first + place));
+        }
+        let new: Vec<usize> = (1..rank).filter(|&axis| axis != along).collect();
+        Self::scattered(value, &order).unsqueezed(&new).ok()
     }
 
     /// The view after a Transpose.
@@ -303,6 +342,22 @@ mod tests {
         assert_eq!(joined.as_image(Layout::ChannelsFirst), None);
         assert_eq!(joined.order()[..2], [0, 4]);
         assert_eq!(joined.order()[6], 2);
+    }
+
+    #[test]
+    fn joined_vectors_know_where_their_elements_lie() {
+        let image = View::channels_first(1, SHAPE, 4).reshaped(&[1, 24]).expect("joins");
+        let joined = View::joined(&[View::flat(2, 3), image.clone()], 1, 3).expect("are vectors");
+        assert_eq!(joined.order()[..6], [0, 1, 2, 3, 7, 11]);
+        assert_eq!(joined.reshaped(&[1, 27, 1, 1]).expect("joins").order(), joined.order());
+        let as_image = joined.reshaped(&[1, 27, 1, 1]).expect("joins");
+        assert_eq!(as_image.as_image(Layout::ChannelsFirst), None);
+        // In the order of the storage it is a vector like any other.
+        let plain = View::joined(&[View::flat(1, 2), View::flat(2, 3)], 1, 3);
+        assert_eq!(plain, Some(View::flat(3, 5)));
+        let two = View::channels_first(1, SHAPE, 4);
+        assert_eq!(View::joined(&[two.clone(), two], 1, 3), None);
+        assert_eq!(View::joined(&[image.clone(), image], 0, 3), None);
     }
 
     #[test]

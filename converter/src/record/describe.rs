@@ -53,13 +53,15 @@ pub(crate) fn model(
 ) -> ModelRecord {
     let last = network.layers.len();
     let names = match network.several_outputs() {
-        None => vec!["logits".to_string()],
-        Some(_) => onnx_names(network),
+        None if network.gives_vector() => vec!["logits".to_string()],
+        _ => onnx_names(network),
     };
     let outputs = network.outputs.iter().zip(names).map(|(output, name)| {
         let (shape, format) = (network.shape(output.value), network.format(output.value));
         // A single output tells two classes apart where the file or the labels say so.
-        let named = output.value == last && (shape.size() > 1 || of_float.labels.len() == 2);
+        let vector = shape.height * shape.width == 1;
+        let named =
+            output.value == last && vector && (shape.size() > 1 || of_float.labels.len() == 2);
         OutputRecord {
             name,
             shape: match shape.height * shape.width {

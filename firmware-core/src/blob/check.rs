@@ -140,11 +140,13 @@ fn check_layer(model: &mut Model, index: usize, kinds: u32) -> Result<(), Fault>
     let input = |n: usize| model.value(layer.inputs().nth(n).unwrap_or(0));
     match layer.kind {
         Kind::Concat => {
-            let channels: usize = layer.inputs().map(|value| model.value(value).shape[2]).sum();
-            let fit = layer
-                .inputs()
-                .map(|value| model.value(value))
-                .all(|value| value.element == element && value.shape[..2] == output.shape[..2]);
+            // To a vector all elements of an image are joined.
+            let flat = output.shape[..2] == [1, 1];
+            let (mut fit, mut channels) = (true, 0);
+            for value in layer.inputs().map(|value| model.value(value)) {
+                fit &= value.element == element && (flat || value.shape[..2] == output.shape[..2]);
+                channels += if flat { value.len() } else { value.shape[2] };
+            }
             if !fit || channels != output.shape[2] {
                 return Err(Fault::Shape);
             }

@@ -142,7 +142,7 @@ pub enum Kind {
     AffineAdd = 11,
     /// A requantization; extra: the zero points of the inputs. In place of the first.
     AffineMul = 12,
-    /// Nothing. All inputs are of the result's type.
+    /// Nothing. All inputs are of the result's type, and have its rows and columns, unless it is a vector.
     Concat = 13,
     /// Nothing; extra: slope and bits. In place.
     LeakyRelu = 14,

@@ -148,7 +148,8 @@ impl<const K: u32> Model<'_, K> {
                 let mut first = 0;
                 for n in 0..layer.inputs.len() {
                     let Operand { info: x, bytes } = operand(n);
-                    let [depth, total] = [x.shape[2], info.shape[2]];
+                    let [height, width, total] = info.shape;
+                    let depth = if [height, width] == [1, 1] { x.len() } else { x.shape[2] };
                     kernels::concat(bytes, depth, &mut *y.bytes, total, first);
                     first += depth;
                 }

@@ -44,4 +44,33 @@ impl<const FIRST: usize> Concat<FIRST> {
             FIRST,
         );
     }
+    /// Copies all elements of `x`, row by row, into a vector `y`.
+    ///
+    /// ```
+    /// use firmware_core::Concat;
+    /// let mut y = [[[0u8; 5]]];
+    /// Concat::<1>.forward_flat(&[[[1u8, 2]], [[3, 4]]], &mut y);
+    /// assert_eq!(y, [[[0, 1, 2, 3, 4]]]);
+    /// ```
+    ///
+    /// ```compile_fail
+    /// use firmware_core::Concat;
+    /// let mut y = [[[0u8; 5]]];
+    /// Concat::<2>.forward_flat(&[[[1u8, 2]], [[3, 4]]], &mut y); // elements 2 to 5 of five
+    /// ```
+    pub fn forward_flat<
+        T: Activation,
+        const C: usize,
+        const TOTAL: usize,
+        const W: usize,
+        const H: usize,
+    >(
+        &self,
+        x: &[[[T; C]; W]; H],
+        y: &mut [[[T; TOTAL]; 1]; 1],
+    ) {
+        const { assert!(H * W * C > 0 && FIRST + H * W * C <= TOTAL, "the elements must fit") };
+        let x = x.as_flattened().as_flattened();
+        kernels::concat(x, x.len(), y.as_flattened_mut().as_flattened_mut(), TOTAL, FIRST);
+    }
 }

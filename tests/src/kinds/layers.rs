@@ -3,6 +3,8 @@
 use converter::onnx::Attribute;
 
 use super::net::{Net, ending, image_net, int, ints, middle};
+use converter::pb::tensor_proto::DataType;
+
 use super::{Expected, Kind, SIDE, converts};
 
 pub fn layers() -> Vec<Kind> {
@@ -92,7 +94,17 @@ pub fn ends() -> Vec<Kind> {
         let y = net.node("Softmax", &[y], &[]);
         net.node("ArgMax", &[&y], &[("axis", int(1)), ("keepdims", int(0))])
     });
+    let logarithm = ending(17, |net, y| {
+        let y = net.node("Softmax", &[y], &[]);
+        net.node("Log", &[&y], &[])
+    });
+    let cast = ending(17, |net, y| {
+        let y = net.node("ArgMax", &[y], &[("axis", int(1))]);
+        net.node("Cast", &[&y], &[("to", int(DataType::Int32 as i64))])
+    });
     vec![
+        converts("log_of_softmax", logarithm),
+        converts("arg_max_cast", cast),
         converts("softmax", ending(17, one("Softmax", &[("axis", -1)]))),
         converts("softmax_early", ending(11, one("Softmax", &[]))),
         converts("log_softmax", ending(17, one("LogSoftmax", &[("axis", 1)]))),

@@ -42,6 +42,11 @@ pub fn refusals() -> Vec<Kind> {
             ending(17, |net, y| net.node("Softmax", &[y], &[("axis", int(0))])),
             &["Softmax", "over the batch"],
         ),
+        refused(
+            "log",
+            middle(17, |net, x| net.node("Log", &[x], &[])),
+            &["Log", "right behind a Softmax only"],
+        ),
         refused("moved_elements", turned, &["Conv", "no kernel moves elements"]),
         refused("unknown_attribute", attribute, &["Relu", "\"slope\""]),
         refused("recurrent", recurrent, &["GRU", "recurrent"]),

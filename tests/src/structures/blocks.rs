@@ -272,6 +272,24 @@ impl Net {
         self.classify(&x)
     }
 
+    /// Flattened images of different sizes, the image itself and a vector, joined twice.
+    pub(super) fn joined(&mut self, image: Value) -> String {
+        let a = self.conv(&image, 4, valid(3, 2), 1);
+        let a = self.relu(&a);
+        let b = self.conv(&image, 3, valid(4, 4), 1);
+        let mean = self.global_average(&b);
+        let small = self.pool("MaxPool", &image, valid(3, 3));
+        let [a, b, mean, small] = [&a, &b, &mean, &small].map(|x| self.flatten(x));
+        // Two readers, of which one computes element by element.
+        let c = self.unary("Sigmoid", &a, &[]);
+        let x = self.concat(&[&mean, &b, &small]);
+        let x = self.concat(&[&c, &x, &a]);
+        let x = self.leaky_relu(&x, 0.25);
+        let x = self.fully_connected(&x, 9);
+        let x = self.relu(&x);
+        self.classify(&x)
+    }
+
     /// Slices, shuffled channels, repeated pixels and dilated windows.
     pub(super) fn moving(&mut self, image: Value) -> String {
         let x = self.conv(&image, 6, same(3, 1), 1);

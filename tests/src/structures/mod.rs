@@ -40,9 +40,11 @@ pub enum Structure {
     Moving,
     /// Windows, strides, paddings and groups drawn by the seed.
     RandomGeometry,
+    /// Flattened images and vectors joined, with a function behind a flatten and one behind the joint.
+    Joined,
 }
 
-pub const ALL: [Structure; 13] = [
+pub const ALL: [Structure; 14] = [
     Structure::Residual,
     Structure::PreActivation,
     Structure::Separable,
@@ -56,6 +58,7 @@ pub const ALL: [Structure; 13] = [
     Structure::Excite,
     Structure::Moving,
     Structure::RandomGeometry,
+    Structure::Joined,
 ];
 
 /// Functions of one value, by their operators.
@@ -108,6 +111,7 @@ pub fn network(structure: Structure, seed: u64, opset: i64) -> Vec<u8> {
         Structure::Excite => net.excite(image),
         Structure::Moving => net.moving(image),
         Structure::RandomGeometry => net.random_geometry(image),
+        Structure::Joined => net.joined(image),
     };
     net.model.output(&logits, ElementType::F32, &[Dim::Symbol("batch"), CLASSES.into()]);
     net.model.finish()

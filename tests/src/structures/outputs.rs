@@ -18,10 +18,25 @@ pub enum Outputs {
     /// The logits of few classes are read by the layers behind them; names that generated code and
     /// `int8.onnx` must change.
     Read,
+    /// Two images: nothing classifies, and none is a vector.
+    Images,
+    /// A single image of two channels, behind a skip connection as in a U-Net.
+    Segmented,
+    /// A single image, made smaller and larger again, behind a sigmoid and flattened.
+    Restored,
 }
 
-pub const ALL: [Outputs; 4] =
-    [Outputs::Heads, Outputs::TwoClassifiers, Outputs::NoClassifier, Outputs::Read];
+/// Those with several outputs.
+pub const ALL: [Outputs; 5] = [
+    Outputs::Heads,
+    Outputs::TwoClassifiers,
+    Outputs::NoClassifier,
+    Outputs::Read,
+    Outputs::Images,
+];
+
+/// Those with a single one.
+pub const SINGLE: [Outputs; 2] = [Outputs::Segmented, Outputs::Restored];
 
 /// A network with these outputs, whose weights are drawn by `seed`.
 pub fn network(outputs: Outputs, seed: u64) -> Vec<u8> {
@@ -40,6 +55,9 @@ pub fn network(outputs: Outputs, seed: u64) -> Vec<u8> {
         Outputs::TwoClassifiers => net.two_classifiers(&image),
         Outputs::NoClassifier => net.no_classifier(&image),
         Outputs::Read => net.read(&image),
+        Outputs::Images => net.images(&image),
+        Outputs::Segmented => net.segmented(&image),
+        Outputs::Restored => net.restored(&image),
     }
     net.model.finish()
 }
@@ -112,6 +130,41 @@ impl Net {
         let level = self.global_average(&y);
         let level = self.flatten(&level);
         self.output("level", &level);
+    }
+
+    fn images(&mut self, image: &Value) {
+        let x = self.conv(image, 4, same(3, 2), 1);
+        let x = self.relu(&x);
+        let a = self.conv(&x, 2, same(3, 1), 1);
+        let a = self.unary("LogSoftmax", &a, &[("axis", Attribute::Int(1))]);
+        self.output("coarse", &a);
+        let b = self.resize(&x, [SIDE, SIDE]);
+        let b = self.conv(&b, 3, same(3, 1), 1);
+        self.output("fine", &b);
+    }
+
+    fn segmented(&mut self, image: &Value) {
+        let skip = self.conv(image, 4, same(3, 1), 1);
+        let skip = self.relu(&skip);
+        let x = self.pool("MaxPool", &skip, valid(2, 2));
+        let x = self.conv(&x, 6, same(3, 1), 1);
+        let x = self.relu(&x);
+        let x = self.resize(&x, [SIDE, SIDE]);
+        let x = self.concat(&[&skip, &x]);
+        let x = self.conv(&x, 2, same(1, 1), 1);
+        let best = [("axis", Attribute::Int(1)), ("keepdims", Attribute::Int(0))];
+        let x = self.unary("ArgMax", &x, &best);
+        self.typed_output("mask", &x, ElementType::I64);
+    }
+
+    fn restored(&mut self, image: &Value) {
+        let x = self.conv(image, 5, same(3, 2), 1);
+        let x = self.relu(&x);
+        let x = self.resize(&x, [SIDE, SIDE]);
+        let x = self.conv(&x, 2, same(3, 1), 1);
+        let x = self.unary("Sigmoid", &x, &[]);
+        let x = self.flatten(&x);
+        self.output("restored", &x);
     }
 
     fn read(&mut self, image: &Value) {

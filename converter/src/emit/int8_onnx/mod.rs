@@ -4,7 +4,7 @@
 //! Input `image`, or several under the file's names: u8 `[N, C, H, W]`. Output `logits`: i32 `[N, classes]`; a logit stands for
 //! `integer · 2^-e`, with `e` in the file's metadata under [`LOGIT_EXPONENT`].
 //!
-//! Several outputs have the names that they have in the source: i32 `[N, size]` for accumulators, u8 or i8
+//! Several outputs, and one that is an image, have the names that they have in the source: i32 `[N, size]` for accumulators, u8 or i8
 //! `[N, size]` or `[N, C, H, W]` for others. The exponent of each is in the model's record, among the metadata
 //! too.
 //!
@@ -57,11 +57,12 @@ pub fn emit(network: &QuantizedNetwork, record: &ModelRecord) -> Vec<u8> {
         let value = layer.op.as_dyn().onnx(&mut emitter, layer);
         emitter.values.push(value);
     }
-    if network.several_outputs().is_some() {
+    let logits = network.gives_logits_alone();
+    if !logits {
         emitter.outputs();
     }
     let mut model = emitter.model;
-    if network.several_outputs().is_none() {
+    if logits {
         model.output(LOGITS, ElementType::I32, &[batch, network.classes().into()]);
     }
     model.metadata(LOGIT_EXPONENT, &network.format(network.layers.len()).exponent().to_string());

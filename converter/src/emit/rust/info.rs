@@ -7,6 +7,7 @@ use super::outputs;
 use super::types::array_type;
 use crate::arena::ArenaPlan;
 use crate::emit::Origin;
+use crate::emit::outputs::meaning;
 use crate::quantized::{QuantizedNetwork, Scale};
 use firmware_core::Unknown;
 
@@ -110,6 +111,16 @@ fn logits(network: &QuantizedNetwork) -> String {
             .into();
     }
     let output = network.format(network.layers.len());
+    if let (false, [image]) = (network.gives_vector(), &network.outputs[..]) {
+        return format!(
+            "/// The output, an image of {} (height × width × channels), row by row and in a row pixel by \n\
+             /// pixel: {}.\npub type Logits = [{}; {}];\n",
+            network.shape(image.value),
+            meaning(network, image, "q"),
+            output.element.rust_name(),
+            network.classes(),
+        );
+    }
     format!(
         "/// {}.\npub type Logits = [{}; {}];\n",
         match output.scale {

@@ -3,6 +3,7 @@
 use crate::pb::tensor_proto::DataType;
 
 use super::*;
+use crate::graph::Head;
 
 /// Clip from 0 upwards: ReLU, or ReLU6 and its like. Bounds are attributes before operator set
 /// 11, then inputs.
@@ -150,6 +151,16 @@ pub(super) fn cast(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> 
             view.integer = false;
             let next = view.clone();
             reader.push(node.proto, Operator::Identity, &[view.value], |value| next.at(value))
+        }
+        // The place of the largest is an integer already.
+        Some(DataType::Int32 | DataType::Int64)
+            if matches!(
+                head::produced_by(reader, &view),
+                Some(Operator::Softmax { head: Head::ArgMax, .. })
+            ) =>
+        {
+            reader.bind(node.proto, Known::Value(view));
+            Ok(())
         }
         to => {
             let to = to.map_or("an unknown type".to_string(), |to| to.as_str_name());

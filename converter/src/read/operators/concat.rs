@@ -15,11 +15,12 @@ pub(super) fn concat(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError
         reader.bind(node.proto, Known::Value(view));
         return Ok(());
     }
-    // Vectors are images of one pixel.
+    if View::joined(&views, along, 0).is_some() {
+        return vectors(reader, node, views, along);
+    }
     let layout = match (rank, along) {
-        (2, 1) => None,
-        (3 | 4, 1) => Some(Layout::ChannelsFirst),
-        (3 | 4, along) if along == rank - 1 => Some(Layout::ChannelsLast),
+        (3 | 4, 1) => Layout::ChannelsFirst,
+        (3 | 4, along) if along == rank - 1 => Layout::ChannelsLast,
         _ => {
             return Err(
                 node.wrong(format!("along axis {along}; only along the channels is supported"))
@@ -29,19 +30,10 @@ pub(super) fn concat(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError
     let (mut values, mut joined) = (Vec::new(), None::<Shape>);
     for view in views {
         let dims = view.dims();
-        let view = if layout.is_none() { reader.as_vector(node.proto, view)? } else { view };
-        let shape = match layout {
-            Some(layout) => view.as_image(layout),
-            None => (view == View::flat(view.value, view.size())).then(|| Shape::flat(view.size())),
-        };
-        let shape =
-            shape.filter(|shape| *shape == reader.image_of(view.value)).ok_or_else(|| {
-                let hint = match layout {
-                    None => "; put a fully connected layer between Flatten and Concat",
-                    Some(_) => "",
-                };
-                node.wrong(format!("joins {dims:?}, which are not in the order of an image{hint}"))
-            })?;
+        let shape = view.as_image(layout).filter(|shape| *shape == reader.image_of(view.value));
+        let shape = shape.ok_or_else(|| {
+            node.wrong(format!("joins {dims:?}, which are not in the order of an image"))
+        })?;
         let same = joined.is_none_or(|j| (j.height, j.width) == (shape.height, shape.width));
         if !same {
             return Err(node.wrong(format!("joins {dims:?}; only the channels may differ")));
@@ -52,8 +44,27 @@ pub(super) fn concat(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError
         values.push(view.value);
     }
     let shape = joined.unwrap_or(Shape::flat(0));
-    reader.push_shaped(node.proto, Operator::Concat, &values, shape, |value| match layout {
-        Some(layout) => View::image(value, shape, layout, rank),
-        None => View::flat(value, shape.channels),
+    reader.push_shaped(node.proto, Operator::Concat, &values, shape, |value| {
+        View::image(value, shape, layout, rank)
+    })
+}
+
+/// Concat of vectors, each as it is stored: of a flattened image row by row, whatever order the file
+/// flattens it in.
+fn vectors(
+    reader: &mut Reader,
+    node: &Cursor,
+    views: Vec<View>,
+    along: usize,
+) -> Result<(), ReadError> {
+    let size = views.iter().map(View::size).sum();
+    reader.check_elements(node.proto, &[1, 1, size])?;
+    let views: Vec<View> = views
+        .into_iter()
+        .map(|view| reader.as_vector(node.proto, view))
+        .collect::<Result<_, _>>()?;
+    let values: Vec<_> = views.iter().map(|view| view.value).collect();
+    reader.push_shaped(node.proto, Operator::Concat, &values, Shape::flat(size), |value| {
+        View::joined(&views, along, value).unwrap_or(View::flat(value, size))
     })
 }

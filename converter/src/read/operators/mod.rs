@@ -7,7 +7,7 @@ mod concat;
 mod conv;
 mod gemm;
 mod head;
-mod movement;
+pub(crate) mod movement;
 mod pad;
 pub(crate) mod pool;
 pub(crate) mod reshape;
@@ -44,6 +44,7 @@ const SUPPORTED: &[&str] = &[
     "GlobalMaxPool",
     "Identity",
     "LeakyRelu",
+    "Log",
     "LogSoftmax",
     "MatMul",
     "Max",
@@ -259,6 +260,7 @@ pub(super) fn read_node(reader: &mut Reader, proto: &pb::NodeProto) -> Result<()
         "Dropout" => activation::dropout(reader, node),
         "Cast" => activation::cast(reader, node),
         "Softmax" | "LogSoftmax" | "ArgMax" => head::head(reader, node),
+        "Log" => head::log(reader, node),
         "Flatten" | "Reshape" => reshape::reshape(reader, node),
         "Squeeze" | "Unsqueeze" => reshape::squeeze(reader, node),
         "Transpose" => reshape::transpose(reader, node),

@@ -3,12 +3,35 @@
 
 use super::*;
 use crate::interpreter::{self, Tensor};
+use crate::limits::elements;
 use crate::operators::gather::Gather;
 
-/// A node over one value whose result has some of its elements in another order: which, the node's
-/// own definition says when it is given the numbers of the elements.
+/// A node over one value whose result has some of its elements in another order.
 pub(super) fn movement(reader: &mut Reader, node: &Cursor) -> Result<(), ReadError> {
     let view = node.view(reader, 0)?;
+    let mut constants = Vec::new();
+    for index in 1..node.proto.input.len() {
+        constants.push(node.optional(reader, index)?);
+    }
+    let constants = constants.iter().map(|constant| constant.as_ref().map(|c| c.tensor.as_ref()));
+    let mut outputs = Vec::new();
+    for (dims, places) in moved(node, reader.opset, &view, constants.collect())? {
+        outputs.push(arranged(reader, node, &view, &dims, &places)?);
+    }
+    for (name, output) in node.proto.output.iter().zip(outputs) {
+        reader.known.insert(name.clone(), Known::Value(output));
+    }
+    Ok(())
+}
+
+/// For each result of a node over a value the dimensions, and the places of its elements: what the node's own
+/// definition makes of the numbers of the elements. `constants` are its other inputs.
+pub(crate) fn moved(
+    node: &Cursor,
+    opset: i64,
+    view: &View,
+    constants: Vec<Option<&Tensor>>,
+) -> Result<Vec<(Vec<usize>, Vec<usize>)>, ReadError> {
     if matches!(node.proto.op_type.as_str(), "Resize" | "Upsample") {
         let mode = node.attributes().string("mode", "nearest");
         if mode != "nearest" {
@@ -19,14 +42,10 @@ pub(super) fn movement(reader: &mut Reader, node: &Cursor) -> Result<(), ReadErr
     // Every number below 2^24 is a float; limits keep values far smaller.
     let numbers = (0..places.len()).map(|number| number as f32).collect();
     let numbers = Tensor::floats(view.dims(), numbers);
-    let mut constants = vec![None];
-    for index in 1..node.proto.input.len() {
-        constants.push(node.optional(reader, index)?);
-    }
     let mut inputs = vec![Some(&numbers)];
-    inputs.extend(constants[1..].iter().map(|c| c.as_ref().map(|c| c.tensor.as_ref())));
+    inputs.extend(constants);
     let results =
-        interpreter::evaluate(node.proto, reader.opset, inputs).map_err(|what| node.wrong(what))?;
+        interpreter::evaluate(node.proto, opset, inputs).map_err(|what| node.wrong(what))?;
     let mut outputs = Vec::new();
     for result in results {
         let moved: Vec<usize> = match result.as_floats() {
@@ -36,12 +55,9 @@ pub(super) fn movement(reader: &mut Reader, node: &Cursor) -> Result<(), ReadErr
         if result.dims.len() != view.rank() {
             return Err(node.wrong("takes a dimension away; keep it, and squeeze it afterwards"));
         }
-        outputs.push(arranged(reader, node, &view, &result.dims, &moved)?);
+        outputs.push((result.dims.clone(), moved));
     }
-    for (name, output) in node.proto.output.iter().zip(outputs) {
-        reader.known.insert(name.clone(), Known::Value(output));
-    }
-    Ok(())
+    Ok(outputs)
 }
 
 /// A view of an image whose elements are in another order than its storage, as one that has been
@@ -62,13 +78,31 @@ fn arranged(
     dims: &[usize],
     places: &[usize],
 ) -> Result<View, ReadError> {
+    let input = reader.image_of(view.value);
+    let (gather, result) = gathered(node, view, input, dims, places)?;
+    let shape = gather.output();
+    reader.check_elements(node.proto, &shape.hwc())?;
+    let operator = Operator::Gather(gather);
+    reader.push_shaped(node.proto, operator, &[view.value], shape, |value| result.at(value))?;
+    Ok(result.at(reader.nodes.len()))
+}
+
+/// What picks the elements at `places` of a value that is stored as `input`, and how the file sees them under
+/// the dimensions `dims`.
+pub(crate) fn gathered(
+    node: &Cursor,
+    view: &View,
+    input: Shape,
+    dims: &[usize],
+    places: &[usize],
+) -> Result<(Gather, View), ReadError> {
     if view.batch() != Some(0) {
         return Err(node.wrong("its first dimension is not the batch"));
     }
     let last = view.as_image(Layout::ChannelsLast).is_some()
         && view.as_image(Layout::ChannelsFirst).is_none();
-    let (shape, result): (Shape, Box<dyn Fn(usize) -> View>) = match *dims {
-        [1, size] => (Shape::flat(size), Box::new(move |value| View::flat(value, size))),
+    let (shape, result) = match *dims {
+        [1, size] => (Shape::flat(size), View::flat(0, size)),
         [1, a, b] | [1, a, b, _] => {
             let c = dims.get(3).copied();
             let shape = match (last, c) {
@@ -78,23 +112,21 @@ fn arranged(
                 (true, None) => Shape::new(1, a, b),
             };
             let layout = if last { Layout::ChannelsLast } else { Layout::ChannelsFirst };
-            let rank = dims.len();
-            (shape, Box::new(move |value| View::image(value, shape, layout, rank)))
+            (shape, View::image(0, shape, layout, dims.len()))
         }
         _ => {
             return Err(node.wrong(format!("gives {dims:?}; expected one image or one vector")));
         }
     };
-    reader.check_elements(node.proto, &shape.hwc())?;
+    elements(&shape.hwc()).map_err(|what| node.wrong(what))?;
     if shape.size() == 0 {
         return Err(node.wrong(format!("gives {dims:?}, which is empty")));
     }
     // From the file's order to that of the storage.
     let mut stored = vec![0; places.len()];
-    for (at, &place) in result(0).order().into_iter().zip(places) {
+    for (at, &place) in result.order().into_iter().zip(places) {
         stored[at] = place;
     }
-    let input = reader.image_of(view.value);
     let gather = Gather::of_places(input, shape, &stored).ok_or_else(|| {
         node.wrong(format!(
             "moves elements of {:?} to {dims:?} in a way that is no choice of rows, columns and \
@@ -102,7 +134,5 @@ fn arranged(
             view.dims()
         ))
     })?;
-    let operator = Operator::Gather(gather);
-    reader.push_shaped(node.proto, operator, &[view.value], shape, &result)?;
-    Ok(result(reader.nodes.len()))
+    Ok((gather, result))
 }

@@ -125,6 +125,9 @@ impl Model {
         let last = int8.outputs.iter().position(|output| output.value == int8.layers.len());
         let logits = record.outputs.get(last.unwrap_or(0));
         let estimates = logits.is_some_and(|output| output.meaning == Meaning::Values);
+        if !int8.gives_vector() {
+            return Err(unusable(source_file, AN_IMAGE.into()));
+        }
         if estimates && int8.classes() == 1 {
             return Err(unusable(source_file, NO_CLASSES.into()));
         }
@@ -241,7 +244,7 @@ impl Model {
             let step = 2_f32.powi(-network.format(output.value).exponent());
             let integers = values[output.value].to_i32();
             let reals: Vec<f32> = integers.iter().map(|&q| q as f32 * step).collect();
-            (output.name.clone(), output.head.apply(&reals))
+            (output.name.clone(), output.finished(&reals, network.shape(output.value)))
         };
         Ok(others.map(real).collect())
     }
@@ -382,6 +385,9 @@ fn folder_of(path: &Path) -> Result<PathBuf, ModelError> {
         _ => Err(ModelError::File { path: path.to_path_buf() }),
     }
 }
+
+const AN_IMAGE: &str = "returns an image and tells no classes apart. Its values for an input are what infer in its \
+                        model.rs returns, and `converter verify` compares them on a device";
 
 const NO_CLASSES: &str = "returns one value and tells no classes apart: neither a sigmoid at its end nor two \
                           labels of its calibration say so. The value of an input is what infer in its model.rs \

@@ -1,6 +1,8 @@
 //! A network as the converter reads it from an ONNX file, made trainable: batch norm is folded, and
 //! what exporters write in many ways has one form.
 
+use std::collections::HashMap;
+
 use converter::lower::{Layer as LoweredLayer, Network as LoweredNetwork};
 use converter::operators::functions::Function;
 use converter::operators::leaky_relu::fixed_point;
@@ -55,6 +57,7 @@ pub fn read(name: &str, lowered: &LoweredNetwork) -> Result<Readout, ReadoutErro
         // q / 256 from q / 255.
         factors: vec![255.0 / 2f32.powi(INPUT_EXPONENT)],
         weighted: Vec::new(),
+        joined: HashMap::new(),
     };
     for layer in &lowered.layers {
         reading.layer(layer)?;
@@ -80,6 +83,9 @@ struct Reading<'l> {
     values: Vec<usize>,
     factors: Vec<f32>,
     weighted: Vec<Option<usize>>,
+    /// Of values of the lowered network that are vectors with flattened images in them: for each element,
+    /// as it is trained, its number there.
+    joined: HashMap<usize, Vec<usize>>,
 }
 
 impl Reading<'_> {
@@ -104,6 +110,27 @@ impl Reading<'_> {
         let numbered = (2..).map(|number| format!("{stem}{number}"));
         let mut names = std::iter::once(stem.to_string()).chain(numbered);
         names.find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    /// For each element of a value that is flattened here, its number in the lowered network: there
+    /// an image is stored row by row, here channel by channel.
+    fn order(&self, value: usize) -> Vec<usize> {
+        let shape = self.lowered.shape(value);
+        let positions = shape.height * shape.width;
+        let stored = |index: usize| index % positions * shape.channels + index / positions;
+        let joined = self.joined.get(&value).cloned();
+        joined.unwrap_or_else(|| (0..shape.size()).map(stored).collect())
+    }
+
+    /// A value as a vector.
+    fn flattened(&mut self, name: &str, value: usize) -> Result<usize, ReadoutError> {
+        match self.shapes[value] {
+            Shape::Image(_) => {
+                let name = self.fresh(&format!("{name}.flatten"));
+                self.push(name, Box::new(Flatten), vec![value])
+            }
+            Shape::Flat(_) => Ok(value),
+        }
     }
 
     fn never_negative(&self, value: usize) -> bool {
@@ -166,18 +193,11 @@ impl Reading<'_> {
             }
             FloatOp::FullyConnected(operator) => {
                 let operators::fully_connected::FullyConnected { weights, bias } = operator;
-                let mut input = inputs[0];
-                if matches!(self.shapes[input], Shape::Image(_)) {
-                    let flatten = self.fresh(&format!("{name}.flatten"));
-                    input = self.push(flatten, Box::new(Flatten), vec![input])?;
-                }
+                let input = self.flattened(&name, inputs[0])?;
                 weighted = Some(self.nodes.len());
-                let positions = shape.height * shape.width;
-                // From height, width, channel to channel, height, width.
+                let order = self.order(layer.inputs[0]);
                 for row in weights.chunks(shape.size()) {
-                    let weight =
-                        |index: usize| row[index % positions * shape.channels + index / positions];
-                    self.parameters.extend((0..row.len()).map(|i| weight(i) * input_factor));
+                    self.parameters.extend(order.iter().map(|&at| row[at] * input_factor));
                 }
                 self.parameters.extend(bias);
                 let layer = FullyConnected { outputs: bias.len() };
@@ -204,11 +224,24 @@ impl Reading<'_> {
             FloatOp::Add(_) => {
                 activation &= !never_negative;
                 let factor = same_factor()?;
+                if layer.inputs.iter().any(|value| self.joined.contains_key(value)) {
+                    return Err(refused("adds vectors that flattened images were joined to"));
+                }
                 (self.push(name, Box::new(Add), inputs)?, factor)
             }
             FloatOp::Concat(_) => {
                 activation = false;
                 let factor = same_factor()?;
+                let mut inputs = inputs;
+                if layer.output.height * layer.output.width == 1 {
+                    let mut order = Vec::new();
+                    for (input, &value) in inputs.iter_mut().zip(&layer.inputs) {
+                        *input = self.flattened(&name, *input)?;
+                        let first = order.len();
+                        order.extend(self.order(value).into_iter().map(|at| first + at));
+                    }
+                    self.joined.insert(self.values.len(), order);
+                }
                 (self.push(name, Box::new(Concat), inputs)?, factor)
             }
             FloatOp::LeakyRelu(operators::leaky_relu::LeakyRelu { slope }) => {
@@ -261,6 +294,12 @@ impl Reading<'_> {
                 return Err(refused("its upper bound lies behind a mean over a window"));
             }
             value = self.activation(layer, value)?;
+        }
+        // What is computed element by element keeps the order.
+        if let (FloatOp::LeakyRelu(_) | FloatOp::Lookup(_), Some(order)) =
+            (&layer.op, self.joined.get(&layer.inputs[0]).cloned())
+        {
+            self.joined.insert(self.values.len(), order);
         }
         self.values.push(value);
         self.factors.push(factor);

@@ -116,6 +116,10 @@ impl Pretrained {
              trained",
             lowered.outputs.len()
         );
+        ensure!(
+            lowered.gives_vector(),
+            "the model returns an image, and what is trained has one output for each class"
+        );
         let input = lowered.input;
         ensure!(
             input == Shape::new(images.height(), images.width(), images.channels()),
