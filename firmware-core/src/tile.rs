@@ -106,10 +106,12 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         let (row, pitch) = (self.row(), self.pitch() * dilation[0]);
         let Some(mut cursor) = Cursor::new(self.x, starts, kernel[0], row, pitch) else { return };
         let taps = kernel[0] * row;
-        clear(sums);
+        if !W::OVERWRITES {
+            clear(sums);
+        }
         let mut done = 0;
         while done < taps {
-            let chunk = (taps - done).min(Patch::TAPS);
+            let chunk = (taps - done).min(W::TAPS);
             W::gather(patch, &mut cursor, chunk);
             self.weights.accumulate(patch, [done, chunk, taps], sums);
             done += chunk;
@@ -127,14 +129,16 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
     ) {
         let row = self.row();
         let taps = self.shape.window.kernel[0] * row;
-        clear(sums);
+        if !W::OVERWRITES {
+            clear(sums);
+        }
         // Whole rows at a time where the patch has no use for the rest.
         let mut most = row;
-        while row % W::GROUP == 0 && most + row <= Patch::TAPS {
+        while row % W::GROUP == 0 && most + row <= W::TAPS {
             most += row;
         }
-        if row % W::GROUP != 0 || row > Patch::TAPS {
-            most = Patch::TAPS;
+        if row % W::GROUP != 0 || row > W::TAPS {
+            most = W::TAPS;
         }
         let (mut done, mut kernel_row, mut first) = (0, 0, 0);
         while done < taps {

@@ -5,6 +5,7 @@
 //! computes lines of output from them; here is what all targets share. Lines are the rows or the
 //! columns of the image, whichever are longer. As many are there at a time as a plane has room for.
 
+use super::weights::stored;
 use super::{Chosen, Target};
 use crate::kernels::Conv2dShape;
 use crate::{Activation, Requantize};
@@ -140,14 +141,15 @@ impl Lines {
     }
 
     /// The weights of the channel whose first weight is the first here, in steps of `step` times
-    /// those of the axes.
+    /// those of the axes, each from how it is `stored`.
     #[inline(never)]
-    fn weights(&self, weights: &[i8], step: usize) -> Weights {
+    fn weights(&self, weights: &[i8], step: usize, stored: impl Fn(i8) -> i8) -> Weights {
         let mut all = [[0; TAPS]; TAPS];
         for (line, all) in all.iter_mut().enumerate() {
             for (tap, weight) in all.iter_mut().enumerate() {
                 let at = line * self.across.weight_step + tap * self.along.weight_step;
-                *weight = i32::from(weights.get(at * step).copied().unwrap_or_default());
+                let byte = weights.get(at * step).copied().unwrap_or_default();
+                *weight = i32::from(stored(byte));
             }
         }
         all
@@ -185,7 +187,7 @@ pub(super) fn depthwise_conv2d<P: Plane, X: Activation, Y: Activation, R: Requan
     let band = lines.band::<P>();
     for (channel, (&bias, &requantize)) in bias.iter().zip(requantize).enumerate() {
         let x = x.get(channel..).unwrap_or_default();
-        let weights = lines.weights(weights.get(channel..).unwrap_or_default(), 1);
+        let weights = lines.weights(weights.get(channel..).unwrap_or_default(), 1, |weight| weight);
         let bias = bias.wrapping_add(P::correction::<X>(&weights));
         let (mut done, mut kept) = (0, 0);
         while done < lines.across.output {
@@ -223,7 +225,8 @@ pub(super) fn conv2d<P: Plane, X: Activation, R: Copy, Y>(
         plane.pack(&lines, x, done, [kept, lines.under(count)]);
         for (channel, (&bias, &requantize)) in bias.iter().zip(requantize).enumerate() {
             let (first, step) = place(channel, channels);
-            let weights = lines.weights(weights.get(first..).unwrap_or_default(), step);
+            let weights = weights.get(first..).unwrap_or_default();
+            let weights = lines.weights(weights, step, stored);
             plane.compute(&lines, &weights, count);
             let y = y.get_mut(done * lines.across.y_step + channel..).unwrap_or_default();
             let bias = bias.wrapping_add(P::correction::<X>(&weights));

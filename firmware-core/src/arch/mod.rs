@@ -103,6 +103,8 @@ mod storage;
 #[cfg(kernels)]
 mod store;
 mod stored;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
+mod thirds;
 mod transparent;
 mod weights;
 
@@ -116,6 +118,8 @@ mod weights;
 mod target;
 
 pub(crate) use arranged::Arranged;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
+use nibbles::NibbleSum;
 #[cfg(not(kernels = "x86_64"))]
 pub(crate) use nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
 pub(crate) use storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
@@ -127,7 +131,7 @@ pub use target::limit_vectors;
 #[cfg(kernels)]
 use weights::WeightSum;
 pub(crate) use weights::{
-    ConnectedSum, ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights,
+    ConnectedSum, ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights, biased,
 };
 #[cfg(kernels)]
 pub(crate) use {
@@ -174,6 +178,16 @@ pub(crate) trait Target {
     const TAIL: usize = 0;
     /// Whether a convolution needs the sum of each output channel's weights.
     const WEIGHT_SUMS: bool = false;
+    /// The same with weights of four bits.
+    const NIBBLE_SUMS: bool = false;
+    /// Whether the weights of a convolution are stored as bytes without a sign, 128 too large.
+    const BIASED: bool = false;
+    /// Taps of a patch with weights of eight bits.
+    #[cfg(kernels)]
+    const TAPS: usize = Patch::TAPS;
+    /// Whether the first patch of a window makes sums of its own, whatever was there.
+    #[cfg(kernels)]
+    const OVERWRITES: bool = false;
     /// Words of 32 bits that a convolution needs beside its weights, each of as many of a kernel
     /// row's weights as it says here.
     const WIDE: &'static [usize] = &[];

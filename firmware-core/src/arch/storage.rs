@@ -4,8 +4,6 @@
 use super::arranged::Arranged;
 #[cfg(not(kernels = "x86_64"))]
 use super::nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
-#[cfg(kernels)]
-use super::weights::WeightSum;
 use super::weights::{ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights};
 #[cfg(kernels)]
 use super::{Cursor, Patch};
@@ -80,6 +78,19 @@ pub trait ConvolutionFilters: Copy {
     #[cfg_attr(not(kernels), allow(dead_code))]
     const GROUP: usize;
 
+    /// Taps of a patch, at most.
+    #[cfg(kernels)]
+    const TAPS: usize;
+
+    /// Whether [`ConvolutionFilters::accumulate`] of a window's first patch makes sums of its own,
+    /// whatever was there.
+    #[cfg(kernels)]
+    const OVERWRITES: bool;
+
+    /// What lies beside the weights of an output channel.
+    #[cfg(kernels)]
+    type Sum;
+
     /// For the scalar kernels, on targets that have the weights in their natural order.
     fn scalar(self) -> impl Filters;
 
@@ -89,7 +100,7 @@ pub trait ConvolutionFilters: Copy {
 
     /// One element per output channel.
     #[cfg(kernels)]
-    fn sums(&self) -> &[WeightSum];
+    fn sums(&self) -> &[Self::Sum];
 
     /// Sets the first `taps` taps of a patch from where `cursor` is.
     #[cfg(kernels)]
@@ -106,7 +117,7 @@ pub trait ConvolutionFilters: Copy {
 
     /// What to add to a channel's sums.
     #[cfg(kernels)]
-    fn correction<X: Activation>(sum: &WeightSum) -> i32;
+    fn correction<X: Activation>(sum: &Self::Sum) -> i32;
 }
 
 /// The weights of a depthwise convolution in flash.
