@@ -7,7 +7,7 @@
 //! Windows that reach beyond the input are first copied, row by row, with what lies on the
 //! padding. Shapes are known at run time here, so that all layers of a model share this code.
 
-use crate::arch::{Convolution, ConvolutionFilters, Cursor, Patch, clear, interleave};
+use crate::arch::{Convolution, ConvolutionFilters, Cursor, Finish, Patch, begin, interleave};
 use crate::kernels::Pool2dShape;
 use crate::window::{Axis, Window};
 use crate::{Activation, Requantize};
@@ -106,9 +106,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         let (row, pitch) = (self.row(), self.pitch() * dilation[0]);
         let Some(mut cursor) = Cursor::new(self.x, starts, kernel[0], row, pitch) else { return };
         let taps = kernel[0] * row;
-        if !W::OVERWRITES {
-            clear(sums);
-        }
+        begin(W::BEGIN, self.bias, sums);
         let mut done = 0;
         while done < taps {
             let chunk = (taps - done).min(W::TAPS);
@@ -129,9 +127,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
     ) {
         let row = self.row();
         let taps = self.shape.window.kernel[0] * row;
-        if !W::OVERWRITES {
-            clear(sums);
-        }
+        begin(W::BEGIN, self.bias, sums);
         // Whole rows at a time where the patch has no use for the rest.
         let mut most = row;
         while row % W::GROUP == 0 && most + row <= W::TAPS {
@@ -209,7 +205,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         &self,
         staged: bool,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(R, i32) -> Y + Copy,
+        finish: impl Finish<R, Y>,
         y: &mut [Y],
     ) {
         // Known at compile time where this is inlined: only what the layer needs is linked.
@@ -226,7 +222,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
     fn conv2d_of<Y, const STAGED: bool>(
         &self,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(R, i32) -> Y + Copy,
+        finish: impl Finish<R, Y>,
         y: &mut [Y],
     ) {
         let [height, width, depth] = self.shape.output;
@@ -256,25 +252,23 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
 
     /// Finishes the sums of four pixels that lie side by side in `y`.
     #[inline(always)]
-    fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Fn(R, i32) -> Y + Copy, y: &mut [Y]) {
+    fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Finish<R, Y>, y: &mut [Y]) {
+        if finish.four(self.requantize, sums, y) {
+            return;
+        }
         let channels =
             sums.iter().zip(self.bias).zip(self.weights.sums().iter().zip(self.requantize));
         let pixels = channels.map(|((sums, bias), (weights, requantize))| {
             let requantize = *requantize;
-            let bias = bias.wrapping_add(W::correction::<X>(weights));
-            W::finish(*sums).map(|sum| move || finish(requantize, bias.wrapping_add(sum)))
+            let bias = W::BEGIN.missing(*bias).wrapping_add(W::correction::<X>(weights));
+            W::finish(*sums).map(|sum| move || finish.one(requantize, bias.wrapping_add(sum)))
         });
         interleave(pixels, self.shape.output[2], y);
     }
 
     /// Less than four pixels: the last one is repeated.
     #[inline(never)]
-    fn few_pixels<Y>(
-        &self,
-        sums: &mut [[i32; 4]],
-        finish: impl Fn(R, i32) -> Y + Copy,
-        y: &mut [Y],
-    ) {
+    fn few_pixels<Y>(&self, sums: &mut [[i32; 4]], finish: impl Finish<R, Y>, y: &mut [Y]) {
         let [height, width, depth] = self.shape.output;
         let mut walk = self.walk();
         let mut pixel = self.step(&mut walk);
@@ -290,9 +284,9 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
             let channels =
                 sums.iter().zip(self.bias).zip(self.weights.sums().iter().zip(self.requantize));
             for (y, ((sums, bias), (weights, requantize))) in y.iter_mut().zip(channels) {
-                let bias = bias.wrapping_add(W::correction::<X>(weights));
+                let bias = W::BEGIN.missing(*bias).wrapping_add(W::correction::<X>(weights));
                 let sum = W::finish(*sums).get(n).copied().unwrap_or_default();
-                *y = finish(*requantize, bias.wrapping_add(sum));
+                *y = finish.one(*requantize, bias.wrapping_add(sum));
             }
         }
     }
@@ -386,6 +380,7 @@ impl<X: Activation, R: Requantize, W: ConvolutionFilters> Convolution<'_, X, R, 
         for (y, (((sums, bias), weights), requantize)) in y.iter_mut().zip(channels) {
             let [a, b, c, d] = W::finish(*sums);
             let largest = a.max(b).max(c.max(d)).wrapping_add(W::correction::<X>(weights));
+            let bias = W::BEGIN.missing(*bias);
             let largest = Y::saturate(requantize.apply(bias.wrapping_add(largest)));
             *y = if MERGE { largest.max(*y) } else { largest };
         }

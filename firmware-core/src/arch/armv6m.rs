@@ -7,7 +7,7 @@ use super::packed::dot4;
 #[cfg(kernels = "armv6m")]
 use super::packed_planes::Plane;
 use super::{
-    ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
     packed_nibbles, thirds,
 };
 #[cfg(kernels = "armv7m")]
@@ -41,7 +41,7 @@ impl Target for Chosen {
     #[cfg(kernels = "armv7m")]
     const NAME: &'static str = "armv7m";
     const TAPS: usize = thirds::TAPS;
-    const OVERWRITES: bool = true;
+    const BEGIN: Begin = Begin::Anything;
     // LDRB has room for an offset, LDRSB has not.
     const BIASED: bool = true;
     const NIBBLE_SUMS: bool = true;

@@ -6,8 +6,8 @@
 //! their natural order.
 
 use super::{
-    ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four, divide,
-    lines, planes::Plane, rows,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four,
+    divide, lines, planes::Plane, rows,
 };
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
@@ -21,12 +21,32 @@ impl Target for Chosen {
     // Taps go in groups of four.
     const TAIL: usize = 3;
     const GROUP: usize = 4;
+    const BEGIN: Begin = Begin::Biases;
+    const NIBBLES_BEGIN: Begin = Begin::Biases;
     const NIBBLES: Arrangement = nibbles::ARRANGEMENT;
     const NIBBLE_ROWS: usize = nibbles::ROWS;
 
     #[inline(always)]
     fn divide(value: i32, bits: u32) -> i32 {
         divide::divide(value, bits)
+    }
+
+    #[inline(always)]
+    fn spread(bias: &[i32], sums: &mut [[i32; 4]]) {
+        outputs::spread(bias, sums);
+    }
+
+    #[inline(always)]
+    fn convolve<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        if lines::fit::<Plane>(convolution.shape) {
+            return Self::conv2d(convolution, staged, sums, requantized, y);
+        }
+        convolution.conv2d(staged, sums, outputs::Requantized, y);
     }
 
     #[inline(always)]
@@ -123,6 +143,8 @@ impl Target for Chosen {
 mod depthwise;
 #[path = "armv7em_nibbles.rs"]
 mod nibbles;
+#[path = "armv7em_outputs.rs"]
+mod outputs;
 
 /// Taps of one [`Patch`]: 16 groups of four.
 const TAPS: usize = 64;

@@ -5,10 +5,12 @@
 //! computes lines of output from them; here is what all targets share. Lines are the rows or the
 //! columns of the image, whichever are longer. As many are there at a time as a plane has room for.
 
+use core::slice;
+
 use super::weights::stored;
 use super::{Chosen, Target};
 use crate::kernels::Conv2dShape;
-use crate::{Activation, Requantize};
+use crate::{Activation, Requantize, Shift};
 
 /// Taps of a window along each axis.
 pub(super) const TAPS: usize = 3;
@@ -73,6 +75,19 @@ pub(super) trait Plane: Sized {
 
     /// Makes outputs of the sums of `count` lines; `y` is the first line's channel.
     fn finish<Y>(&self, lines: &Lines, count: usize, finish: impl Fn(i32) -> Y, y: &mut [Y]);
+
+    /// The same where that is the addition of a bias and a shift, if there is something better for it;
+    /// else false, and nothing done.
+    #[inline(always)]
+    fn divide<Y: Activation>(
+        &self,
+        _lines: &Lines,
+        _count: usize,
+        _by: (i32, Shift),
+        _y: &mut [Y],
+    ) -> bool {
+        false
+    }
 
     /// Moves `count` lines from line `from` on to the front.
     fn keep(&mut self, lines: &Lines, from: usize, count: usize);
@@ -195,8 +210,11 @@ pub(super) fn depthwise_conv2d<P: Plane, X: Activation, Y: Activation, R: Requan
             plane.pack(&lines, x, done, [kept, lines.under(count)]);
             plane.compute(&lines, &weights, count);
             let y = y.get_mut(done * lines.across.y_step + channel..).unwrap_or_default();
-            let finish = move |sum: i32| Y::saturate(requantize.apply(bias.wrapping_add(sum)));
-            plane.finish(&lines, count, finish, y);
+            let shift = R::shifts(slice::from_ref(&requantize)).and_then(<[Shift]>::first);
+            if !shift.is_some_and(|&shift| plane.divide(&lines, count, (bias, shift), y)) {
+                let finish = move |sum: i32| Y::saturate(requantize.apply(bias.wrapping_add(sum)));
+                plane.finish(&lines, count, finish, y);
+            }
             done += count;
             kept = TAPS - lines.stride;
             if done < lines.across.output {

@@ -136,7 +136,7 @@ pub(crate) use weights::{
 #[cfg(kernels)]
 pub(crate) use {
     cursor::Cursor,
-    store::{clear, interleave},
+    store::{Begin, Finish, begin, interleave},
     target::Patch,
 };
 
@@ -185,9 +185,12 @@ pub(crate) trait Target {
     /// Taps of a patch with weights of eight bits.
     #[cfg(kernels)]
     const TAPS: usize = Patch::TAPS;
-    /// Whether the first patch of a window makes sums of its own, whatever was there.
+    /// What the sums of a window begin with, before its first patch.
     #[cfg(kernels)]
-    const OVERWRITES: bool = false;
+    const BEGIN: Begin = Begin::Zeros;
+    /// The same with weights of four bits.
+    #[cfg(kernels)]
+    const NIBBLES_BEGIN: Begin = Begin::Zeros;
     /// Words of 32 bits that a convolution needs beside its weights, each of as many of a kernel
     /// row's weights as it says here.
     const WIDE: &'static [usize] = &[];
@@ -297,6 +300,13 @@ pub(crate) trait Target {
         let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
         let (shapes, weights) = ((*shape, pool), weights.scalar());
         kernels::convolve_max_pool2d(shapes, x, weights, bias, requantize, y);
+    }
+
+    /// Each channel's bias as the sums of four pixels.
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn spread(bias: &[i32], sums: &mut [[i32; 4]]) {
+        sums.iter_mut().zip(bias).for_each(|(sums, bias)| *sums = [*bias; 4]);
     }
 
     /// Depthwise convolution with as many output channels as input channels, where a target has

@@ -3,9 +3,9 @@
 use super::arranged::{Arranged, add_packed, add_packed_rows};
 use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 use super::weights::{Weights, sums};
-use super::{Chosen, Target};
 #[cfg(kernels)]
-use super::{Cursor, Patch};
+use super::{Begin, Cursor, Patch};
+use super::{Chosen, Target};
 #[cfg(kernels)]
 use crate::kernels;
 use crate::kernels::{Filters, requantized};
@@ -85,7 +85,7 @@ impl ConvolutionFilters for Packed<'_> {
     #[cfg(kernels)]
     const TAPS: usize = Patch::TAPS;
     #[cfg(kernels)]
-    const OVERWRITES: bool = false;
+    const BEGIN: Begin = Chosen::NIBBLES_BEGIN;
     #[cfg(kernels)]
     type Sum = NibbleSum;
 

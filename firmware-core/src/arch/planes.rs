@@ -8,7 +8,10 @@
 use core::mem::offset_of;
 
 use super::lines::{self, Lines, TAPS, Weights};
-use crate::Activation;
+use crate::{Activation, Shift};
+
+#[path = "planes_outputs.rs"]
+mod outputs;
 
 /// Words of the lines of input that are there at a time, and of the sums made of them.
 const WORDS: usize = 128;
@@ -31,7 +34,7 @@ pub(super) struct Plane {
 }
 
 impl lines::Plane for Plane {
-    const LEAST: [usize; 2] = [8, 12];
+    const LEAST: [usize; 2] = [6, 12];
 
     #[inline(always)]
     fn words(output: usize, stride: usize) -> [usize; 2] {
@@ -178,6 +181,24 @@ impl lines::Plane for Plane {
             first = first.wrapping_add(stride * pitch);
             before = before.wrapping_add(stride * pitch);
         }
+    }
+
+    #[inline(never)]
+    fn divide<Y: Activation>(
+        &self,
+        lines: &Lines,
+        count: usize,
+        by: (i32, Shift),
+        y: &mut [Y],
+    ) -> bool {
+        let Lines { across, along, .. } = *lines;
+        let room = y.len() > (count - 1) * across.y_step + (along.output - 1) * along.y_step;
+        if room && Self::has_room(lines, count) {
+            // SAFETY: the last pixel of the last line was just seen to lie in `y`, and `count` lines of
+            // sums are there, `before` right behind `first`.
+            unsafe { outputs::divide(lines, (self.first.as_ptr(), count), by, y.as_mut_ptr()) };
+        }
+        true
     }
 
     #[inline(always)]

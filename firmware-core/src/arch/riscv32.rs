@@ -5,7 +5,7 @@
 use super::packed::dot4;
 use super::packed_planes::Plane;
 use super::{
-    ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
     packed_nibbles, thirds,
 };
 use crate::channels::Taps;
@@ -70,7 +70,7 @@ impl Target for Chosen {
     const NAME: &'static str = "riscv32";
     const BLOCK: usize = BLOCK;
     const TAPS: usize = thirds::TAPS;
-    const OVERWRITES: bool = true;
+    const BEGIN: Begin = Begin::Anything;
     const NIBBLE_SUMS: bool = true;
     const NIBBLES: Arrangement = packed_nibbles::ARRANGEMENT;
     const NIBBLE_ROWS: usize = packed_nibbles::ROWS;

@@ -6,7 +6,7 @@ use super::arranged::Arranged;
 use super::nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
 use super::weights::{ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights};
 #[cfg(kernels)]
-use super::{Cursor, Patch};
+use super::{Begin, Cursor, Patch};
 #[cfg(kernels)]
 use crate::Activation;
 use crate::kernels::Filters;
@@ -82,10 +82,9 @@ pub trait ConvolutionFilters: Copy {
     #[cfg(kernels)]
     const TAPS: usize;
 
-    /// Whether [`ConvolutionFilters::accumulate`] of a window's first patch makes sums of its own,
-    /// whatever was there.
+    /// What sums must be before [`ConvolutionFilters::accumulate`] of a window's first patch.
     #[cfg(kernels)]
-    const OVERWRITES: bool;
+    const BEGIN: Begin;
 
     /// What lies beside the weights of an output channel.
     #[cfg(kernels)]

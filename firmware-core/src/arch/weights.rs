@@ -2,9 +2,9 @@
 
 use super::arranged::{Arranged, add_blocked, add_connected};
 use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
-use super::{Chosen, Target};
 #[cfg(kernels)]
-use super::{Cursor, Patch};
+use super::{Begin, Cursor, Patch};
+use super::{Chosen, Target};
 use crate::kernels::Filters;
 use crate::{Activation, Checked, Checksum, Requantize};
 
@@ -161,7 +161,7 @@ impl ConvolutionFilters for Weights<'_> {
     #[cfg(kernels)]
     const TAPS: usize = Chosen::TAPS;
     #[cfg(kernels)]
-    const OVERWRITES: bool = Chosen::OVERWRITES;
+    const BEGIN: Begin = Chosen::BEGIN;
     #[cfg(kernels)]
     type Sum = WeightSum;
 
