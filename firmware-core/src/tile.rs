@@ -99,7 +99,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         self.inside_sums(patch, pixels.map(|pixel| pixel.start), sums);
     }
 
-    /// The same for windows on the input that begin at `starts`.
+    /// The same for windows on the input that begin at `starts`, in the order of the pixels.
     #[inline(never)]
     fn inside_sums(&self, patch: &mut Patch, starts: [usize; 4], sums: &mut [[i32; 4]]) {
         let Window { kernel, dilation, .. } = self.shape.window;
@@ -111,7 +111,12 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         while done < taps {
             let chunk = (taps - done).min(W::TAPS);
             W::gather(patch, &mut cursor, chunk);
-            self.weights.accumulate(patch, [done, chunk, taps], sums);
+            let place = [done, chunk, taps];
+            if W::ONE && starts[0] == starts[3] {
+                self.weights.accumulate_one(patch, place, sums);
+            } else {
+                self.weights.accumulate(patch, place, sums);
+            }
             done += chunk;
         }
     }
@@ -238,7 +243,13 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
             if done + 4 >= pixels {
                 return;
             }
-            // The last four repeat some of the ones before if they are no multiple of four.
+            // The last four repeat some of the ones before if they are no multiple of four; one that is
+            // left over may take less by itself.
+            if W::ONE && done + 5 == pixels {
+                let pixel = self.step(&mut following);
+                self.sums::<STAGED>((&mut patch, &mut *staged), [pixel; 4], sums);
+                return self.store_one(0, sums, finish, y.get_mut((done + 4) * depth..));
+            }
             if done + 8 <= pixels {
                 (walk, done) = (following, done + 4);
             } else {
@@ -281,13 +292,27 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         let mut staged: Staged<X> = [[X::MIN; Patch::TAPS]; 4];
         self.sums::<true>((&mut Patch::new(), &mut staged), tile, sums);
         for (n, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
-            let channels =
-                sums.iter().zip(self.bias).zip(self.weights.sums().iter().zip(self.requantize));
-            for (y, ((sums, bias), (weights, requantize))) in y.iter_mut().zip(channels) {
-                let bias = W::BEGIN.missing(*bias).wrapping_add(W::correction::<X>(weights));
-                let sum = W::finish(*sums).get(n).copied().unwrap_or_default();
-                *y = finish.one(*requantize, bias.wrapping_add(sum));
-            }
+            self.store_one(n, sums, finish, Some(y));
+        }
+    }
+
+    /// Finishes the sums of pixel `n` of four.
+    #[inline(always)]
+    fn store_one<Y>(
+        &self,
+        n: usize,
+        sums: &[[i32; 4]],
+        finish: impl Finish<R, Y>,
+        y: Option<&mut [Y]>,
+    ) {
+        let channels =
+            sums.iter().zip(self.bias).zip(self.weights.sums().iter().zip(self.requantize));
+        for (y, ((sums, bias), (weights, requantize))) in
+            y.unwrap_or_default().iter_mut().zip(channels)
+        {
+            let bias = W::BEGIN.missing(*bias).wrapping_add(W::correction::<X>(weights));
+            let sum = W::finish(*sums).get(n).copied().unwrap_or_default();
+            *y = finish.one(*requantize, bias.wrapping_add(sum));
         }
     }
 }

@@ -302,6 +302,17 @@ pub(crate) trait Target {
         kernels::convolve_max_pool2d(shapes, x, weights, bias, requantize, y);
     }
 
+    /// Whether [`Target::accumulate_one`] takes less than [`Patch::accumulate`].
+    #[cfg(kernels)]
+    const ONE: bool = false;
+
+    /// [`Patch::accumulate`] where the four pixels of a patch are one.
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn accumulate_one(patch: &mut Patch, place: [usize; 3], weights: &[i8], sums: &mut [[i32; 4]]) {
+        patch.accumulate(place, weights, sums);
+    }
+
     /// Each channel's bias as the sums of four pixels.
     #[cfg(kernels)]
     #[inline(always)]

@@ -118,6 +118,15 @@ impl ConvolutionFilters for Packed<'_> {
     }
 
     #[cfg(kernels)]
+    const ONE: bool = false;
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn accumulate_one(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]) {
+        self.accumulate(patch, place, sums);
+    }
+
+    #[cfg(kernels)]
     #[inline(always)]
     fn finish(sums: [i32; 4]) -> [i32; 4] {
         Patch::finish_nibbles(sums)

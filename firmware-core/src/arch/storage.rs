@@ -110,6 +110,14 @@ pub trait ConvolutionFilters: Copy {
     #[cfg(kernels)]
     fn accumulate(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]);
 
+    /// Whether [`ConvolutionFilters::accumulate_one`] takes less than that.
+    #[cfg(kernels)]
+    const ONE: bool;
+
+    /// [`ConvolutionFilters::accumulate`] where the four pixels of a patch are one.
+    #[cfg(kernels)]
+    fn accumulate_one(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]);
+
     /// The sums of products, from what was added up.
     #[cfg(kernels)]
     fn finish(sums: [i32; 4]) -> [i32; 4];

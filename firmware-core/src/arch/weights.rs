@@ -194,6 +194,15 @@ impl ConvolutionFilters for Weights<'_> {
     }
 
     #[cfg(kernels)]
+    const ONE: bool = Chosen::ONE;
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn accumulate_one(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]) {
+        Chosen::accumulate_one(patch, place, self.bytes, sums);
+    }
+
+    #[cfg(kernels)]
     #[inline(always)]
     fn finish(sums: [i32; 4]) -> [i32; 4] {
         Patch::finish(sums)
