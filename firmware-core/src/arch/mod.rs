@@ -179,6 +179,7 @@ pub(crate) trait Target {
     /// Whether a convolution needs the sum of each output channel's weights.
     const WEIGHT_SUMS: bool = false;
     /// The same with weights of four bits.
+    #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
     const NIBBLE_SUMS: bool = false;
     /// Whether the weights of a convolution are stored as bytes without a sign, 128 too large.
     const BIASED: bool = false;
@@ -190,6 +191,7 @@ pub(crate) trait Target {
     const BEGIN: Begin = Begin::Zeros;
     /// The same with weights of four bits.
     #[cfg(kernels)]
+    #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
     const NIBBLES_BEGIN: Begin = Begin::Zeros;
     /// Words of 32 bits that a convolution needs beside its weights, each of as many of a kernel
     /// row's weights as it says here.
