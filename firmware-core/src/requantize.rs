@@ -26,6 +26,13 @@ pub trait Requantize: Copy {
     fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
         apply_each(all, requantized, accumulators, y);
     }
+
+    /// Those that are nothing but shifts, as such.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn shifts(_all: &[Self]) -> Option<&[Shift]> {
+        None
+    }
 }
 
 /// [`Requantize::apply_all`], one after the other.
@@ -89,6 +96,11 @@ impl Requantize for Shift {
     #[inline(always)]
     fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
         Chosen::divide_all(all, [i32::MIN, i32::MAX], accumulators, y);
+    }
+
+    #[inline(always)]
+    fn shifts(all: &[Self]) -> Option<&[Shift]> {
+        Some(all)
     }
 }
 

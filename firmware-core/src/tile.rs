@@ -7,7 +7,7 @@
 //! Windows that reach beyond the input are first copied, row by row, with what lies on the
 //! padding. Shapes are known at run time here, so that all layers of a model share this code.
 
-use crate::arch::{Convolution, ConvolutionFilters, Cursor, Patch, clear, interleave};
+use crate::arch::{Convolution, ConvolutionFilters, Cursor, Finish, Patch, begin, interleave};
 use crate::kernels::Pool2dShape;
 use crate::window::{Axis, Window};
 use crate::{Activation, Requantize};
@@ -99,19 +99,24 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         self.inside_sums(patch, pixels.map(|pixel| pixel.start), sums);
     }
 
-    /// The same for windows on the input that begin at `starts`.
+    /// The same for windows on the input that begin at `starts`, in the order of the pixels.
     #[inline(never)]
     fn inside_sums(&self, patch: &mut Patch, starts: [usize; 4], sums: &mut [[i32; 4]]) {
         let Window { kernel, dilation, .. } = self.shape.window;
         let (row, pitch) = (self.row(), self.pitch() * dilation[0]);
         let Some(mut cursor) = Cursor::new(self.x, starts, kernel[0], row, pitch) else { return };
         let taps = kernel[0] * row;
-        clear(sums);
+        begin(W::BEGIN, self.bias, sums);
         let mut done = 0;
         while done < taps {
-            let chunk = (taps - done).min(Patch::TAPS);
+            let chunk = (taps - done).min(W::TAPS);
             W::gather(patch, &mut cursor, chunk);
-            self.weights.accumulate(patch, [done, chunk, taps], sums);
+            let place = [done, chunk, taps];
+            if W::ONE && starts[0] == starts[3] {
+                self.weights.accumulate_one(patch, place, sums);
+            } else {
+                self.weights.accumulate(patch, place, sums);
+            }
             done += chunk;
         }
     }
@@ -127,14 +132,14 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
     ) {
         let row = self.row();
         let taps = self.shape.window.kernel[0] * row;
-        clear(sums);
+        begin(W::BEGIN, self.bias, sums);
         // Whole rows at a time where the patch has no use for the rest.
         let mut most = row;
-        while row % W::GROUP == 0 && most + row <= Patch::TAPS {
+        while row % W::GROUP == 0 && most + row <= W::TAPS {
             most += row;
         }
-        if row % W::GROUP != 0 || row > Patch::TAPS {
-            most = Patch::TAPS;
+        if row % W::GROUP != 0 || row > W::TAPS {
+            most = W::TAPS;
         }
         let (mut done, mut kernel_row, mut first) = (0, 0, 0);
         while done < taps {
@@ -205,7 +210,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         &self,
         staged: bool,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(R, i32) -> Y + Copy,
+        finish: impl Finish<R, Y>,
         y: &mut [Y],
     ) {
         // Known at compile time where this is inlined: only what the layer needs is linked.
@@ -222,7 +227,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
     fn conv2d_of<Y, const STAGED: bool>(
         &self,
         sums: &mut [[i32; 4]],
-        finish: impl Fn(R, i32) -> Y + Copy,
+        finish: impl Finish<R, Y>,
         y: &mut [Y],
     ) {
         let [height, width, depth] = self.shape.output;
@@ -238,7 +243,13 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
             if done + 4 >= pixels {
                 return;
             }
-            // The last four repeat some of the ones before if they are no multiple of four.
+            // The last four repeat some of the ones before if they are no multiple of four; one that is
+            // left over may take less by itself.
+            if W::ONE && done + 5 == pixels {
+                let pixel = self.step(&mut following);
+                self.sums::<STAGED>((&mut patch, &mut *staged), [pixel; 4], sums);
+                return self.store_one(0, sums, finish, y.get_mut((done + 4) * depth..));
+            }
             if done + 8 <= pixels {
                 (walk, done) = (following, done + 4);
             } else {
@@ -252,25 +263,23 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
 
     /// Finishes the sums of four pixels that lie side by side in `y`.
     #[inline(always)]
-    fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Fn(R, i32) -> Y + Copy, y: &mut [Y]) {
+    fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Finish<R, Y>, y: &mut [Y]) {
+        if finish.four(self.requantize, sums, y) {
+            return;
+        }
         let channels =
             sums.iter().zip(self.bias).zip(self.weights.sums().iter().zip(self.requantize));
         let pixels = channels.map(|((sums, bias), (weights, requantize))| {
             let requantize = *requantize;
-            let bias = bias.wrapping_add(W::correction::<X>(weights));
-            W::finish(*sums).map(|sum| move || finish(requantize, bias.wrapping_add(sum)))
+            let bias = W::BEGIN.missing(*bias).wrapping_add(W::correction::<X>(weights));
+            W::finish(*sums).map(|sum| move || finish.one(requantize, bias.wrapping_add(sum)))
         });
         interleave(pixels, self.shape.output[2], y);
     }
 
     /// Less than four pixels: the last one is repeated.
     #[inline(never)]
-    fn few_pixels<Y>(
-        &self,
-        sums: &mut [[i32; 4]],
-        finish: impl Fn(R, i32) -> Y + Copy,
-        y: &mut [Y],
-    ) {
+    fn few_pixels<Y>(&self, sums: &mut [[i32; 4]], finish: impl Finish<R, Y>, y: &mut [Y]) {
         let [height, width, depth] = self.shape.output;
         let mut walk = self.walk();
         let mut pixel = self.step(&mut walk);
@@ -283,13 +292,27 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         let mut staged: Staged<X> = [[X::MIN; Patch::TAPS]; 4];
         self.sums::<true>((&mut Patch::new(), &mut staged), tile, sums);
         for (n, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
-            let channels =
-                sums.iter().zip(self.bias).zip(self.weights.sums().iter().zip(self.requantize));
-            for (y, ((sums, bias), (weights, requantize))) in y.iter_mut().zip(channels) {
-                let bias = bias.wrapping_add(W::correction::<X>(weights));
-                let sum = W::finish(*sums).get(n).copied().unwrap_or_default();
-                *y = finish(*requantize, bias.wrapping_add(sum));
-            }
+            self.store_one(n, sums, finish, Some(y));
+        }
+    }
+
+    /// Finishes the sums of pixel `n` of four.
+    #[inline(always)]
+    fn store_one<Y>(
+        &self,
+        n: usize,
+        sums: &[[i32; 4]],
+        finish: impl Finish<R, Y>,
+        y: Option<&mut [Y]>,
+    ) {
+        let channels =
+            sums.iter().zip(self.bias).zip(self.weights.sums().iter().zip(self.requantize));
+        for (y, ((sums, bias), (weights, requantize))) in
+            y.unwrap_or_default().iter_mut().zip(channels)
+        {
+            let bias = W::BEGIN.missing(*bias).wrapping_add(W::correction::<X>(weights));
+            let sum = W::finish(*sums).get(n).copied().unwrap_or_default();
+            *y = finish.one(*requantize, bias.wrapping_add(sum));
         }
     }
 }
@@ -382,6 +405,7 @@ impl<X: Activation, R: Requantize, W: ConvolutionFilters> Convolution<'_, X, R, 
         for (y, (((sums, bias), weights), requantize)) in y.iter_mut().zip(channels) {
             let [a, b, c, d] = W::finish(*sums);
             let largest = a.max(b).max(c.max(d)).wrapping_add(W::correction::<X>(weights));
+            let bias = W::BEGIN.missing(*bias);
             let largest = Y::saturate(requantize.apply(bias.wrapping_add(largest)));
             *y = if MERGE { largest.max(*y) } else { largest };
         }

@@ -42,10 +42,10 @@ fn on_core(core: &str, name: &str, most_percent: u64) {
         let expected = reference::all_logits(&conversion.network, &inputs).concat();
         assert!(cost.logits() == expected, "{name}, {inner} bits, {favour:?}");
         // What the report counts is what lies in flash, but for sums of weights and, with rows, the
-        // schedule.
+        // schedule; the one requantization of an average pooling may be in the code.
         let said = conversion.network.parameter_bytes() as u64;
         let most = said + if favour == Favour::Time { said / 4 } else { said };
-        assert!((said..most).contains(&cost.weights), "{said} of {}", cost.weights);
+        assert!((said - 4..most).contains(&cost.weights), "{said} of {}", cost.weights);
         let _ = std::fs::remove_dir_all(&folder);
         cost
     };

@@ -247,8 +247,7 @@ pub fn emit(
     let mut words = vec![0; HEADER];
     words[header::MAGIC..][..2].copy_from_slice(&MAGIC);
     words[header::VERSION] = VERSION;
-    let Layout { block, tail, sums, group } = layout;
-    words[header::LAYOUT] = u32::from_le_bytes([block, tail, sums, group]);
+    words[header::LAYOUT] = layout.to_word();
     // With the checksum.
     let length = (start + data.len() + 1).saturating_mul(4);
     words[header::LENGTH] = bounded("bytes", length, i32::MAX as usize)?;

@@ -1,14 +1,14 @@
 //! Armv6-M: Cortex-M0 and M0+. Cortex-M3 and other cores without the DSP extension run the same
 //! code but for the fully connected layer.
 //!
-//! 19 instructions make 8 multiply-accumulates of a convolution.
+//! 8 instructions make 4 multiply-accumulates of a convolution.
 
-use super::packed::{TAPS, dot4};
+use super::packed::dot4;
 #[cfg(kernels = "armv6m")]
 use super::packed_planes::Plane;
 use super::{
-    ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
-    packed_nibbles,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
+    packed_nibbles, thirds,
 };
 #[cfg(kernels = "armv7m")]
 use super::{divide, planes::Plane, rows};
@@ -25,6 +25,10 @@ mod plane;
 #[cfg(kernels = "armv6m")]
 pub(super) use plane::{LEAST, plane};
 
+#[path = "armv6m_thirds.rs"]
+mod convolution;
+pub(super) use convolution::accumulate;
+
 #[path = "armv6m_nibbles.rs"]
 mod nibbles;
 pub(super) use nibbles::accumulate_nibbles;
@@ -36,9 +40,11 @@ impl Target for Chosen {
     const NAME: &'static str = "armv6m";
     #[cfg(kernels = "armv7m")]
     const NAME: &'static str = "armv7m";
-    // Taps go in pairs.
-    const TAIL: usize = 1;
-    const WEIGHT_SUMS: bool = true;
+    const TAPS: usize = thirds::TAPS;
+    const BEGIN: Begin = Begin::Anything;
+    // LDRB has room for an offset, LDRSB has not.
+    const BIASED: bool = true;
+    const NIBBLE_SUMS: bool = true;
     const NIBBLES: Arrangement = packed_nibbles::ARRANGEMENT;
     const NIBBLE_ROWS: usize = packed_nibbles::ROWS;
 
@@ -152,212 +158,6 @@ impl Target for Chosen {
         packed_nibbles::connect(x, weights, channels, finish, y);
     }
 }
-
-/// Taps of one round of the unrolled loop: as far as LDRB's offset reaches.
-const ROUND: usize = 32;
-
-/// Adds the patch times the weights of every channel to `sums`.
-pub(super) fn accumulate(
-    patch: &[[u32; 2]; TAPS],
-    [first, taps, total]: [usize; 3],
-    weights: &[i8],
-    sums: &mut [[i32; 4]],
-) {
-    let taps = taps.next_multiple_of(2).min(TAPS);
-    let rounds = taps.div_ceil(ROUND);
-    let skipped = rounds * ROUND - taps;
-    let Some(last) = sums.len().checked_sub(1) else { return };
-    if first + last * total + taps > weights.len() {
-        return;
-    }
-    let weights = weights.as_ptr().wrapping_add(first);
-    let job = Job {
-        x: patch.as_ptr(),
-        rounds,
-        step: total.wrapping_sub(rounds * ROUND),
-        end: sums.as_mut_ptr_range().end.cast(),
-        skip: skipped / 2,
-    };
-    // SAFETY: the routine reads `taps` pairs of words of the patch, which holds that many; `taps`
-    // weights at `first + channel * total` for every channel, which are there as was just
-    // checked; and it reads and writes the elements of `sums`, of which there is at least one. It
-    // keeps to the procedure call standard.
-    unsafe { accumulate_all(&job, weights.wrapping_sub(skipped), sums.as_mut_ptr().cast()) };
-}
-
-/// The invariants of one [`accumulate`], in the order in which the routine expects them.
-#[repr(C)]
-struct Job {
-    x: *const [u32; 2],
-    rounds: usize,
-    /// Bytes from where one channel's last round ends to where the next one's first would begin.
-    step: usize,
-    end: *const i32,
-    /// Pairs of taps of the first round to jump over.
-    skip: usize,
-}
-
-unsafe extern "C" {
-    #[link_name = symbol!("accumulate")]
-    fn accumulate_all(job: *const Job, weights: *const i8, sums: *mut i32);
-}
-
-macro_rules! gather {
-    ($name:expr, $load:literal) => {
-        routine!(
-            $name,
-            "push {{r4-r7, lr}}",
-            "mov r4, r8",
-            "push {{r0, r4}}",
-            "mov r12, r1",
-            "mov r8, r2",
-            "mov r4, r0",
-            "ldm r0, {{r0-r3}}",
-            "2:",                // a kernel row, or what this call takes of it
-            "ldr r6, [r4, #16]", // taps
-            "ldr r7, [r4, #20]", // left
-            "mov r5, r6",
-            "cmp r6, r7",
-            "blo 3f",
-            "mov r5, r7",
-            "3:",
-            "subs r6, r5",
-            "str r6, [r4, #16]",
-            "subs r7, r5",
-            "str r7, [r4, #20]",
-            "adds r0, r5", // indices count up to zero
-            "adds r1, r5",
-            "adds r2, r5",
-            "adds r3, r5",
-            "rsbs r4, r5, #0",
-            "4:",
-            concat!($load, " r5, [r0, r4]"),
-            concat!($load, " r6, [r1, r4]"),
-            "lsls r6, #16",
-            "adds r5, r6",
-            "add r5, r8",
-            concat!($load, " r6, [r2, r4]"),
-            concat!($load, " r7, [r3, r4]"),
-            "lsls r7, #16",
-            "adds r6, r7",
-            "add r6, r8",
-            "mov r7, r12",
-            "stm r7!, {{r5, r6}}",
-            "mov r12, r7",
-            "adds r4, #1",
-            "bne 4b",
-            "ldr r4, [sp]", // cursor
-            "ldr r7, [r4, #20]",
-            "cmp r7, #0",
-            "bne 5f",
-            "ldr r7, [r4, #24]", // row
-            "str r7, [r4, #20]",
-            "ldr r7, [r4, #28]", // skip
-            "adds r0, r7",
-            "adds r1, r7",
-            "adds r2, r7",
-            "adds r3, r7",
-            "5:",
-            "ldr r6, [r4, #16]",
-            "cmp r6, #0",
-            "bne 2b",
-            "stm r4!, {{r0-r3}}",
-            "pop {{r0, r4}}",
-            "mov r8, r4",
-            "pop {{r4-r7, pc}}",
-        );
-    };
-}
-
-// A tap is 15 instructions. r8 is what shifts both values of a word, r12 where the next tap goes.
-gather!(symbol!("gather_unsigned"), "ldrb");
-gather!(symbol!("gather_signed"), "ldrsb");
-
-// r0 patch, r1 weights, r2 weight, r3-r6 words, r7 rounds left, r8-r11 all and high of both pairs,
-// r12 0x8000, lr where to jump into the first round. Two taps are 19 instructions of 2 bytes.
-routine!(
-    symbol!("accumulate"),
-    const { pairs = ROUND / 2, round = ROUND },
-    "push {{r4-r7, lr}}",
-    "mov r4, r8",
-    "mov r5, r9",
-    "mov r6, r10",
-    "mov r7, r11",
-    "push {{r4-r7}}",
-    "mov r7, r2",
-    "movs r3, #1",
-    "lsls r3, #15",
-    "mov r12, r3",
-    "ldr r3, [r0, #16]", // skip
-    "movs r4, #38",
-    "muls r3, r4, r3",
-    "adr r4, 3f",
-    "adds r3, r4",
-    "adds r3, #1",
-    "mov lr, r3",
-    "ldm r0!, {{r3-r6}}", // x, rounds, step, end
-    "push {{r2-r6}}",
-    "2:",
-    "ldm r7!, {{r3-r6}}",
-    "mov r8, r3",
-    "mov r9, r4",
-    "mov r10, r5",
-    "mov r11, r6",
-    "ldr r0, [sp, #4]",
-    "ldr r7, [sp, #8]",
-    "bx lr",
-    ".p2align 2",
-    "3:",
-    ".set offset, 0",
-    ".rept {pairs}",
-    "ldrb r2, [r1, #offset]",
-    "sxtb r2, r2",
-    "ldm r0!, {{r3-r6}}",
-    "muls r3, r2, r3",
-    "muls r4, r2, r4",
-    "ldrb r2, [r1, #(offset + 1)]",
-    "sxtb r2, r2",
-    "muls r5, r2, r5",
-    "muls r6, r2, r6",
-    "adds r3, r5",
-    "add r8, r3",
-    "add r3, r12",
-    "asrs r3, #16",
-    "add r9, r3",
-    "adds r4, r6",
-    "add r10, r4",
-    "add r4, r12",
-    "asrs r4, #16",
-    "add r11, r4",
-    ".set offset, offset + 2",
-    ".endr",
-    "adds r1, #{round}",
-    "subs r7, #1",
-    "beq 4f",
-    "b 3b",
-    "4:",
-    "ldr r7, [sp]",
-    "mov r3, r8",
-    "mov r4, r9",
-    "mov r5, r10",
-    "mov r6, r11",
-    "stm r7!, {{r3-r6}}",
-    "str r7, [sp]",
-    "ldr r3, [sp, #12]", // step
-    "adds r1, r3",
-    "ldr r3, [sp, #16]", // end
-    "cmp r7, r3",
-    "beq 5f",
-    "b 2b",
-    "5:",
-    "add sp, #20",
-    "pop {{r4-r7}}",
-    "mov r8, r4",
-    "mov r9, r5",
-    "mov r10, r6",
-    "mov r11, r7",
-    "pop {{r4-r7, pc}}",
-);
 
 // r0-r4 values and rows, r5 counts up to zero, r8-r11 sums. A tap is 14 instructions.
 #[cfg(kernels = "armv6m")]

@@ -1,19 +1,18 @@
 //! Weights of four bits on cores without the DSP extension: 11 instructions make 8 multiply-accumulates
 //! of a convolution, and 12 more per 64 take words apart.
 
-use super::super::packed::TAPS;
-use super::super::packed_nibbles::ROUND;
+use super::super::packed_nibbles::{ROUND, TAPS};
 
 /// Adds the patch times the weights of every channel to `sums`: `pairs` of taps, from byte `first` on of
 /// filters of `len` bytes; and `biases` for each channel.
 pub(in crate::arch) fn accumulate_nibbles(
-    patch: &[[u32; 2]; TAPS],
+    patch: &[u32],
     [first, pairs, len]: [usize; 3],
     biases: &[i32; 4],
     weights: &[u8],
     sums: &mut [[i32; 4]],
 ) {
-    let pairs = pairs.min(TAPS / 2);
+    let pairs = pairs.min(TAPS / 2).min(patch.len() / 4);
     let rounds = pairs.div_ceil(ROUND / 2);
     let skipped = rounds * (ROUND / 2) - pairs;
     let Some(last) = sums.len().checked_sub(1) else { return };
@@ -39,7 +38,7 @@ pub(in crate::arch) fn accumulate_nibbles(
 /// The invariants of one [`accumulate_nibbles`], in the order in which the routine expects them.
 #[repr(C)]
 struct Job {
-    x: *const [u32; 2],
+    x: *const u32,
     rounds: usize,
     /// Bytes from where one channel's last round ends to where the next one's first would begin.
     step: usize,
@@ -53,6 +52,77 @@ unsafe extern "C" {
     #[link_name = symbol!("accumulate_nibbles")]
     fn accumulate_all(job: *const Job, weights: *const u8, sums: *mut i32);
 }
+
+macro_rules! gather {
+    ($name:expr, $load:literal) => {
+        routine!(
+            $name,
+            "push {{r4-r7, lr}}",
+            "mov r4, r8",
+            "push {{r0, r4}}",
+            "mov r12, r1",
+            "mov r8, r2",
+            "mov r4, r0",
+            "ldm r0, {{r0-r3}}",
+            "2:",                // a kernel row, or what this call takes of it
+            "ldr r6, [r4, #16]", // taps
+            "ldr r7, [r4, #20]", // left
+            "mov r5, r6",
+            "cmp r6, r7",
+            "blo 3f",
+            "mov r5, r7",
+            "3:",
+            "subs r6, r5",
+            "str r6, [r4, #16]",
+            "subs r7, r5",
+            "str r7, [r4, #20]",
+            "adds r0, r5", // indices count up to zero
+            "adds r1, r5",
+            "adds r2, r5",
+            "adds r3, r5",
+            "rsbs r4, r5, #0",
+            "4:",
+            concat!($load, " r5, [r0, r4]"),
+            concat!($load, " r6, [r1, r4]"),
+            "lsls r6, #16",
+            "adds r5, r6",
+            "add r5, r8",
+            concat!($load, " r6, [r2, r4]"),
+            concat!($load, " r7, [r3, r4]"),
+            "lsls r7, #16",
+            "adds r6, r7",
+            "add r6, r8",
+            "mov r7, r12",
+            "stm r7!, {{r5, r6}}",
+            "mov r12, r7",
+            "adds r4, #1",
+            "bne 4b",
+            "ldr r4, [sp]", // cursor
+            "ldr r7, [r4, #20]",
+            "cmp r7, #0",
+            "bne 5f",
+            "ldr r7, [r4, #24]", // row
+            "str r7, [r4, #20]",
+            "ldr r7, [r4, #28]", // skip
+            "adds r0, r7",
+            "adds r1, r7",
+            "adds r2, r7",
+            "adds r3, r7",
+            "5:",
+            "ldr r6, [r4, #16]",
+            "cmp r6, #0",
+            "bne 2b",
+            "stm r4!, {{r0-r3}}",
+            "pop {{r0, r4}}",
+            "mov r8, r4",
+            "pop {{r4-r7, pc}}",
+        );
+    };
+}
+
+// A tap is 15 instructions. r8 is what shifts both values of a word, r12 where the next tap goes.
+gather!(symbol!("gather_unsigned"), "ldrb");
+gather!(symbol!("gather_signed"), "ldrsb");
 
 // r0 patch, r1 weights, r2 weights of two taps, r3-r6 words, r7 rounds left, r8 and r9 the words of
 // both pairs of pixels, r10 and r11, r12 and lr all of them and their upper halves. On the stack: sums,

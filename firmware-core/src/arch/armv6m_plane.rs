@@ -16,7 +16,7 @@ unsafe extern "C" {
     );
 }
 
-/// What a word of products adds to r8 and r9, `all` and `high` of `packed.rs`.
+/// What a word of products adds to r8 and r9, `all` and `high` of `packed_planes.rs`.
 macro_rules! take {
     ($word:literal) => {
         concat!(

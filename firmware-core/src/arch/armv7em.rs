@@ -6,8 +6,8 @@
 //! their natural order.
 
 use super::{
-    ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four, divide,
-    lines, planes::Plane, rows,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four,
+    divide, lines, planes::Plane, rows,
 };
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
@@ -21,6 +21,8 @@ impl Target for Chosen {
     // Taps go in groups of four.
     const TAIL: usize = 3;
     const GROUP: usize = 4;
+    const BEGIN: Begin = Begin::Biases;
+    const NIBBLES_BEGIN: Begin = Begin::Biases;
     const NIBBLES: Arrangement = nibbles::ARRANGEMENT;
     const NIBBLE_ROWS: usize = nibbles::ROWS;
 
@@ -32,6 +34,31 @@ impl Target for Chosen {
     #[inline(always)]
     fn divide(value: i32, bits: u32) -> i32 {
         divide::divide(value, bits)
+    }
+
+    const ONE: bool = true;
+
+    #[inline(always)]
+    fn accumulate_one(patch: &mut Patch, place: [usize; 3], weights: &[i8], sums: &mut [[i32; 4]]) {
+        patch.accumulate_by(place, weights, sums, one::accumulate);
+    }
+
+    #[inline(always)]
+    fn spread(bias: &[i32], sums: &mut [[i32; 4]]) {
+        outputs::spread(bias, sums);
+    }
+
+    #[inline(always)]
+    fn convolve<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        if lines::fit::<Plane>(convolution.shape) {
+            return Self::conv2d(convolution, staged, sums, requantized, y);
+        }
+        convolution.conv2d(staged, sums, outputs::Requantized, y);
     }
 
     #[inline(always)]
@@ -128,6 +155,10 @@ impl Target for Chosen {
 mod depthwise;
 #[path = "armv7em_nibbles.rs"]
 mod nibbles;
+#[path = "armv7em_one.rs"]
+mod one;
+#[path = "armv7em_outputs.rs"]
+mod outputs;
 #[path = "armv7em_slide.rs"]
 mod slide;
 
@@ -182,6 +213,18 @@ impl Patch {
         weights: &[i8],
         sums: &mut [[i32; 4]],
     ) {
+        self.accumulate_by([first, taps, total], weights, sums, accumulate);
+    }
+
+    /// The same by one of the routines.
+    #[inline(always)]
+    fn accumulate_by(
+        &mut self,
+        [first, taps, total]: [usize; 3],
+        weights: &[i8],
+        sums: &mut [[i32; 4]],
+        routine: unsafe extern "C" fn(*const Job, *const i8, *mut i32),
+    ) {
         // The last group is multiplied whole: what follows this channel's weights counts zero.
         for unused in taps..taps.next_multiple_of(4) {
             self.clear(unused);
@@ -197,12 +240,12 @@ impl Patch {
             end: sums.as_mut_ptr_range().end.cast(),
             skip: TAPS / 4 - groups,
         };
-        // SAFETY: the routine reads `groups * 32` bytes of the patch, which holds that many;
+        // SAFETY: a routine reads `groups * 32` bytes of the patch, which holds that many;
         // `groups * 4` weights at `first + channel * total` for every channel, which are there as
         // was just checked; and it reads and writes the elements of `sums`, of which there is at
         // least one. It keeps to the procedure call standard.
         unsafe {
-            accumulate(&job, weights.as_ptr().wrapping_add(first), sums.as_mut_ptr().cast());
+            routine(&job, weights.as_ptr().wrapping_add(first), sums.as_mut_ptr().cast());
         }
     }
 
@@ -238,6 +281,43 @@ unsafe extern "C" {
     fn gather_signed(cursor: *mut Cursor<u8>, patch: *mut u32);
     #[link_name = symbol!("accumulate")]
     fn accumulate(job: *const Job, weights: *const i8, sums: *mut i32);
+}
+
+/// One tap at a place of its group, and which one is next.
+macro_rules! gather_tap {
+    ($load:literal, $at:literal, $next:literal) => {
+        gather_tap!($load, $at, $next, "")
+    };
+    ($load:literal, $at:literal, $next:literal, $then:literal) => {
+        concat!(
+            $load,
+            " r7, [r0], #1\n",
+            "strh r7, [r12, #",
+            $at,
+            "]\n",
+            $load,
+            " r7, [r1], #1\n",
+            "strh r7, [r12, #4 + ",
+            $at,
+            "]\n",
+            $load,
+            " r7, [r2], #1\n",
+            "strh r7, [r12, #8 + ",
+            $at,
+            "]\n",
+            $load,
+            " r7, [r3], #1\n",
+            "strh r7, [r12, #12 + ",
+            $at,
+            "]\n",
+            $then,
+            "movs r5, #",
+            $next,
+            "\n",
+            "subs lr, #1\n",
+            "beq 6f",
+        )
+    };
 }
 
 // Whole groups of four taps at one instruction per value; single taps where a group begins in one
@@ -283,27 +363,18 @@ macro_rules! gather {
             "movs r5, #0",
             "adds lr, #4",
             "beq 6f",
-            "5:", // single taps
-            "and r6, r5, #1",
-            "and r7, r5, #2",
-            "orr r6, r7, r6, lsl #4",
-            "add r6, r12",
-            concat!($load, " r7, [r0], #1"),
-            "strh r7, [r6]",
-            concat!($load, " r7, [r1], #1"),
-            "strh r7, [r6, #4]",
-            concat!($load, " r7, [r2], #1"),
-            "strh r7, [r6, #8]",
-            concat!($load, " r7, [r3], #1"),
-            "strh r7, [r6, #12]",
-            "adds r5, #1",
-            "ands r5, #3",
-            "it eq",
-            "addeq r12, #32",
-            "subs lr, #1",
-            "beq 6f",
-            "cmp r5, #0",
-            "bne 5b",
+            "5:", // single taps, from the one on that r5 says
+            "tbb [pc, r5]",
+            "50:",
+            ".byte (51f - 50b) / 2, (52f - 50b) / 2, (53f - 50b) / 2, (54f - 50b) / 2",
+            "51:",
+            gather_tap!($load, "0", "1"),
+            "52:",
+            gather_tap!($load, "16", "2"),
+            "53:",
+            gather_tap!($load, "2", "3"),
+            "54:",
+            gather_tap!($load, "18", "0", "add r12, #32\n"),
             "b 3b",
             "6:", // the end of the row, of this call, or of both
             "ldr r4, [sp]",

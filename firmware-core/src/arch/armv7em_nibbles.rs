@@ -6,7 +6,7 @@
 //! their end: those of a patch, and of 256 inputs, fit 32 bits before.
 
 use super::super::Cursor;
-use super::super::nibbles::{by_rows, last_group};
+use super::super::nibbles::{NibbleSum, by_rows, last_group};
 use super::{Patch, TAPS};
 use crate::Activation;
 use crate::nibbles::{Arrangement, GROUP, filter_bytes};
@@ -68,10 +68,16 @@ impl Patch {
         }
     }
 
+    /// The sums of products, from what [`Patch::accumulate_nibbles`] has added up.
+    #[inline(always)]
+    pub(crate) fn finish_nibbles(sums: [i32; 4]) -> [i32; 4] {
+        sums
+    }
+
     /// What to add to a channel's sums.
     #[inline(always)]
     #[allow(clippy::extra_unused_type_parameters)] // other targets need it
-    pub(crate) fn nibbles_correction<X: Activation>(_: &super::WeightSum) -> i32 {
+    pub(crate) fn nibbles_correction<X: Activation>(_: &NibbleSum) -> i32 {
         0
     }
 }

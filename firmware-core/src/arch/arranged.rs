@@ -1,6 +1,8 @@
 //! Weights in the target's order, read in their natural one: what a checksum is computed over.
 
-use super::weights::{ConnectedSum, WeightSum};
+#[cfg(not(kernels = "x86_64"))]
+use super::nibbles::NibbleSum;
+use super::weights::{ConnectedSum, WeightSum, stored};
 use super::{Chosen, Target};
 #[cfg(not(kernels = "x86_64"))]
 use crate::nibbles::{Arrangement, filter_bytes};
@@ -28,7 +30,7 @@ pub(super) fn add_blocked(
         } else {
             channel * taps + tap
         };
-        weights.get(at).copied().unwrap_or(0)
+        stored(weights.get(at).copied().unwrap_or(0))
     });
 }
 
@@ -61,7 +63,7 @@ pub(super) fn add_connected(
 pub(super) fn add_packed(
     bytes: &[u8],
     [channels, taps]: [usize; 2],
-    sums: &[WeightSum],
+    sums: &[NibbleSum],
     sum: &mut Checksum,
 ) {
     const BLOCK: usize = Chosen::BLOCK;
@@ -101,7 +103,7 @@ pub(super) fn add_packed_rows(bytes: &[u8], [outputs, inputs]: [usize; 2], sum: 
 
 /// What lies beside weights that need no sums.
 #[cfg(not(kernels = "x86_64"))]
-const NO_SUMS: &[WeightSum] = &[];
+const NO_SUMS: &[NibbleSum] = &[];
 
 /// All weights, and whether those of a channel have the sum that lies beside them, if one does.
 #[inline(always)]

@@ -5,9 +5,12 @@
 //! computes lines of output from them; here is what all targets share. Lines are the rows or the
 //! columns of the image, whichever are longer. As many are there at a time as a plane has room for.
 
+use core::slice;
+
+use super::weights::stored;
 use super::{Chosen, Target};
 use crate::kernels::Conv2dShape;
-use crate::{Activation, Requantize};
+use crate::{Activation, Requantize, Shift};
 
 /// Taps of a window along each axis.
 pub(super) const TAPS: usize = 3;
@@ -72,6 +75,19 @@ pub(super) trait Plane: Sized {
 
     /// Makes outputs of the sums of `count` lines; `y` is the first line's channel.
     fn finish<Y>(&self, lines: &Lines, count: usize, finish: impl Fn(i32) -> Y, y: &mut [Y]);
+
+    /// The same where that is the addition of a bias and a shift, if there is something better for it;
+    /// else false, and nothing done.
+    #[inline(always)]
+    fn divide<Y: Activation>(
+        &self,
+        _lines: &Lines,
+        _count: usize,
+        _by: (i32, Shift),
+        _y: &mut [Y],
+    ) -> bool {
+        false
+    }
 
     /// Moves `count` lines from line `from` on to the front.
     fn keep(&mut self, lines: &Lines, from: usize, count: usize);
@@ -140,14 +156,15 @@ impl Lines {
     }
 
     /// The weights of the channel whose first weight is the first here, in steps of `step` times
-    /// those of the axes.
+    /// those of the axes, each from how it is `stored`.
     #[inline(never)]
-    fn weights(&self, weights: &[i8], step: usize) -> Weights {
+    fn weights(&self, weights: &[i8], step: usize, stored: impl Fn(i8) -> i8) -> Weights {
         let mut all = [[0; TAPS]; TAPS];
         for (line, all) in all.iter_mut().enumerate() {
             for (tap, weight) in all.iter_mut().enumerate() {
                 let at = line * self.across.weight_step + tap * self.along.weight_step;
-                *weight = i32::from(weights.get(at * step).copied().unwrap_or_default());
+                let byte = weights.get(at * step).copied().unwrap_or_default();
+                *weight = i32::from(stored(byte));
             }
         }
         all
@@ -185,7 +202,7 @@ pub(super) fn depthwise_conv2d<P: Plane, X: Activation, Y: Activation, R: Requan
     let band = lines.band::<P>();
     for (channel, (&bias, &requantize)) in bias.iter().zip(requantize).enumerate() {
         let x = x.get(channel..).unwrap_or_default();
-        let weights = lines.weights(weights.get(channel..).unwrap_or_default(), 1);
+        let weights = lines.weights(weights.get(channel..).unwrap_or_default(), 1, |weight| weight);
         let bias = bias.wrapping_add(P::correction::<X>(&weights));
         let (mut done, mut kept) = (0, 0);
         while done < lines.across.output {
@@ -193,8 +210,11 @@ pub(super) fn depthwise_conv2d<P: Plane, X: Activation, Y: Activation, R: Requan
             plane.pack(&lines, x, done, [kept, lines.under(count)]);
             plane.compute(&lines, &weights, count);
             let y = y.get_mut(done * lines.across.y_step + channel..).unwrap_or_default();
-            let finish = move |sum: i32| Y::saturate(requantize.apply(bias.wrapping_add(sum)));
-            plane.finish(&lines, count, finish, y);
+            let shift = R::shifts(slice::from_ref(&requantize)).and_then(<[Shift]>::first);
+            if !shift.is_some_and(|&shift| plane.divide(&lines, count, (bias, shift), y)) {
+                let finish = move |sum: i32| Y::saturate(requantize.apply(bias.wrapping_add(sum)));
+                plane.finish(&lines, count, finish, y);
+            }
             done += count;
             kept = TAPS - lines.stride;
             if done < lines.across.output {
@@ -223,7 +243,8 @@ pub(super) fn conv2d<P: Plane, X: Activation, R: Copy, Y>(
         plane.pack(&lines, x, done, [kept, lines.under(count)]);
         for (channel, (&bias, &requantize)) in bias.iter().zip(requantize).enumerate() {
             let (first, step) = place(channel, channels);
-            let weights = lines.weights(weights.get(first..).unwrap_or_default(), step);
+            let weights = weights.get(first..).unwrap_or_default();
+            let weights = lines.weights(weights, step, stored);
             plane.compute(&lines, &weights, count);
             let y = y.get_mut(done * lines.across.y_step + channel..).unwrap_or_default();
             let bias = bias.wrapping_add(P::correction::<X>(&weights));

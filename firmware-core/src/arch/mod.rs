@@ -103,6 +103,8 @@ mod storage;
 #[cfg(kernels)]
 mod store;
 mod stored;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
+mod thirds;
 mod transparent;
 mod weights;
 
@@ -116,6 +118,8 @@ mod weights;
 mod target;
 
 pub(crate) use arranged::Arranged;
+#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
+use nibbles::NibbleSum;
 #[cfg(not(kernels = "x86_64"))]
 pub(crate) use nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
 pub(crate) use storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
@@ -127,12 +131,12 @@ pub use target::limit_vectors;
 #[cfg(kernels)]
 use weights::WeightSum;
 pub(crate) use weights::{
-    ConnectedSum, ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights,
+    ConnectedSum, ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights, biased,
 };
 #[cfg(kernels)]
 pub(crate) use {
     cursor::Cursor,
-    store::{clear, interleave},
+    store::{Begin, Finish, begin, interleave},
     target::Patch,
 };
 
@@ -174,6 +178,21 @@ pub(crate) trait Target {
     const TAIL: usize = 0;
     /// Whether a convolution needs the sum of each output channel's weights.
     const WEIGHT_SUMS: bool = false;
+    /// The same with weights of four bits.
+    #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
+    const NIBBLE_SUMS: bool = false;
+    /// Whether the weights of a convolution are stored as bytes without a sign, 128 too large.
+    const BIASED: bool = false;
+    /// Taps of a patch with weights of eight bits.
+    #[cfg(kernels)]
+    const TAPS: usize = Patch::TAPS;
+    /// What the sums of a window begin with, before its first patch.
+    #[cfg(kernels)]
+    const BEGIN: Begin = Begin::Zeros;
+    /// The same with weights of four bits.
+    #[cfg(kernels)]
+    #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
+    const NIBBLES_BEGIN: Begin = Begin::Zeros;
     /// Words of 32 bits that a convolution needs beside its weights, each of as many of a kernel
     /// row's weights as it says here.
     const WIDE: &'static [usize] = &[];
@@ -290,6 +309,24 @@ pub(crate) trait Target {
         let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
         let (shapes, weights) = ((*shape, pool), weights.scalar());
         kernels::convolve_max_pool2d(shapes, x, weights, bias, requantize, y);
+    }
+
+    /// Whether [`Target::accumulate_one`] takes less than [`Patch::accumulate`].
+    #[cfg(kernels)]
+    const ONE: bool = false;
+
+    /// [`Patch::accumulate`] where the four pixels of a patch are one.
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn accumulate_one(patch: &mut Patch, place: [usize; 3], weights: &[i8], sums: &mut [[i32; 4]]) {
+        patch.accumulate(place, weights, sums);
+    }
+
+    /// Each channel's bias as the sums of four pixels.
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn spread(bias: &[i32], sums: &mut [[i32; 4]]) {
+        sums.iter_mut().zip(bias).for_each(|(sums, bias)| *sums = [*bias; 4]);
     }
 
     /// Depthwise convolution with as many output channels as input channels, where a target has

@@ -9,7 +9,7 @@
 //! Such cores have the DSP extension as well: weights of four bits are its kernels' business.
 
 use super::dsp;
-use super::{ConnectedSum, Convolution, ConvolutionFilters, Target};
+use super::{Begin, ConnectedSum, Convolution, ConvolutionFilters, Target};
 use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Multiplier, Requantize, Shift, Term};
@@ -38,6 +38,7 @@ impl Target for Chosen {
     const WEIGHT_SUMS: bool = true;
     const GROUP: usize = connected::GROUP;
     const CONNECTED_SUMS: bool = true;
+    const NIBBLES_BEGIN: Begin = Begin::Biases;
     const NIBBLES: Arrangement = dsp::Chosen::NIBBLES;
     const NIBBLE_ROWS: usize = dsp::Chosen::NIBBLE_ROWS;
 

@@ -2,10 +2,10 @@
 
 use super::arranged::{Arranged, add_packed, add_packed_rows};
 use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
-use super::weights::{WeightSum, Weights, sums};
-use super::{Chosen, Target};
+use super::weights::{Weights, sums};
 #[cfg(kernels)]
-use super::{Cursor, Patch};
+use super::{Begin, Cursor, Patch};
+use super::{Chosen, Target};
 #[cfg(kernels)]
 use crate::kernels;
 use crate::kernels::{Filters, requantized};
@@ -16,10 +16,13 @@ use crate::{Activation, Checked, Checksum, Requantize};
 #[repr(C, align(4))]
 struct Words<const BYTES: usize>([u8; BYTES]);
 
+/// The sum of an output channel's weights, if the target asks for it.
+pub type NibbleSum = [i32; Chosen::NIBBLE_SUMS as usize];
+
 /// A convolution's weights, filter after filter in the target's arrangement; those of
 /// [`Target::BLOCK`] filters byte by byte in turn, the filters that are left over by themselves.
 pub struct PackedConvolution<const OC: usize, const BYTES: usize> {
-    sums: [WeightSum; OC],
+    sums: [NibbleSum; OC],
     bytes: Words<BYTES>,
 }
 
@@ -59,7 +62,7 @@ const fn put(byte: u8, nibble: u8, bits: u32) -> u8 {
 pub struct Packed<'a> {
     bytes: &'a [u8],
     #[cfg_attr(not(kernels), allow(dead_code))]
-    sums: &'a [WeightSum],
+    sums: &'a [NibbleSum],
 }
 
 impl<const OC: usize, const BYTES: usize> ConvolutionStorage for PackedConvolution<OC, BYTES> {
@@ -79,6 +82,12 @@ impl<const OC: usize, const BYTES: usize> Arranged for PackedConvolution<OC, BYT
 
 impl ConvolutionFilters for Packed<'_> {
     const GROUP: usize = crate::nibbles::GROUP;
+    #[cfg(kernels)]
+    const TAPS: usize = Patch::TAPS;
+    #[cfg(kernels)]
+    const BEGIN: Begin = Chosen::NIBBLES_BEGIN;
+    #[cfg(kernels)]
+    type Sum = NibbleSum;
 
     #[inline(always)]
     fn scalar(self) -> impl Filters {
@@ -92,7 +101,7 @@ impl ConvolutionFilters for Packed<'_> {
 
     #[cfg(kernels)]
     #[inline(always)]
-    fn sums(&self) -> &[WeightSum] {
+    fn sums(&self) -> &[NibbleSum] {
         self.sums
     }
 
@@ -109,14 +118,23 @@ impl ConvolutionFilters for Packed<'_> {
     }
 
     #[cfg(kernels)]
+    const ONE: bool = false;
+
+    #[cfg(kernels)]
     #[inline(always)]
-    fn finish(sums: [i32; 4]) -> [i32; 4] {
-        Patch::finish(sums)
+    fn accumulate_one(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]) {
+        self.accumulate(patch, place, sums);
     }
 
     #[cfg(kernels)]
     #[inline(always)]
-    fn correction<X: Activation>(sum: &WeightSum) -> i32 {
+    fn finish(sums: [i32; 4]) -> [i32; 4] {
+        Patch::finish_nibbles(sums)
+    }
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn correction<X: Activation>(sum: &NibbleSum) -> i32 {
         Patch::nibbles_correction::<X>(sum)
     }
 }

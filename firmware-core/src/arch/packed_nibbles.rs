@@ -1,11 +1,11 @@
 //! Weights of four bits for cores that multiply 32 bits at a time and have nothing narrower.
 //!
-//! Two numbers share a word, as in `packed`; here none of them has a sign. A weight w is stored as
+//! Two numbers share a word, and none of them has a sign. A weight w is stored as
 //! w + 8, and values are shifted to 0..=255, so that a product is at most 15 * 255 and sixteen of them
 //! fit 16 bits: only then must the halves of a word be taken apart. What the 8 adds is 8 times the sum of
 //! the values, which is known once for all weights.
 //!
-//! In a convolution the two are pixels. A byte b of two weights, w0 + 8 + 16 (w1 + 8), is never taken
+//! In a convolution the two are pixels: a tap of four is a0 + a1 * 2^16 and a2 + a3 * 2^16. A byte b of two weights, w0 + 8 + 16 (w1 + 8), is never taken
 //! apart: its upper half is a shift, and with the lower one times the first pixels x0,
 //!
 //! ```text
@@ -19,8 +19,8 @@
 //! of the other in its upper half, and one multiplication by a value makes a product for each.
 
 use super::nibbles::{by_rows, last_group};
-use super::packed::{Patch, TAPS, gather};
-use super::{Cursor, WeightSum};
+use super::packed::Patch;
+use super::{Cursor, NibbleSum};
 use crate::Activation;
 use crate::nibbles::{Arrangement, GROUP, filter_bytes};
 
@@ -30,6 +30,9 @@ const BIAS: u8 = 8;
 
 /// Outputs of a fully connected layer that share words.
 pub(super) const ROWS: usize = 2;
+
+/// Taps of a patch.
+pub(super) const TAPS: usize = 64;
 
 /// Taps after which the halves of a word are taken apart.
 pub(super) const ROUND: usize = 16;
@@ -46,7 +49,21 @@ impl Patch {
         cursor: &mut Cursor<X>,
         taps: usize,
     ) {
-        gather(self, cursor, taps, shift::<X>());
+        if cursor.read(taps.min(TAPS)) == 0 {
+            return;
+        }
+        let shift = 0x1_0001 * shift::<X>();
+        let (cursor, words) = ((&raw mut *cursor).cast(), self.0.as_mut_ptr());
+        // SAFETY: a cursor stays inside the slice it was made for, so that the routines read
+        // nothing else, and it reads at most as many taps as it was told, for which there are words.
+        // They keep to the procedure call standard.
+        unsafe {
+            if X::UNSIGNED {
+                gather_unsigned(cursor, words, shift);
+            } else {
+                gather_signed(cursor, words, shift);
+            }
+        }
     }
 
     /// Adds this patch, taps `first` to `first + taps` of `total`, times the weights of every
@@ -61,8 +78,8 @@ impl Patch {
             return;
         }
         // Taps go in pairs: what follows the last value counts zero.
-        if let (1, Some(unused)) = (taps % 2, self.0.get_mut(taps)) {
-            *unused = [0; 2];
+        if let (1, Some(unused)) = (taps % 2, self.0.get_mut(2 * taps..2 * taps + 2)) {
+            unused.fill(0);
         }
         let [pixels01, pixels23] = self.prepare(taps);
         // As what is added up: all of a word, and its upper half.
@@ -83,8 +100,8 @@ impl Patch {
     #[inline(never)]
     fn prepare(&mut self, taps: usize) -> [u32; 2] {
         let (mut a, mut b) = (0u32, 0u32);
-        for pair in self.0.chunks_exact_mut(2).take(taps.div_ceil(2)) {
-            let [[a0, b0], [a1, b1]] = pair else { return [a, b] };
+        for pair in self.0.chunks_exact_mut(4).take(taps.div_ceil(2)) {
+            let [a0, b0, a1, b1] = pair else { return [a, b] };
             (a, b) = (a.wrapping_add(*a0).wrapping_add(*a1), b.wrapping_add(*b0).wrapping_add(*b1));
             *a1 = a1.wrapping_sub(*a0 << 4);
             *b1 = b1.wrapping_sub(*b0 << 4);
@@ -92,9 +109,17 @@ impl Patch {
         [a, b]
     }
 
+    /// The sums of products, from what [`Patch::accumulate_nibbles`] has added up: per pair of pixels
+    /// all of their words and the upper halves.
+    #[inline(always)]
+    pub(crate) fn finish_nibbles([all01, high01, all23, high23]: [i32; 4]) -> [i32; 4] {
+        let low = |all: i32, high: i32| all.wrapping_sub(high << 16);
+        [low(all01, high01), high01, low(all23, high23), high23]
+    }
+
     /// What to add to a channel's sums for the shift of the values.
     #[inline(always)]
-    pub(crate) fn nibbles_correction<X: Activation>([sum]: &WeightSum) -> i32 {
+    pub(crate) fn nibbles_correction<X: Activation>([sum]: &NibbleSum) -> i32 {
         -shift::<X>() * sum
     }
 }
@@ -114,6 +139,10 @@ pub(super) fn connect<X: Activation, R: Copy, Y>(
 }
 
 unsafe extern "C" {
+    #[link_name = symbol!("gather_unsigned")]
+    fn gather_unsigned(cursor: *mut Cursor<u8>, words: *mut u32, shift: i32);
+    #[link_name = symbol!("gather_signed")]
+    fn gather_signed(cursor: *mut Cursor<u8>, words: *mut u32, shift: i32);
     #[link_name = symbol!("dot2_unsigned")]
     fn dot2_unsigned(x: *const u8, weights: *const u8, groups: usize, sums: *mut [i32; 2]);
     #[link_name = symbol!("dot2_signed")]

@@ -1,12 +1,16 @@
 //! Lines of `lines.rs` for cores that multiply 32 bits at a time and have nothing narrower.
 //!
-//! The words are those of `packed.rs`: two pixels to a word, those that are under the same tap of
-//! two outputs side by side. So one multiplication by a weight makes a product for both. The lines
-//! of a channel lie one behind the other and with stride 1 a pass goes over many of them; what it
+//! Two pixels are one word, a0 + a1 * 2^16, those that are under the same tap of two outputs side by
+//! side. So one multiplication by a weight makes a product for both. Values are shifted so that they lie
+//! in -127..=128: then a product lies in -16384..=16256 and the sum of two fits 16 bits. So two taps are
+//! added as words (`word`), and the halves are only then taken apart: `high` adds up
+//! `(word + 0x8000) >> 16`, the sum of the upper halves, and `all` the words. The sum of the lower
+//! halves is `all - high * 2^16`. The shift of the values is undone with the sum of the weights.
+//!
+//! The lines of a channel lie one behind the other and with stride 1 a pass goes over many of them; what it
 //! makes where one line ends and the next begins is not used.
 
 use super::lines::{self, Lines, Weights};
-use super::packed::shift;
 use super::target::{LEAST, plane};
 use crate::Activation;
 
@@ -20,6 +24,11 @@ const FRONT: usize = 2;
 pub(super) struct Plane {
     lines: [i32; FRONT + WORDS],
     sums: [i32; SUMS],
+}
+
+/// What is added to a value.
+const fn shift<X: Activation>() -> i32 {
+    if X::UNSIGNED { -127 } else { 1 }
 }
 
 /// Two pixels to a word.

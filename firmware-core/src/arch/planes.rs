@@ -8,7 +8,10 @@
 use core::mem::offset_of;
 
 use super::lines::{self, Lines, TAPS, Weights};
-use crate::Activation;
+use crate::{Activation, Shift};
+
+#[path = "planes_outputs.rs"]
+mod outputs;
 
 /// Words of the lines of input that are there at a time, and of the sums made of them.
 const WORDS: usize = 128;
@@ -31,7 +34,7 @@ pub(super) struct Plane {
 }
 
 impl lines::Plane for Plane {
-    const LEAST: [usize; 2] = [8, 12];
+    const LEAST: [usize; 2] = [6, 12];
 
     #[inline(always)]
     fn words(output: usize, stride: usize) -> [usize; 2] {
@@ -180,13 +183,32 @@ impl lines::Plane for Plane {
         }
     }
 
+    #[inline(never)]
+    fn divide<Y: Activation>(
+        &self,
+        lines: &Lines,
+        count: usize,
+        by: (i32, Shift),
+        y: &mut [Y],
+    ) -> bool {
+        let Lines { across, along, .. } = *lines;
+        let room = y.len() > (count - 1) * across.y_step + (along.output - 1) * along.y_step;
+        if room && Self::has_room(lines, count) {
+            // SAFETY: the last pixel of the last line was just seen to lie in `y`, and `count` lines of
+            // sums are there, `before` right behind `first`.
+            unsafe { outputs::divide(lines, (self.first.as_ptr(), count), by, y.as_mut_ptr()) };
+        }
+        true
+    }
+
     #[inline(always)]
     fn keep(&mut self, lines: &Lines, from: usize, count: usize) {
         let (from, count) = (from * lines.pitch, count * lines.pitch);
         if from + count <= WORDS {
             let words = self.lines.as_mut_ptr();
-            // SAFETY: both ranges are in `lines`, as was just checked.
-            unsafe { core::ptr::copy(words.wrapping_add(from), words, count) };
+            // SAFETY: both ranges are in `lines`, as was just checked. The routine keeps to the procedure
+            // call standard.
+            unsafe { move_down(words, words.wrapping_add(from), count) };
         }
     }
 }
@@ -231,11 +253,37 @@ unsafe extern "C" {
     fn plane(job: *const Job);
     #[link_name = symbol!("plane_by_two")]
     fn plane_by_two(job: *const Job);
+    #[link_name = symbol!("move_down")]
+    fn move_down(to: *mut i32, from: *const i32, words: usize);
     #[link_name = symbol!("pack_unsigned")]
     fn pack_unsigned(job: *const PackJob, x: *const u8, words: *mut i32);
     #[link_name = symbol!("pack_signed")]
     fn pack_signed(job: *const PackJob, x: *const u8, words: *mut i32);
 }
+
+// Words to where they may overlap what is behind. Four are 4 instructions.
+routine!(
+    symbol!("move_down"),
+    "push {{r4, r5}}",
+    "subs r2, #4",
+    "blt 3f",
+    "2:",
+    "ldm r1!, {{r3-r5, r12}}",
+    "stm r0!, {{r3-r5, r12}}",
+    "subs r2, #4",
+    "bge 2b",
+    "3:",
+    "adds r2, #4",
+    "beq 5f",
+    "4:",
+    "ldr r3, [r1], #4",
+    "str r3, [r0], #4",
+    "subs r2, #1",
+    "bne 4b",
+    "5:",
+    "pop {{r4, r5}}",
+    "bx lr",
+);
 
 /// Bytes from the word behind the one at which a window begins to the sums of it.
 const FIRST: usize = offset_of!(Plane, first) - size_of::<i32>();

@@ -1,8 +1,6 @@
 //! The fully connected layer on RV32IM: 13 instructions for four multiply-accumulates, less the
 //! loop.
 
-use core::arch::global_asm;
-
 // a1, a4-a6 the rows, a7, t0-t2 the sums, a2 taps left. A tap is 13 instructions, and 7 for sixteen of
 // them or one.
 macro_rules! dot4 {

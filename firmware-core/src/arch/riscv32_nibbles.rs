@@ -3,20 +3,19 @@
 
 use core::arch::global_asm;
 
-use super::super::packed::TAPS;
-use super::super::packed_nibbles::ROUND;
+use super::super::packed_nibbles::{ROUND, TAPS};
 use super::BLOCK;
 
 /// Adds the patch times the weights of every channel to `sums`: `pairs` of taps, from byte `first` on of
 /// filters of `len` bytes; and `biases` for each channel.
 pub(in crate::arch) fn accumulate_nibbles(
-    patch: &[[u32; 2]; TAPS],
+    patch: &[u32],
     [first, pairs, len]: [usize; 3],
     biases: &[i32; 4],
     weights: &[u8],
     sums: &mut [[i32; 4]],
 ) {
-    let pairs = pairs.min(TAPS / 2);
+    let pairs = pairs.min(TAPS / 2).min(patch.len() / 4);
     for sums in sums.iter_mut() {
         sums.iter_mut().zip(biases).for_each(|(sum, bias)| *sum = sum.wrapping_add(*bias));
     }
@@ -49,7 +48,7 @@ pub(in crate::arch) fn accumulate_nibbles(
 /// What [`accumulate4`] is given.
 #[repr(C)]
 struct Job {
-    x: *const [u32; 2],
+    x: *const u32,
     pairs: usize,
     /// Bytes from where one block's weights end to where the next one's begin.
     step: usize,
@@ -61,8 +60,130 @@ unsafe extern "C" {
     #[link_name = symbol!("accumulate4_nibbles")]
     fn accumulate4(job: *const Job, weights: *const u8, sums: *mut [i32; 4]);
     #[link_name = symbol!("accumulate1_nibbles")]
-    fn accumulate1(x: *const [u32; 2], weights: *const u8, sums: *mut [i32; 4], pairs: usize);
+    fn accumulate1(x: *const u32, weights: *const u8, sums: *mut [i32; 4], pairs: usize);
 }
+
+// a3-a6 the pixels, t1 taps left in the current row or call, a7 in the row, t0 in the call, a1 where
+// the next tap goes. A tap is 12 instructions, and 8 for four of them or one.
+macro_rules! gather {
+    ($name:expr, $load:literal) => {
+        routine!(
+            $name,
+            "lw a3, 0(a0)",
+            "lw a4, 4(a0)",
+            "lw a5, 8(a0)",
+            "lw a6, 12(a0)",
+            "lw t0, 16(a0)", // taps
+            "lw a7, 20(a0)", // left
+            "li t6, 4",
+            "2:", // a kernel row, or what this call takes of it
+            "mv t1, t0",
+            "bltu t0, a7, 3f",
+            "mv t1, a7",
+            "3:",
+            "sub t0, t0, t1",
+            "sub a7, a7, t1",
+            "bltu t1, t6, 5f",
+            "4:", // four taps
+            concat!($load, " t2, 0(a4)"),
+            concat!($load, " t3, 0(a3)"),
+            concat!($load, " t4, 0(a6)"),
+            concat!($load, " t5, 0(a5)"),
+            "slli t2, t2, 16",
+            "add t3, t3, a2",
+            "add t2, t2, t3",
+            "slli t4, t4, 16",
+            "add t5, t5, a2",
+            "add t4, t4, t5",
+            "sw t2, 0(a1)",
+            "sw t4, 4(a1)",
+            concat!($load, " t2, 1(a4)"),
+            concat!($load, " t3, 1(a3)"),
+            concat!($load, " t4, 1(a6)"),
+            concat!($load, " t5, 1(a5)"),
+            "slli t2, t2, 16",
+            "add t3, t3, a2",
+            "add t2, t2, t3",
+            "slli t4, t4, 16",
+            "add t5, t5, a2",
+            "add t4, t4, t5",
+            "sw t2, 8(a1)",
+            "sw t4, 12(a1)",
+            concat!($load, " t2, 2(a4)"),
+            concat!($load, " t3, 2(a3)"),
+            concat!($load, " t4, 2(a6)"),
+            concat!($load, " t5, 2(a5)"),
+            "slli t2, t2, 16",
+            "add t3, t3, a2",
+            "add t2, t2, t3",
+            "slli t4, t4, 16",
+            "add t5, t5, a2",
+            "add t4, t4, t5",
+            "sw t2, 16(a1)",
+            "sw t4, 20(a1)",
+            concat!($load, " t2, 3(a4)"),
+            concat!($load, " t3, 3(a3)"),
+            concat!($load, " t4, 3(a6)"),
+            concat!($load, " t5, 3(a5)"),
+            "slli t2, t2, 16",
+            "add t3, t3, a2",
+            "add t2, t2, t3",
+            "slli t4, t4, 16",
+            "add t5, t5, a2",
+            "add t4, t4, t5",
+            "sw t2, 24(a1)",
+            "sw t4, 28(a1)",
+            "addi a3, a3, 4",
+            "addi a4, a4, 4",
+            "addi a5, a5, 4",
+            "addi a6, a6, 4",
+            "addi a1, a1, 32",
+            "addi t1, t1, -4",
+            "bgeu t1, t6, 4b",
+            "beqz t1, 6f",
+            "5:", // one tap
+            concat!($load, " t2, 0(a4)"),
+            concat!($load, " t3, 0(a3)"),
+            concat!($load, " t4, 0(a6)"),
+            concat!($load, " t5, 0(a5)"),
+            "slli t2, t2, 16",
+            "add t3, t3, a2",
+            "add t2, t2, t3",
+            "slli t4, t4, 16",
+            "add t5, t5, a2",
+            "add t4, t4, t5",
+            "sw t2, 0(a1)",
+            "sw t4, 4(a1)",
+            "addi a3, a3, 1",
+            "addi a4, a4, 1",
+            "addi a5, a5, 1",
+            "addi a6, a6, 1",
+            "addi a1, a1, 8",
+            "addi t1, t1, -1",
+            "bnez t1, 5b",
+            "6:",
+            "bnez a7, 7f",
+            "lw a7, 24(a0)", // row
+            "lw t1, 28(a0)", // skip
+            "add a3, a3, t1",
+            "add a4, a4, t1",
+            "add a5, a5, t1",
+            "add a6, a6, t1",
+            "7:",
+            "bnez t0, 2b",
+            "sw a3, 0(a0)",
+            "sw a4, 4(a0)",
+            "sw a5, 8(a0)",
+            "sw a6, 12(a0)",
+            "sw t0, 16(a0)",
+            "sw a7, 20(a0)",
+            "ret",
+        );
+    };
+}
+
+gather!(symbol!("gather_unsigned"), "lbu");
+gather!(symbol!("gather_signed"), "lb");
 
 // One channel and two taps: t1 both weights, s0-s3 the words of two taps, t2-t5 scratch.
 global_asm!(

@@ -1,7 +1,5 @@
 //! Lines of `packed_planes.rs` on RV32IM: 49 instructions make two outputs of 9 products each.
 
-use core::arch::global_asm;
-
 use crate::arch::lines::Weights;
 use crate::arch::packed_planes::Job;
 
@@ -18,7 +16,7 @@ unsafe extern "C" {
     );
 }
 
-/// Two taps: what their products add to s2 and s3, `all` and `high` of `packed.rs`.
+/// Two taps: what their products add to s2 and s3, `all` and `high` of `packed_planes.rs`.
 macro_rules! taps {
     ($first:literal, $w0:literal, $second:literal, $w1:literal) => {
         concat!(

@@ -14,6 +14,7 @@
 //!
 //! Two rows of output are made in one go, and their maxima over 2 x 2 pixels with them.
 
+use super::weights::stored;
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
 
@@ -85,14 +86,14 @@ pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
         let x = x.get(py * 2 * width..).unwrap_or_default();
         let strip = words.chunks_exact_mut(pitch.max(1)).take(kernel_rows + 1);
         for (words, x) in strip.zip(x.chunks_exact(width)) {
-            pack(words, x, 0, B);
+            pack(words, x, X::to_i32, [0, B]);
         }
         let taps = (kernel_rows * kernel_columns).max(1);
         let channels = weights.chunks_exact(taps).zip(bias).zip(requantize);
         for (channel, ((weights, &bias), &requantize)) in channels.enumerate() {
             let rows = words.get_mut(packed..).unwrap_or_default().chunks_exact_mut(PAIRS);
             for (words, weights) in rows.zip(weights.chunks_exact(kernel_columns)) {
-                pack(words, weights, B, 0);
+                pack(words, weights, |weight| stored(weight).into(), [B, 0]);
             }
             let strip = words.as_mut_ptr();
             let mut job = Job {
@@ -121,8 +122,13 @@ pub(super) fn max_pool2d<X: Activation, R: Requantize, Y: Activation>(
 
 /// Packs values in pairs: the first of a pair times 2^`first`, the second times 2^`second`.
 #[inline(never)] // small, in a model that counts its bytes of flash
-fn pack<T: Activation>(words: &mut [i32], values: &[T], first: u32, second: u32) {
-    let mut values = values.iter().map(|value| value.to_i32());
+fn pack<T: Copy>(
+    words: &mut [i32],
+    values: &[T],
+    to_i32: impl Fn(T) -> i32,
+    [first, second]: [u32; 2],
+) {
+    let mut values = values.iter().map(|value| to_i32(*value));
     for word in words {
         let Some(value) = values.next() else { return };
         *word = value.wrapping_shl(first);

@@ -4,11 +4,9 @@
 use super::arranged::Arranged;
 #[cfg(not(kernels = "x86_64"))]
 use super::nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
-#[cfg(kernels)]
-use super::weights::WeightSum;
 use super::weights::{ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights};
 #[cfg(kernels)]
-use super::{Cursor, Patch};
+use super::{Begin, Cursor, Patch};
 #[cfg(kernels)]
 use crate::Activation;
 use crate::kernels::Filters;
@@ -80,6 +78,18 @@ pub trait ConvolutionFilters: Copy {
     #[cfg_attr(not(kernels), allow(dead_code))]
     const GROUP: usize;
 
+    /// Taps of a patch, at most.
+    #[cfg(kernels)]
+    const TAPS: usize;
+
+    /// What sums must be before [`ConvolutionFilters::accumulate`] of a window's first patch.
+    #[cfg(kernels)]
+    const BEGIN: Begin;
+
+    /// What lies beside the weights of an output channel.
+    #[cfg(kernels)]
+    type Sum;
+
     /// For the scalar kernels, on targets that have the weights in their natural order.
     fn scalar(self) -> impl Filters;
 
@@ -89,7 +99,7 @@ pub trait ConvolutionFilters: Copy {
 
     /// One element per output channel.
     #[cfg(kernels)]
-    fn sums(&self) -> &[WeightSum];
+    fn sums(&self) -> &[Self::Sum];
 
     /// Sets the first `taps` taps of a patch from where `cursor` is.
     #[cfg(kernels)]
@@ -100,13 +110,21 @@ pub trait ConvolutionFilters: Copy {
     #[cfg(kernels)]
     fn accumulate(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]);
 
+    /// Whether [`ConvolutionFilters::accumulate_one`] takes less than that.
+    #[cfg(kernels)]
+    const ONE: bool;
+
+    /// [`ConvolutionFilters::accumulate`] where the four pixels of a patch are one.
+    #[cfg(kernels)]
+    fn accumulate_one(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]);
+
     /// The sums of products, from what was added up.
     #[cfg(kernels)]
     fn finish(sums: [i32; 4]) -> [i32; 4];
 
     /// What to add to a channel's sums.
     #[cfg(kernels)]
-    fn correction<X: Activation>(sum: &WeightSum) -> i32;
+    fn correction<X: Activation>(sum: &Self::Sum) -> i32;
 }
 
 /// The weights of a depthwise convolution in flash.

@@ -2,9 +2,9 @@
 
 use super::arranged::{Arranged, add_blocked, add_connected};
 use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
-use super::{Chosen, Target};
 #[cfg(kernels)]
-use super::{Cursor, Patch};
+use super::{Begin, Cursor, Patch};
+use super::{Chosen, Target};
 use crate::kernels::Filters;
 use crate::{Activation, Checked, Checksum, Requantize};
 
@@ -158,6 +158,12 @@ fn word(weights: &[i8], group: usize) -> i32 {
 
 impl ConvolutionFilters for Weights<'_> {
     const GROUP: usize = 4;
+    #[cfg(kernels)]
+    const TAPS: usize = Chosen::TAPS;
+    #[cfg(kernels)]
+    const BEGIN: Begin = Chosen::BEGIN;
+    #[cfg(kernels)]
+    type Sum = WeightSum;
 
     #[inline(always)]
     fn scalar(self) -> impl Filters {
@@ -185,6 +191,15 @@ impl ConvolutionFilters for Weights<'_> {
     #[inline(always)]
     fn accumulate(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]) {
         patch.accumulate(place, self.bytes, sums);
+    }
+
+    #[cfg(kernels)]
+    const ONE: bool = Chosen::ONE;
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn accumulate_one(&self, patch: &mut Patch, place: [usize; 3], sums: &mut [[i32; 4]]) {
+        Chosen::accumulate_one(patch, place, self.bytes, sums);
     }
 
     #[cfg(kernels)]
@@ -223,7 +238,7 @@ impl<'a> Weights<'a> {
 
 /// Per block of [`Target::BLOCK`] output channels tap after tap, the channels of a tap side by
 /// side, so that one pointer reaches the weights of a block. The channels that are left over stay
-/// as they are.
+/// as they are. With 128 more than they are where the target says so.
 const fn blocked<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
     weights: [[[[i8; IC]; KW]; KH]; OC],
 ) -> [[[[i8; IC]; KW]; KH]; OC] {
@@ -234,28 +249,56 @@ const fn blocked<const OC: usize, const KH: usize, const KW: usize, const IC: us
         (i / (BLOCK * taps), i / BLOCK % taps, i % BLOCK)
     }
     const BLOCK: usize = Chosen::BLOCK;
-    if BLOCK == 1 {
+    if BLOCK == 1 && !Chosen::BIASED {
         return weights;
     }
     let taps = KH * KW * IC;
     let mut arranged = weights;
     let mut i = 0;
+    while Chosen::BIASED && i < OC * taps {
+        let weight = &mut arranged[i / taps][i % taps / IC / KW][i % taps / IC % KW][i % IC];
+        *weight = biased(*weight);
+        i += 1;
+    }
+    if BLOCK == 1 {
+        return arranged;
+    }
+    i = 0;
     while i < OC / BLOCK * BLOCK * taps {
         let (block, tap, channel) = place(i, taps);
         let [o, y, x, c] = [block * BLOCK + channel, tap / IC / KW, tap / IC % KW, tap % IC];
-        arranged[i / taps][i % taps / IC / KW][i % taps / IC % KW][i % IC] = weights[o][y][x][c];
+        let weight = weights[o][y][x][c];
+        arranged[i / taps][i % taps / IC / KW][i % taps / IC % KW][i % IC] =
+            if Chosen::BIASED { biased(weight) } else { weight };
         i += 1;
     }
     arranged
 }
 
-/// The sum of each channel's weights.
-pub(super) const fn sums<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
+/// A weight as it is stored where [`Target::BIASED`] says so, and back.
+pub(crate) const fn biased(weight: i8) -> i8 {
+    weight ^ i8::MIN
+}
+
+/// A weight of a convolution from how it is stored.
+#[inline(always)]
+pub(super) fn stored(weight: i8) -> i8 {
+    if const { Chosen::BIASED } { biased(weight) } else { weight }
+}
+
+/// The sum of each channel's weights, if there is room for one.
+pub(super) const fn sums<
+    const N: usize,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+>(
     weights: &[[[[i8; IC]; KW]; KH]; OC],
-) -> [WeightSum; OC] {
-    let mut sums = [[0; Chosen::WEIGHT_SUMS as usize]; OC];
+) -> [[i32; N]; OC] {
+    let mut sums = [[0; N]; OC];
     let mut i = 0;
-    while Chosen::WEIGHT_SUMS && i < OC * KH * KW * IC {
+    while N > 0 && i < OC * KH * KW * IC {
         let [o, y, x, c] = [i / IC / KW / KH, i / IC / KW % KH, i / IC % KW, i % IC];
         let sum: &mut [i32] = &mut sums[o];
         sum[0] += weights[o][y][x][c] as i32;

@@ -1,6 +1,6 @@
 //! The order of weights in a blob: kernels of different processors want different ones.
 
-use crate::arch::{Chosen, Target};
+use crate::arch::{Chosen, Target, biased};
 
 /// How the weights of a blob lie. A blob is made for one layout, because flash cannot be rearranged;
 /// [`Layout::NATIVE`] is the one that this program takes.
@@ -17,21 +17,23 @@ pub struct Layout {
     /// Inputs of a fully connected layer of which the weights of four outputs lie side by side; 0 is
     /// the natural order.
     pub group: u8,
+    /// Whether the weights of a convolution are 128 too large, as bytes without a sign: 0 or 1.
+    pub biased: u8,
 }
 
 /// Every layout, by the name of the kernels that want it: see [`KERNELS`](crate::KERNELS).
 pub const LAYOUTS: [(&str, Layout); 6] = [
     ("portable", Layout::PORTABLE),
-    ("armv6m", Layout { tail: 1, sums: 1, ..Layout::PORTABLE }),
-    ("armv7m", Layout { tail: 1, sums: 1, ..Layout::PORTABLE }),
+    ("armv6m", Layout { biased: 1, ..Layout::PORTABLE }),
+    ("armv7m", Layout { biased: 1, ..Layout::PORTABLE }),
     ("armv7em", Layout { tail: 3, group: 4, ..Layout::PORTABLE }),
     ("mve", Layout { sums: 1, group: 16, ..Layout::PORTABLE }),
-    ("riscv32", Layout { block: 4, tail: 4, sums: 1, ..Layout::PORTABLE }),
+    ("riscv32", Layout { block: 4, ..Layout::PORTABLE }),
 ];
 
 impl Layout {
     /// The natural order of all weights, for hosts, browsers and whatever has no kernels of its own.
-    pub const PORTABLE: Self = Self { block: 1, tail: 0, sums: 0, group: 0 };
+    pub const PORTABLE: Self = Self { block: 1, tail: 0, sums: 0, group: 0, biased: 0 };
 
     /// What the kernels of this program take.
     pub const NATIVE: Self = match Chosen::WIDE {
@@ -40,6 +42,7 @@ impl Layout {
             tail: Chosen::TAIL as u8,
             sums: Chosen::WEIGHT_SUMS as u8,
             group: Chosen::GROUP as u8,
+            biased: Chosen::BIASED as u8,
         },
         // Kernels with weights in several orders at once run on hosts, where a blob is portable.
         _ => Self::PORTABLE,
@@ -64,8 +67,9 @@ impl Layout {
         None
     }
 
-    pub(super) const fn to_word(self) -> u32 {
-        u32::from_le_bytes([self.block, self.tail, self.sums, self.group])
+    /// As it stands in a blob's header.
+    pub const fn to_word(self) -> u32 {
+        u32::from_le_bytes([self.block, self.tail, self.sums | self.biased << 1, self.group])
     }
 
     /// Puts the weights `[out][kernel row][kernel column][in]` of `channels` output channels into the
@@ -81,7 +85,8 @@ impl Layout {
                 true => (first * block + channel) * taps + tap,
                 false => i,
             };
-            *to = weights.get(from).copied().unwrap_or(0);
+            let weight = weights.get(from).copied().unwrap_or(0);
+            *to = if self.biased != 0 { biased(weight) } else { weight };
         }
     }
 
