@@ -95,6 +95,21 @@ pub fn read(
     numbers::collect(parts, notes, options)
 }
 
+/// The numbers of a `.npy` file, and their shape.
+///
+/// # Errors
+///
+/// One line without the path.
+pub fn one(path: &Path) -> Result<(Vec<f32>, Vec<usize>), String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let Array { shape, values } = parse(&bytes)?;
+    match values {
+        Values::Numbers { values, .. } => Ok((values, shape)),
+        Values::Bytes(values) => Ok((values.iter().map(|&byte| f32::from(byte)).collect(), shape)),
+        Values::Words(_) => Err("holds words where numbers are expected".into()),
+    }
+}
+
 /// Words of a name.
 fn words(name: &str) -> impl Iterator<Item = &str> {
     name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())

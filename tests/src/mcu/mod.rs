@@ -20,7 +20,7 @@ pub use boards::{
 pub use cores::{CORES, Core, Cost, Prepared};
 pub use elf::{Elf, Symbol, statics};
 pub use measure::{FLASH_BUDGET, Measurement, RAM_BUDGET, measure};
-pub use serial::connect;
+pub use serial::{boot, connect};
 pub use toolchain::{Build, Toolchain};
 
 /// The committed model, as the boards carry it.
