@@ -11,6 +11,7 @@ use super::numbers::{self, Numbers};
 use super::parts::{Part, Parts};
 use super::tree::Tree;
 use super::{Collection, ImportError, Options, Wanted, labels};
+use crate::prepare::LEAST_SIDE;
 use crate::storage::{Sink, Storage};
 use crate::{MAX_CHANNELS, MAX_SIDE, Source};
 
@@ -90,6 +91,10 @@ pub fn read(
         let numbers = samples_of(tree, [samples, labels], options, shape)?;
         let text = crate::shape_text(numbers.shape);
         notes.push(format!("{} {} samples of {text}", numbers.labels.len(), part.name()));
+        let [height, moments, sensors] = numbers.shape;
+        if part == Part::Train && height == 1 && moments > 1 && sensors > 1 {
+            notes.push(format!("taken for {moments} moments of {sensors} sensors"));
+        }
         Ok::<_, ImportError>(numbers)
     })?;
     numbers::collect(parts, notes, options)
@@ -139,6 +144,14 @@ fn samples_of(
     let (array, label_array, label_path) = (samples, array(labels)?, tree.path(labels));
     let (count, shape) = match array.shape[..] {
         [count, values] => (count, [1, 1, values]),
+        // Too narrow for a picture: moments of sensors, as Keras has them.
+        [count, moments, sensors]
+            if wanted.is_none()
+                && options.pictures.size != Some([moments, sensors])
+                && is_series(&array.values, [moments, sensors]) =>
+        {
+            (count, [1, moments, sensors])
+        }
         [count, height, width] => (count, [height, width, 1]),
         // Channels come last, unless only the first dimension is small enough for them.
         [count, a, b, c] if c > 4 && a <= 4 && wanted != Some([a, b, c]) => {
@@ -195,6 +208,17 @@ fn samples_of(
     let file: Arc<Path> = Arc::from(&*path);
     let sources = (0..count).map(|index| Source::part(&file, "sample", index)).collect();
     Ok(Numbers { path, shape, values, labels: label_names, sources, pixels })
+}
+
+/// Whether samples of two dimensions are no pictures but moments of several sensors: less wide than any
+/// picture, or signed and far longer than wide.
+fn is_series(values: &Values, [moments, sensors]: [usize; 2]) -> bool {
+    let signed = || match values {
+        Values::Numbers { values, .. } => values.iter().any(|&value| value < 0.0),
+        _ => false,
+    };
+    (2..LEAST_SIDE).contains(&sensors) && moments > sensors
+        || (LEAST_SIDE..=MAX_CHANNELS).contains(&sensors) && moments >= 4 * sensors && signed()
 }
 
 /// The most bytes of a header.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
-use inkling_data::prepare::{Preparation, Prepared};
+use inkling_data::prepare::{InputForm, Layout, Preparation, Prepared};
 use inkling_data::read::single::{Sample, Taking};
 use inkling_data::shape_text;
 use trainer::ask::model::Model;
@@ -96,13 +96,17 @@ fn names(model: &Model) -> Vec<&str> {
 }
 
 /// How input `at` of a model takes files.
-fn taking(model: &Model, at: usize, options: PictureArgs) -> Taking {
+fn taking(model: &Model, at: usize, mut options: PictureArgs) -> Taking {
     let input = model.record.inputs.get(at);
     let shape = match input {
         Some(input) if model.record.inputs.len() > 1 => input.shape,
         _ => model.shape(),
     };
     let recorded = input.map(|input| input.preparation.clone()).unwrap_or_default();
+    // Bytes that were learned as they were are no characters where there are several inputs.
+    if model.record.inputs.len() > 1 && !matches!(recorded.form, Some(InputForm::Pictures(_))) {
+        options.layout = options.layout.or(Some(Layout::Whole));
+    }
     Taking {
         shape,
         preparation: options.preparation_by(recorded.form.as_ref(), shape),
@@ -136,8 +140,7 @@ pub fn of_pictures(model: &Model, options: PictureArgs) -> Result<Taking> {
     );
     let numbers = taking(model, 0, options);
     ensure!(
-        !matches!(numbers.form, Some(inkling_data::prepare::InputForm::Numbers(_)))
-            || model.height > 1,
+        !matches!(numbers.form, Some(InputForm::Numbers(_))) || model.height > 1,
         "{}: the model takes rows of numbers, which no picture becomes; predict and explain take --input \
          {name}=FILE with a CSV file or a .npy array",
         model.folder.display(),
