@@ -13,7 +13,7 @@ use inkling_data::{Dataset, Split};
 use inkling_protocol::{Error, FrameReader, Reply, reply_len};
 use tests::mcu::{
     Board, CORES, HIFIVE1, MICROBIT, PICO, Program, STM32F100, STM32F405, STM32H743, STM32L475,
-    Toolchain, connect, expected, rp2040, statics,
+    Toolchain, boot, connect, expected, rp2040, statics,
 };
 
 fn start(board: &Board, what: &str) -> Option<Emulator> {
@@ -63,19 +63,6 @@ fn cortex_m4f_computes_every_logit() {
 #[test]
 fn rv32_computes_every_logit() {
     all_logits_of_all_test_images(&HIFIVE1);
-}
-
-/// What a board says at boot, until its self-test has ended.
-fn boot(qemu: &Emulator) -> String {
-    let mut line = connect(qemu);
-    let mut text = String::new();
-    let mut byte = [0];
-    while !["passed\r\n", "FAILED\r\n"].iter().any(|end| text.ends_with(end)) {
-        assert!(text.len() < 10_000, "{text}");
-        line.read_exact(&mut byte).expect("the board goes on talking");
-        text.push(char::from(byte[0]));
-    }
-    text
 }
 
 #[test]

@@ -10,6 +10,7 @@ use inkling_data::prepare::{InputForm, Layout, Wishes};
 use inkling_data::read::{self, Collection, Options, idx, read_picture};
 use inkling_data::{Dataset, Sets, Split};
 use tests::pictures::{Paper, on_paper};
+use tests::several::npy;
 use tests::{colour, mnist, program, scratch};
 
 fn digits(count: usize) -> Dataset {
@@ -385,4 +386,50 @@ fn what_differs_in_hue_alone_is_learned() {
     println!("{said}");
     // Of 27 images; guessing gives a third.
     assert!(accuracy > 0.9, "{accuracy}");
+}
+
+/// Arrays of one data set must be on one scale, and what is too narrow for a picture is a recording.
+#[test]
+fn arrays_say_what_they_are_or_are_refused() {
+    let images = digits(60);
+    let bytes: Vec<u8> = (0..60).flat_map(|at| images.image(at).to_vec()).collect();
+    let labels: Vec<u8> = images.labels.iter().map(|&label| label as u8).collect();
+    let folder = scratch("forms-scales");
+    let fractions: Vec<u8> =
+        bytes.iter().flat_map(|&byte| (f32::from(byte) / 255.0).to_le_bytes()).collect();
+    for part in ["train", "test"] {
+        npy(&folder, &format!("y_{part}"), "|u1", &[60], labels.clone());
+    }
+    npy(&folder, "x_train", "|u1", &[60, 28, 28], bytes.clone());
+    npy(&folder, "x_test", "<f4", &[60, 28, 28], fractions.clone());
+    let error = open(&folder).err().expect("0 to 1 beside 0 to 255");
+    assert!(error.contains("go up to 1, those of training up to 255"), "{error}");
+    npy(&folder, "x_train", "<f4", &[60, 28, 28], fractions);
+    npy(&folder, "x_test", "|u1", &[60, 28, 28], bytes.clone());
+    let error = open(&folder).err().expect("0 to 255 beside 0 to 1");
+    assert!(error.contains("go up to 255, those of training up to 1"), "{error}");
+    npy(&folder, "x_train", "|u1", &[60, 28, 28], bytes.iter().map(|byte| byte / 3).collect());
+    assert_eq!(good(&folder).test.len(), 60, "darker is no other scale");
+
+    let moments: Vec<u8> =
+        (0..60 * 40 * 3).flat_map(|at| ((at % 17) as f32 - 8.0).to_le_bytes()).collect();
+    let folder = scratch("forms-moments");
+    npy(&folder, "x", "<f4", &[60, 40, 3], moments);
+    npy(&folder, "y", "|u1", &[60], (0..60).map(|at| at % 2).collect());
+    let recordings = good(&folder);
+    assert_eq!(recordings.train.shape, [1, 40, 3]);
+    let note = "taken for 40 moments of 3 sensors";
+    assert!(recordings.notes.iter().any(|line| line == note), "{:?}", recordings.notes);
+}
+
+/// Cells of statistics for what is not known are holes, which nobody fills unasked.
+#[test]
+fn words_for_missing_numbers_are_holes() {
+    let rows: String = (0..40)
+        .map(|i| {
+            format!("{},{},{}\n", ["no", "yes"][i % 2], ["NA", "2.5"][(i > 3) as usize], i * i)
+        })
+        .collect();
+    let error = table("missing", &rows).err().expect("holes");
+    assert!(error.contains("4 numbers are missing, in 4 images"), "{error}");
 }

@@ -308,6 +308,79 @@ int main(void) {
     assert!(output.status.success() && said.contains("0 wrong of 20"), "{said}");
 }
 
+/// A file for each input is asked about, and each input is damaged and covered on its own.
+fn asked_by_files(folder: &Path, out: &str, scores: &str, data: &str) {
+    let path = |name: &str| -> String { folder.join(name).display().to_string() };
+    let all = senses(7, 24);
+    folders(&folder.join("files"), &all);
+    let mut right = 0;
+    for (index, label) in all.labels.iter().enumerate() {
+        let picture = path(&format!("files/picture/{label}/{index:03}.png"));
+        let movement = path(&format!("files/movement/{label}/{index:03}.csv"));
+        let [picture, movement] =
+            [format!("--input=picture={picture}"), format!("--input=movement={movement}")];
+        let said =
+            succeeds("trainer", &["predict", "--brief", "--model", out, &movement, &picture]);
+        right += usize::from(said.contains(&format!(".csv: {label} (")));
+    }
+    assert!(right >= 22, "{right} of 24");
+    let label = all.labels[0];
+    let picture = format!("picture={}", path(&format!("files/picture/{label}/000.png")));
+    let csv = path(&format!("files/movement/{label}/000.csv"));
+    let movement = format!("movement={csv}");
+    // The same numbers as an array give the same logits.
+    let floats = all.movements[..2 * STEPS].iter().flat_map(|x| x.to_le_bytes()).collect();
+    npy(folder, "one_movement", "<f4", &[1, STEPS, 2], floats);
+    let array = format!("movement={}", path("one_movement.npy"));
+    let logits = |movement: &str| {
+        let words = ["predict", "--model", out, "--input", &picture, "--input", movement];
+        let told = succeeds("trainer", &words);
+        told.lines().find(|line| line.starts_with("  logits")).expect("has logits").to_string()
+    };
+    assert_eq!(logits(&movement), logits(&array));
+    let html = path("explained.html");
+    let words = ["explain", "--model", out, "--input", &picture, "--input", &movement];
+    let told = succeeds("trainer", &[&words[..], &["--html", &html]].concat());
+    for part in ["input picture: with all of it covered", "input movement: ", "a black square"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(fs::read_to_string(&html).expect("written").contains("where it looks"));
+    let told = succeeds(
+        "trainer",
+        &["evaluate", "--model", out, "--data", data, "--corrupt", "--json", scores],
+    );
+    for part in ["picture rotation 45 °", "picture noise 25 levels", "movement noise 100 levels"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("movement rotation"), "{told}");
+    // What does not answer is said.
+    fs::write(path("short.csv"), "1,2\n3,4\n").expect("is written");
+    let short = format!("movement={}", path("short.csv"));
+    let file = path(&format!("files/picture/{label}/000.png"));
+    let confused = format!("movement={file}");
+    for (inputs, part) in [
+        (vec![&picture[..]], "--input movement=FILE: is missing"),
+        (vec![&picture, &picture], "--input picture: is given twice"),
+        (vec![&picture, "sound=a.csv"], "has the inputs picture, movement"),
+        (vec![&picture, "movement"], "is not NAME=FILE"),
+        (vec![&picture, &short], "has 2 rows of 2, the input takes 1×6×2"),
+        (vec![&picture, &confused], "the input takes numbers"),
+    ] {
+        let inputs = inputs.iter().flat_map(|input| ["--input", input]);
+        let words: Vec<&str> = ["predict", "--model", out].into_iter().chain(inputs).collect();
+        refuses("trainer", &words, part);
+    }
+    for command in ["predict", "explain"] {
+        refuses("trainer", &[command, &file, "--model", out], "take --input NAME=FILE for each");
+    }
+    refuses("trainer", &["play", "--model", out], "several inputs (picture, movement)");
+    refuses(
+        "converter",
+        &[&format!("{out}/float.onnx"), "--calibration", data, "--emit", "blob", "--out", out],
+        "a blob has one input",
+    );
+}
+
 /// What neither input knows is learned from both, in floating point and with integers, and goes the whole
 /// line.
 #[test]
@@ -367,15 +440,7 @@ fn both_inputs_are_learned_exported_converted_and_asked() {
     let header = fs::read_to_string(folder.join("again/inkling_senses.h")).expect("there");
     assert!(header.contains("#define INKLING_SENSES_MOVEMENT_CHANNELS 2"), "{header}");
     in_c(&folder);
-    // What one picture cannot say.
-    for command in ["predict", "explain"] {
-        refuses(
-            "trainer",
-            &[command, "picture.png", "--model", &out],
-            "several inputs (picture, movement)",
-        );
-    }
-    refuses("trainer", &["evaluate", "--model", &out, "--data", &data, "--corrupt"], "--corrupt");
+    asked_by_files(&folder, &out, &json, &data);
     let one = folder.join("one");
     fs::create_dir_all(&one).expect("is made");
     for name in ["picture_train", "y_train"] {

@@ -47,6 +47,7 @@ impl Service for Host {
         let count = if matches!(self.fault, Fault::FewLogits) { 2 } else { 10 };
         let bytes = self.logits[..count].as_flattened();
         let logits = Logits::from_le_bytes(bytes).ok_or(Error::Internal)?;
+        let class = Some(class).filter(|_| !matches!(self.fault, Fault::Refuses));
         Ok(Inference { class, cycles: Some(7), logits })
     }
 
@@ -75,6 +76,8 @@ enum Fault {
     OtherInput,
     /// Names a class beside the one with the largest logit.
     WrongClass,
+    /// Says "none of these", which the model does not know.
+    Refuses,
     /// Answers with the first two logits.
     FewLogits,
     /// Answers in frames of another version.
@@ -264,6 +267,12 @@ fn a_device_that_lies_is_found_out() {
     }
     let error = lie(Fault::WrongClass);
     assert!(matches!(error, VerifyError::Class { image: 1, .. }), "{error}");
+    let error = lie(Fault::Refuses);
+    assert!(
+        matches!(error, VerifyError::Class { image: 1, class: None, expected: Some(_) })
+            && error.to_string().contains("\"none of these\", but its logits say class"),
+        "{error}"
+    );
     let error = lie(Fault::FewLogits);
     assert!(matches!(error, VerifyError::Logits { image: 1, logits: 2, classes: 10 }), "{error}");
     let error = lie(Fault::OtherVersion);

@@ -62,10 +62,10 @@ enum Command {
 
 #[derive(Args)]
 struct TrainArgs {
-    /// What to train: "simple", "photo", "recordings", "vector", "tiny", "separable", "resnet-mini",
-    /// "dense-mini", or a TOML file that describes a network [default: "simple"; "photo" for pictures in
-    /// colour or with a light border, "recordings" for several sensors over time, "vector" for rows of
-    /// numbers]
+    /// What to train: "simple", "photo", "drawing", "recordings", "vector", "tiny", "separable",
+    /// "resnet-mini", "dense-mini", or a TOML file that describes a network [default: "simple"; "photo" for
+    /// pictures in colour or with a light border, "drawing" for dark strokes on light paper, "recordings"
+    /// for several sensors over time, "vector" for rows of numbers]
     #[arg(long, value_name = "NAME|FILE")]
     network: Option<String>,
     #[command(flatten)]

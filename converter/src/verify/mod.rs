@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use firmware_core::class_of;
 use inkling_data::DatasetError;
 use inkling_data::read::ImportError;
 
@@ -87,14 +86,21 @@ pub enum VerifyError {
     #[error("neither --port nor --qemu says where the device is")]
     NoDevice,
     #[error(
-        "the device answers image {image} with class {class}, but its logits say class {largest}; its firmware does not do what this project's does"
+        "the device answers image {image} with {}, but its logits say {}; its firmware does not do what this \
+         project's does",
+        said(class.map(usize::from)), said(*expected)
     )]
-    Class { image: usize, class: u16, largest: usize },
+    Class { image: usize, class: Option<u16>, expected: Option<usize> },
     #[error(
         "the device answers image {image} with {logits} logits, but the model has {classes} classes; its \
          firmware does not do what this project's does"
     )]
     Logits { image: usize, logits: usize, classes: usize },
+}
+
+/// An answer in words.
+fn said(class: Option<usize>) -> String {
+    class.map_or("\"none of these\"".to_string(), |class| format!("class {class}"))
 }
 
 /// Connects to the device, or starts an emulator that ends with the verification, checks that it
@@ -163,7 +169,7 @@ impl<'a> Job<'a> {
         let expected = model.logits(inputs)?;
 
         let progress = Progress::new(inputs.len());
-        let (mut correct, mut mismatches) = (0, 0);
+        let (mut correct, mut refused, mut mismatches) = (0, 0, 0);
         let mut cycles = Vec::with_capacity(inputs.len());
         for (index, expected) in expected.iter().enumerate() {
             let answer = session.infer(inputs.image(index))?;
@@ -171,11 +177,13 @@ impl<'a> Job<'a> {
             if logits != model.classes {
                 return Err(VerifyError::Logits { image, logits, classes: model.classes });
             }
-            let largest = class_of(&answer.logits);
-            if usize::from(answer.class) != largest {
-                return Err(VerifyError::Class { image, class: answer.class, largest });
+            let expected_answer = model.answer(&answer.logits);
+            if answer.class.map(usize::from) != expected_answer {
+                let class = answer.class;
+                return Err(VerifyError::Class { image, class, expected: expected_answer });
             }
-            correct += usize::from(largest == usize::from(inputs.labels[index]));
+            correct += usize::from(expected_answer == Some(usize::from(inputs.labels[index])));
+            refused += usize::from(expected_answer.is_none());
             mismatches += expected.iter().zip(&answer.logits).filter(|(a, b)| a != b).count();
             cycles.extend(answer.cycles);
             progress.step(image, mismatches);
@@ -187,6 +195,7 @@ impl<'a> Job<'a> {
             emulated,
             images: inputs.len(),
             correct: labelled.then_some(correct),
+            refused: model.unknown.is_some().then_some(refused),
             mismatches,
             repeats: session.repeats(),
             cycles,

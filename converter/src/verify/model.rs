@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use firmware_core::{Unknown, class_of};
 use inkling_data::Dataset;
 use inkling_data::read::Wanted;
 use inkling_support::digest::hex;
@@ -29,6 +30,8 @@ pub struct Model {
     pub classes: usize,
     /// What data must have for each of several inputs.
     pub wanted: Vec<Wanted>,
+    /// How it says "none of these", if it can.
+    pub unknown: Option<Unknown>,
     /// SHA-256 of the file that it was made from.
     source_sha256: [u8; 32],
     /// Path of that file, for messages.
@@ -113,6 +116,7 @@ impl Model {
         let source_sha256 = Sha256::digest(&bytes).into();
         let network = imported::network_of(file, &bytes)
             .map_err(|problem| ModelError::Imported { path: source.clone(), problem })?;
+        let mut unknown = None;
         let (integers, input, classes) = match network {
             Some(network) => {
                 let pixels = record.and_then(|record| PixelInput::of(&record, &network));
@@ -125,10 +129,22 @@ impl Model {
                 let (input, outputs) = shapes(&file)
                     .map_err(|problem| ModelError::Shape { path: path.clone(), problem })?;
                 let classes = outputs.iter().map(Shape::size).sum();
+                unknown = match (&record, &outputs[..]) {
+                    (Some(record), [_]) => rule(record, classes, folder)?,
+                    _ => None,
+                };
                 (Integers::Onnx { file, path, outputs }, input, classes)
             }
         };
-        Ok(Self { integers, input, classes, wanted, source_sha256, source })
+        Ok(Self { integers, input, classes, wanted, unknown, source_sha256, source })
+    }
+
+    /// The answer that these logits give; nothing for "none of these".
+    pub fn answer(&self, logits: &[i32]) -> Option<usize> {
+        match &self.unknown {
+            Some(unknown) => unknown.classify(logits),
+            None => Some(class_of(logits)),
+        }
     }
 
     /// Whether MNIST's images can be sent where nobody names others.
@@ -219,6 +235,28 @@ impl Model {
             our_input: self.input,
             our_classes: self.classes,
         })
+    }
+}
+
+/// The rule for "none of these" of a model whose only output is `classes` logits.
+fn rule(
+    record: &ModelRecord,
+    classes: usize,
+    folder: &Path,
+) -> Result<Option<Unknown>, ModelError> {
+    let wrong = |problem: String| {
+        let path = folder.join(crate::record::FILE).display().to_string();
+        ModelError::Imported { path, problem }
+    };
+    let scale = record.outputs.first().map(|output| output.scale).filter(|scale| *scale > 0.0);
+    match scale {
+        _ if record.unknown.is_none() => Ok(None),
+        None => Err(wrong("has no scale of its output, which \"unknown\" needs".into())),
+        // A power of two.
+        Some(scale) => {
+            let rule = record.unknown_for(classes, -scale.log2().round() as i32);
+            rule.map_err(|error| wrong(error.to_string()))
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Verification {
     pub images: usize,
     /// Images whose class was their label; nothing where noise was sent.
     pub correct: Option<usize>,
+    /// Images that were answered "none of these", by a model that can.
+    pub refused: Option<usize>,
     /// Logits, over all images, that differ from the host's. Anything but 0 is a failure.
     pub mismatches: usize,
     /// Requests that had to be sent again, because they or their answers were damaged on the line.
@@ -36,9 +38,14 @@ impl Verification {
             "board       {board}\n\
              model       {model}: {flash_bytes} bytes of flash, {arena_bytes} bytes of arena\n\
              images      {}\n\
-             accuracy    {accuracy}\n\
-             mismatches  {} of {} logits\n",
+             accuracy    {accuracy}\n",
             self.images,
+        );
+        if let Some(refused) = self.refused {
+            text += &format!("refused     {refused} of {}: none of these\n", self.images);
+        }
+        text += &format!(
+            "mismatches  {} of {} logits\n",
             self.mismatches,
             self.images * usize::from(self.device.classes),
         );

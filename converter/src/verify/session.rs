@@ -37,7 +37,7 @@ pub struct Device {
 /// The result of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    pub class: u16,
+    pub class: Option<u16>,
     pub cycles: Option<u32>,
     pub logits: Vec<i32>,
 }

@@ -1,5 +1,7 @@
 //! Damage to images, to see how much a network bears.
 
+use std::ops::Range;
+
 use crate::Dataset;
 use inkling_support::parallel;
 use serde::Serialize;
@@ -68,13 +70,33 @@ impl Corruption {
         }
     }
 
+    /// Whether it says anything about samples of this shape: what is one row is no picture, and only noise
+    /// befalls it as it befalls pictures.
+    pub fn suits(self, [height, ..]: [usize; 3]) -> bool {
+        height > 1 || self == Corruption::Noise
+    }
+
     /// A damaged copy of a data set; the same seed damages every image in the same way.
     pub fn apply(self, images: &Dataset, strength: f32, seed: u64) -> Dataset {
-        let canvas = Canvas { shape: images.shape, border: Border::of(images) };
+        self.apply_to(images, (images.shape, 0..images.image_size()), strength, seed)
+    }
+
+    /// The same with damage to one of several inputs, which has this shape and these places.
+    pub fn apply_to(
+        self,
+        images: &Dataset,
+        (shape, places): ([usize; 3], Range<usize>),
+        strength: f32,
+        seed: u64,
+    ) -> Dataset {
+        let canvas = Canvas { shape, border: Border::of_part(images, shape, places.clone()) };
         let damaged = parallel::map(images.len(), |index| {
             let place = (self as u64) << 48 | index as u64;
             let mut random = Random::new(seed, Purpose::Corruption, place);
-            self.damage(images.image(index), canvas, strength, &mut random)
+            let mut sample = images.image(index).to_vec();
+            let part = self.damage(&sample[places.clone()], canvas, strength, &mut random);
+            sample[places.clone()].copy_from_slice(&part);
+            sample
         });
         images.with_samples(images.shape, damaged.concat())
     }

@@ -4,6 +4,7 @@
 
 #[cfg(feature = "files")]
 mod choose;
+mod drawn;
 mod missing;
 mod picture;
 mod plane;
@@ -14,6 +15,7 @@ mod scaling;
 
 #[cfg(feature = "files")]
 pub use choose::{LEAST_SIDE, Wishes, choose};
+pub use drawn::drawn;
 pub use missing::{Fill, Gaps, fill};
 pub use picture::Picture;
 pub use plane::Plane;

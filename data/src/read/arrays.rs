@@ -11,6 +11,7 @@ use super::numbers::{self, Numbers};
 use super::parts::{Part, Parts};
 use super::tree::Tree;
 use super::{Collection, ImportError, Options, Wanted, labels};
+use crate::prepare::LEAST_SIDE;
 use crate::storage::{Sink, Storage};
 use crate::{MAX_CHANNELS, MAX_SIDE, Source};
 
@@ -90,9 +91,28 @@ pub fn read(
         let numbers = samples_of(tree, [samples, labels], options, shape)?;
         let text = crate::shape_text(numbers.shape);
         notes.push(format!("{} {} samples of {text}", numbers.labels.len(), part.name()));
+        let [height, moments, sensors] = numbers.shape;
+        if part == Part::Train && height == 1 && moments > 1 && sensors > 1 {
+            notes.push(format!("taken for {moments} moments of {sensors} sensors"));
+        }
         Ok::<_, ImportError>(numbers)
     })?;
     numbers::collect(parts, notes, options)
+}
+
+/// The numbers of a `.npy` file, and their shape.
+///
+/// # Errors
+///
+/// One line without the path.
+pub fn one(path: &Path) -> Result<(Vec<f32>, Vec<usize>), String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let Array { shape, values } = parse(&bytes)?;
+    match values {
+        Values::Numbers { values, .. } => Ok((values, shape)),
+        Values::Bytes(values) => Ok((values.iter().map(|&byte| f32::from(byte)).collect(), shape)),
+        Values::Words(_) => Err("holds words where numbers are expected".into()),
+    }
 }
 
 /// Words of a name.
@@ -124,6 +144,14 @@ fn samples_of(
     let (array, label_array, label_path) = (samples, array(labels)?, tree.path(labels));
     let (count, shape) = match array.shape[..] {
         [count, values] => (count, [1, 1, values]),
+        // Too narrow for a picture: moments of sensors, as Keras has them.
+        [count, moments, sensors]
+            if wanted.is_none()
+                && options.pictures.size != Some([moments, sensors])
+                && is_series(&array.values, [moments, sensors]) =>
+        {
+            (count, [1, moments, sensors])
+        }
         [count, height, width] => (count, [height, width, 1]),
         // Channels come last, unless only the first dimension is small enough for them.
         [count, a, b, c] if c > 4 && a <= 4 && wanted != Some([a, b, c]) => {
@@ -180,6 +208,17 @@ fn samples_of(
     let file: Arc<Path> = Arc::from(&*path);
     let sources = (0..count).map(|index| Source::part(&file, "sample", index)).collect();
     Ok(Numbers { path, shape, values, labels: label_names, sources, pixels })
+}
+
+/// Whether samples of two dimensions are no pictures but moments of several sensors: less wide than any
+/// picture, or signed and far longer than wide.
+fn is_series(values: &Values, [moments, sensors]: [usize; 2]) -> bool {
+    let signed = || match values {
+        Values::Numbers { values, .. } => values.iter().any(|&value| value < 0.0),
+        _ => false,
+    };
+    (2..LEAST_SIDE).contains(&sensors) && moments > sensors
+        || (LEAST_SIDE..=MAX_CHANNELS).contains(&sensors) && moments >= 4 * sensors && signed()
 }
 
 /// The most bytes of a header.

@@ -18,6 +18,7 @@ mod pictures;
 mod preview;
 mod series;
 mod several;
+pub mod single;
 mod table;
 mod test_split;
 mod tree;

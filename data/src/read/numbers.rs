@@ -126,7 +126,20 @@ pub fn collect(
         let noun = if pixels { "pixels" } else { "numbers" };
         notes.push(format!("{noun} from {}", scaling.words()));
     }
+    let others = parts.validation.is_some() || parts.test.is_some();
+    let largest = if pixels && others { parts.train.values.largest() } else { 0.0 };
     let parts = parts.map(|part, numbers| {
+        if largest > 0.0 && part != Part::Train {
+            let own = numbers.values.largest();
+            if on_another_scale(own, largest) {
+                let what = format!(
+                    "its {} pixels go up to {own}, those of training up to {largest}: bring both onto one \
+                     scale",
+                    part.name(),
+                );
+                return Err(ImportError::Malformed { path: numbers.path, what });
+            }
+        }
         if numbers.shape != shape {
             let what = format!(
                 "{} samples are {}, those of training {}",
@@ -154,6 +167,16 @@ pub fn collect(
     let form = scaling.map_or(InputForm::Bytes, InputForm::Numbers);
     Ok(Collection::new(parts, form, notes))
 }
+
+/// Whether the largest pixels of two parts tell that they are on different scales, such as 0 to 1 and 0 to
+/// 255.
+fn on_another_scale(one: f32, other: f32) -> bool {
+    let [less, more] = [one.min(other), one.max(other)];
+    less > 0.0 && more > FAR_APART * less && (less <= 1.0 || more > 255.0)
+}
+
+/// So many times brighter is what is on another scale.
+const FAR_APART: f32 = 15.0;
 
 /// The class that is called `name`, or is the same number.
 fn same(names: &[String], name: &str) -> Option<usize> {

@@ -84,6 +84,15 @@ pub fn read(tree: &Tree, items: &[Item], options: &Options) -> Result<Collection
     Ok(collection)
 }
 
+/// The numbers of one recording, `[time][sensor]`, and how many sensors there are.
+///
+/// # Errors
+///
+/// One line without the path.
+pub fn one(path: &Path) -> Result<(Vec<f32>, usize), String> {
+    recording(path).map(|Recording { values, sensors }| (values, sensors))
+}
+
 /// The error is one line without the path.
 fn recording(path: &Path) -> Result<Recording, String> {
     let plain = |error: ImportError| {

@@ -8,6 +8,7 @@ use std::{env, process};
 fn main() {
     println!("cargo:rerun-if-env-changed=INKLING_MODEL");
     println!("cargo:rustc-check-cfg=cfg(several_inputs)");
+    println!("cargo:rustc-check-cfg=cfg(refuses)");
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let folder = match env::var_os("INKLING_MODEL") {
         Some(folder) => PathBuf::from(folder),
@@ -32,6 +33,13 @@ fn main() {
         }
         if file == "model.rs" && code.contains("pub type Sample =") {
             println!("cargo:rustc-cfg=several_inputs");
+        }
+        // A rule for "none of these" over the outputs; it is not about one of several.
+        if file == "model.rs"
+            && code.contains("pub const UNKNOWN: Unknown")
+            && !code.contains("pub type Logits = Outputs")
+        {
+            println!("cargo:rustc-cfg=refuses");
         }
         println!("cargo:rerun-if-changed={}", path.display());
         println!("cargo:rustc-env={name}={}", path.display());

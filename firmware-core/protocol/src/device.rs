@@ -166,7 +166,7 @@ mod tests {
             }
             self.logit = bytes.iter().map(|&x| i32::from(x)).sum::<i32>().to_le_bytes();
             let logits = Logits::from_le_bytes(&self.logit).unwrap();
-            Ok(Inference { class: 0, cycles: Some(u32::MAX), logits })
+            Ok(Inference { class: Some(u16::MAX), cycles: Some(u32::MAX), logits })
         }
 
         fn send(&mut self, byte: u8) {

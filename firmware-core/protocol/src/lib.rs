@@ -48,4 +48,4 @@ pub use message::{Error, Inference, Info, Logits, Reply, Request, reply_len, req
 pub use packed::{Packed, packed_len};
 
 /// The version of frames and messages; see the crate's documentation for when it is raised.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;

@@ -60,8 +60,9 @@ pub struct Info<'a> {
 /// The result of one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inference<'a> {
-    /// The index of the largest logit, the first of equals.
-    pub class: u16,
+    /// The index of the largest logit, the first of equals; of a model that refuses what is none of its
+    /// classes what its rule says, with `None` for "none of these".
+    pub class: Option<u16>,
     /// Clock ticks that the inference took, `None` when the device has no counter.
     pub cycles: Option<u32>,
     /// The last layer's accumulators.
@@ -120,6 +121,6 @@ pub const fn request_len(image_bytes: usize) -> usize {
 /// Bytes of the longest reply frame for `classes` logits, before COBS.
 pub const fn reply_len(classes: usize) -> usize {
     let info = 1 + 2 * (1 + NAME_LEN) + 32 + 4 * VARINT_U16 + 3 * VARINT_U32;
-    let inference = 1 + VARINT_U16 + 1 + VARINT_U32 + VARINT_U16 + 4 * classes;
+    let inference = 1 + 1 + VARINT_U16 + 1 + VARINT_U32 + VARINT_U16 + 4 * classes;
     FRAME_OVERHEAD + if info > inference { info } else { inference }
 }

@@ -22,7 +22,7 @@ pub use cores::{CORES, Core, Cost, Prepared};
 pub use elf::{Elf, Symbol, statics};
 pub use measure::{FLASH_BUDGET, Measurement, RAM_BUDGET, measure};
 pub use rp2040::rp2040;
-pub use serial::connect;
+pub use serial::{boot, connect};
 pub use toolchain::{Build, Toolchain};
 
 /// The committed model, as the boards carry it.

@@ -17,6 +17,19 @@ pub fn connect(emulator: &Emulator) -> TcpStream {
     line
 }
 
+/// What a board with the demonstration says at boot, until its self-test has ended.
+pub fn boot(qemu: &Emulator) -> String {
+    let mut line = connect(qemu);
+    let mut text = String::new();
+    let mut byte = [0];
+    while !["passed\r\n", "FAILED\r\n"].iter().any(|end| text.ends_with(end)) {
+        assert!(text.len() < 10_000, "{text}");
+        line.read_exact(&mut byte).expect("the board goes on talking");
+        text.push(char::from(byte[0]));
+    }
+    text
+}
+
 /// Ends the emulator in an orderly way, so that its plugin writes what it has.
 pub fn stop(emulator: Emulator) {
     let ended = Command::new("kill").arg(emulator.id().to_string()).status();

@@ -40,13 +40,28 @@ pub struct Evaluation {
 #[derive(Serialize)]
 pub struct Damage {
     pub kind: Corruption,
+    /// The input that was damaged, of several.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub input: String,
     pub strength: f32,
     pub images: usize,
     pub float: Option<f64>,
     pub int8: f64,
-    /// The first image after the damage.
+    /// The shape of what was damaged, and the first after it.
+    #[serde(skip)]
+    pub shape: [usize; 3],
     #[serde(skip)]
     pub example: Vec<u8>,
+}
+
+impl Damage {
+    /// What was done and to which input, without the strength.
+    fn title(&self) -> String {
+        match self.input.is_empty() {
+            true => self.kind.name().to_string(),
+            false => format!("{} {}", self.input, self.kind.name()),
+        }
+    }
 }
 
 /// A score of a class or nothing.
@@ -156,7 +171,7 @@ impl Evaluation {
                 first.images, "", "float", "int8"
             );
             for row in &self.damage {
-                let name = format!("{} {} {}", row.kind.name(), row.strength, row.kind.unit());
+                let name = format!("{} {} {}", row.title(), row.strength, row.kind.unit());
                 let _ = writeln!(
                     text,
                     "{name:<22}{:>10}{:>10}",
@@ -270,11 +285,11 @@ impl Evaluation {
         if let Some(unknown) = &self.unknown {
             unknown.html(&mut page);
         }
-        self.damage_html(&mut page, images);
+        self.damage_html(&mut page);
         page.finish()
     }
 
-    fn damage_html(&self, page: &mut Page, images: &Dataset) {
+    fn damage_html(&self, page: &mut Page) {
         let Some(first) = self.damage.first() else { return };
         page.heading("Damaged images");
         page.paragraph(&format!(
@@ -282,8 +297,8 @@ impl Evaluation {
             first.images
         ));
         let (mut charts, mut examples) = (Vec::new(), Vec::new());
-        for rows in self.damage.chunk_by(|a, b| a.kind == b.kind) {
-            let kind = rows[0].kind;
+        for rows in self.damage.chunk_by(|a, b| a.kind == b.kind && a.input == b.input) {
+            let (kind, name) = (rows[0].kind, rows[0].title());
             let mut ticks = vec!["none".to_string()];
             ticks.extend(rows.iter().map(|row| row.strength.to_string()));
             let line = |name: &str, clean: f64, value: fn(&Damage) -> f64| {
@@ -295,7 +310,7 @@ impl Evaluation {
             }
             charts.push(
                 Chart {
-                    title: &format!("{} ({})", kind.name(), kind.unit()),
+                    title: &format!("{name} ({})", kind.unit()),
                     ticks: &ticks,
                     series: &series,
                     axis: Axis::Linear([0.0, 1.0]),
@@ -305,10 +320,9 @@ impl Evaluation {
                 .svg(),
             );
             let example = |row: &Damage| {
-                let plane = Tile::new(images.shape, &row.example);
+                let plane = Tile::new(row.shape, &row.example);
                 let caption = format!(
-                    "{} {} {}: float {}, int8 {}",
-                    kind.name(),
+                    "{name} {} {}: float {}, int8 {}",
                     row.strength,
                     kind.unit(),
                     optional(row.float),

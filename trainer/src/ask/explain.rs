@@ -3,15 +3,12 @@
 use std::fmt::Write;
 
 use image::RgbImage;
-use inkling_data::Dataset;
 
 use crate::ask::model::{Answer, LayerTrace, Model, ModelError, NONE_OF_THESE, Trace};
+use crate::ask::saliency::Saliency;
 use crate::tell::report::{self, Page};
 use inkling_data::prepare::{Plane, Prepared};
 use inkling_data::read::{Tile, sheet};
-
-/// Side of the black square that is moved over the image, for a side of 28.
-const PATCH: usize = 5;
 
 /// Below this, runtimes that compute accumulators in f32 are exact.
 const BOUND: f64 = (1 << 24) as f64;
@@ -24,10 +21,8 @@ pub struct Explanation<'m> {
     model: &'m Model,
     pub trace: Trace,
     pub probabilities: Vec<f32>,
-    /// For every pixel, how much the answer's probability falls, on average over the black squares
-    /// that cover it; negative where it rises.
-    pub saliency: Vec<f32>,
-    image: Vec<u8>,
+    /// What each input does for the answer.
+    pub saliency: Vec<Saliency>,
     /// The outputs beside the logits, a line each.
     others: Vec<String>,
 }
@@ -39,61 +34,12 @@ impl<'m> Explanation<'m> {
     ///
     /// The model's.
     pub fn new(model: &'m Model, image: &[u8]) -> Result<Self, ModelError> {
-        let dataset = |images: Vec<u8>| {
-            let labels = vec![0; images.len() / image.len()];
-            Dataset::new(model.shape(), images, labels, model.names.clone())
-        };
         let trace = model.trace(image)?;
         let probabilities = model.probabilities(&trace.logits);
         let class = model.answer(&trace.logits).class;
-        let patch = (PATCH * model.height.min(model.width) / 28).max(2);
-        let (rows, columns) = (model.height - patch + 1, model.width - patch + 1);
-        let corners: Vec<[usize; 2]> =
-            (0..rows * columns).map(|place| [place / columns, place % columns]).collect();
-        let mut covered = Vec::with_capacity(corners.len() * image.len());
-        for [top, left] in &corners {
-            let mut copy = image.to_vec();
-            copy.chunks_exact_mut(model.width)
-                .skip(*top)
-                .take(patch)
-                .for_each(|row| row[*left..left + patch].fill(0));
-            covered.extend(copy);
-        }
-        let mut saliency = vec![0.0; image.len()];
-        let mut counts = vec![0.0_f32; image.len()];
-        for ([top, left], p) in corners.iter().zip(model.int8_probabilities(&dataset(covered))?) {
-            for row in *top..top + patch {
-                for column in *left..left + patch {
-                    saliency[row * model.width + column] += probabilities[class] - p[class];
-                    counts[row * model.width + column] += 1.0;
-                }
-            }
-        }
-        saliency.iter_mut().zip(counts).for_each(|(sum, count)| *sum /= count.max(1.0));
+        let saliency = Saliency::of(model, image, class, probabilities[class])?;
         let others = model.other_outputs_text(image)?;
-        Ok(Self { model, trace, probabilities, saliency, image: image.to_vec(), others })
-    }
-
-    /// The saliency in grey levels: the largest fall is 255.
-    fn saliency_plane(&self) -> Plane {
-        let peak = self.saliency.iter().copied().fold(1e-6, f32::max);
-        let pixels = self.saliency.iter().map(|fall| grey_level(255.0 * fall / peak)).collect();
-        Plane { height: self.model.height, width: self.model.width, pixels }
-    }
-
-    /// The picture with the saliency on it: orange where the answer depends on the place, blue where
-    /// the place speaks against it.
-    fn overlay(&self, picture: &RgbImage) -> RgbImage {
-        let peak = self.saliency.iter().map(|fall| fall.abs()).fold(1e-6, f32::max);
-        let mut overlay = picture.clone();
-        for (pixel, fall) in overlay.pixels_mut().zip(&self.saliency) {
-            let part = 0.75 * (fall.abs() / peak).min(1.0);
-            let colour = if *fall > 0.0 { [255.0, 120.0, 20.0] } else { [40.0, 120.0, 255.0] };
-            for (value, colour) in pixel.0.iter_mut().zip(colour) {
-                *value = (f32::from(*value) * (1.0 - part) + colour * part).round() as u8;
-            }
-        }
-        overlay
+        Ok(Self { model, trace, probabilities, saliency, others })
     }
 
     fn answer(&self) -> String {
@@ -101,6 +47,13 @@ impl<'m> Explanation<'m> {
         let named =
             format!("{} ({:.1} %)", self.model.names[class], 100.0 * self.probabilities[class]);
         if refused { format!("{NONE_OF_THESE}; nearest is {named}") } else { named }
+    }
+
+    /// What the answer would be without an input, in words.
+    fn without(&self, part: &Saliency) -> String {
+        let class = self.model.answer(&self.trace.logits).class;
+        let [with, without] = [self.probabilities[class], part.without].map(|p| 100.0 * p);
+        format!("with all of it covered the answer has {without:.1} % instead of {with:.1} %")
     }
 
     /// A line per layer.
@@ -136,36 +89,47 @@ impl<'m> Explanation<'m> {
         for line in &self.others {
             let _ = writeln!(text, "output {line}");
         }
-        text.push_str("\nimage\n");
-        let grey = Plane::from_sample(self.model.shape(), &self.image).pixels;
-        text.push_str(&report::text_picture(&grey, self.model.width, "  "));
-        text.push_str("\nwhere a black square lowers the answer's probability most\n");
-        text.push_str(&report::text_picture(&self.saliency_plane().pixels, self.model.width, "  "));
+        for part in &self.saliency {
+            let _ = match part.name.is_empty() {
+                true => writeln!(text, "\nimage"),
+                false => writeln!(text, "\ninput {}: {}", part.name, self.without(part)),
+            };
+            let grey = Plane::from_sample(part.shape, &part.sample).pixels;
+            text.push_str(&report::text_picture(&grey, part.shape[1], "  "));
+            let _ =
+                writeln!(text, "\nwhere {} lowers the answer's probability most", covering(part));
+            text.push_str(&report::text_picture(&part.plane().pixels, part.shape[1], "  "));
+        }
         text
     }
 
     /// One self-contained page.
-    pub fn html(&self, title: &str, prepared: &Prepared) -> String {
+    pub fn html(&self, title: &str, prepared: &[&Prepared]) -> String {
         let mut page = Page::new(&format!("{title}: {}", self.answer()));
         page.paragraph(&format!("Inside int8.onnx of model {}.", self.model.name));
-        page.heading("Preparation");
+        if !prepared.is_empty() {
+            page.heading("Preparation");
+        }
         let step = |step: &inkling_data::prepare::Step| {
             (step.picture.resample_to(140).picture(), format!("{}: {}", step.name, step.what))
         };
-        page.pictures(&prepared.steps.iter().map(step).collect::<Vec<_>>(), 1);
+        for prepared in prepared {
+            page.pictures(&prepared.steps.iter().map(step).collect::<Vec<_>>(), 1);
+        }
         page.heading("Where it looks");
         page.paragraph(
-            "A black square is moved over the image. Orange: the answer's probability falls when the \
-             place is covered, the stronger the more. Blue: it rises.",
+            "A square is moved over the image, a black one over a picture, the mean of each sensor over what is \
+             one row. Orange: the answer's probability falls when the place is covered, the stronger the \
+             more. Blue: it rises.",
         );
-        let image = Tile::new(self.model.shape(), &self.image).picture();
-        page.pictures(
-            &[
-                (image.clone(), "image".to_string()),
-                (self.overlay(&image), "where it looks".to_string()),
-            ],
-            8,
-        );
+        for part in &self.saliency {
+            if !part.name.is_empty() {
+                page.paragraph(&format!("{}: {}.", part.name, self.without(part)));
+            }
+            let image = Tile::new(part.shape, &part.sample).picture();
+            let looks = overlay(part, &image);
+            page.pictures(&[(image, "image".into()), (looks, "where it looks".into())], 8);
+        }
         page.heading("Logits");
         let bar = |(name, probability): (&String, &f32)| report::Bar {
             name: name.clone(),
@@ -266,6 +230,26 @@ impl<'m> Explanation<'m> {
 
 fn grey_level(level: f32) -> u8 {
     level.round().clamp(0.0, 255.0) as u8
+}
+
+/// What covers a part of an input.
+fn covering(part: &Saliency) -> &'static str {
+    if part.shape[0] == 1 { "the mean instead of the values" } else { "a black square" }
+}
+
+/// The picture with the saliency on it: orange where the answer depends on the place, blue where
+/// the place speaks against it.
+fn overlay(part: &Saliency, picture: &RgbImage) -> RgbImage {
+    let peak = part.falls.iter().map(|fall| fall.abs()).fold(1e-6, f32::max);
+    let mut overlay = picture.clone();
+    for (pixel, fall) in overlay.pixels_mut().zip(&part.falls) {
+        let share = 0.75 * (fall.abs() / peak).min(1.0);
+        let colour = if *fall > 0.0 { [255.0, 120.0, 20.0] } else { [40.0, 120.0, 255.0] };
+        for (value, colour) in pixel.0.iter_mut().zip(colour) {
+            *value = (f32::from(*value) * (1.0 - share) + colour * share).round() as u8;
+        }
+    }
+    overlay
 }
 
 const HEADER: [&str; 8] =

@@ -5,4 +5,5 @@ pub mod explain;
 pub mod inspect;
 pub mod metrics;
 pub mod model;
+pub mod saliency;
 pub mod unknown;

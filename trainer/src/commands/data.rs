@@ -66,8 +66,12 @@ pub struct PictureArgs {
 
 /// How pictures were prepared for the training of a model, if it was trained on pictures.
 fn recorded(record: &ModelRecord) -> Option<Preparation> {
-    match record.preparation().form {
-        Some(InputForm::Pictures(preparation)) => Some(preparation),
+    pictures(record.preparation().form.as_ref())
+}
+
+fn pictures(form: Option<&InputForm>) -> Option<Preparation> {
+    match form {
+        Some(InputForm::Pictures(preparation)) => Some(preparation.clone()),
         _ => None,
     }
 }
@@ -75,12 +79,17 @@ fn recorded(record: &ModelRecord) -> Option<Preparation> {
 impl PictureArgs {
     /// How pictures are prepared for images of `shape`: as the options say, and as the model of
     /// `record` was trained where they say nothing. An option that disagrees is told.
-    pub fn preparation(
+    pub fn preparation(&self, record: &ModelRecord, shape: [usize; 3]) -> Preparation {
+        self.preparation_by(record.preparation().form.as_ref(), shape)
+    }
+
+    /// The same for an input whose training data came by `form`.
+    pub fn preparation_by(
         &self,
-        record: &ModelRecord,
+        form: Option<&InputForm>,
         [height, width, channels]: [usize; 3],
     ) -> Preparation {
-        let recorded = recorded(record);
+        let recorded = pictures(form);
         // Colours have no ink that could be boxed.
         let usual = if channels > 1 { Layout::Whole } else { Layout::Glyph };
         let layout = chosen("--layout", self.layout, recorded.map(|recorded| recorded.layout));

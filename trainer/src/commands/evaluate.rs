@@ -44,7 +44,8 @@ pub struct EvaluateCommand {
     /// Use at most so many images, evenly spaced
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Also damage the images by noise, blur, shift, rotation, occlusion and weak contrast
+    /// Also damage the images by noise, blur, shift, rotation, occlusion and weak contrast, each input on
+    /// its own where there are several; what is one row gets noise
     #[arg(long)]
     corrupt: bool,
     /// Samples of something else, in a folder or as a data set of any form: how many of them a model
@@ -204,34 +205,29 @@ fn strange(
 }
 
 fn damage(args: &EvaluateCommand, model: &Model, images: &Dataset) -> Result<Vec<Damage>> {
-    ensure!(
-        images.inputs.is_empty(),
-        "--corrupt: damages pictures, and a sample of {} has {} inputs",
-        args.data.display(),
-        images.inputs.len()
-    );
     let images = images.spaced(DAMAGED);
     ensure!(!images.is_empty(), "{}: no images to damage", args.data.display());
-    let side = images.height().min(images.width());
     let mut rows = Vec::new();
     let accuracy = |probabilities: Vec<Vec<f32>>| {
         Scores::new(&model.names, &images.labels, &probabilities).accuracy
     };
-    for kind in Corruption::ALL {
-        for strength in kind.strengths(side) {
-            stage::show(format_args!(
-                "answering {} images: {} {strength}",
-                images.len(),
-                kind.name()
-            ));
-            let damaged = kind.apply(&images, strength, args.seed.unwrap_or(0));
+    for (input, shape, places) in images.parts() {
+        let side = shape[0].min(shape[1]);
+        let kinds = Corruption::ALL.into_iter().filter(|kind| kind.suits(shape));
+        for (kind, strength) in kinds.flat_map(|kind| kind.strengths(side).map(|s| (kind, s))) {
+            let count = images.len();
+            stage::show(format_args!("answering {count} images: {} {strength}", kind.name()));
+            let part = (shape, places.clone());
+            let damaged = kind.apply_to(&images, part, strength, args.seed.unwrap_or(0));
             rows.push(Damage {
                 kind,
+                input: input.to_string(),
                 strength,
-                images: images.len(),
+                images: count,
                 float: model.float_probabilities(&damaged)?.map(accuracy),
                 int8: accuracy(model.int8_probabilities(&damaged)?),
-                example: damaged.image(0).to_vec(),
+                shape,
+                example: damaged.image(0)[places.clone()].to_vec(),
             });
         }
     }

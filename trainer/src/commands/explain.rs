@@ -4,23 +4,27 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use inkling_data::prepare::Prepared;
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::explain::Explanation;
 use trainer::ask::model::Model;
 
 use super::data::PictureArgs;
-use super::predict::{preparation, prepare};
+use super::sample::{self, Asked, InputArgs};
 
 /// Shows what the int8 network makes of a picture, layer by layer.
 ///
-/// The integers of every layer with their range, saturation and headroom, the places the answer
+/// For a model of several inputs, of sensors or of other numbers --input gives a file for each input. The
+/// integers of every layer with their range, saturation and headroom, the places the answer
 /// depends on, and with --html the filters and feature maps as pictures.
 #[derive(Args)]
 pub struct ExplainCommand {
     /// The picture: PNG, JPEG or BMP
     #[arg(value_name = "IMAGE")]
-    image: PathBuf,
+    image: Option<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
     /// Folder of the model
     #[arg(long, value_name = "DIR", default_value = "models/simple")]
     model: PathBuf,
@@ -32,14 +36,21 @@ pub struct ExplainCommand {
 }
 
 pub fn run(args: &ExplainCommand) -> Result<()> {
+    sample::either(args.image.as_slice(), &args.input)?;
     let model = Model::open(&args.model)?;
-    let (_, prepared) = prepare(&args.image, &preparation(&model, args.picture)?)
-        .map_err(|what| anyhow!("{}: {what}", args.image.display()))?;
-    let explanation = Explanation::new(&model, &prepared.pixels)?;
-    let mut text = format!("{}, model {}\n", args.image.display(), model.name);
+    let asked = match &args.image {
+        Some(image) => Asked::picture(image, &sample::of_pictures(&model, args.picture)?)
+            .map_err(|what| anyhow!("{}: {what}", image.display()))?,
+        None => args.input.read(&model, args.picture)?,
+    };
+    let explanation = Explanation::new(&model, &asked.bytes)?;
+    let mut text = format!("{}, model {}\n", asked.title, model.name);
     text.push_str(&explanation.text());
     if let Some(path) = &args.html {
-        let title = args.image.file_name().unwrap_or_default().to_string_lossy();
+        let file = args.image.as_ref().and_then(|image| image.file_name());
+        let title = file.map_or(asked.title.clone(), |file| file.to_string_lossy().into_owned());
+        let prepared: Vec<&Prepared> =
+            asked.inputs.iter().filter_map(|(.., prepared)| prepared.as_ref()).collect();
         write_atomically(path, explanation.html(&title, &prepared).as_bytes())?;
         text.push_str(&format!("\nwritten: {}\n", path.display()));
     }

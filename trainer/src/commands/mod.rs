@@ -10,4 +10,5 @@ pub mod import;
 pub mod inspect;
 pub mod play;
 pub mod predict;
+pub mod sample;
 pub mod sweep;

@@ -17,7 +17,7 @@ use serde_json::json;
 use trainer::ask::model::Model;
 
 use super::data::PictureArgs;
-use super::predict::preparation;
+use super::sample::preparation;
 
 const PAGE: &str = include_str!("../../../play/page/index.html");
 const STYLE: &str = include_str!("../../../play/page/style.css");

@@ -5,27 +5,31 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use inkling_data::prepare::{Plane, Preparation, Prepared};
-use inkling_data::read::{Tile, is_picture, read_picture};
-use inkling_data::{Dataset, shape_text};
+use inkling_data::Dataset;
+use inkling_data::prepare::Plane;
+use inkling_data::read::{Tile, is_picture};
 use inkling_support::console;
 use inkling_support::files::write_atomically;
 use trainer::ask::model::{Model, NONE_OF_THESE};
 use trainer::tell::report;
 
 use super::data::PictureArgs;
+use super::sample::{self, Asked, InputArgs};
 
 /// Says what is on photos, scans or screenshots, with the integers that a device computes.
 ///
 /// Each picture (PNG, JPEG, BMP, GIF or WebP, any size, grey or colour, light or dark ink) is prepared the way
 /// MNIST was made, step by step: the ground is taken off, the ink stretched, boxed and centred.
 /// Layout and ink are those of the model's training. What is no picture, or blank, is refused; the
-/// exit code then is 1. A model that learned it says "none of these".
+/// exit code then is 1. A model that learned it says "none of these". A model of several inputs, of sensors or
+/// of other numbers takes --input NAME=FILE for each of its inputs.
 #[derive(Args)]
 pub struct PredictCommand {
     /// The pictures, or folders of pictures
-    #[arg(value_name = "IMAGE", required = true)]
+    #[arg(value_name = "IMAGE")]
     images: Vec<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
     /// Folder of the model
     #[arg(long, value_name = "DIR", default_value = "models/simple")]
     model: PathBuf,
@@ -40,21 +44,24 @@ pub struct PredictCommand {
 }
 
 pub fn run(args: &PredictCommand) -> Result<()> {
+    sample::either(&args.images, &args.input)?;
     let model = Model::open(&args.model)?;
-    let preparation = preparation(&model, args.picture)?;
+    if args.input.are_given() {
+        let asked = args.input.read(&model, args.picture)?;
+        console::print(&answer(args, &model, &asked)?);
+        return write_steps(args, 0, &asked);
+    }
+    let taking = sample::of_pictures(&model, args.picture)?;
     let mut paths = Vec::new();
     for path in &args.images {
         collect(path, &mut paths)?;
     }
     let mut refused = 0;
     for (index, path) in paths.iter().enumerate() {
-        match prepare(path, &preparation) {
-            Ok((read, prepared)) => {
-                let text = answer(args, &model, path, &read, &prepared)?;
-                console::print(&text);
-                if let Some(folder) = &args.steps {
-                    write_steps(folder, index, path, &prepared)?;
-                }
+        match Asked::picture(path, &taking) {
+            Ok(asked) => {
+                console::print(&answer(args, &model, &asked)?);
+                write_steps(args, index, &asked)?;
             }
             Err(what) => {
                 refused += 1;
@@ -106,50 +113,8 @@ fn collect_folder(folder: &Path, pictures: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// How pictures become images for a model: as in its training, unless options say otherwise.
-pub fn preparation(model: &Model, options: PictureArgs) -> Result<Preparation> {
-    if let [_, _, ..] = model.record.inputs[..] {
-        let names: Vec<&str> = model.record.inputs.iter().map(|input| &input.name[..]).collect();
-        bail!(
-            "{}: the model takes several inputs ({}), of which one picture is none; trainer evaluate asks \
-             it about a data set",
-            model.folder.display(),
-            names.join(", ")
-        );
-    }
-    ensure!(
-        matches!(model.channels, 1 | 3),
-        "{}: the model takes {}, which no picture becomes",
-        model.folder.display(),
-        shape_text(model.shape())
-    );
-    Ok(options.preparation(&model.record, model.shape()))
-}
-
-/// Reads and prepares a picture; also returns how it was read, in words. The error is one line
-/// without the path.
-pub fn prepare(path: &Path, preparation: &Preparation) -> Result<(String, Prepared), String> {
-    let picture = read_picture(path)?;
-    let prepared = preparation.apply(&picture)?;
-    let [height, width] = picture.size;
-    let mut read = format!(
-        "{width}×{height} pixels, {}",
-        if picture.colours.is_some() { "colour" } else { "grey" }
-    );
-    if picture.grey.width != width {
-        let _ = write!(read, ", brought down to {}×{}", picture.grey.width, picture.grey.height);
-    }
-    Ok((read, prepared))
-}
-
-fn answer(
-    args: &PredictCommand,
-    model: &Model,
-    path: &Path,
-    read: &str,
-    prepared: &Prepared,
-) -> Result<String> {
-    let one = Dataset::new(model.shape(), prepared.pixels.clone(), vec![0], model.names.clone());
+fn answer(args: &PredictCommand, model: &Model, asked: &Asked) -> Result<String> {
+    let one = Dataset::new(model.shape(), asked.bytes.clone(), vec![0], model.names.clone());
     let logits = model.int8_logits(&one)?.concat();
     let probabilities = model.probabilities(&logits);
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
@@ -165,42 +130,55 @@ fn answer(
         true => format!("{NONE_OF_THESE}; nearest is {}", named(&order[0])),
         false => named(&order[0]) + unsure,
     };
-    let mut text = format!("{}: {said}; then {}\n", path.display(), rest.join(", "));
+    let mut text = format!("{}: {said}; then {}\n", asked.title, rest.join(", "));
     if args.brief {
         return Ok(text);
     }
-    let _ = writeln!(text, "  read    {read}");
-    for step in &prepared.steps {
-        let _ = writeln!(text, "  {:<7} {}", step.name, step.what);
-    }
-    for warning in &prepared.warnings {
-        let _ = writeln!(text, "  note    {warning}");
+    for (name, read, prepared) in &asked.inputs {
+        if !name.is_empty() {
+            let _ = writeln!(text, "  input   {name}");
+        }
+        let _ = writeln!(text, "  read    {read}");
+        let (steps, warnings) = prepared
+            .as_ref()
+            .map_or((&[][..], &[][..]), |prepared| (&prepared.steps[..], &prepared.warnings[..]));
+        for step in steps {
+            let _ = writeln!(text, "  {:<7} {}", step.name, step.what);
+        }
+        for warning in warnings {
+            let _ = writeln!(text, "  note    {warning}");
+        }
     }
     let logits: Vec<String> =
         model.names.iter().zip(&logits).map(|(name, logit)| format!("{name}: {logit}")).collect();
     let _ = writeln!(text, "  logits  {}", logits.join("  "));
-    for line in model.other_outputs_text(&prepared.pixels)? {
+    for line in model.other_outputs_text(&asked.bytes)? {
         let _ = writeln!(text, "  output  {line}");
     }
-    text.push_str(&{
-        let grey = Plane::from_sample(model.shape(), &prepared.pixels).pixels;
-        report::text_picture(&grey, model.width, "          ")
-    });
+    for (_, shape, places) in model.parts() {
+        let grey = Plane::from_sample(shape, &asked.bytes[places]).pixels;
+        text.push_str(&report::text_picture(&grey, shape[1], "          "));
+    }
     Ok(text)
 }
 
-/// Writes the pictures of the steps as `<index>-<name>-<step>-<step's name>.png`.
-fn write_steps(folder: &Path, index: usize, path: &Path, prepared: &Prepared) -> Result<()> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    for (number, step) in prepared.steps.iter().enumerate() {
-        let name = format!("{:02}-{stem}-{}-{}.png", index + 1, number + 1, step.name);
-        let picture: &Plane = &step.picture;
-        // What has the network's size is shown large.
-        let times = (280 / picture.height.max(picture.width)).max(1);
-        write_atomically(
-            &folder.join(name),
-            &report::png(&Tile::from(picture.clone()).enlarged(times).picture()),
-        )?;
+/// Writes the pictures of the steps as `<index>-<name>-<step>-<step's name>.png`, where they are asked for.
+fn write_steps(args: &PredictCommand, index: usize, asked: &Asked) -> Result<()> {
+    let Some(folder) = &args.steps else { return Ok(()) };
+    for (input, _, prepared) in &asked.inputs {
+        let title = if input.is_empty() { &asked.title } else { input };
+        let stem = Path::new(title).file_stem().unwrap_or_default().to_string_lossy();
+        let steps = prepared.iter().flat_map(|prepared| &prepared.steps);
+        for (number, step) in steps.enumerate() {
+            let name = format!("{:02}-{stem}-{}-{}.png", index + 1, number + 1, step.name);
+            let picture: &Plane = &step.picture;
+            // What has the network's size is shown large.
+            let times = (280 / picture.height.max(picture.width)).max(1);
+            write_atomically(
+                &folder.join(name),
+                &report::png(&Tile::from(picture.clone()).enlarged(times).picture()),
+            )?;
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::learn::distillation::Distillation;
 use crate::learn::optimizer::OptimizerChoice;
 use crate::learn::schedule::Schedule;
 use crate::learn::unknown::UnknownWish;
-use inkling_data::Augmentation;
+use inkling_data::{Augmentation, Dataset};
 
 /// The built-in recipes, the default first.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -97,6 +97,15 @@ const STEPS_PER_EPOCH: usize = 16;
 /// The most epochs that small data lead to.
 const MOST_EPOCHS: usize = 300;
 
+/// Side of the images that recipes are written for.
+const USUAL_SIDE: f32 = 28.0;
+
+/// From this side on their shift is little.
+const LARGE_SIDE: f32 = 40.0;
+
+/// The largest shift that a recipe may have.
+const MOST_SHIFT: f32 = 64.0;
+
 fn is_zero(value: &usize) -> bool {
     *value == 0
 }
@@ -137,6 +146,28 @@ impl Recipe {
             recipe.epochs, self.epochs, recipe.batch, self.batch, recipe.rate, self.rate
         );
         (recipe, Some(what))
+    }
+
+    /// Makes the shift of the augmentation, which recipes have for images of 28×28, as large beside larger
+    /// images; in words what it became, if it changed.
+    pub fn scale_shift(&mut self, images: &Dataset) -> Option<String> {
+        if !images.inputs.is_empty() {
+            return None;
+        }
+        let [height, width, _] = images.shape;
+        let side = ((height * width) as f32).sqrt();
+        let augmentation = self.augmentation.as_mut()?;
+        let usual = augmentation.shift;
+        let shift = (10.0 * augmentation.shift * side / USUAL_SIDE).round() / 10.0;
+        if side < LARGE_SIDE || shift <= usual {
+            return None;
+        }
+        augmentation.shift = shift.min(MOST_SHIFT);
+        Some(format!(
+            "images of {height}×{width} are shifted by up to {} pixels while training, as those of 28×28 by \
+             up to {usual}",
+            augmentation.shift
+        ))
     }
 
     /// The names of the built-in recipes, the default first.

@@ -110,9 +110,14 @@ impl Columns {
     }
 }
 
+/// Whether a cell stands for a number that is not known, as tables of statistics write it.
+pub(super) fn is_missing(cell: &str) -> bool {
+    matches!(cell, "" | "NA" | "N/A" | "null" | "NULL" | "?")
+}
+
 /// A number or nothing.
 fn is_number(cell: &str) -> bool {
-    cell.is_empty() || cell.parse::<f32>().is_ok()
+    is_missing(cell) || cell.parse::<f32>().is_ok()
 }
 
 /// The first row holds titles if a column under it holds numbers where it has a word, or if it only

@@ -138,7 +138,7 @@ fn row(
     let is_value = |column: usize| column != columns.label && Some(column) != columns.index;
     for (column, cell) in record.iter().enumerate().filter(|(column, _)| is_value(*column)) {
         values.push(match cell {
-            "" => f32::NAN,
+            cell if columns::is_missing(cell) => f32::NAN,
             cell => match cell.parse::<f32>() {
                 Ok(value) if value.is_infinite() => {
                     return Err(format!("column {}: {cell} is infinite", column + 1));

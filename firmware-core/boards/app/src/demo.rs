@@ -49,9 +49,17 @@ fn self_test<B: Board>(model: &mut Model<'_, B>) -> bool {
         wrong += u32::from(!right);
         let logits = model.logits;
         let mut text = Text(model.board);
-        text.str("label ").number(*label).str(", class ").number(class);
-        if let Some(name) = LABELS.get(usize::from(class)) {
-            text.str(" (").str(name).str(")");
+        text.str("label ").number(*label);
+        match class {
+            None => {
+                text.str(", none of these");
+            }
+            Some(class) => {
+                text.str(", class ").number(class);
+                if let Some(name) = LABELS.get(usize::from(class)) {
+                    text.str(" (").str(name).str(")");
+                }
+            }
         }
         text.str(", logits");
         for logit in logits {

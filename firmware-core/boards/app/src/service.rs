@@ -1,7 +1,9 @@
 //! The model as the protocol's service.
 
 use bytemuck::{bytes_of, bytes_of_mut};
-use firmware_core::{Arena, Outputs, class_of};
+#[cfg(not(refuses))]
+use firmware_core::class_of;
+use firmware_core::{Arena, Outputs};
 use inkling_protocol::{Error, Inference, Info, Logits, Packed, Service};
 
 use crate::memory::Memory;
@@ -21,9 +23,19 @@ fn infer(image: &Image, arena: &mut Arena<ARENA_BYTES>) -> model::Logits {
     model::infer(image, arena)
 }
 
+/// The model's answer by its logits; nothing for "none of these".
+fn answer(logits: &[i32; CLASSES]) -> Option<u16> {
+    #[cfg(refuses)]
+    let class = model::UNKNOWN.classify(logits);
+    #[cfg(not(refuses))]
+    let class = Some(class_of(logits));
+    class.map(|class| class as u16)
+}
+
 /// One inference.
 pub struct Timed {
-    pub class: u16,
+    /// Nothing for "none of these".
+    pub class: Option<u16>,
     /// `None` when the board has no counter.
     pub cycles: Option<u32>,
 }
@@ -41,7 +53,7 @@ impl<B: Board> Model<'_, B> {
         self.logits = infer(self.memory.image, self.memory.arena).widen();
         let cycles = self.board.ticks().wrapping_sub(start);
         Timed {
-            class: class_of(&self.logits) as u16,
+            class: answer(&self.logits),
             cycles: (self.board.ticks_hz() != 0).then_some(cycles),
         }
     }

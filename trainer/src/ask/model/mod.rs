@@ -9,6 +9,7 @@ mod trace;
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use converter::RestoreError;
@@ -172,6 +173,23 @@ impl Model {
     /// Height, width and channels of the images that it takes.
     pub fn shape(&self) -> [usize; 3] {
         [self.height, self.width, self.channels]
+    }
+
+    /// The inputs: name, shape and places in a sample; one that is alone has no name.
+    pub fn parts(&self) -> Vec<(&str, [usize; 3], Range<usize>)> {
+        let inputs = &self.record.inputs;
+        if inputs.len() < 2 {
+            return vec![("", self.shape(), 0..self.shape().iter().product())];
+        }
+        let mut end = 0;
+        let part = |input: &'_ record::InputRecord| {
+            let first = end;
+            end += input.shape.iter().product::<usize>();
+            first..end
+        };
+        let places: Vec<Range<usize>> = inputs.iter().map(part).collect();
+        let parts = inputs.iter().zip(places);
+        parts.map(|(input, places)| (&input.name[..], input.shape, places)).collect()
     }
 
     /// The integer network.

@@ -1,5 +1,6 @@
 //! The networks with a name: files in `networks/` that can be copied and changed.
 
+use inkling_data::prepare::drawn;
 use inkling_data::{Border, Dataset};
 
 use super::{Description, DescriptionError, Network};
@@ -17,27 +18,48 @@ const LEAST_MOMENTS: usize = 15;
 /// The network for numbers without an order.
 const VECTOR: &str = "vector";
 
-/// The network for whoever has not asked for one: `simple` for strokes on black, as digits are,
-/// `photo` for pictures in colour and for grey ones with a light border, `recordings` for several sensors
-/// over time, and `vector` for one row of numbers, whose order may mean nothing.
+/// The network for strokes on a light ground, the smallest side that it takes, and the largest area: its
+/// last layer has a weight for each place.
+const DRAWING: &str = "drawing";
+const LEAST_DRAWING: usize = 22;
+const LARGEST_DRAWING: usize = 128 * 128;
+
+/// The network for whoever has not asked for one, and what speaks for it: `simple` for strokes on black, as
+/// digits are, `photo` for pictures in colour and for grey ones with a light border, `drawing` for dark
+/// strokes on light paper, `recordings` for several sensors over time, and `vector` for one row of numbers,
+/// whose order may mean nothing.
 ///
 /// # Errors
 ///
 /// None for presets that are as they should be.
-pub fn usual(images: &Dataset) -> Result<Description, DescriptionError> {
-    if images.height() == 1 {
-        let recordings = images.channels() > 1 && images.width() >= LEAST_MOMENTS;
-        return Description::named(if recordings { RECORDINGS } else { VECTOR });
-    }
-    let light = images.channels() == 3 || Border::of(images) == Border::Continued;
-    let fits = images.height().min(images.width()) >= LEAST_PHOTO;
-    Description::named(if light && fits { PHOTO } else { PRESETS[0].0 })
+pub fn usual(images: &Dataset) -> Result<(Description, &'static str), DescriptionError> {
+    let (height, width) = (images.height(), images.width());
+    let (name, reason) = if height == 1 && images.channels() > 1 && width >= LEAST_MOMENTS {
+        (RECORDINGS, "several sensors over time")
+    } else if height == 1 {
+        (VECTOR, "rows of numbers")
+    } else if (LEAST_DRAWING..).contains(&height.min(width))
+        && height * width <= LARGEST_DRAWING
+        && drawn(images)
+    {
+        (DRAWING, "dark strokes on a light ground, told apart by where they are")
+    } else if height.min(width) < LEAST_PHOTO {
+        (PRESETS[0].0, "small images")
+    } else if images.channels() == 3 {
+        (PHOTO, "pictures in colour")
+    } else if Border::of(images) == Border::Continued {
+        (PHOTO, "pictures with light everywhere")
+    } else {
+        (PRESETS[0].0, "strokes on black")
+    };
+    Ok((Description::named(name)?, reason))
 }
 
 /// The presets' names and their files, the default first.
-pub const PRESETS: [(&str, &str); 8] = [
+pub const PRESETS: [(&str, &str); 9] = [
     ("simple", include_str!("../../../networks/simple.toml")),
     (PHOTO, include_str!("../../../networks/photo.toml")),
+    (DRAWING, include_str!("../../../networks/drawing.toml")),
     (RECORDINGS, include_str!("../../../networks/recordings.toml")),
     (VECTOR, include_str!("../../../networks/vector.toml")),
     ("tiny", include_str!("../../../networks/tiny.toml")),

@@ -144,9 +144,12 @@ impl Job {
         let one_row = sets.images.inputs.is_empty() && sets.images.height() == 1;
         if one_row && !self.recipe_given {
             self.recipe.augmentation = self.recipe.augmentation.take().map(|all| all.unmoved());
+        } else if !self.recipe_given {
+            sets.notes.extend(self.recipe.scale_shift(&sets.images));
         }
         if let Source::Usual { name_given, out_given } = self.source {
-            let usual = network::usual(&sets.images)?;
+            let (usual, reason) = network::usual(&sets.images)?;
+            sets.notes.push(format!("the usual network is {}: {reason}", usual.name));
             if !name_given {
                 self.name.clone_from(&usual.name);
             }
