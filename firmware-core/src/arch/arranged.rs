@@ -2,7 +2,7 @@
 
 use super::weights::{ConnectedSum, WeightSum};
 use super::{Chosen, Target};
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 use crate::nibbles::{Arrangement, filter_bytes};
 use crate::{Checked, Checksum};
 
@@ -56,7 +56,7 @@ pub(super) fn add_connected(
 }
 
 /// Weights of four bits as `PackedConvolution` arranges them.
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 #[allow(clippy::modulo_one)]
 pub(super) fn add_packed(
     bytes: &[u8],
@@ -79,7 +79,7 @@ pub(super) fn add_packed(
 }
 
 /// Weights of four bits as `PackedConnected` arranges them.
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 #[allow(clippy::modulo_one)]
 pub(super) fn add_packed_rows(bytes: &[u8], [outputs, inputs]: [usize; 2], sum: &mut Checksum) {
     use super::nibbles::RUN;
@@ -100,7 +100,7 @@ pub(super) fn add_packed_rows(bytes: &[u8], [outputs, inputs]: [usize; 2], sum: 
 }
 
 /// What lies beside weights that need no sums.
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 const NO_SUMS: &[WeightSum] = &[];
 
 /// All weights, and whether those of a channel have the sum that lies beside them, if one does.

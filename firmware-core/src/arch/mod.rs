@@ -81,13 +81,13 @@ mod cursor;
 mod depthwise;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
 mod divide;
-#[cfg(all(kernels, not(kernels = "x86_64")))]
+#[cfg(all(kernels, not(host)))]
 mod lines;
 // Cores with vectors have the DSP extension, too.
 #[cfg(kernels = "mve")]
 #[path = "armv7em.rs"]
 mod dsp;
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 mod nibbles;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
@@ -112,16 +112,20 @@ mod weights;
 #[cfg_attr(kernels = "mve", path = "mve.rs")]
 #[cfg_attr(kernels = "riscv32", path = "riscv32.rs")]
 #[cfg_attr(kernels = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(kernels = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(kernels = "wasm32", path = "wasm32.rs")]
 #[cfg_attr(not(kernels), path = "scalar.rs")]
 mod target;
 
 pub(crate) use arranged::Arranged;
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 pub(crate) use nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
 pub(crate) use storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 pub use storage::{EightBits, FourBits, Storage};
 pub use stored::Stored;
 pub(crate) use target::Chosen;
+#[cfg(kernels = "aarch64")]
+pub use target::limit_kernels;
 #[cfg(kernels = "x86_64")]
 pub use target::limit_vectors;
 #[cfg(kernels)]
@@ -151,14 +155,14 @@ pub(crate) struct Convolution<'a, X, R, W = Weights<'a>> {
 
 /// What runs convolutions whose weights are known at run time only: the target's kernels, unless they
 /// want the weights in several orders at once.
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 pub(crate) type Convolving = Chosen;
 
 /// The portable kernels.
-#[cfg(kernels = "x86_64")]
+#[cfg(host)]
 pub(crate) enum Convolving {}
 
-#[cfg(kernels = "x86_64")]
+#[cfg(host)]
 impl Target for Convolving {
     const NAME: &'static str = "portable";
 }
@@ -190,11 +194,11 @@ pub(crate) trait Target {
     const CONNECTED_SUMS: bool = false;
 
     /// How weights of four bits lie in a filter.
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
+    #[cfg_attr(host, allow(dead_code))] // a host unpacks them
     const NIBBLES: Arrangement = Arrangement::NATURAL;
     /// Outputs of a fully connected layer with weights of four bits whose weights lie side by side: 1
     /// is the natural order, 2 two bytes of each in turn, 4 four bytes.
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))]
+    #[cfg_attr(host, allow(dead_code))]
     const NIBBLE_ROWS: usize = 1;
 
     /// Division by 2^`bits`, 0 to 31 of them, rounding half to even.
@@ -357,7 +361,7 @@ pub(crate) trait Target {
     /// Fully connected with weights of four bits; `finish` makes an output of a requantization and an
     /// accumulator.
     #[inline(always)]
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))]
+    #[cfg_attr(host, allow(dead_code))]
     fn connect_nibbles<X: Activation, R: Copy, Y>(
         x: &[X],
         weights: &[u8],

@@ -2,7 +2,7 @@
 //! its layers need and nothing is decided while it runs.
 
 use super::arranged::Arranged;
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 use super::nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
 #[cfg(kernels)]
 use super::weights::WeightSum;
@@ -42,7 +42,7 @@ impl Storage for EightBits {
         DepthwiseWeights<OC, KH, KW>;
 }
 
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 impl<const BYTES: usize> Storage for FourBits<BYTES> {
     type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
         PackedConvolution<OC, BYTES>;
@@ -51,7 +51,7 @@ impl<const BYTES: usize> Storage for FourBits<BYTES> {
         PackedDepthwise<OC, KH, KW, BYTES>;
 }
 
-#[cfg(kernels = "x86_64")]
+#[cfg(host)]
 impl<const BYTES: usize> Storage for FourBits<BYTES> {
     type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
         ConvolutionWeights<OC, KH, KW, IC>;

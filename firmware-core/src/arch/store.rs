@@ -3,9 +3,9 @@
 /// Sets sums to zero, on small cores without a call.
 #[inline(always)]
 pub(crate) fn clear(sums: &mut [[i32; 4]]) {
-    #[cfg(kernels = "x86_64")]
+    #[cfg(host)]
     sums.as_flattened_mut().fill(0);
-    #[cfg(not(kernels = "x86_64"))]
+    #[cfg(not(host))]
     for sums in sums {
         *sums = [0; 4];
         // SAFETY: no instruction; the loop is not taken for a call of `memset`, which takes longer.

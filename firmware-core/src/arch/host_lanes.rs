@@ -7,8 +7,10 @@
 
 use core::mem::MaybeUninit;
 
+use super::outputs::correction;
 use super::panel::{Block, PIXELS, Panel, Plan, QUADS};
 use super::vectors::Lanes;
+use crate::arch::WeightSum;
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
 
@@ -17,8 +19,10 @@ pub(crate) struct Pooled<'a, X, R> {
     pub shape: &'a Conv2dShape,
     pub pool: &'a Pool2dShape,
     pub x: &'a [X],
-    /// In groups of four bytes and in pairs of 16 bits: see [`Target::WIDE`](crate::arch::Target).
-    pub weights: [&'a [i32]; 2],
+    /// In groups of as many as the vectors take: see [`Target::WIDE`](crate::arch::Target).
+    pub weights: &'a [i32],
+    /// The sum of each channel's weights, if the vectors need it.
+    pub weight_sums: &'a [WeightSum],
     pub bias: &'a [i32],
     pub requantize: &'a [R],
 }
@@ -57,7 +61,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let fits = (right - 1) * plan.step[1] + plan.side + plan.row <= pitch
             && end <= self.x.len()
             && plan.rows * 2 * plan.groups * vector <= size_of::<Panel>()
-            && self.weights[usize::from(taps == 2)].len() >= words
+            && self.weights.len() >= words
             && self.bias.len() >= channels
             && self.requantize.len() >= channels
             && outputs == height * right * channels;
@@ -134,7 +138,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let mut words = [0u32; PIXELS];
         // SAFETY: `run` says that the panel is full, and that all slices have these elements.
         unsafe {
-            let weights = self.weights[usize::from(V::TAPS == 2)].as_ptr().add(channel * taps);
+            let weights = self.weights.as_ptr().add(channel * taps);
             let right = panel.add(plan.rows * plan.groups);
             let lower = plan.below * plan.groups;
             let x = [panel, right, panel.add(lower), right.add(lower)];
@@ -158,7 +162,11 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                     .as_mut_ptr()
                     .cast::<V>()
                     .write_unaligned(V::max(V::max(a, b), V::max(c, d)));
-                let bias = *self.bias.get_unchecked(channel + n);
+                let mut bias = *self.bias.get_unchecked(channel + n);
+                if X::UNSIGNED && V::SIGNED {
+                    let sum = self.weight_sums.get(channel + n);
+                    bias = bias.wrapping_add(sum.map_or(0, |sum| correction(sum)));
+                }
                 let requantize = *self.requantize.get_unchecked(channel + n);
                 // All 16, whatever the vector has: a loop of that length becomes vectors.
                 for (word, largest) in words.iter_mut().zip(largest) {

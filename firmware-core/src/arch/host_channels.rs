@@ -9,6 +9,7 @@ use super::outputs::{CHANNELS, Outputs};
 use super::strip::{Rows, Strip};
 use super::vectors::Lanes;
 use crate::Activation;
+use crate::arch::WeightSum;
 use crate::kernels::Conv2dShape;
 
 /// A convolution; the weights are those of the vectors that compute it, see
@@ -17,6 +18,8 @@ pub(super) struct Channels<'a, X, R> {
     pub shape: &'a Conv2dShape,
     pub x: &'a [X],
     pub weights: &'a [i32],
+    /// The sum of each channel's weights, if the vectors need it.
+    pub weight_sums: &'a [WeightSum],
     pub bias: &'a [i32],
     pub requantize: &'a [R],
 }
@@ -73,7 +76,7 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
         };
         let inside = self.shape.window.lies_inside([height, width], [rows, columns]);
         // Bytes without padding are where they should be, if no group reaches beyond a row.
-        if size == 1 && X::UNSIGNED && inside && row % V::TAPS == 0 {
+        if size == 1 && X::UNSIGNED != V::SIGNED && inside && row % V::TAPS == 0 {
             let windows = windows(self.x.as_ptr().cast(), width * depth);
             // SAFETY: all windows lie on the input, and groups of taps within kernel rows; the slices
             // are as long as was checked.
@@ -87,6 +90,9 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             let place = [n * outputs, rows];
             let lines = Rows { pitch, outputs };
             let start: *const u8 = match size {
+                1 if X::UNSIGNED && V::SIGNED => strip
+                    .fill(self.shape, self.x, lines, place, |x| (x.to_i32() - 128) as i8)
+                    .cast(),
                 1 => strip.fill(self.shape, self.x, lines, place, |x| x).cast(),
                 _ => strip.fill(self.shape, self.x, lines, place, |x| x.to_i32() as i16).cast(),
             };
@@ -146,7 +152,12 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             let bias = self.bias.get(first..).unwrap_or_default();
             let requantize = self.requantize.get(first..).unwrap_or_default();
             let lanes = (channel + N * V::PIXELS).saturating_sub(first).min(CHANNELS);
-            Outputs::new(bias, requantize, lanes.min(depth.saturating_sub(first)))
+            let mut outputs =
+                Outputs::new(bias, requantize, lanes.min(depth.saturating_sub(first)));
+            if let (Some(outputs), true) = (&mut outputs, X::UNSIGNED && V::SIGNED) {
+                outputs.correct(self.weight_sums.get(first..).unwrap_or_default());
+            }
+            outputs
         });
         let pixels = rows * columns;
         let (mut line, mut start, mut column, mut done) = (windows.start, windows.start, 0, 0);
@@ -239,13 +250,12 @@ unsafe fn block<V: Lanes, R: Copy, Y, const P: usize, const N: usize>(
             unsafe {
                 let mut w = [V::zero(); N];
                 for n in 0..N {
-                    let vector = weights.add(n * rows * groups * V::PIXELS);
-                    w[n] = vector.cast::<V>().read_unaligned();
+                    w[n] = V::side_by_side(weights.add(n * rows * groups * V::PIXELS));
                 }
                 for p in 0..P {
                     let x = V::broadcast(x[p].add(group));
                     for n in 0..N {
-                        sums[p][n] = V::multiply(sums[p][n], x, w[n]);
+                        sums[p][n] = V::multiply_same(sums[p][n], x, w[n]);
                     }
                 }
                 weights = weights.add(V::PIXELS);

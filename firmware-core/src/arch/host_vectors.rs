@@ -3,13 +3,11 @@
 //! Every function is unsafe for one reason: the processor must have the extension, and loads read
 //! as many values as they say. All are inlined into functions that are compiled for the extension.
 
-use core::arch::x86_64::__m128i;
-
 use super::panel::QUADS;
 use crate::Activation;
 
-/// Values of the widest vector.
-pub(super) const WIDEST: usize = 32;
+/// Values of the widest [`Vector`].
+pub(super) const WIDEST: usize = if cfg!(kernels = "x86_64") { 32 } else { 8 };
 
 /// Vectors of 16-bit values, and of 32-bit sums of pairs of products.
 ///
@@ -25,7 +23,7 @@ pub(super) trait Vector: Copy {
     /// `sum` plus the products of `a` and `b`, pairs added.
     unsafe fn multiply(sum: Self, a: Self, b: Self) -> Self;
     /// The four vectors' sums.
-    unsafe fn reduce(sums: [Self; 4]) -> __m128i;
+    unsafe fn reduce(sums: [Self; 4]) -> [i32; 4];
 }
 
 /// Vectors with a 32-bit sum of products to each lane, and in the operands `TAPS` values.
@@ -39,10 +37,23 @@ pub(super) trait Lanes: Copy {
     /// Values of an operand's lane: four of 8 bits or two of 16.
     const TAPS: usize;
     unsafe fn zero() -> Self;
-    /// The same weights in every lane.
-    unsafe fn broadcast(weights: *const i32) -> Self;
-    /// `sum` plus, in every lane, the products of values `x` and weights `w`.
+    /// Whether values of 8 bits are signed. Those that are not lie 128 lower in the operands.
+    const SIGNED: bool = false;
+    /// The same `TAPS` values or weights in every lane.
+    unsafe fn broadcast(taps: *const i32) -> Self;
+    /// `TAPS` weights for every lane, of [`Target::SIDE_BY_SIDE`](crate::arch::Target::SIDE_BY_SIDE).
+    #[inline(always)]
+    unsafe fn side_by_side(weights: *const i32) -> Self {
+        unsafe { weights.cast::<Self>().read_unaligned() }
+    }
+    /// `sum` plus, in every lane, the products of values `x` and weights `w`, which are the same in every
+    /// lane.
     unsafe fn multiply(sum: Self, x: Self, w: Self) -> Self;
+    /// The same where it is the values that are the same in every lane.
+    #[inline(always)]
+    unsafe fn multiply_same(sum: Self, x: Self, w: Self) -> Self {
+        unsafe { Self::multiply(sum, x, w) }
+    }
     /// The larger one of every lane.
     unsafe fn max(a: Self, b: Self) -> Self;
     /// The first, second, third and fourth `TAPS` values of every pixel. Pixels come in fours, each
@@ -58,4 +69,27 @@ pub(super) trait Lanes: Copy {
     /// The numbers of the first `TAPS` bytes, and what makes them the numbers of those one behind.
     const ORDER: u32;
     const ORDER_STEP: u32;
+}
+
+/// Vectors with a 32-bit sum to each of eight channels, of taps that come in pairs.
+///
+/// # Safety
+///
+/// The processor must have the extension; pointers must be good for eight values.
+pub(super) trait Pairs: Lanes {
+    /// What is multiplied: a value, or what it is widened to.
+    type Element<X: Activation>: Copy;
+    /// The weights of two taps.
+    type Weights: Copy;
+    fn element<X: Activation>(x: X) -> Self::Element<X>;
+    /// Weights of zero.
+    unsafe fn none() -> Self::Weights;
+    /// The weights of two taps; zero for a null pointer.
+    unsafe fn weights(taps: [*const i8; 2]) -> Self::Weights;
+    /// `sum` plus, in every lane, the products of the values of two taps and their weights.
+    unsafe fn multiply_pair<X: Activation>(
+        sum: Self,
+        x: [*const Self::Element<X>; 2],
+        weights: Self::Weights,
+    ) -> Self;
 }

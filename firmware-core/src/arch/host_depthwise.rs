@@ -1,13 +1,10 @@
-//! Depthwise convolution with AVX2: eight or sixteen channels at a time, two taps to an instruction.
+//! Depthwise convolution, eight or sixteen channels at a time, two taps after the other.
 //!
-//! The bytes of two taps are interleaved and widened, so that a pair of 16-bit values belongs to one
-//! channel; their products with a pair of weights are added to the channel's lane. Padding is in the
-//! [`Strip`].
-
-use core::arch::x86_64::*;
+//! Channels lie side by side, each in a lane of a vector. Padding is in the [`Strip`].
 
 use super::outputs::{CHANNELS, Outputs};
 use super::strip::{Rows, Strip};
+use super::vectors::Pairs;
 use crate::kernels::{Conv2dShape, requantized};
 use crate::{Activation, Requantize};
 
@@ -25,9 +22,9 @@ pub(super) struct Depthwise<'a, X, R> {
 
 /// For every pair of taps where they lie from a window's beginning on, and their weights: of channels
 /// 0 to 7 and 8 to 15.
-struct Pairs {
+struct Taps<V: Pairs> {
     at: [[usize; 2]; PAIRS],
-    weights: [[__m256i; 2]; PAIRS],
+    weights: [[V::Weights; 2]; PAIRS],
     count: usize,
 }
 
@@ -37,9 +34,9 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     ///
     /// # Safety
     ///
-    /// The processor must have AVX2.
-    #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn run<Y: Activation>(&self, y: &mut [Y]) -> bool {
+    /// The processor must have the extension of `V`.
+    #[inline(always)]
+    pub(super) unsafe fn run<V: Pairs, Y: Activation>(&self, y: &mut [Y]) -> bool {
         let Conv2dShape { input: [height, width, depth], output, window, .. } = *self.shape;
         let [rows, columns, channels] = output;
         if depth < 8
@@ -54,12 +51,13 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         {
             return false;
         }
-        let Some(Rows { pitch, outputs }) = Strip::rows(self.shape, 1) else { return false };
+        let size = size_of::<V::Element<X>>();
+        let Some(Rows { pitch, outputs }) = Strip::rows(self.shape, size) else { return false };
         let mut strip = Strip::new();
         for (n, y) in y.chunks_mut(outputs * columns * depth).enumerate() {
             let rows = y.len() / (columns * depth);
             let lines = Rows { pitch, outputs };
-            let x = strip.fill(self.shape, self.x, lines, [n * outputs, rows], |x| x);
+            let x = strip.fill(self.shape, self.x, lines, [n * outputs, rows], V::element);
             let mut channel = 0;
             // The last channels overlap those before where their number is no multiple of eight.
             while channel < depth {
@@ -67,10 +65,10 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                 // channels from the first on are among those there are.
                 unsafe {
                     if depth - channel >= 16 {
-                        self.channels::<Y, 2>(x, pitch, channel, y);
+                        self.channels::<V, Y, 2>(x, pitch, channel, y);
                         channel += 16;
                     } else {
-                        self.channels::<Y, 1>(x, pitch, channel.min(depth - 8), y);
+                        self.channels::<V, Y, 1>(x, pitch, channel.min(depth - 8), y);
                         channel += 8;
                     }
                 }
@@ -85,23 +83,22 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     ///
     /// As [`Depthwise::run`]; `x` must be a strip with rows of `pitch` values for all rows of `y`, and
     /// there must be as many channels.
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    unsafe fn channels<Y: Activation, const HALVES: usize>(
+    #[inline(always)]
+    unsafe fn channels<V: Pairs, Y: Activation, const HALVES: usize>(
         &self,
-        x: *const X,
+        x: *const V::Element<X>,
         pitch: usize,
         channel: usize,
         y: &mut [Y],
     ) {
         // SAFETY: as the caller promises.
-        let pairs = unsafe { self.pairs::<HALVES>(pitch, channel) };
+        let taps = unsafe { self.taps::<V, HALVES>(pitch, channel) };
         // Loops of a known length are unrolled.
         // SAFETY: as the caller promises.
         unsafe {
-            match pairs.count {
-                5 => self.pixels::<Y, HALVES, 5>(&pairs, x.add(channel), pitch, channel, y),
-                _ => self.pixels::<Y, HALVES, 0>(&pairs, x.add(channel), pitch, channel, y),
+            match taps.count {
+                5 => self.pixels::<V, Y, HALVES, 5>(&taps, x.add(channel), pitch, channel, y),
+                _ => self.pixels::<V, Y, HALVES, 0>(&taps, x.add(channel), pitch, channel, y),
             }
         }
     }
@@ -111,33 +108,29 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     /// # Safety
     ///
     /// As [`Depthwise::channels`].
-    #[target_feature(enable = "avx2")]
-    unsafe fn pairs<const HALVES: usize>(&self, pitch: usize, channel: usize) -> Pairs {
+    #[inline(always)]
+    unsafe fn taps<V: Pairs, const HALVES: usize>(&self, pitch: usize, channel: usize) -> Taps<V> {
         let [_, columns] = self.shape.window.kernel;
         let [down, right] = self.shape.window.dilation;
         let (depth, area) = (self.shape.input[2], self.shape.window.area());
-        let mut pairs = Pairs {
-            at: [[0; 2]; PAIRS],
-            weights: [[_mm256_setzero_si256(); 2]; PAIRS],
-            count: area.div_ceil(2),
-        };
-        let places = pairs.at.iter_mut().zip(&mut pairs.weights).take(area.div_ceil(2));
+        // SAFETY: the processor has the extension.
+        let none = unsafe { V::none() };
+        let count = area.div_ceil(2);
+        let mut taps = Taps { at: [[0; 2]; PAIRS], weights: [[none; 2]; PAIRS], count };
+        let places = taps.at.iter_mut().zip(&mut taps.weights).take(count);
         for (pair, (at, weights)) in places.enumerate() {
             let taps = [2 * pair, (2 * pair + 1).min(area - 1)];
             *at = taps.map(|tap| tap / columns * down * pitch + tap % columns * right * depth);
-            // SAFETY: there are weights for every tap of eight times `HALVES` channels.
-            unsafe {
-                let [a, b] = taps.map(|tap| self.weights.as_ptr().add(tap * depth + channel));
-                let odd = 2 * pair + 1 == area;
-                for half in 0..HALVES {
-                    let a = _mm_loadl_epi64(a.add(8 * half).cast());
-                    let b = _mm_loadl_epi64(b.add(8 * half).cast());
-                    let b = if odd { _mm_setzero_si128() } else { b };
-                    weights[half] = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b));
-                }
+            let odd = 2 * pair + 1 == area;
+            for half in 0..HALVES {
+                let first = channel + 8 * half;
+                let [a, b] =
+                    taps.map(|tap| self.weights.as_ptr().wrapping_add(tap * depth + first));
+                // SAFETY: there are weights for every tap of eight times `HALVES` channels.
+                weights[half] = unsafe { V::weights([a, if odd { core::ptr::null() } else { b }]) };
             }
         }
-        pairs
+        taps
     }
 
     /// Every pixel; `COUNT` is the number of pairs, or 0 where it is known at run time only.
@@ -145,18 +138,17 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     /// # Safety
     ///
     /// As [`Depthwise::channels`]; `x` begins at the first of the channels.
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    unsafe fn pixels<Y: Activation, const HALVES: usize, const COUNT: usize>(
+    #[inline(always)]
+    unsafe fn pixels<V: Pairs, Y: Activation, const HALVES: usize, const COUNT: usize>(
         &self,
-        pairs: &Pairs,
-        x: *const X,
+        taps: &Taps<V>,
+        x: *const V::Element<X>,
         pitch: usize,
         channel: usize,
         y: &mut [Y],
     ) {
         let ([_, columns, depth], [down, right]) = (self.shape.output, self.shape.window.stride);
-        let count = if COUNT == 0 { pairs.count.min(PAIRS) } else { COUNT };
+        let count = if COUNT == 0 { taps.count.min(PAIRS) } else { COUNT };
         let bias = self.bias.get(channel..).unwrap_or_default();
         let requantize = self.requantize.get(channel..).unwrap_or_default();
         let Some(outputs) = Outputs::new(bias, requantize, 8 * HALVES) else { return };
@@ -167,23 +159,18 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                 let mut sums = [0i32; CHANNELS];
                 // SAFETY: the strip has every tap of the window.
                 unsafe {
-                    let mut vectors = [_mm256_setzero_si256(); HALVES];
+                    let mut vectors = [V::zero(); HALVES];
                     for pair in 0..count {
-                        let [a, b] = pairs.at[pair].map(|at| x.add(at));
+                        let x = taps.at[pair].map(|at| x.add(at));
                         for half in 0..HALVES {
-                            let a = _mm_loadl_epi64(a.add(8 * half).cast());
-                            let b = _mm_loadl_epi64(b.add(8 * half).cast());
-                            let bytes = _mm_unpacklo_epi8(a, b);
-                            let wide = match X::UNSIGNED {
-                                true => _mm256_cvtepu8_epi16(bytes),
-                                false => _mm256_cvtepi8_epi16(bytes),
-                            };
-                            let products = _mm256_madd_epi16(wide, pairs.weights[pair][half]);
-                            vectors[half] = _mm256_add_epi32(vectors[half], products);
+                            let x = x.map(|x| x.add(8 * half));
+                            let weights = taps.weights[pair][half];
+                            vectors[half] = V::multiply_pair::<X>(vectors[half], x, weights);
                         }
                     }
                     for half in 0..HALVES {
-                        _mm256_storeu_si256(sums.as_mut_ptr().add(8 * half).cast(), vectors[half]);
+                        let to = sums.as_mut_ptr().add(8 * half).cast::<V>();
+                        to.write_unaligned(vectors[half]);
                     }
                 }
                 let y = y.get_mut(channel..).unwrap_or_default();

@@ -3,6 +3,8 @@
 
 use core::mem::MaybeUninit;
 
+use crate::arch::WeightSum;
+
 /// Channels that are finished at a time.
 pub(super) const CHANNELS: usize = 16;
 
@@ -23,6 +25,15 @@ impl<R: Copy> Outputs<R> {
         all.bias.iter_mut().zip(bias).for_each(|(to, bias)| *to = *bias);
         all.requantize.iter_mut().zip(requantize).for_each(|(to, one)| *to = *one);
         Some(all)
+    }
+
+    /// For values that were multiplied as if they were 128 less: adds what they lack, by the sums of the
+    /// channels' weights.
+    #[inline(always)]
+    pub(super) fn correct(&mut self, weight_sums: &[WeightSum]) {
+        for (bias, sums) in self.bias.iter_mut().zip(weight_sums) {
+            *bias = bias.wrapping_add(correction(sums));
+        }
     }
 
     /// Finishes the channels' sums into the beginning of `y`.
@@ -53,4 +64,10 @@ impl<R: Copy> Outputs<R> {
             _ => y.iter_mut().take(self.count).for_each(&mut set),
         }
     }
+}
+
+/// What a sum lacks whose values were multiplied as if they were 128 less.
+#[inline(always)]
+pub(super) fn correction(weight_sum: &[i32]) -> i32 {
+    weight_sum.first().map_or(0, |sum| sum.wrapping_mul(128))
 }
