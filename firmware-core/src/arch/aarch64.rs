@@ -57,6 +57,17 @@ impl Target for Chosen {
     const WEIGHT_SUMS: bool = true;
     const CONNECTED_SUMS: bool = true;
 
+    /// In two steps, each of which is one instruction for several values.
+    #[inline(always)]
+    fn unsigned(value: i32) -> u8 {
+        (value.clamp(0, 0xffff) as u16).min(255) as u8
+    }
+
+    #[inline(always)]
+    fn signed(value: i32) -> i8 {
+        (value.clamp(-0x8000, 0x7fff) as i16).clamp(-128, 127) as i8
+    }
+
     #[inline(always)]
     fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
         convolution: &Convolution<X, R, W>,

@@ -22,17 +22,23 @@ use crate::Activation;
 #[repr(C)]
 pub(super) struct Dot(int32x4_t, int32x4_t);
 
-/// `sum` plus in every lane the products of its four bytes in `lanes` and the first four in `same`.
+/// `sum` plus in every lane the products of its four bytes in `lanes` and four of `same`, those with the
+/// number `NUMBER`.
 #[inline(always)]
-unsafe fn dot_same(mut sum: int32x4_t, lanes: int32x4_t, same: int32x4_t) -> int32x4_t {
+unsafe fn dot_same<const NUMBER: i32>(
+    mut sum: int32x4_t,
+    lanes: int32x4_t,
+    same: int32x4_t,
+) -> int32x4_t {
     // SAFETY: the caller has found the extension; nothing but registers.
     unsafe {
         asm!(
             ".arch_extension dotprod",
-            "sdot {sum:v}.4s, {lanes:v}.16b, {same:v}.4b[0]",
+            "sdot {sum:v}.4s, {lanes:v}.16b, {same:v}.4b[{number}]",
             sum = inlateout(vreg) sum,
             lanes = in(vreg) lanes,
             same = in(vreg) same,
+            number = const NUMBER,
             options(pure, nomem, nostack, preserves_flags),
         );
     }
@@ -59,7 +65,20 @@ impl Lanes for Dot {
 
     #[inline(always)]
     unsafe fn multiply(sum: Self, x: Self, w: Self) -> Self {
-        unsafe { Self(dot_same(sum.0, x.0, w.0), dot_same(sum.1, x.1, w.0)) }
+        unsafe { Self(dot_same::<0>(sum.0, x.0, w.0), dot_same::<0>(sum.1, x.1, w.0)) }
+    }
+
+    const FOURS: bool = true;
+
+    #[inline(always)]
+    unsafe fn four(values: *const i32) -> Self {
+        unsafe { Self(vld1q_s32(values), vdupq_n_s32(0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_number<const NUMBER: i32>(sum: Self, x: Self, w: Self) -> Self {
+        let Self(low, high) = sum;
+        unsafe { Self(dot_same::<NUMBER>(low, w.0, x.0), dot_same::<NUMBER>(high, w.1, x.0)) }
     }
 
     #[inline(always)]

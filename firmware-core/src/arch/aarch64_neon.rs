@@ -79,10 +79,17 @@ impl Neon {
     #[inline(always)]
     unsafe fn add_products<const LANE: i32>(sum: Self, values: int32x4_t, one: Self) -> Self {
         unsafe {
-            let values = vreinterpretq_s16_s32(values);
-            let one = vget_low_s16(vreinterpretq_s16_s32(one.0));
-            let low = vmlal_lane_s16::<LANE>(sum.0, vget_low_s16(values), one);
-            Self(low, vmlal_high_lane_s16::<LANE>(sum.1, values, one))
+            let [values, one] = [vreinterpretq_s16_s32(values), vreinterpretq_s16_s32(one.0)];
+            let low = vmlal_laneq_s16::<LANE>(sum.0, vget_low_s16(values), one);
+            Self(low, vmlal_high_laneq_s16::<LANE>(sum.1, values, one))
+        }
+    }
+
+    /// `sum` plus the values of both taps, each times one.
+    #[inline(always)]
+    unsafe fn add_pair<const A: i32, const B: i32>(sum: Self, values: Self, both: Self) -> Self {
+        unsafe {
+            Self::add_products::<B>(Self::add_products::<A>(sum, values.0, both), values.1, both)
         }
     }
 }
@@ -98,9 +105,25 @@ impl Lanes for Neon {
 
     #[inline(always)]
     unsafe fn broadcast(taps: *const i32) -> Self {
+        unsafe { Self(vld1q_dup_s32(taps), vdupq_n_s32(0)) }
+    }
+
+    const FOURS: bool = true;
+
+    #[inline(always)]
+    unsafe fn four(values: *const i32) -> Self {
+        unsafe { Self(vld1q_s32(values), vdupq_n_s32(0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_number<const NUMBER: i32>(sum: Self, x: Self, w: Self) -> Self {
         unsafe {
-            let zero = vdupq_n_s32(0);
-            Self(vsetq_lane_s32::<0>(taps.read_unaligned(), zero), zero)
+            match NUMBER {
+                0 => Self::add_pair::<0, 1>(sum, w, x),
+                1 => Self::add_pair::<2, 3>(sum, w, x),
+                2 => Self::add_pair::<4, 5>(sum, w, x),
+                _ => Self::add_pair::<6, 7>(sum, w, x),
+            }
         }
     }
 
@@ -115,7 +138,7 @@ impl Lanes for Neon {
 
     #[inline(always)]
     unsafe fn multiply(sum: Self, x: Self, w: Self) -> Self {
-        unsafe { Self::add_products::<1>(Self::add_products::<0>(sum, x.0, w), x.1, w) }
+        unsafe { Self::add_pair::<0, 1>(sum, x, w) }
     }
 
     #[inline(always)]

@@ -245,7 +245,25 @@ unsafe fn block<V: Lanes, R: Copy, Y, const P: usize, const N: usize>(
     let mut weights = weights;
     for row in 0..rows {
         let x = starts.map(|start| start.wrapping_add(row * windows.pitch).cast::<i32>());
-        for group in 0..groups {
+        let mut group = 0;
+        // Four groups of taps in one load.
+        while V::FOURS && group + 4 <= groups {
+            // SAFETY: as the caller promises.
+            unsafe {
+                let mut four = [V::zero(); P];
+                for p in 0..P {
+                    four[p] = V::four(x[p].add(group));
+                }
+                let step = rows * groups * V::PIXELS;
+                number::<V, P, N, 0>(&mut sums, &four, weights, step);
+                number::<V, P, N, 1>(&mut sums, &four, weights.add(V::PIXELS), step);
+                number::<V, P, N, 2>(&mut sums, &four, weights.add(2 * V::PIXELS), step);
+                number::<V, P, N, 3>(&mut sums, &four, weights.add(3 * V::PIXELS), step);
+                weights = weights.add(4 * V::PIXELS);
+            }
+            group += 4;
+        }
+        while group < groups {
             // SAFETY: as the caller promises.
             unsafe {
                 let mut w = [V::zero(); N];
@@ -260,6 +278,7 @@ unsafe fn block<V: Lanes, R: Copy, Y, const P: usize, const N: usize>(
                 }
                 weights = weights.add(V::PIXELS);
             }
+            group += 1;
         }
     }
     // All of them once, at places known at compile time: else the compiler keeps sums in memory while
@@ -279,6 +298,33 @@ unsafe fn block<V: Lanes, R: Copy, Y, const P: usize, const N: usize>(
         for (n, (words, outputs)) in words.iter().zip(outputs).enumerate() {
             if let Some(outputs) = outputs {
                 outputs.finish(words, finish, y.get_mut(n * CHANNELS..).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Adds the products of one of four groups of taps of `P` pixels and the weights of `N` vectors of channels,
+/// which lie `step` words apart.
+///
+/// # Safety
+///
+/// The processor must have the extension of `V`; there must be weights.
+#[inline(always)]
+unsafe fn number<V: Lanes, const P: usize, const N: usize, const NUMBER: i32>(
+    sums: &mut [[V; N]; P],
+    x: &[V; P],
+    weights: *const i32,
+    step: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut w = [V::zero(); N];
+        for n in 0..N {
+            w[n] = V::side_by_side(weights.add(n * step));
+        }
+        for p in 0..P {
+            for n in 0..N {
+                sums[p][n] = V::multiply_number::<NUMBER>(sums[p][n], x[p], w[n]);
             }
         }
     }

@@ -54,6 +54,18 @@ pub(super) trait Lanes: Copy {
     unsafe fn multiply_same(sum: Self, x: Self, w: Self) -> Self {
         unsafe { Self::multiply(sum, x, w) }
     }
+    /// Whether there are `four` and `multiply_number`.
+    const FOURS: bool = false;
+    /// Four times as many values as [`Lanes::broadcast`] takes.
+    #[inline(always)]
+    unsafe fn four(values: *const i32) -> Self {
+        unsafe { Self::broadcast(values) }
+    }
+    /// [`Lanes::multiply_same`] with the `NUMBER`th of what `four` has loaded.
+    #[inline(always)]
+    unsafe fn multiply_number<const NUMBER: i32>(sum: Self, x: Self, w: Self) -> Self {
+        unsafe { Self::multiply_same(sum, x, w) }
+    }
     /// The larger one of every lane.
     unsafe fn max(a: Self, b: Self) -> Self;
     /// The first, second, third and fourth `TAPS` values of every pixel. Pixels come in fours, each

@@ -56,13 +56,13 @@ const A53: Machine = aarch64(&["-cpu", "cortex-a53", "-nic", "none"]);
 const A76: Machine = aarch64(&["-cpu", "cortex-a76", "-nic", "none"]);
 
 /// Cores of telephones and small computers, whose kernels are measured as those of microcontrollers are: one
-/// with NEON alone, and one with dot products.
+/// with NEON alone, and one with dot products. As in any operating system addresses need not be aligned.
 pub const APPLICATION_CORES: [Core; 2] = [
     Core {
         name: "Cortex-A53",
         target: "aarch64-unknown-none",
         features: &[],
-        flags: "",
+        flags: "-C target-feature=-strict-align",
         check: A53,
         count: A53,
     },
@@ -70,7 +70,7 @@ pub const APPLICATION_CORES: [Core; 2] = [
         name: "Cortex-A76",
         target: "aarch64-unknown-none",
         features: &[],
-        flags: "-C target-feature=+dotprod",
+        flags: "-C target-feature=-strict-align,+dotprod",
         check: A76,
         count: A76,
     },
