@@ -28,6 +28,20 @@ struct Taps<V: Pairs> {
     count: usize,
 }
 
+impl<V: Pairs> Taps<V> {
+    /// No taps.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`.
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        // SAFETY: as the caller promises.
+        let none = unsafe { V::none() };
+        Self { at: [[0; 2]; PAIRS], weights: [[none; 2]; PAIRS], count: 0 }
+    }
+}
+
 impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     /// Computes all of `y`, or returns false where there are less than eight channels, more taps than
     /// pairs hold, rows too long for a strip, or where a slice is not as long as its shape says.
@@ -54,6 +68,8 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         let size = size_of::<V::Element<X>>();
         let Some(Rows { pitch, outputs }) = Strip::rows(self.shape, size) else { return false };
         let mut strip = Strip::new();
+        // SAFETY: the processor has the extension.
+        let mut taps = unsafe { Taps::<V>::new() };
         for (n, y) in y.chunks_mut(outputs * columns * depth).enumerate() {
             let rows = y.len() / (columns * depth);
             let lines = Rows { pitch, outputs };
@@ -65,10 +81,11 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                 // channels from the first on are among those there are.
                 unsafe {
                     if depth - channel >= 16 {
-                        self.channels::<V, Y, 2>(x, pitch, channel, y);
+                        self.channels::<V, Y, 2>(&mut taps, (x, pitch), channel, y);
                         channel += 16;
                     } else {
-                        self.channels::<V, Y, 1>(x, pitch, channel.min(depth - 8), y);
+                        let first = channel.min(depth - 8);
+                        self.channels::<V, Y, 1>(&mut taps, (x, pitch), first, y);
                         channel += 8;
                     }
                 }
@@ -86,38 +103,40 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     #[inline(always)]
     unsafe fn channels<V: Pairs, Y: Activation, const HALVES: usize>(
         &self,
-        x: *const V::Element<X>,
-        pitch: usize,
+        taps: &mut Taps<V>,
+        (x, pitch): (*const V::Element<X>, usize),
         channel: usize,
         y: &mut [Y],
     ) {
         // SAFETY: as the caller promises.
-        let taps = unsafe { self.taps::<V, HALVES>(pitch, channel) };
+        unsafe { self.fill::<V, HALVES>(taps, pitch, channel) };
         // Loops of a known length are unrolled.
         // SAFETY: as the caller promises.
         unsafe {
             match taps.count {
-                5 => self.pixels::<V, Y, HALVES, 5>(&taps, x.add(channel), pitch, channel, y),
-                _ => self.pixels::<V, Y, HALVES, 0>(&taps, x.add(channel), pitch, channel, y),
+                5 => self.pixels::<V, Y, HALVES, 5>(taps, x.add(channel), pitch, channel, y),
+                _ => self.pixels::<V, Y, HALVES, 0>(taps, x.add(channel), pitch, channel, y),
             }
         }
     }
 
-    /// The taps in pairs; the last one of an odd number is paired with itself and a weight of zero.
+    /// Sets the taps in pairs; the last one of an odd number is paired with itself and a weight of zero.
     ///
     /// # Safety
     ///
     /// As [`Depthwise::channels`].
     #[inline(always)]
-    unsafe fn taps<V: Pairs, const HALVES: usize>(&self, pitch: usize, channel: usize) -> Taps<V> {
+    unsafe fn fill<V: Pairs, const HALVES: usize>(
+        &self,
+        taps: &mut Taps<V>,
+        pitch: usize,
+        channel: usize,
+    ) {
         let [_, columns] = self.shape.window.kernel;
         let [down, right] = self.shape.window.dilation;
         let (depth, area) = (self.shape.input[2], self.shape.window.area());
-        // SAFETY: the processor has the extension.
-        let none = unsafe { V::none() };
-        let count = area.div_ceil(2);
-        let mut taps = Taps { at: [[0; 2]; PAIRS], weights: [[none; 2]; PAIRS], count };
-        let places = taps.at.iter_mut().zip(&mut taps.weights).take(count);
+        taps.count = area.div_ceil(2);
+        let places = taps.at.iter_mut().zip(&mut taps.weights).take(taps.count);
         for (pair, (at, weights)) in places.enumerate() {
             let taps = [2 * pair, (2 * pair + 1).min(area - 1)];
             *at = taps.map(|tap| tap / columns * down * pitch + tap % columns * right * depth);
@@ -130,7 +149,6 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                 weights[half] = unsafe { V::weights([a, if odd { core::ptr::null() } else { b }]) };
             }
         }
-        taps
     }
 
     /// Every pixel; `COUNT` is the number of pairs, or 0 where it is known at run time only.

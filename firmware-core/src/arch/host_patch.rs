@@ -68,14 +68,24 @@ impl Patch {
         for pixel in &mut self.0 {
             pixel.get_mut(taps..padded).unwrap_or_default().fill(0);
         }
-        let Some(last) = sums.len().checked_sub(1) else { return };
-        if first + last * total + padded > weights.len() {
-            return;
-        }
-        let weights = weights.as_ptr().wrapping_add(first);
+        // Channels behind whose weights there is enough that may be loaded: all where these are a layer's
+        // constants, nearly all of what was stored.
+        let room = weights.len().checked_sub(first + padded);
+        let whole = room.map_or(0, |room| room / total.max(1) + 1).min(sums.len());
+        let (sums, others) = sums.split_at_mut_checked(whole).unwrap_or_default();
+        let start = weights.as_ptr().wrapping_add(first);
         // SAFETY: `padded` is a multiple of every vector's length and no more than the patch has, and
-        // there are as many weights from the first tap of every channel on, as was just checked.
-        unsafe { super::accumulate(&self.0, padded, weights, total, sums) };
+        // there are as many weights from the first tap of each of these channels on.
+        unsafe { super::accumulate(&self.0, padded, start, total, sums) };
+        for (channel, sums) in others.iter_mut().enumerate() {
+            let at = first + (whole + channel) * total;
+            let mut copy = [0; TAPS];
+            let weights = weights.get(at..at + taps).unwrap_or_default();
+            copy.iter_mut().zip(weights).for_each(|(to, weight)| *to = *weight);
+            let sums = core::slice::from_mut(sums);
+            // SAFETY: the same for one channel, of which the copy has as many weights as the patch.
+            unsafe { super::accumulate(&self.0, padded, copy.as_ptr(), TAPS, sums) };
+        }
     }
 
     /// The sums of products, from what [`Patch::accumulate`] has added up.

@@ -158,13 +158,44 @@ pub(crate) struct Convolution<'a, X, R, W = Weights<'a>> {
 #[cfg(not(host))]
 pub(crate) type Convolving = Chosen;
 
-/// The portable kernels.
+/// Those that take the weights in their natural order.
 #[cfg(host)]
 pub(crate) enum Convolving {}
 
 #[cfg(host)]
 impl Target for Convolving {
-    const NAME: &'static str = "portable";
+    const NAME: &'static str = Chosen::NAME;
+
+    #[inline(always)]
+    fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+        convolution: &Convolution<X, R, W>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        if convolution.weights.sums().len() == convolution.shape.output[2] {
+            return convolution.conv2d(staged, sums, finish, y);
+        }
+        let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        kernels::convolve(shape, x, weights.scalar(), bias, requantize, finish, y);
+    }
+
+    #[inline(always)]
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
+        staged: bool,
+        pool: &Pool2dShape,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        if convolution.weights.sums().len() == convolution.shape.output[2] {
+            return convolution.max_pool2d(staged, pool, sums, y);
+        }
+        let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        let (shapes, weights) = ((*shape, pool), weights.scalar());
+        kernels::convolve_max_pool2d(shapes, x, weights, bias, requantize, y);
+    }
 }
 
 /// A processor, with the kernels that it has. What they compute is what the default computes.

@@ -200,9 +200,14 @@ impl ConvolutionFilters for Weights<'_> {
     }
 }
 
-/// Elements for targets without sums: they take no memory.
+/// Elements for targets without sums: they take no memory. On hosts no kernel that takes stored weights asks
+/// for their sums.
 const NO_SUMS: &[WeightSum] = if Chosen::WEIGHT_SUMS {
-    &[]
+    &[[0; Chosen::WEIGHT_SUMS as usize]; if cfg!(host) && Chosen::WEIGHT_SUMS {
+        1 << 12
+    } else {
+        0
+    }]
 } else {
     &[[0; Chosen::WEIGHT_SUMS as usize]; if Chosen::WEIGHT_SUMS { 0 } else { 1 << 16 }]
 };
@@ -212,8 +217,8 @@ impl<'a> Weights<'a> {
     /// channels. Where the target wants the weights in several orders at once there are none of them.
     pub(crate) fn stored(bytes: &'a [i8], sums: &'a [i32], channels: usize) -> Self {
         let sums = match Chosen::WEIGHT_SUMS {
-            true => bytemuck::try_cast_slice(sums).unwrap_or_default(),
-            false => NO_SUMS.get(..channels).unwrap_or_default(),
+            true if !cfg!(host) => bytemuck::try_cast_slice(sums).unwrap_or_default(),
+            _ => NO_SUMS.get(..channels).unwrap_or_default(),
         };
         let wide = [&[][..]; Chosen::WIDE.len()];
         let side_by_side = [&[][..]; Chosen::SIDE_BY_SIDE.len()];
