@@ -5,6 +5,9 @@
 //! lane of a vector, other convolutions an output channel, and so do depthwise ones. What none takes
 //! widens values to 16 bits in a [`Patch`]. What differs between the extensions is in a file for each.
 
+// The host's compiler is newer than the boards', for which the crate's minimum stands.
+#![allow(clippy::incompatible_msrv)]
+
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};

@@ -1,11 +1,12 @@
-//! The fully connected layer on 64-bit Arm: products of signed bytes, four outputs at a time.
+//! The fully connected layer on 64-bit Arm: products of signed bytes, four outputs at a time, of which sixteen
+//! are finished at a time.
 //!
 //! Values that are unsigned lie 128 lower in the operands; what the sums then lack is added at the end.
 
 use core::arch::aarch64::*;
 
 use super::neon::add_across;
-use super::outputs::correction;
+use super::outputs::{CHANNELS, Outputs};
 use crate::Activation;
 use crate::arch::ConnectedSum;
 
@@ -36,7 +37,7 @@ impl<X: Activation> Connected<'_, X> {
     pub(super) unsafe fn run<B: Bytes, R: Copy, Y>(
         &self,
         (bias, requantize): (&[i32], &[R]),
-        finish: impl Fn(R, i32) -> Y,
+        finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) -> bool {
         let outputs = y.len();
@@ -48,22 +49,26 @@ impl<X: Activation> Connected<'_, X> {
         {
             return false;
         }
-        for (block, y) in y.chunks_mut(4).enumerate() {
-            // The last rows are repeated where there are less than four.
-            let at = [0, 1, 2, 3].map(|row| 4 * block + row.min(y.len() - 1));
-            let rows = at.map(|row| self.weights.as_ptr().wrapping_add(row * self.x.len()));
-            // SAFETY: there are weights for every output.
-            let sums = unsafe { self.sums::<B>(rows) };
-            for (y, (at, sum)) in y.iter_mut().zip(at.into_iter().zip(sums)) {
-                let (Some(bias), Some(requantize)) = (bias.get(at), requantize.get(at)) else {
-                    return false;
-                };
-                let lacks = match X::UNSIGNED {
-                    true => self.weight_sums.get(at).map_or(0, |sum| correction(sum)),
-                    false => 0,
-                };
-                *y = finish(*requantize, bias.wrapping_add(lacks).wrapping_add(sum));
+        for (block, y) in y.chunks_mut(CHANNELS).enumerate() {
+            let first = block * CHANNELS;
+            let mut sums = [0; CHANNELS];
+            for (four, sums) in sums.chunks_exact_mut(4).enumerate().take(y.len().div_ceil(4)) {
+                // The last row is repeated where there are less than four.
+                let rows = [0, 1, 2, 3].map(|row| {
+                    let row = (first + 4 * four + row).min(outputs - 1);
+                    self.weights.as_ptr().wrapping_add(row * self.x.len())
+                });
+                // SAFETY: there are weights for every output.
+                let four = unsafe { self.sums::<B>(rows) };
+                sums.iter_mut().zip(four).for_each(|(to, sum)| *to = sum);
             }
+            let bias = bias.get(first..).unwrap_or_default();
+            let requantize = requantize.get(first..).unwrap_or_default();
+            let Some(mut made) = Outputs::new(bias, requantize, y.len()) else { return false };
+            if X::UNSIGNED {
+                made.correct(self.weight_sums.get(first..).unwrap_or_default());
+            }
+            made.finish(&sums, finish, y);
         }
         true
     }
@@ -90,10 +95,12 @@ impl<X: Activation> Connected<'_, X> {
                 at += 16;
             }
             if at < len {
-                let x = vreinterpretq_s8_u8(veorq_u8(tail(x.add(at), len - at), flip));
+                // What was counted already, or lies behind the end, is multiplied with zero.
+                let (x, counts) = last(x, len, len - at);
+                let x = vreinterpretq_s8_u8(vandq_u8(veorq_u8(x, flip), counts));
                 for n in 0..4 {
-                    let w = vreinterpretq_s8_u8(tail(rows[n].add(at).cast(), len - at));
-                    sums[n] = B::add_products(sums[n], x, w);
+                    let (w, _) = last(rows[n].cast(), len, len - at);
+                    sums[n] = B::add_products(sums[n], x, vreinterpretq_s8_u8(w));
                 }
             }
             add_across(sums)
@@ -101,17 +108,39 @@ impl<X: Activation> Connected<'_, X> {
     }
 }
 
-/// The `len` bytes at `from`, less than sixteen, with zeros behind them, which make products of zero.
+/// Sixteen bytes with the last `left` of the `len` bytes at `from`, less than sixteen, and which of them those
+/// are.
 ///
 /// # Safety
 ///
 /// The bytes must be there.
 #[inline(always)]
-unsafe fn tail(from: *const u8, len: usize) -> uint8x16_t {
-    let mut bytes = [0u8; 16];
-    // SAFETY: as the caller promises.
+unsafe fn last(from: *const u8, len: usize, left: usize) -> (uint8x16_t, uint8x16_t) {
+    const MASKS: [u8; 32] = {
+        let mut masks = [0; 32];
+        let mut i = 16;
+        while i < 32 {
+            masks[i] = 0xff;
+            i += 1;
+        }
+        masks
+    };
+    let left = left.min(15);
+    // SAFETY: as the caller promises; all masks from the first sixteen on have sixteen bytes.
     unsafe {
-        from.copy_to_nonoverlapping(bytes.as_mut_ptr(), len.min(15));
-        vld1q_u8(bytes.as_ptr())
+        let masks = MASKS.as_ptr().add(left);
+        if len >= 16 {
+            return (vld1q_u8(from.add(len - 16)), vld1q_u8(masks));
+        }
+        // All that there are.
+        if len >= 8 {
+            let bytes = vcombine_u8(vld1_u8(from), vld1_u8(from.add(len - 8)));
+            return (bytes, vcombine_u8(vdup_n_u8(0xff), vld1_u8(masks)));
+        }
+        let mut bytes = [0u8; 16];
+        for n in 0..len {
+            bytes[15 - n] = *from.add(len - 1 - n);
+        }
+        (vld1q_u8(bytes.as_ptr()), vld1q_u8(masks))
     }
 }

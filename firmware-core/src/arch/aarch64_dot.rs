@@ -1,8 +1,8 @@
 //! The dot product extension: 16 multiply-accumulates of 8 bits in one instruction.
 //!
 //! Its products are those of signed bytes; values that are unsigned lie 128 lower in the operands, and
-//! what the sums then lack is added at the end. The instructions are written in assembly, since older
-//! compilers have no functions for them.
+//! what the sums then lack is added at the end. The instructions are written in assembly, since not
+//! every compiler that builds this has functions for them.
 //!
 //! All functions are unsafe as their traits say: the processor must have the extension, and what pointers
 //! must be good for.

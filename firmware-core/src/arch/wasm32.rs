@@ -1,6 +1,9 @@
 //! WebAssembly with `simd128`: the kernels of all hosts, `host_*.rs`, over its vectors. A module that has
 //! them does not start where they are not supported, so nothing is found at run time.
 
+// The host's compiler is newer than the boards', for which the crate's minimum stands.
+#![allow(clippy::incompatible_msrv)]
+
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
