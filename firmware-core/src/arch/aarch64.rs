@@ -1,7 +1,7 @@
 //! 64-bit Arm: NEON, and its dot products where they are found at run time (with the feature `std`) or
 //! known at compile time.
 //!
-//! The kernels are those of all hosts, `host_*.rs`: a convolution with max pooling keeps a pixel in each
+//! The kernels are those of vectors of 128 bits, `simd128_*.rs`: a convolution with max pooling keeps a pixel in each
 //! lane of a vector, other convolutions an output channel, and so do depthwise ones. What none takes
 //! widens values to 16 bits in a [`Patch`]. What differs between the extensions is in a file for each.
 
@@ -14,27 +14,27 @@ use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
-#[path = "host_channels.rs"]
+#[path = "simd128_channels.rs"]
 mod channels;
 #[path = "aarch64_connected.rs"]
 mod connected;
-#[path = "host_depthwise.rs"]
+#[path = "simd128_depthwise.rs"]
 mod depthwise;
 #[path = "aarch64_dot.rs"]
 mod dot;
-#[path = "host_lanes.rs"]
+#[path = "simd128_lanes.rs"]
 mod lanes;
 #[path = "aarch64_neon.rs"]
 mod neon;
-#[path = "host_outputs.rs"]
+#[path = "simd128_outputs.rs"]
 mod outputs;
-#[path = "host_panel.rs"]
+#[path = "simd128_panel.rs"]
 mod panel;
-#[path = "host_patch.rs"]
+#[path = "simd128_patch.rs"]
 mod patch;
 #[path = "host_strip.rs"]
 mod strip;
-#[path = "host_vectors.rs"]
+#[path = "simd128_vectors.rs"]
 mod vectors;
 
 use channels::Channels;

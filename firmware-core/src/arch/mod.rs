@@ -158,11 +158,16 @@ pub(crate) struct Convolution<'a, X, R, W = Weights<'a>> {
 #[cfg(not(host))]
 pub(crate) type Convolving = Chosen;
 
-/// Those that take the weights in their natural order.
+/// The portable kernels, or on other hosts those that take the weights in their natural order.
 #[cfg(host)]
 pub(crate) enum Convolving {}
 
-#[cfg(host)]
+#[cfg(kernels = "x86_64")]
+impl Target for Convolving {
+    const NAME: &'static str = "portable";
+}
+
+#[cfg(all(host, not(kernels = "x86_64")))]
 impl Target for Convolving {
     const NAME: &'static str = Chosen::NAME;
 

@@ -1,4 +1,4 @@
-//! WebAssembly with `simd128`: the kernels of all hosts, `host_*.rs`, over its vectors. A module that has
+//! WebAssembly with `simd128`: the kernels of vectors of 128 bits, `simd128_*.rs`. A module that has
 //! them does not start where they are not supported, so nothing is found at run time.
 
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
@@ -8,23 +8,23 @@ use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
-#[path = "host_channels.rs"]
+#[path = "simd128_channels.rs"]
 mod channels;
-#[path = "host_depthwise.rs"]
+#[path = "simd128_depthwise.rs"]
 mod depthwise;
-#[path = "host_lanes.rs"]
+#[path = "simd128_lanes.rs"]
 mod lanes;
-#[path = "host_outputs.rs"]
+#[path = "simd128_outputs.rs"]
 mod outputs;
-#[path = "host_panel.rs"]
+#[path = "simd128_panel.rs"]
 mod panel;
-#[path = "host_patch.rs"]
+#[path = "simd128_patch.rs"]
 mod patch;
 #[path = "wasm32_vectors.rs"]
 mod simd128;
 #[path = "host_strip.rs"]
 mod strip;
-#[path = "host_vectors.rs"]
+#[path = "simd128_vectors.rs"]
 mod vectors;
 
 use channels::Channels;

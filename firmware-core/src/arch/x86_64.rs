@@ -4,8 +4,8 @@
 //! A convolution with max pooling keeps a pixel in each lane of a vector (`lanes`, over what `panel`
 //! packs), other convolutions an output channel (`channels`), with padding and all in a `strip`: 64, 16
 //! or 8 multiply-accumulates to an instruction, and nothing is added across lanes. So do depthwise ones
-//! (`depthwise`). What neither takes, and SSE2, widens values to 16 bits in a [`Patch`]. What differs
-//! between the extensions is in a file for each.
+//! (`depthwise`). What neither takes, and SSE2, widens values to 16 bits in a [`Patch`], and two channels
+//! share the loads of four pixels. What differs between the extensions is in a file for each.
 
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
 #![allow(clippy::incompatible_msrv)]
@@ -13,29 +13,27 @@
 use core::arch::x86_64::*;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};
+use super::{ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four};
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
 #[path = "x86_64_avx2.rs"]
 mod avx2;
-#[path = "host_channels.rs"]
+#[path = "x86_64_channels.rs"]
 mod channels;
-#[path = "host_depthwise.rs"]
+#[path = "x86_64_depthwise.rs"]
 mod depthwise;
-#[path = "host_lanes.rs"]
+#[path = "x86_64_lanes.rs"]
 mod lanes;
-#[path = "host_outputs.rs"]
+#[path = "x86_64_outputs.rs"]
 mod outputs;
-#[path = "host_panel.rs"]
+#[path = "x86_64_panel.rs"]
 mod panel;
-#[path = "host_patch.rs"]
-mod patch;
 #[path = "x86_64_sse2.rs"]
 mod sse2;
 #[path = "host_strip.rs"]
 mod strip;
-#[path = "host_vectors.rs"]
+#[path = "x86_64_vectors.rs"]
 mod vectors;
 #[path = "x86_64_vnni.rs"]
 mod vnni;
@@ -43,14 +41,11 @@ mod vnni;
 use avx2::Avx2;
 use channels::Channels;
 use depthwise::Depthwise;
-use patch::{TAPS, dot4_with};
 use sse2::Sse2;
-use vectors::WIDEST;
+use vectors::{Vector, WIDEST};
 use vnni::{Vnni, VnniBytes};
 
 use lanes::Pooled;
-
-pub(crate) use patch::Patch;
 
 pub(crate) enum Chosen {}
 
@@ -83,8 +78,18 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        if max_pool2d(convolution, pool, y) {
-            return;
+        if let Some(weights) = convolution.weights.eight_bits() {
+            let pooled = Pooled {
+                shape: convolution.shape,
+                pool,
+                x: convolution.x,
+                weights: weights.wide,
+                bias: convolution.bias,
+                requantize: convolution.requantize,
+            };
+            if max_pool2d(&pooled, y) {
+                return;
+            }
         }
         convolution.max_pool2d(staged, pool, sums, y);
     }
@@ -98,7 +103,7 @@ impl Target for Chosen {
     ) -> bool {
         let layer = Depthwise { shape, x, weights, bias, requantize };
         // SAFETY: `isa` found the extension.
-        isa() != Isa::Sse2 && unsafe { depthwise_avx2(&layer, y) }
+        isa() != Isa::Sse2 && unsafe { layer.run(y) }
     }
 
     #[inline(always)]
@@ -126,25 +131,99 @@ impl Target for Chosen {
     }
 }
 
-/// Adds to sums what [`Patch`] and weights make.
-///
-/// # Safety
-///
-/// As [`patch::accumulate`], for every vector.
-unsafe fn accumulate(
-    patch: &[[i16; TAPS]; 4],
-    taps: usize,
-    weights: *const i8,
-    stride: usize,
-    sums: &mut [[i32; 4]],
-) {
-    // SAFETY: as the caller promises, and `isa` found the extensions that the routines are compiled for.
-    unsafe {
-        match isa() {
-            Isa::Vnni => accumulate_vnni(patch, taps, weights, stride, sums),
-            Isa::Avx2 => accumulate_avx2(patch, taps, weights, stride, sums),
-            Isa::Sse2 => patch::accumulate::<Sse2>(patch, taps, weights, stride, sums),
+/// Taps of one [`Patch`].
+const TAPS: usize = 512;
+
+/// What the windows of four output pixels cover, [`Patch::TAPS`] taps at most.
+#[repr(C, align(64))]
+pub struct Patch([[i16; TAPS]; 4]);
+
+impl Patch {
+    pub(crate) const TAPS: usize = TAPS;
+
+    pub(crate) const fn new() -> Self {
+        Self([[0; TAPS]; 4])
+    }
+
+    /// Sets the first `taps` taps from where `cursor` is.
+    #[inline(always)]
+    pub(crate) fn gather<X: Activation>(&mut self, cursor: &mut Cursor<X>, taps: usize) {
+        // Eight values at a time; the next row comes on top of what is too much.
+        if let (true, Some((x, [rows, row, pitch]))) = (taps + 8 <= TAPS, cursor.window(7)) {
+            if rows * row == taps {
+                for (x, pixel) in x.into_iter().zip(&mut self.0) {
+                    for y in 0..rows {
+                        for i in (0..row).step_by(8) {
+                            // SAFETY: `y * row + i` is less than `taps`, so that the patch has
+                            // eight values from there on; and `window` says that seven values
+                            // behind every row belong to the input.
+                            unsafe {
+                                let x = x.add(y * pitch + i).cast();
+                                let wide =
+                                    if X::UNSIGNED { Sse2::u8(x) } else { Sse2::i8(x.cast()) };
+                                let taps = pixel.as_mut_ptr().add(y * row + i);
+                                _mm_storeu_si128(taps.cast(), wide.0);
+                            }
+                        }
+                    }
+                }
+                cursor.read(taps);
+                return;
+            }
         }
+        let mut at = 0;
+        cursor.rows(taps.min(TAPS), |pixels| {
+            let len = pixels[0].len();
+            for (pixel, values) in self.0.iter_mut().zip(pixels) {
+                for (tap, value) in pixel.iter_mut().skip(at).zip(values) {
+                    *tap = value.to_i32() as i16;
+                }
+            }
+            at += len;
+        });
+    }
+
+    /// Adds this patch, taps `first` to `first + taps` of `total`, times the weights of every
+    /// channel to `sums`.
+    pub(crate) fn accumulate(
+        &mut self,
+        [first, taps, total]: [usize; 3],
+        weights: &[i8],
+        sums: &mut [[i32; 4]],
+    ) {
+        // Whole vectors are multiplied: what follows a channel's weights counts zero.
+        let padded = taps.next_multiple_of(WIDEST).min(TAPS);
+        for pixel in &mut self.0 {
+            pixel.get_mut(taps..padded).unwrap_or_default().fill(0);
+        }
+        let Some(last) = sums.len().checked_sub(1) else { return };
+        if first + last * total + padded > weights.len() {
+            return;
+        }
+        let weights = weights.as_ptr().wrapping_add(first);
+        // SAFETY: `padded` is a multiple of every vector's length and no more than the patch has;
+        // there are as many weights from the first tap of every channel on, as was just checked;
+        // and `isa` found the extensions that the routines are compiled for.
+        unsafe {
+            match isa() {
+                Isa::Vnni => accumulate_vnni(&self.0, padded, weights, total, sums),
+                Isa::Avx2 => accumulate_avx2(&self.0, padded, weights, total, sums),
+                Isa::Sse2 => accumulate::<Sse2>(&self.0, padded, weights, total, sums),
+            }
+        }
+    }
+
+    /// The sums of products, from what [`Patch::accumulate`] has added up.
+    #[inline(always)]
+    pub(crate) fn finish(sums: [i32; 4]) -> [i32; 4] {
+        sums
+    }
+
+    /// What to add to a channel's sums.
+    #[inline(always)]
+    #[allow(clippy::extra_unused_type_parameters)] // other targets need it
+    pub(crate) fn correction<X: Activation>(_: &WeightSum) -> i32 {
+        0
     }
 }
 
@@ -157,8 +236,8 @@ fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
 ) -> bool {
     let Some(weights) = convolution.weights.eight_bits() else { return false };
     let Convolution { shape, x, bias, requantize, .. } = *convolution;
-    let ([bytes, words], weight_sums) = (weights.side_by_side, weights.sums);
-    let layer = |weights| Channels { shape, x, weights, weight_sums, bias, requantize };
+    let [bytes, words] = weights.side_by_side;
+    let layer = |weights| Channels { shape, x, weights, bias, requantize };
     // SAFETY: `isa` found the extensions that the routines are compiled for.
     unsafe {
         match isa() {
@@ -173,22 +252,17 @@ fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
 /// Convolution and max pooling into `y`, or false where windows need padding, are pooled with more
 /// than 2 x 2 others or are too large: those take a [`Patch`].
 #[inline(never)]
-fn max_pool2d<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
-    convolution: &Convolution<X, R, W>,
-    pool: &Pool2dShape,
+fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
     y: &mut [Y],
 ) -> bool {
-    let Some(weights) = convolution.weights.eight_bits() else { return false };
-    let Convolution { shape, x, bias, requantize, .. } = *convolution;
-    let ([bytes, words], weight_sums) = (weights.wide, weights.sums);
-    let layer = |weights| Pooled { shape, pool, x, weights, weight_sums, bias, requantize };
     // SAFETY: `isa` found the extensions that the routines are compiled for.
     unsafe {
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
-            Isa::Vnni if X::UNSIGNED => max_pool2d_vnni(&layer(bytes), y),
-            Isa::Vnni | Isa::Avx2 => max_pool2d_avx2(&layer(words), y),
-            Isa::Sse2 => layer(words).run::<Sse2, Y, 2>(y),
+            Isa::Vnni if X::UNSIGNED => max_pool2d_vnni(layer, y),
+            Isa::Vnni | Isa::Avx2 => max_pool2d_avx2(layer, y),
+            Isa::Sse2 => layer.run::<Sse2, Y, 2>(y),
         }
     }
 }
@@ -319,7 +393,7 @@ unsafe fn accumulate_avx2(
     stride: usize,
     sums: &mut [[i32; 4]],
 ) {
-    unsafe { patch::accumulate::<Avx2>(patch, taps, weights, stride, sums) }
+    unsafe { accumulate::<Avx2>(patch, taps, weights, stride, sums) }
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
@@ -330,7 +404,7 @@ unsafe fn accumulate_vnni(
     stride: usize,
     sums: &mut [[i32; 4]],
 ) {
-    unsafe { patch::accumulate::<Vnni>(patch, taps, weights, stride, sums) }
+    unsafe { accumulate::<Vnni>(patch, taps, weights, stride, sums) }
 }
 
 #[target_feature(enable = "avx2")]
@@ -352,14 +426,6 @@ unsafe fn conv2d_vnni<X: Activation, R: Copy, Y>(
 }
 
 #[target_feature(enable = "avx2")]
-unsafe fn depthwise_avx2<X: Activation, R: Requantize, Y: Activation>(
-    layer: &Depthwise<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.run::<Avx2, Y>(y) }
-}
-
-#[target_feature(enable = "avx2")]
 unsafe fn max_pool2d_avx2<X: Activation, Y: Activation, R: Requantize>(
     layer: &Pooled<X, R>,
     y: &mut [Y],
@@ -375,6 +441,50 @@ unsafe fn max_pool2d_vnni<X: Activation, Y: Activation, R: Requantize>(
     unsafe { layer.run::<VnniBytes, Y, 4>(y) }
 }
 
+/// Adds the patch times the weights of every channel to `sums`.
+///
+/// # Safety
+///
+/// The processor must have the extension; `taps` must be a multiple of `LANES` and at most `TAPS`;
+/// each channel's weights, `stride` bytes apart, must be good for `taps` bytes.
+#[inline(always)]
+unsafe fn accumulate<V: Vector>(
+    patch: &[[i16; TAPS]; 4],
+    taps: usize,
+    weights: *const i8,
+    stride: usize,
+    sums: &mut [[i32; 4]],
+) {
+    let mut channel = 0;
+    while channel < sums.len() {
+        // The second of the last pair is the first again where the number of channels is odd.
+        let second = if channel + 1 < sums.len() { channel + 1 } else { channel };
+        // SAFETY: as the caller promises.
+        unsafe {
+            let a = weights.add(channel * stride);
+            let b = weights.add(second * stride);
+            let (mut sums_a, mut sums_b) = ([V::zero(); 4], [V::zero(); 4]);
+            let mut tap = 0;
+            while tap < taps {
+                let (wa, wb) = (V::i8(a.add(tap)), V::i8(b.add(tap)));
+                for ((pixel, sum_a), sum_b) in patch.iter().zip(&mut sums_a).zip(&mut sums_b) {
+                    let x = V::i16(pixel.as_ptr().add(tap));
+                    *sum_a = V::multiply(*sum_a, x, wa);
+                    *sum_b = V::multiply(*sum_b, x, wb);
+                }
+                tap += V::LANES;
+            }
+            let start = sums.as_mut_ptr().cast::<__m128i>();
+            let (start_a, start_b) = (start.add(channel), start.add(second));
+            // Both are loaded before either is stored: they may be the same.
+            let (old_a, old_b) = (_mm_loadu_si128(start_a), _mm_loadu_si128(start_b));
+            _mm_storeu_si128(start_a, _mm_add_epi32(old_a, V::reduce(sums_a)));
+            _mm_storeu_si128(start_b, _mm_add_epi32(old_b, V::reduce(sums_b)));
+        }
+        channel += 2;
+    }
+}
+
 #[target_feature(enable = "avx2")]
 unsafe fn dot4_avx2<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     unsafe { dot4_with::<X, Avx2>(x, rows) }
@@ -383,4 +493,37 @@ unsafe fn dot4_avx2<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
 unsafe fn dot4_vnni<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     unsafe { dot4_with::<X, Vnni>(x, rows) }
+}
+
+/// # Safety
+///
+/// The processor must have the extension; `rows` must be four times as long as `x`.
+#[inline(always)]
+unsafe fn dot4_with<X: Activation, V: Vector>(x: &[X], rows: &[i8]) -> [i32; 4] {
+    let stride = x.len();
+    let whole = stride / V::LANES * V::LANES;
+    let mut result = [0i32; 4];
+    // SAFETY: all vectors lie within `whole` values of `x` and of each row.
+    unsafe {
+        let mut sums = [V::zero(); 4];
+        let mut at = 0;
+        while at < whole {
+            let x = if X::UNSIGNED {
+                V::u8(x.as_ptr().add(at).cast())
+            } else {
+                V::i8(x.as_ptr().add(at).cast())
+            };
+            for (row, sum) in sums.iter_mut().enumerate() {
+                *sum = V::multiply(*sum, x, V::i8(rows.as_ptr().add(row * stride + at)));
+            }
+            at += V::LANES;
+        }
+        _mm_storeu_si128(result.as_mut_ptr().cast(), V::reduce(sums));
+    }
+    for (sum, row) in result.iter_mut().zip(rows.chunks_exact(stride.max(1))) {
+        for (x, w) in x.iter().zip(row).skip(whole) {
+            *sum = sum.wrapping_add(x.to_i32() * i32::from(*w));
+        }
+    }
+    result
 }

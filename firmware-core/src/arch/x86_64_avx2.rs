@@ -6,7 +6,7 @@
 use core::arch::x86_64::*;
 
 use super::panel::QUADS;
-use super::vectors::{Lanes, Pairs, Vector};
+use super::vectors::{Lanes, Vector};
 use crate::Activation;
 
 #[derive(Clone, Copy)]
@@ -41,12 +41,10 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> [i32; 4] {
+    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> __m128i {
         unsafe {
             let sums = _mm256_hadd_epi32(_mm256_hadd_epi32(a.0, b.0), _mm256_hadd_epi32(c.0, d.0));
-            let high = _mm256_extracti128_si256::<1>(sums);
-            let sums = _mm_add_epi32(_mm256_castsi256_si128(sums), high);
-            core::mem::transmute::<__m128i, [i32; 4]>(sums)
+            _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums))
         }
     }
 }
@@ -119,50 +117,6 @@ impl Lanes for Avx2 {
         unsafe {
             let order = _mm_loadu_si128(order.as_ptr().cast());
             Self(_mm256_shuffle_epi8(values.0, _mm256_broadcastsi128_si256(order)))
-        }
-    }
-}
-
-impl Pairs for Avx2 {
-    type Element<X: Activation> = X;
-    type Weights = __m256i;
-
-    #[inline(always)]
-    fn element<X: Activation>(x: X) -> X {
-        x
-    }
-
-    #[inline(always)]
-    unsafe fn none() -> __m256i {
-        unsafe { _mm256_setzero_si256() }
-    }
-
-    #[inline(always)]
-    unsafe fn weights(taps: [*const i8; 2]) -> __m256i {
-        unsafe {
-            let [a, b] = taps.map(|tap| match tap.is_null() {
-                true => _mm_setzero_si128(),
-                false => _mm_loadl_epi64(tap.cast()),
-            });
-            _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b))
-        }
-    }
-
-    /// The bytes of two taps are interleaved and widened, so that a pair of 16-bit values belongs to one
-    /// channel.
-    #[inline(always)]
-    unsafe fn multiply_pair<X: Activation>(
-        sum: Self,
-        [a, b]: [*const X; 2],
-        weights: __m256i,
-    ) -> Self {
-        unsafe {
-            let bytes = _mm_unpacklo_epi8(_mm_loadl_epi64(a.cast()), _mm_loadl_epi64(b.cast()));
-            let wide = match X::UNSIGNED {
-                true => _mm256_cvtepu8_epi16(bytes),
-                false => _mm256_cvtepi8_epi16(bytes),
-            };
-            <Self as Vector>::multiply(sum, Self(wide), Self(weights))
         }
     }
 }

@@ -43,12 +43,11 @@ impl Vector for Sse2 {
     }
 
     #[inline(always)]
-    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> [i32; 4] {
+    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> __m128i {
         unsafe {
             let ab = _mm_add_epi32(_mm_unpacklo_epi32(a.0, b.0), _mm_unpackhi_epi32(a.0, b.0));
             let cd = _mm_add_epi32(_mm_unpacklo_epi32(c.0, d.0), _mm_unpackhi_epi32(c.0, d.0));
-            let sums = _mm_add_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd));
-            core::mem::transmute::<__m128i, [i32; 4]>(sums)
+            _mm_add_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd))
         }
     }
 }

@@ -12,7 +12,7 @@ use super::shapes::{check, is_sized, macs};
 use super::{BlobError, Element, Fault, Layer, Layout, Model, SIGNED, ValueInfo, crc32};
 
 /// Whether convolutions need scratch: four sums for each output channel.
-pub(super) const SCRATCH: bool = cfg!(kernels);
+pub(super) const SCRATCH: bool = cfg!(kernels) && !cfg!(kernels = "x86_64");
 
 #[inline(never)]
 pub(super) fn load(blob: &[u8], kinds: u32) -> Result<Model<'_>, BlobError> {

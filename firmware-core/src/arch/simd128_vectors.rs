@@ -1,4 +1,5 @@
-//! What the host's kernels need of a vector; a file per extension provides it.
+//! What kernels need of vectors of 128 bits, which are here and there taken in twos; a file per extension
+//! provides it.
 //!
 //! Every function is unsafe for one reason: the processor must have the extension, and loads read
 //! as many values as they say. All are inlined into functions that are compiled for the extension.
@@ -6,8 +7,8 @@
 use super::panel::QUADS;
 use crate::Activation;
 
-/// Values of the widest [`Vector`].
-pub(super) const WIDEST: usize = if cfg!(kernels = "x86_64") { 32 } else { 8 };
+/// Values of a [`Vector`].
+pub(super) const WIDEST: usize = 8;
 
 /// Vectors of 16-bit values, and of 32-bit sums of pairs of products.
 ///

@@ -1,0 +1,61 @@
+//! What the host's kernels need of a vector; a file per extension provides it.
+//!
+//! Every function is unsafe for one reason: the processor must have the extension, and loads read
+//! as many values as they say. All are inlined into functions that are compiled for the extension.
+
+use core::arch::x86_64::__m128i;
+
+use super::panel::QUADS;
+use crate::Activation;
+
+/// Values of the widest vector.
+pub(super) const WIDEST: usize = 32;
+
+/// Vectors of 16-bit values, and of 32-bit sums of pairs of products.
+///
+/// # Safety
+///
+/// The processor must have the extension; pointers must be good for `LANES` values.
+pub(super) trait Vector: Copy {
+    const LANES: usize;
+    unsafe fn zero() -> Self;
+    unsafe fn i16(values: *const i16) -> Self;
+    unsafe fn i8(values: *const i8) -> Self;
+    unsafe fn u8(values: *const u8) -> Self;
+    /// `sum` plus the products of `a` and `b`, pairs added.
+    unsafe fn multiply(sum: Self, a: Self, b: Self) -> Self;
+    /// The four vectors' sums.
+    unsafe fn reduce(sums: [Self; 4]) -> __m128i;
+}
+
+/// Vectors with a 32-bit sum of products to each lane, and in the operands `TAPS` values.
+///
+/// # Safety
+///
+/// The processor must have the extension.
+pub(super) trait Lanes: Copy {
+    /// Lanes, each of them for a pixel.
+    const PIXELS: usize;
+    /// Values of an operand's lane: four of 8 bits or two of 16.
+    const TAPS: usize;
+    unsafe fn zero() -> Self;
+    /// The same weights in every lane.
+    unsafe fn broadcast(weights: *const i32) -> Self;
+    /// `sum` plus, in every lane, the products of values `x` and weights `w`.
+    unsafe fn multiply(sum: Self, x: Self, w: Self) -> Self;
+    /// The larger one of every lane.
+    unsafe fn max(a: Self, b: Self) -> Self;
+    /// The first, second, third and fourth `TAPS` values of every pixel. Pixels come in fours, each
+    /// of which begins at `x` plus one of `at`, `step` values apart; 4 * `TAPS` values of each must
+    /// be readable.
+    unsafe fn columns<X: Activation>(x: *const X, at: &[usize; QUADS], step: usize) -> [Self; 4];
+    /// Whether there are `load` and `spread`, for values that are never negative.
+    const SPREADS: bool;
+    /// The 16 bytes at `x` plus each of `at`, as many as the vector has.
+    unsafe fn load(x: *const u8, at: &[usize; QUADS]) -> Self;
+    /// The bytes of each four in the order in which a word of `order` numbers them, for each pixel.
+    unsafe fn spread(values: Self, order: &[u32; 4]) -> Self;
+    /// The numbers of the first `TAPS` bytes, and what makes them the numbers of those one behind.
+    const ORDER: u32;
+    const ORDER_STEP: u32;
+}
