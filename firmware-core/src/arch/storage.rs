@@ -31,7 +31,7 @@ pub enum EightBits {}
 /// of them of a depthwise convolution, whole groups of eight weights, four bytes
 /// ([`filter_bytes`](crate::layers::filter_bytes)).
 ///
-/// On x86-64, where flash is no matter, the compiler unpacks them.
+/// On hosts, where flash is no matter, the compiler unpacks them.
 pub enum FourBits<const BYTES: usize> {}
 
 impl Storage for EightBits {
