@@ -105,7 +105,7 @@ impl Lanes for Neon {
 
     #[inline(always)]
     unsafe fn broadcast(taps: *const i32) -> Self {
-        unsafe { Self(vld1q_dup_s32(taps), vdupq_n_s32(0)) }
+        unsafe { Self(vdupq_n_s32(taps.read_unaligned()), vdupq_n_s32(0)) }
     }
 
     const FOURS: bool = true;
