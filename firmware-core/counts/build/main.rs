@@ -20,7 +20,7 @@ fn memory_of(machine: &str) -> Option<Machine> {
         "mps2-an385" | "mps2-an386" => ("0x00000000, LENGTH = 4M", "0x20000000, LENGTH = 4M", 12),
         "mps2-an505" | "mps2-an521" => ("0x10000000, LENGTH = 4M", "0x38000000, LENGTH = 4M", 12),
         "mps3-an547" => ("0x10000000, LENGTH = 512K", "0x30000000, LENGTH = 512K", 8),
-        "virt-aarch64" => ("0x40080000, LENGTH = 16M", "0x42000000, LENGTH = 64M", 12),
+        "virt-aarch64" => ("0x40080000, LENGTH = 16M", "0x42000000, LENGTH = 64M", 6),
         "virt" => ("0x80000000, LENGTH = 4M", "0x80400000, LENGTH = 4M", 12),
         _ => return None,
     };
