@@ -17,8 +17,10 @@ usage: ./ci.sh [VERB…]
   imported    the tests of imported models with all their inputs, on the host and on emulated cores
   benches     every benchmark once, to see that it runs
   minimum     the declared minimum Rust versions build the workspace and the firmware
-  aarch64     firmware-core's tests, built for aarch64 Linux and run by qemu-aarch64
-  wasm        firmware-core builds for wasm32-unknown-unknown
+  aarch64     firmware-core's tests, built for aarch64 Linux and run by qemu-aarch64, with dot products and
+              without
+  wasm        firmware-core builds for wasm32-unknown-unknown, and its kernels for simd128 give the scalar
+              ones' integers under Node
   windows     trainer and converter build for Windows (x86_64-pc-windows-gnu)
   miri        the layers of firmware-core under Miri, which sees undefined behaviour (needs a nightly
               compiler with it)
@@ -198,12 +200,23 @@ aarch64() {
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
         cargo test --quiet --locked --package firmware-core --package inkling-protocol --features firmware-core/std \
         --target $target
+    # A core without dot products, which are to be found at run time only.
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu cortex-a53 -L /usr/aarch64-linux-gnu" \
+        cargo test --quiet --locked --package firmware-core --features firmware-core/std --target $target \
+        --test layers
 }
 
 wasm() {
     local target=wasm32-unknown-unknown
     has_target $target || { skip "firmware-core as wasm" "rustup has no library for $target"; return; }
     cargo build --quiet --locked --release --package firmware-core --package inkling-protocol --target $target
+    target=wasm32-wasip1
+    command -v node >/dev/null || { skip "the kernels of wasm" "there is no node"; return; }
+    has_target $target || { skip "the kernels of wasm" "rustup has no library for $target"; return; }
+    CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-C target-feature=+simd128" \
+        CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $PWD/tools/wasi.mjs" \
+        cargo test --quiet --locked --package firmware-core --test layers --target $target
 }
 
 windows() {

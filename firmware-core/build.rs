@@ -1,5 +1,6 @@
 //! Chooses the kernels for the target: `cfg(kernels)` where there are any beside the portable ones,
-//! and `cfg(kernels = "...")`, the file in `src/arch`.
+//! and `cfg(kernels = "...")`, the file in `src/arch`; `cfg(host)` where these are of a processor with
+//! vectors, on which flash is no matter.
 //!
 //! The compiler's own `cfg` cannot: it does not show the DSP extension on stable.
 
@@ -15,6 +16,9 @@ fn kernels(target: &str) -> Option<(&'static str, bool)> {
         "thumbv8m.main" if dsp() => "armv7em",
         "thumbv7m" | "thumbv8m.main" => "armv7m",
         "x86_64" => "x86_64",
+        // Of little-endian ones, with the vectors that nearly all have.
+        "aarch64" if !target.contains("softfloat") => "aarch64",
+        "wasm32" if has_feature("simd128") => "wasm32",
         _ => {
             // Every core that multiplies, whatever other extensions it has.
             let extensions = architecture.strip_prefix("riscv32")?;
@@ -24,6 +28,15 @@ fn kernels(target: &str) -> Option<(&'static str, bool)> {
         }
     };
     Some((kernels, false))
+}
+
+/// The kernels of processors with vectors, where flash is no matter.
+const HOSTS: [&str; 3] = ["x86_64", "aarch64", "wasm32"];
+
+/// Whether the code is compiled for a feature that the compiler shows.
+fn has_feature(name: &str) -> bool {
+    let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    features.split(',').any(|feature| feature == name)
 }
 
 /// Whether an Armv8-M Mainline core has the DSP extension, which is up to its maker: said by the
@@ -65,8 +78,9 @@ fn place_kernels() {
 
 fn main() {
     println!(
-        "cargo::rustc-check-cfg=cfg(kernels, values(none(), \"armv6m\", \"armv7m\", \"armv7em\", \"mve\", \"riscv32\", \"x86_64\"))"
+        "cargo::rustc-check-cfg=cfg(kernels, values(none(), \"armv6m\", \"armv7m\", \"armv7em\", \"mve\", \"riscv32\", \"x86_64\", \"aarch64\", \"wasm32\"))"
     );
+    println!("cargo::rustc-check-cfg=cfg(host)");
     println!("cargo::rustc-check-cfg=cfg(armv8m)");
     println!("cargo::rustc-check-cfg=cfg(riscv_compressed)");
     println!("cargo::rerun-if-changed=build.rs");
@@ -74,13 +88,21 @@ fn main() {
     let Some((kernels, compressed)) = kernels(&target) else {
         println!(
             "cargo::warning=there are no kernels for {target} yet: inference there runs the \
-             portable ones, which give the same integers but take longer"
+             portable ones, which give the same integers but take longer{}",
+            if target.starts_with("wasm32") {
+                "; RUSTFLAGS=-Ctarget-feature=+simd128 chooses them"
+            } else {
+                ""
+            }
         );
         return;
     };
     place_kernels();
     println!("cargo::rustc-cfg=kernels");
     println!("cargo::rustc-cfg=kernels=\"{kernels}\"");
+    if HOSTS.contains(&kernels) {
+        println!("cargo::rustc-cfg=host");
+    }
     if target.starts_with("thumbv8m") {
         println!("cargo::rustc-cfg=armv8m");
     }

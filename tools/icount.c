@@ -7,9 +7,10 @@
  *
  *             begin                            end
  *   Thumb     mov r10, r10      (0x46d2)       mov r11, r11      (0x46db)
+ *   AArch64   mov x10, x10      (0xaa0a03ea)   mov x11, x11      (0xaa0b03eb)
  *   RISC-V    slti x0, x0, 10   (0x00a02013)   slti x0, x0, 11   (0x00b02013)
  *
- * Both are no-ops on every such core and no compiler emits them. The markers themselves are not
+ * All are no-ops on every such core and no compiler emits them. The markers themselves are not
  * counted, and neither is anything outside a region. The count is exact and the same in every run
  * of the same binary on the same input.
  *
@@ -76,7 +77,8 @@ struct histogram {
 static struct qemu_plugin_scoreboard *score;
 static struct histogram symbols = { .label = "symbol", .first_slot = 1 };
 static struct histogram mnemonics = { .label = "mnemonic", .first_slot = 1 + CAPACITY };
-static bool riscv, in_region;
+static uint32_t begin_word, end_word;
+static bool in_region;
 static uint64_t total_at_begin;
 static unsigned long regions;
 static uint64_t stack_low, stack_high, lowest_store;
@@ -145,8 +147,8 @@ static void translate(plugin_id id, struct qemu_plugin_tb *tb) {
         uint32_t word = 0;
         qemu_plugin_insn_data(insn, &word, size < sizeof word ? size : sizeof word);
         if (stack_high) qemu_plugin_register_vcpu_mem_cb(insn, store, NO_REGISTERS, STORES, NULL);
-        bool is_begin = riscv ? word == 0x00a02013 : size == 2 && word == 0x46d2;
-        bool is_end = riscv ? word == 0x00b02013 : size == 2 && word == 0x46db;
+        bool is_begin = begin_word ? word == begin_word : size == 2 && word == 0x46d2;
+        bool is_end = end_word ? word == end_word : size == 2 && word == 0x46db;
         if (is_begin || is_end) {
             qemu_plugin_register_vcpu_insn_exec_cb(insn, is_begin ? begin : end, NO_REGISTERS, NULL);
             continue;
@@ -194,7 +196,8 @@ static void finish(plugin_id id, void *unused) {
 }
 
 __attribute__((visibility("default"))) int qemu_plugin_install(plugin_id id, const plugin_info *info, int argc, char **argv) {
-    riscv = !strncmp(info->target_name, "riscv", 5);
+    if (!strncmp(info->target_name, "riscv", 5)) begin_word = 0x00a02013, end_word = 0x00b02013;
+    if (!strcmp(info->target_name, "aarch64")) begin_word = 0xaa0a03ea, end_word = 0xaa0b03eb;
     for (int i = 0; i < argc; i++) {
         if (!strncmp(argv[i], "out=", 4)) out = fopen(argv[i] + 4, "w");
         else if (!strcmp(argv[i], "symbols=on")) symbols.enabled = true;

@@ -22,7 +22,7 @@ pub(crate) struct Taps<'a, T> {
 
 impl<T> Taps<'_, T> {
     /// Where the last of `[rows, columns]` taps is.
-    #[cfg_attr(any(not(kernels), kernels = "x86_64"), allow(dead_code))]
+    #[cfg_attr(any(not(kernels), host), allow(dead_code))]
     pub(crate) fn last(&self, [rows, columns]: [usize; 2]) -> usize {
         rows.saturating_sub(1) * self.steps[1] + columns.saturating_sub(1) * self.steps[0]
     }

@@ -82,6 +82,8 @@ pub use affine::{AffineAdd, AffineMul, Term};
 /// there are none.
 pub const KERNELS: &str = <arch::Chosen as arch::Target>::NAME;
 
+#[cfg(kernels = "aarch64")]
+pub use arch::limit_kernels;
 #[cfg(kernels = "x86_64")]
 pub use arch::limit_vectors;
 pub use arena::Arena;

@@ -17,7 +17,7 @@ pub const fn filter_bytes(taps: usize) -> usize {
 }
 
 /// Makes sure of what [`Arrangement::nibble`] does, where weights are not packed.
-#[cfg(kernels = "x86_64")]
+#[cfg(host)]
 pub(crate) const fn check<const A: usize, const B: usize, const C: usize, const D: usize>(
     weights: &[[[[i8; D]; C]; B]; A],
 ) {
@@ -41,7 +41,7 @@ impl Arrangement {
     pub const NATURAL: Self = Self { bytes: [0, 1, 2, 3], bias: 0 };
 
     /// Where a weight of a filter lies: its byte, and the bits below it there.
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))]
+    #[cfg_attr(host, allow(dead_code))]
     pub const fn place(&self, tap: usize) -> (usize, u32) {
         let byte = tap % GROUP / 2;
         (tap / GROUP * 4 + self.bytes[byte], (tap % 2) as u32 * 4)
@@ -58,7 +58,7 @@ impl Arrangement {
     }
 
     /// The weight that lies in a byte above so many bits.
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))]
+    #[cfg_attr(host, allow(dead_code))]
     pub const fn weight(&self, byte: u8, bits: u32) -> i8 {
         // To the top and back, for the sign.
         (((byte >> bits).wrapping_sub(self.bias)) << 4) as i8 >> 4
@@ -67,7 +67,7 @@ impl Arrangement {
 
 /// Makes a byte of each weight that is packed in its natural order.
 #[inline(never)]
-#[cfg_attr(kernels = "x86_64", allow(dead_code))]
+#[cfg_attr(host, allow(dead_code))]
 pub(crate) fn unpack(packed: &[u8], weights: &mut [i8]) {
     for (pair, &byte) in weights.chunks_mut(2).zip(packed) {
         let both = [(byte << 4) as i8 >> 4, byte as i8 >> 4];
@@ -77,10 +77,10 @@ pub(crate) fn unpack(packed: &[u8], weights: &mut [i8]) {
 
 /// Filters in their natural order, or one of them.
 #[derive(Clone, Copy)]
-#[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host has them as bytes
+#[cfg_attr(host, allow(dead_code))] // a host has them as bytes
 pub(crate) struct Nibbles<'a>(pub &'a [u8]);
 
-#[cfg_attr(kernels = "x86_64", allow(dead_code))]
+#[cfg_attr(host, allow(dead_code))]
 impl<'a> Nibbles<'a> {
     /// One filter after the other, each of `taps` weights.
     #[inline(always)]

@@ -47,7 +47,12 @@ fn on_every_processor(test: impl Fn()) {
         firmware_core::limit_vectors(bytes);
         test();
     }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    #[cfg(target_arch = "aarch64")]
+    for dot_products in [false, true] {
+        firmware_core::limit_kernels(dot_products);
+        test();
+    }
+    #[cfg(not(any(all(target_arch = "x86_64", not(miri)), target_arch = "aarch64")))]
     test();
 }
 

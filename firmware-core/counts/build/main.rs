@@ -20,11 +20,27 @@ fn memory_of(machine: &str) -> Option<Machine> {
         "mps2-an385" | "mps2-an386" => ("0x00000000, LENGTH = 4M", "0x20000000, LENGTH = 4M", 12),
         "mps2-an505" | "mps2-an521" => ("0x10000000, LENGTH = 4M", "0x38000000, LENGTH = 4M", 12),
         "mps3-an547" => ("0x10000000, LENGTH = 512K", "0x30000000, LENGTH = 512K", 8),
+        "virt-aarch64" => ("0x40080000, LENGTH = 16M", "0x42000000, LENGTH = 64M", 6),
         "virt" => ("0x80000000, LENGTH = 4M", "0x80400000, LENGTH = 4M", 12),
         _ => return None,
     };
     Some(Machine { flash, ram, shapes })
 }
+
+/// The linker script for 64-bit Arm cores, with the names that those of the other cores have. QEMU writes
+/// everything to its place.
+const AARCH64: &str = "\
+INCLUDE memory.x
+ENTRY(_start)
+SECTIONS {
+  .text : { KEEP(*(.text.start)) *(.text .text.*) } > FLASH
+  .rodata : { *(.rodata .rodata.*) } > FLASH
+  .data : ALIGN(64) { __sdata = .; *(.data .data.*) . = ALIGN(64); __edata = .; } > RAM
+  .bss (NOLOAD) : ALIGN(64) { __sbss = .; *(.bss .bss.* COMMON) . = ALIGN(64); __ebss = .; } > RAM
+  _stack_start = ORIGIN(RAM) + LENGTH(RAM);
+  /DISCARD/ : { *(.eh_frame*) *(.ARM.*) }
+}
+";
 
 fn main() {
     println!("cargo::rerun-if-env-changed=COUNTS_MACHINE");
@@ -58,6 +74,9 @@ fn main() {
     let write =
         |name: &str, text: String| fs::write(out.join(name), text).expect("OUT_DIR can be written");
     write("memory.x", memory);
+    if machine == "virt-aarch64" {
+        write("link.x", AARCH64.to_string());
+    }
     write("shapes.rs", shapes::program(seed, shapes));
     write("four_bit_shapes.rs", shapes::four_bits(seed, shapes.div_ceil(2)));
     blob(&out);

@@ -6,6 +6,8 @@
 pub mod arithmetic;
 pub mod cases;
 pub mod source;
+#[cfg(target_arch = "aarch64")]
+mod start;
 pub mod stored;
 
 use core::panic::PanicInfo;

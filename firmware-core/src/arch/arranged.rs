@@ -1,10 +1,10 @@
 //! Weights in the target's order, read in their natural one: what a checksum is computed over.
 
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 use super::nibbles::NibbleSum;
 use super::weights::{ConnectedSum, WeightSum, stored};
 use super::{Chosen, Target};
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 use crate::nibbles::{Arrangement, filter_bytes};
 use crate::{Checked, Checksum};
 
@@ -58,7 +58,7 @@ pub(super) fn add_connected(
 }
 
 /// Weights of four bits as `PackedConvolution` arranges them.
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 #[allow(clippy::modulo_one)]
 pub(super) fn add_packed(
     bytes: &[u8],
@@ -81,7 +81,7 @@ pub(super) fn add_packed(
 }
 
 /// Weights of four bits as `PackedConnected` arranges them.
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 #[allow(clippy::modulo_one)]
 pub(super) fn add_packed_rows(bytes: &[u8], [outputs, inputs]: [usize; 2], sum: &mut Checksum) {
     use super::nibbles::RUN;
@@ -102,7 +102,7 @@ pub(super) fn add_packed_rows(bytes: &[u8], [outputs, inputs]: [usize; 2], sum: 
 }
 
 /// What lies beside weights that need no sums.
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 const NO_SUMS: &[NibbleSum] = &[];
 
 /// All weights, and whether those of a channel have the sum that lies beside them, if one does.

@@ -23,7 +23,7 @@ pub struct Cursor<'a, X> {
     /// Taps left in the whole window.
     window: usize,
     /// Where the input ends.
-    #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
+    #[cfg_attr(not(host), allow(dead_code))]
     end: *const X,
     x: PhantomData<&'a [X]>,
 }
@@ -70,7 +70,7 @@ impl<'a, X: Activation> Cursor<'a, X> {
 
     /// The four windows, with their number of rows, the values of a row and those from one row to
     /// the next, if `slack` values behind every row are part of the input as well.
-    #[cfg(kernels = "x86_64")]
+    #[cfg(host)]
     #[inline(always)]
     pub(super) fn window(&self, slack: usize) -> Option<([*const X; 4], [usize; 3])> {
         let pitch = self.row + self.skip;
@@ -83,7 +83,7 @@ impl<'a, X: Activation> Cursor<'a, X> {
 
     /// Calls `read` with the values of the four pixels that lie side by side, until `taps` taps
     /// are read.
-    #[cfg(kernels = "x86_64")]
+    #[cfg(host)]
     pub(super) fn rows(&mut self, taps: usize, mut read: impl FnMut([&[X]; 4])) {
         self.read(taps);
         while self.taps > 0 {

@@ -81,13 +81,13 @@ mod cursor;
 mod depthwise;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
 mod divide;
-#[cfg(all(kernels, not(kernels = "x86_64")))]
+#[cfg(all(kernels, not(host)))]
 mod lines;
 // Cores with vectors have the DSP extension, too.
 #[cfg(kernels = "mve")]
 #[path = "armv7em.rs"]
 mod dsp;
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 mod nibbles;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 mod packed;
@@ -114,18 +114,22 @@ mod weights;
 #[cfg_attr(kernels = "mve", path = "mve.rs")]
 #[cfg_attr(kernels = "riscv32", path = "riscv32.rs")]
 #[cfg_attr(kernels = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(kernels = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(kernels = "wasm32", path = "wasm32.rs")]
 #[cfg_attr(not(kernels), path = "scalar.rs")]
 mod target;
 
 pub(crate) use arranged::Arranged;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
 use nibbles::NibbleSum;
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 pub(crate) use nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
 pub(crate) use storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 pub use storage::{EightBits, FourBits, Storage};
 pub use stored::Stored;
 pub(crate) use target::Chosen;
+#[cfg(kernels = "aarch64")]
+pub use target::limit_kernels;
 #[cfg(kernels = "x86_64")]
 pub use target::limit_vectors;
 #[cfg(kernels)]
@@ -155,16 +159,52 @@ pub(crate) struct Convolution<'a, X, R, W = Weights<'a>> {
 
 /// What runs convolutions whose weights are known at run time only: the target's kernels, unless they
 /// want the weights in several orders at once.
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 pub(crate) type Convolving = Chosen;
 
-/// The portable kernels.
-#[cfg(kernels = "x86_64")]
+/// The portable kernels, or on other hosts those that take the weights in their natural order.
+#[cfg(host)]
 pub(crate) enum Convolving {}
 
 #[cfg(kernels = "x86_64")]
 impl Target for Convolving {
     const NAME: &'static str = "portable";
+}
+
+#[cfg(all(host, not(kernels = "x86_64")))]
+impl Target for Convolving {
+    const NAME: &'static str = Chosen::NAME;
+
+    #[inline(always)]
+    fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+        convolution: &Convolution<X, R, W>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        finish: impl Fn(R, i32) -> Y + Copy,
+        y: &mut [Y],
+    ) {
+        if convolution.weights.sums().len() == convolution.shape.output[2] {
+            return convolution.conv2d(staged, sums, finish, y);
+        }
+        let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        kernels::convolve(shape, x, weights.scalar(), bias, requantize, finish, y);
+    }
+
+    #[inline(always)]
+    fn conv2d_max_pool2d<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
+        staged: bool,
+        pool: &Pool2dShape,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        if convolution.weights.sums().len() == convolution.shape.output[2] {
+            return convolution.max_pool2d(staged, pool, sums, y);
+        }
+        let Convolution { shape, x, weights, bias, requantize, .. } = convolution;
+        let (shapes, weights) = ((*shape, pool), weights.scalar());
+        kernels::convolve_max_pool2d(shapes, x, weights, bias, requantize, y);
+    }
 }
 
 /// A processor, with the kernels that it has. What they compute is what the default computes.
@@ -179,7 +219,7 @@ pub(crate) trait Target {
     /// Whether a convolution needs the sum of each output channel's weights.
     const WEIGHT_SUMS: bool = false;
     /// The same with weights of four bits.
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
+    #[cfg_attr(host, allow(dead_code))] // a host unpacks them
     const NIBBLE_SUMS: bool = false;
     /// Whether the weights of a convolution are stored as bytes without a sign, 128 too large.
     const BIASED: bool = false;
@@ -191,7 +231,7 @@ pub(crate) trait Target {
     const BEGIN: Begin = Begin::Zeros;
     /// The same with weights of four bits.
     #[cfg(kernels)]
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
+    #[cfg_attr(host, allow(dead_code))] // a host unpacks them
     const NIBBLES_BEGIN: Begin = Begin::Zeros;
     /// Words of 32 bits that a convolution needs beside its weights, each of as many of a kernel
     /// row's weights as it says here.
@@ -209,11 +249,11 @@ pub(crate) trait Target {
     const CONNECTED_SUMS: bool = false;
 
     /// How weights of four bits lie in a filter.
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))] // a host unpacks them
+    #[cfg_attr(host, allow(dead_code))] // a host unpacks them
     const NIBBLES: Arrangement = Arrangement::NATURAL;
     /// Outputs of a fully connected layer with weights of four bits whose weights lie side by side: 1
     /// is the natural order, 2 two bytes of each in turn, 4 four bytes.
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))]
+    #[cfg_attr(host, allow(dead_code))]
     const NIBBLE_ROWS: usize = 1;
 
     /// Division by 2^`bits`, 0 to 31 of them, rounding half to even.
@@ -401,7 +441,7 @@ pub(crate) trait Target {
     /// Fully connected with weights of four bits; `finish` makes an output of a requantization and an
     /// accumulator.
     #[inline(always)]
-    #[cfg_attr(kernels = "x86_64", allow(dead_code))]
+    #[cfg_attr(host, allow(dead_code))]
     fn connect_nibbles<X: Activation, R: Copy, Y>(
         x: &[X],
         weights: &[u8],

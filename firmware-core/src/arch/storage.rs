@@ -2,7 +2,7 @@
 //! its layers need and nothing is decided while it runs.
 
 use super::arranged::Arranged;
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 use super::nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
 use super::weights::{ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights};
 #[cfg(kernels)]
@@ -29,7 +29,7 @@ pub enum EightBits {}
 /// of them of a depthwise convolution, whole groups of eight weights, four bytes
 /// ([`filter_bytes`](crate::layers::filter_bytes)).
 ///
-/// On x86-64, where flash is no matter, the compiler unpacks them.
+/// On hosts, where flash is no matter, the compiler unpacks them.
 pub enum FourBits<const BYTES: usize> {}
 
 impl Storage for EightBits {
@@ -40,7 +40,7 @@ impl Storage for EightBits {
         DepthwiseWeights<OC, KH, KW>;
 }
 
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 impl<const BYTES: usize> Storage for FourBits<BYTES> {
     type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
         PackedConvolution<OC, BYTES>;
@@ -49,7 +49,7 @@ impl<const BYTES: usize> Storage for FourBits<BYTES> {
         PackedDepthwise<OC, KH, KW, BYTES>;
 }
 
-#[cfg(kernels = "x86_64")]
+#[cfg(host)]
 impl<const BYTES: usize> Storage for FourBits<BYTES> {
     type Convolution<const OC: usize, const KH: usize, const KW: usize, const IC: usize> =
         ConvolutionWeights<OC, KH, KW, IC>;

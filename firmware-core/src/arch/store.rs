@@ -26,9 +26,9 @@ impl Begin {
 pub(crate) fn begin(with: Begin, bias: &[i32], sums: &mut [[i32; 4]]) {
     match with {
         Begin::Anything => {}
-        #[cfg(kernels = "x86_64")]
+        #[cfg(host)]
         Begin::Zeros => sums.as_flattened_mut().fill(0),
-        #[cfg(not(kernels = "x86_64"))]
+        #[cfg(not(host))]
         Begin::Zeros => {
             for sums in sums {
                 *sums = [0; 4];

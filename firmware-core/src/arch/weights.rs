@@ -37,12 +37,12 @@ pub struct Weights<'a> {
     #[cfg_attr(not(kernels), allow(dead_code))]
     pub sums: &'a [WeightSum],
     /// For each of [`Target::WIDE`] the words that vectors take.
-    #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
+    #[cfg_attr(not(host), allow(dead_code))]
     pub wide: [&'a [i32]; Chosen::WIDE.len()],
     /// For each of [`Target::SIDE_BY_SIDE`] the words `[block of channels][kernel row][group][channel]`,
     /// with zeros where there are no more weights or channels. Empty where they take more room than a
     /// word for each weight.
-    #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
+    #[cfg_attr(not(host), allow(dead_code))]
     pub side_by_side: [&'a [i32]; Chosen::SIDE_BY_SIDE.len()],
 }
 
@@ -215,9 +215,14 @@ impl ConvolutionFilters for Weights<'_> {
     }
 }
 
-/// Elements for targets without sums: they take no memory.
+/// Elements for targets without sums: they take no memory. On hosts no kernel that takes stored weights asks
+/// for their sums.
 const NO_SUMS: &[WeightSum] = if Chosen::WEIGHT_SUMS {
-    &[]
+    &[[0; Chosen::WEIGHT_SUMS as usize]; if cfg!(host) && Chosen::WEIGHT_SUMS {
+        1 << 12
+    } else {
+        0
+    }]
 } else {
     &[[0; Chosen::WEIGHT_SUMS as usize]; if Chosen::WEIGHT_SUMS { 0 } else { 1 << 16 }]
 };
@@ -227,8 +232,8 @@ impl<'a> Weights<'a> {
     /// channels. Where the target wants the weights in several orders at once there are none of them.
     pub(crate) fn stored(bytes: &'a [i8], sums: &'a [i32], channels: usize) -> Self {
         let sums = match Chosen::WEIGHT_SUMS {
-            true => bytemuck::try_cast_slice(sums).unwrap_or_default(),
-            false => NO_SUMS.get(..channels).unwrap_or_default(),
+            true if !cfg!(host) => bytemuck::try_cast_slice(sums).unwrap_or_default(),
+            _ => NO_SUMS.get(..channels).unwrap_or_default(),
         };
         let wide = [&[][..]; Chosen::WIDE.len()];
         let side_by_side = [&[][..]; Chosen::SIDE_BY_SIDE.len()];
@@ -373,9 +378,9 @@ const fn side_by_side<const OC: usize, const KH: usize, const KW: usize, const I
 pub type ConnectedSum = [SumElement; Chosen::CONNECTED_SUMS as usize];
 
 /// Where there are no sums, nothing that is aligned as they would be.
-#[cfg(kernels = "mve")]
+#[cfg(any(kernels = "mve", kernels = "aarch64"))]
 type SumElement = i32;
-#[cfg(not(kernels = "mve"))]
+#[cfg(not(any(kernels = "mve", kernels = "aarch64")))]
 type SumElement = i8;
 
 /// The weights of a fully connected layer, in the target's order.
@@ -479,9 +484,9 @@ const fn connected<const OUT: usize, const IN: usize>(weights: [[i8; IN]; OUT]) 
     arranged
 }
 
-#[cfg(all(test, kernels = "x86_64"))]
+#[cfg(all(test, host))]
 mod tests {
-    use super::{Arranged, Checksum, ConvolutionWeights};
+    use super::{Arranged, Checksum, Chosen, ConvolutionWeights, Target};
 
     /// 18 channels of 2 x 3 x 3 weights, all different from their neighbours.
     fn weights() -> ConvolutionWeights<18, 2, 3, 3> {
@@ -512,6 +517,7 @@ mod tests {
         }
         // A row of nine weights has three words of four or five of two; what belongs to no channel is
         // multiplied for nothing.
-        assert_eq!(noticed, 18 * 2 * 3 + 18 * 2 * 5);
+        let words = Chosen::SIDE_BY_SIDE.iter().map(|[group, _]| 18 * 2 * 9usize.div_ceil(*group));
+        assert_eq!(noticed, words.sum());
     }
 }

@@ -31,7 +31,7 @@ mod outputs;
 mod panel;
 #[path = "x86_64_sse2.rs"]
 mod sse2;
-#[path = "x86_64_strip.rs"]
+#[path = "host_strip.rs"]
 mod strip;
 #[path = "x86_64_vectors.rs"]
 mod vectors;

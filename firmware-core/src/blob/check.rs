@@ -10,10 +10,9 @@ use super::format::{
 };
 use super::shapes::{check, is_sized, macs};
 use super::{BlobError, Element, Fault, Layer, Layout, Model, SIGNED, ValueInfo, crc32};
-use crate::arch::{Chosen, Target};
 
 /// Whether convolutions need scratch: four sums for each output channel.
-pub(super) const SCRATCH: bool = cfg!(kernels) && Chosen::WIDE.is_empty();
+pub(super) const SCRATCH: bool = cfg!(kernels) && !cfg!(kernels = "x86_64");
 
 #[inline(never)]
 pub(super) fn load(blob: &[u8], kinds: u32) -> Result<Model<'_>, BlobError> {

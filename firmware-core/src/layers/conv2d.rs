@@ -4,14 +4,14 @@ use core::marker::PhantomData;
 
 use super::geometry::padding_value_fits;
 use super::{Geometry, MaxPool2d, Unit};
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 use crate::arch::PackedConvolution;
 use crate::arch::{
     Arranged, Chosen, Convolution, ConvolutionStorage, ConvolutionWeights, EightBits, FourBits,
     Storage, Target,
 };
 use crate::kernels::{Conv2dShape, Pool2dShape};
-#[cfg(kernels = "x86_64")]
+#[cfg(host)]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
 use crate::{Activation, Checked, Checksum, Requantize, Shift, Window};
@@ -151,11 +151,11 @@ impl<
                 "filters take whole groups of weights"
             )
         };
-        #[cfg(kernels = "x86_64")]
+        #[cfg(host)]
         check_four_bits(&weights);
-        #[cfg(kernels = "x86_64")]
+        #[cfg(host)]
         let weights = ConvolutionWeights::new(weights);
-        #[cfg(not(kernels = "x86_64"))]
+        #[cfg(not(host))]
         let weights = PackedConvolution::new(weights);
         Self { weights, bias, requantize, geometry: PhantomData }
     }

@@ -4,12 +4,12 @@ use core::marker::PhantomData;
 
 use super::geometry::padding_value_fits;
 use super::{Geometry, Unit};
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 use crate::arch::PackedDepthwise;
 use crate::arch::{Arranged, DepthwiseStorage, DepthwiseWeights, EightBits, FourBits, Storage};
 use crate::channels;
 use crate::kernels::{self, Conv2dShape};
-#[cfg(kernels = "x86_64")]
+#[cfg(host)]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
 use crate::{Activation, Checked, Checksum, Requantize, Shift, Window};
@@ -86,11 +86,11 @@ impl<const OC: usize, const KH: usize, const KW: usize, G: Geometry, R: Copy, co
             assert!(OC > 0, "a convolution has at least one output channel");
             assert!(BYTES == filter_bytes(KH * KW * OC), "weights take whole groups")
         };
-        #[cfg(kernels = "x86_64")]
+        #[cfg(host)]
         check_four_bits(&[weights]);
-        #[cfg(kernels = "x86_64")]
+        #[cfg(host)]
         let weights = DepthwiseWeights(weights);
-        #[cfg(not(kernels = "x86_64"))]
+        #[cfg(not(host))]
         let weights = PackedDepthwise::new(weights);
         Self { weights, bias, requantize, geometry: PhantomData }
     }

@@ -1,9 +1,9 @@
 //! The fully connected layer with compile-time shapes.
 
-#[cfg(not(kernels = "x86_64"))]
+#[cfg(not(host))]
 use crate::arch::PackedConnected;
 use crate::arch::{Arranged, ConnectedWeights, EightBits, FourBits, Storage};
-#[cfg(kernels = "x86_64")]
+#[cfg(host)]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
 use crate::{Activation, Checked, Checksum, Requantize, Shift};
@@ -30,7 +30,7 @@ use crate::{Activation, Checked, Checksum, Requantize, Shift};
 /// HIDDEN.forward(&[1u8; 4], &mut [0u8; 2]); // four inputs instead of three
 /// ```
 // Whole vectors of weights, which come first, then lie in one cache line.
-#[cfg_attr(kernels = "x86_64", repr(C, align(64)))]
+#[cfg_attr(host, repr(C, align(64)))]
 pub struct FullyConnected<const OUT: usize, const IN: usize, R = Shift, S: Storage = EightBits> {
     weights: S::Connected<OUT, IN>,
     bias: [i32; OUT],
@@ -88,11 +88,11 @@ impl<const OUT: usize, const IN: usize, R: Copy, const BYTES: usize>
             assert!(IN > 0 && OUT > 0, "a layer has at least one input and one output");
             assert!(BYTES == OUT * filter_bytes(IN), "rows take whole groups of weights")
         };
-        #[cfg(kernels = "x86_64")]
+        #[cfg(host)]
         check_four_bits(&[[weights]]);
-        #[cfg(kernels = "x86_64")]
+        #[cfg(host)]
         let weights = ConnectedWeights::new(weights);
-        #[cfg(not(kernels = "x86_64"))]
+        #[cfg(not(host))]
         let weights = PackedConnected::new(weights);
         Self { weights, bias, requantize }
     }

@@ -1,5 +1,5 @@
-//! Prints what inference costs on microcontrollers: the networks that are compared with other libraries
-//! on every core that QEMU emulates, and `models/simple` on every board, as the README's tables have it.
+//! Prints what inference costs: the networks that are compared with other libraries on every core that QEMU
+//! emulates, and `models/simple` on every board, as the README's tables have it.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use firmware_core::prepare::Polarity;
 use inkling_data::frames::Scene;
 use inkling_data::{Dataset, Split};
 use tests::camera;
-use tests::mcu::{CORES, Core, Toolchain, costs, report};
+use tests::mcu::{APPLICATION_CORES, CORES, Core, Toolchain, costs, report};
 use tests::networks::REFERENCES;
 
 const HELP: &str = "\
@@ -20,7 +20,8 @@ usage: tools/mcu-report [boards] [NETWORK...] [CORE...]
   boards    models/simple on every board that QEMU emulates, 100 test images
   NETWORK   simple, digits-2k, -5k, -10k, -16k, mnist5, ic, kws, vww or ad on every core that QEMU emulates,
             20 inputs
-  CORE      only on this core, named like cortex-m0, cortex-m33-with-dsp or cortex-m55-with-mve
+  CORE      only on this core, named like cortex-m0, cortex-m33-with-dsp or cortex-m55-with-mve; or on one
+            of telephones and small computers: cortex-a53 (NEON), cortex-a76 (dot products)
   (nothing) all of them
   frames    2,000 frames of a camera prepared as digits: what models/simple makes of them, and what it
             costs on a Cortex-M0 and an M4F
@@ -47,14 +48,15 @@ fn main() -> ExitCode {
             "costs" => costs = true,
             name => {
                 let network = names.iter().find(|known| **known == name);
-                let core = CORES.iter().find(|core| core.slug() == name);
+                let core = CORES.iter().chain(&APPLICATION_CORES).find(|core| core.slug() == name);
                 chosen.extend(network);
                 cores.extend(core);
                 if network.is_none() && core.is_none() {
                     eprintln!(
-                        "error: there is no network and no core '{name}'; there are {}, {}",
+                        "error: there is no network and no core '{name}'; there are {}, {}, {}",
                         names.join(", "),
-                        CORES.map(|core| core.slug()).join(", ")
+                        CORES.map(|core| core.slug()).join(", "),
+                        APPLICATION_CORES.map(|core| core.slug()).join(", ")
                     );
                     return ExitCode::FAILURE;
                 }
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
         (boards, chosen) = (cores.is_empty(), names);
     }
     if cores.is_empty() {
-        cores = CORES.to_vec();
+        cores = [&CORES[..], &APPLICATION_CORES].concat();
     }
     exit(run(boards, &chosen, &cores))
 }
@@ -116,8 +118,12 @@ fn write_costs() -> Result<(), String> {
 
 fn run(boards: bool, networks: &[&str], cores: &[Core]) -> Result<(), String> {
     let toolchain = toolchain()?;
-    if !networks.is_empty() {
-        println!("{}", report::networks(&toolchain, networks, cores)?);
+    let (large, small): (Vec<Core>, Vec<Core>) =
+        cores.iter().partition(|core| APPLICATION_CORES.contains(core));
+    for cores in [small, large] {
+        if !networks.is_empty() && !cores.is_empty() {
+            println!("{}", report::networks(&toolchain, networks, &cores)?);
+        }
     }
     if boards {
         println!("{}", report::boards(&toolchain)?);

@@ -47,7 +47,36 @@ const M7: Machine = Machine { memory: M4.name, ..arm("mps2-an500") };
 const VIRT: Machine =
     Machine { options: &["-bios", "none"], qemu: "qemu-system-riscv32", ..arm("virt") };
 
-/// Every core.
+/// The machine `virt` with one of the 64-bit Arm cores.
+const fn aarch64(options: &'static [&'static str]) -> Machine {
+    Machine { qemu: "qemu-system-aarch64", name: "virt", options, memory: "virt-aarch64" }
+}
+
+const A53: Machine = aarch64(&["-cpu", "cortex-a53", "-nic", "none"]);
+const A76: Machine = aarch64(&["-cpu", "cortex-a76", "-nic", "none"]);
+
+/// Cores of telephones and small computers, whose kernels are measured as those of microcontrollers are: one
+/// with NEON alone, and one with dot products. As in any operating system addresses need not be aligned.
+pub const APPLICATION_CORES: [Core; 2] = [
+    Core {
+        name: "Cortex-A53",
+        target: "aarch64-unknown-none",
+        features: &[],
+        flags: "-C target-feature=-strict-align",
+        check: A53,
+        count: A53,
+    },
+    Core {
+        name: "Cortex-A76",
+        target: "aarch64-unknown-none",
+        features: &[],
+        flags: "-C target-feature=-strict-align,+dotprod",
+        check: A76,
+        count: A76,
+    },
+];
+
+/// Every core of microcontrollers.
 pub const CORES: [Core; 9] = [
     Core {
         name: "Cortex-M0",

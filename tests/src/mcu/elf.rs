@@ -1,8 +1,7 @@
 //! What a firmware file says: its sizes and its symbols.
 
-use object::elf::PT_LOAD;
-use object::read::elf::{ElfFile32, ProgramHeader};
-use object::{Endianness, Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::read::elf::ElfFile32;
+use object::{Endianness, Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 
 /// A firmware file.
 #[derive(Clone, Debug)]
@@ -24,13 +23,11 @@ pub struct Symbol {
 }
 
 impl Elf {
-    /// Takes the bytes of a 32-bit ELF file apart.
+    /// Takes the bytes of an ELF file apart.
     pub fn read(bytes: &[u8]) -> Result<Self, object::read::Error> {
-        let file = ElfFile32::<Endianness>::parse(bytes)?;
-        let endian = file.endian();
-        let load =
-            file.elf_program_headers().iter().filter(|header| header.p_type(endian) == PT_LOAD);
-        let flash = load.map(|header| u64::from(header.p_filesz(endian))).sum();
+        let file = object::File::parse(bytes)?;
+        // Those that are loaded.
+        let flash = file.segments().map(|segment| segment.file_range().1).sum();
         let symbols: Vec<_> = file
             .symbols()
             .filter_map(|symbol| {

@@ -18,7 +18,7 @@ pub use boards::{
     BOARDS, BUILT_ONLY, Board, ESP32C3, ESP32C6, HIFIVE1, MICROBIT, NANO33BLE, NRF52840DK, PICO,
     PICO2, Program, STM32F100, STM32F405, STM32F411, STM32H743, STM32L475, all_boards,
 };
-pub use cores::{CORES, Core, Cost, Prepared};
+pub use cores::{APPLICATION_CORES, CORES, Core, Cost, Prepared};
 pub use elf::{Elf, Symbol, statics};
 pub use measure::{FLASH_BUDGET, Measurement, RAM_BUDGET, measure};
 pub use rp2040::rp2040;

@@ -36,7 +36,7 @@ impl Toolchain {
                 return Err(format!("there is no {}", file.display()));
             }
         }
-        for qemu in ["qemu-system-arm", "qemu-system-riscv32"] {
+        for qemu in ["qemu-system-arm", "qemu-system-aarch64", "qemu-system-riscv32"] {
             let mut version = Command::new(qemu);
             version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
             if !version.status().is_ok_and(|status| status.success()) {

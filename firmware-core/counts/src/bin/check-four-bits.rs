@@ -18,6 +18,7 @@ const ROUNDS: u64 = 3;
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+#[cfg_attr(target_arch = "aarch64", unsafe(export_name = "counts_main"))]
 fn main() -> ! {
     for round in 0..ROUNDS {
         random_shapes(round * 1000);

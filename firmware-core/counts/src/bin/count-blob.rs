@@ -31,6 +31,7 @@ include!(concat!(env!("OUT_DIR"), "/blob_sizes.rs"));
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+#[cfg_attr(target_arch = "aarch64", unsafe(export_name = "counts_main"))]
 fn main() -> ! {
     match run() {
         Ok(()) => ExitCode::SUCCESS.exit_process(),

@@ -29,6 +29,7 @@ impl Observer for Order {
 
 #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
 #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+#[cfg_attr(target_arch = "aarch64", unsafe(export_name = "counts_main"))]
 fn main() -> ! {
     match run() {
         Ok(()) => ExitCode::SUCCESS.exit_process(),
