@@ -26,6 +26,14 @@ pub trait Requantize: Copy {
     fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
         apply_each(all, requantized, accumulators, y);
     }
+
+    /// These as shifts whose results are kept between two bounds, for types that are nothing else: hosts
+    /// divide the sums where they are added up.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn as_shifts(_all: &[Self]) -> Option<(&[Shift], [i32; 2])> {
+        None
+    }
 }
 
 /// [`Requantize::apply_all`], one after the other.
@@ -90,6 +98,11 @@ impl Requantize for Shift {
     fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
         Chosen::divide_all(all, [i32::MIN, i32::MAX], accumulators, y);
     }
+
+    #[inline(always)]
+    fn as_shifts(all: &[Self]) -> Option<(&[Shift], [i32; 2])> {
+        Some((all, [i32::MIN, i32::MAX]))
+    }
 }
 
 /// [`Target::divide`]
@@ -141,6 +154,11 @@ impl<const LOW: i32, const HIGH: i32> Requantize for Clip<LOW, HIGH> {
     #[inline(always)]
     fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
         Chosen::divide_all(Self::peel_slice(all), [LOW, HIGH], accumulators, y);
+    }
+
+    #[inline(always)]
+    fn as_shifts(all: &[Self]) -> Option<(&[Shift], [i32; 2])> {
+        Some((Self::peel_slice(all), [LOW, HIGH]))
     }
 }
 

@@ -25,6 +25,8 @@ mod channels;
 mod depthwise;
 #[path = "x86_64_lanes.rs"]
 mod lanes;
+#[path = "x86_64_narrow.rs"]
+mod narrow;
 #[path = "x86_64_outputs.rs"]
 mod outputs;
 #[path = "x86_64_panel.rs"]
@@ -41,6 +43,8 @@ mod vnni;
 use avx2::Avx2;
 use channels::Channels;
 use depthwise::Depthwise;
+use narrow::NarrowBytes;
+use outputs::{Each, Ending, Requantized};
 use sse2::Sse2;
 use vectors::{Vector, WIDEST};
 use vnni::{Vnni, VnniBytes};
@@ -57,6 +61,19 @@ impl Target for Chosen {
     const TAIL: usize = WIDEST - 1;
 
     #[inline(always)]
+    fn convolve<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        if conv2d(convolution, Requantized, y) {
+            return;
+        }
+        convolution.conv2d(staged, sums, requantized, y);
+    }
+
+    #[inline(always)]
     fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
         convolution: &Convolution<X, R, W>,
         staged: bool,
@@ -64,7 +81,7 @@ impl Target for Chosen {
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
-        if conv2d(convolution, finish, y) {
+        if conv2d(convolution, Each(finish), y) {
             return;
         }
         convolution.conv2d(staged, sums, finish, y);
@@ -102,8 +119,15 @@ impl Target for Chosen {
         y: &mut [Y],
     ) -> bool {
         let layer = Depthwise { shape, x, weights, bias, requantize };
-        // SAFETY: `isa` found the extension.
-        isa() != Isa::Sse2 && unsafe { layer.run(y) }
+        // SAFETY: `isa` found the extensions that the routines are compiled for.
+        unsafe {
+            match isa() {
+                // The products of bytes are those of an unsigned one and a signed one.
+                Isa::Vnni if X::UNSIGNED && depthwise_vnni(&layer, y) => true,
+                Isa::Vnni | Isa::Avx2 => depthwise_avx2(&layer, y),
+                Isa::Sse2 => false,
+            }
+        }
     }
 
     #[inline(always)]
@@ -229,9 +253,9 @@ impl Patch {
 
 /// Convolution into `y`, or false where the processor has SSE2 alone, or [`Channels`] does not take it.
 #[inline(never)]
-fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y, E: Ending<R, Y>>(
     convolution: &Convolution<X, R, W>,
-    finish: impl Fn(R, i32) -> Y + Copy,
+    ending: E,
     y: &mut [Y],
 ) -> bool {
     let Some(weights) = convolution.weights.eight_bits() else { return false };
@@ -242,8 +266,8 @@ fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
     unsafe {
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
-            Isa::Vnni if X::UNSIGNED && conv2d_vnni(&layer(bytes), finish, y) => true,
-            Isa::Vnni | Isa::Avx2 => conv2d_avx2(&layer(words), finish, y),
+            Isa::Vnni if X::UNSIGNED && conv2d_vnni(&layer(bytes), ending, y) => true,
+            Isa::Vnni | Isa::Avx2 => conv2d_avx2(&layer(words), ending, y),
             Isa::Sse2 => false,
         }
     }
@@ -355,7 +379,7 @@ fn detect() -> Isa {
 fn detect() -> Isa {
     const XSAVE_AVX: u32 = 1 << 27 | 1 << 28;
     const AVX2: u32 = 1 << 5;
-    const AVX512F_BW: u32 = 1 << 16 | 1 << 30;
+    const AVX512F_BW_VL: u32 = 1 << 16 | 1 << 30 | 1 << 31;
     const AVX512_VNNI: u32 = 1 << 11;
     // SAFETY: every x86-64 has CPUID; XGETBV exists where CPUID says so.
     #[allow(unused_unsafe)] // newer compilers know CPUID to be safe
@@ -368,7 +392,7 @@ fn detect() -> Isa {
     if state & 0x6 != 0x6 || features.ebx & AVX2 == 0 {
         Isa::Sse2
     } else if state & 0xe6 == 0xe6
-        && features.ebx & AVX512F_BW == AVX512F_BW
+        && features.ebx & AVX512F_BW_VL == AVX512F_BW_VL
         && features.ecx & AVX512_VNNI != 0
     {
         Isa::Vnni
@@ -396,7 +420,7 @@ unsafe fn accumulate_avx2(
     unsafe { accumulate::<Avx2>(patch, taps, weights, stride, sums) }
 }
 
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn accumulate_vnni(
     patch: &[[i16; TAPS]; 4],
     taps: usize,
@@ -408,21 +432,42 @@ unsafe fn accumulate_vnni(
 }
 
 #[target_feature(enable = "avx2")]
-unsafe fn conv2d_avx2<X: Activation, R: Copy, Y>(
+unsafe fn conv2d_avx2<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     layer: &Channels<X, R>,
-    finish: impl Fn(R, i32) -> Y + Copy,
+    ending: E,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<Avx2, Y, 4>(finish, y) }
+    unsafe { layer.run::<Avx2, Y, E, 4>(ending, y) }
 }
 
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-unsafe fn conv2d_vnni<X: Activation, R: Copy, Y>(
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn conv2d_vnni<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     layer: &Channels<X, R>,
-    finish: impl Fn(R, i32) -> Y + Copy,
+    ending: E,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<VnniBytes, Y, 8>(finish, y) }
+    unsafe {
+        match layer.bias.len() {
+            ..=8 => layer.run::<NarrowBytes<false>, Y, E, 8>(ending, y),
+            _ => layer.run::<VnniBytes, Y, E, 8>(ending, y),
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn depthwise_avx2<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Depthwise<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<Avx2, Y>(y) }
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn depthwise_vnni<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Depthwise<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<VnniBytes, Y>(y) || layer.run::<NarrowBytes<false>, Y>(y) }
 }
 
 #[target_feature(enable = "avx2")]
@@ -433,7 +478,7 @@ unsafe fn max_pool2d_avx2<X: Activation, Y: Activation, R: Requantize>(
     unsafe { layer.run::<Avx2, Y, 2>(y) }
 }
 
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn max_pool2d_vnni<X: Activation, Y: Activation, R: Requantize>(
     layer: &Pooled<X, R>,
     y: &mut [Y],
@@ -490,7 +535,7 @@ unsafe fn dot4_avx2<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     unsafe { dot4_with::<X, Avx2>(x, rows) }
 }
 
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn dot4_vnni<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     unsafe { dot4_with::<X, Vnni>(x, rows) }
 }
