@@ -14,7 +14,7 @@ use core::arch::x86_64::*;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four};
-use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
+use crate::kernels::{self, Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
 #[path = "x86_64_avx2.rs"]
@@ -23,6 +23,8 @@ mod avx2;
 mod channels;
 #[path = "x86_64_depthwise.rs"]
 mod depthwise;
+#[path = "x86_64_elements.rs"]
+mod elements;
 #[path = "x86_64_lanes.rs"]
 mod lanes;
 #[path = "x86_64_narrow.rs"]
@@ -43,6 +45,7 @@ mod vnni;
 use avx2::Avx2;
 use channels::Channels;
 use depthwise::Depthwise;
+use elements::Addition;
 use narrow::NarrowBytes;
 use outputs::{Each, Ending, Requantized};
 use sse2::Sse2;
@@ -127,6 +130,51 @@ impl Target for Chosen {
                 Isa::Vnni | Isa::Avx2 => depthwise_avx2(&layer, y),
                 Isa::Sse2 => false,
             }
+        }
+    }
+
+    #[inline(always)]
+    fn average_pool2d<X: Activation, Y: Activation, R: Requantize>(
+        shape: &Pool2dShape,
+        x: &[X],
+        requantize: R,
+        y: &mut [Y],
+    ) -> bool {
+        if isa() == Isa::Sse2 || shape.input[2] < 16 {
+            return false;
+        }
+        // SAFETY: `isa` found the extension.
+        unsafe { elements::average_pool2d(shape, x, requantize, y) };
+        true
+    }
+
+    #[inline(always)]
+    fn add<A: Activation, B: Activation, Y: Activation, R: Requantize>(
+        bits: [u32; 2],
+        (a, b): (&[A], &[B]),
+        requantize: R,
+        y: &mut [Y],
+    ) {
+        match Addition::new::<Y, R>(bits, requantize) {
+            // SAFETY: `isa` found the extension.
+            Some(addition) if isa() != Isa::Sse2 => unsafe { elements::add(&addition, a, b, y) },
+            _ => kernels::add(bits, a, b, requantize, y),
+        }
+    }
+
+    #[inline(always)]
+    fn add_in_place<A: Activation, Y: Activation, R: Requantize>(
+        bits: [u32; 2],
+        a: &[A],
+        requantize: R,
+        y: &mut [Y],
+    ) {
+        match Addition::new::<Y, R>(bits, requantize) {
+            // SAFETY: `isa` found the extension.
+            Some(addition) if isa() != Isa::Sse2 => unsafe {
+                elements::add_in_place(&addition, a, y)
+            },
+            _ => kernels::add_in_place(bits, a, requantize, y),
         }
     }
 
@@ -437,7 +485,7 @@ unsafe fn conv2d_avx2<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     ending: E,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<Avx2, Y, E, 4>(ending, y) }
+    unsafe { layer.run::<Avx2, Y, E, 6>(ending, y) }
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]

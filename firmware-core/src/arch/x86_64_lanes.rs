@@ -5,6 +5,7 @@
 //! pooled pixels cover is first put into a panel, in which a vector has the same taps of all of
 //! them; the four pixels under each pooled one share it.
 
+use core::arch::x86_64::{_mm_cvtsi128_si32, _mm_shuffle_epi32};
 use core::mem::MaybeUninit;
 
 use super::outputs::{Rounding, bounds};
@@ -137,9 +138,11 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                         }
                         let words = match &rounding {
                             Some(rounding) => rounded::<V, Y, R>(four, rounding, channel),
-                            None => self.finished::<V, Y>(four, channel, count),
+                            None => V::words(
+                                self.finished::<V, Y>(four, channel, count).as_ptr().cast(),
+                            ),
                         };
-                        self.store::<V, Y>(&words, &block, (channel, count), y);
+                        self.store::<V, Y>(words, &block, (channel, count), y);
                         channel += 4;
                     }
                 }
@@ -252,27 +255,35 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
     #[inline(always)]
     unsafe fn store<V: Lanes, Y: Activation>(
         &self,
-        words: &[u32; PIXELS],
+        words: V,
         block: &Block,
         (channel, count): (usize, usize),
         y: &mut [Y],
     ) {
         let depth = self.pool.output[2];
-        let quads = block.y.iter().zip(&block.count).zip(words.as_chunks::<4>().0);
-        for ((first, pixels), words) in quads.take(V::PIXELS / 4) {
+        for quad in 0..V::PIXELS / 4 {
+            let (first, pixels) = (block.y[quad], block.count[quad]);
             let y = y.as_mut_ptr().wrapping_add(first * depth + channel).cast::<u8>();
             // SAFETY: as the caller promises.
             unsafe {
-                match (count, *pixels) {
+                let words = V::quad(words, quad);
+                let words = [
+                    _mm_cvtsi128_si32(words) as u32,
+                    _mm_cvtsi128_si32(_mm_shuffle_epi32::<1>(words)) as u32,
+                    _mm_cvtsi128_si32(_mm_shuffle_epi32::<2>(words)) as u32,
+                    _mm_cvtsi128_si32(_mm_shuffle_epi32::<3>(words)) as u32,
+                ];
+                match (count, pixels) {
                     (4, 4..) => put(words, y, depth, |y, word| y.cast::<u32>().write_unaligned(word)),
-                    (2, 4..) => put(words, y, depth, |y, word| y.cast::<u16>().write_unaligned(word as u16)),
-                    (_, pixels) => {
-                        let words = words.get(..pixels).unwrap_or(words);
-                        put(words, y, depth, |y, word| {
+                    (2, 4..) => {
+                        put(words, y, depth, |y, word| y.cast::<u16>().write_unaligned(word as u16));
+                    }
+                    _ => {
+                        for (pixel, word) in words.iter().enumerate().take(pixels) {
                             for n in 0..count {
-                                y.add(n).write((word >> (8 * n)) as u8);
+                                y.add(pixel * depth + n).write((word >> (8 * n)) as u8);
                             }
-                        });
+                        }
                     }
                 }
             }
@@ -280,11 +291,11 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
     }
 }
 
-/// Puts words into pixels that are `depth` bytes apart.
+/// Puts words into four pixels that are `depth` bytes apart.
 #[inline(always)]
-fn put(words: &[u32], y: *mut u8, depth: usize, write: impl Fn(*mut u8, u32)) {
-    for (pixel, word) in words.iter().enumerate() {
-        write(y.wrapping_add(pixel * depth), *word);
+fn put(words: [u32; 4], y: *mut u8, depth: usize, write: impl Fn(*mut u8, u32)) {
+    for pixel in 0..4 {
+        write(y.wrapping_add(pixel * depth), words[pixel]);
     }
 }
 
@@ -298,9 +309,8 @@ unsafe fn rounded<V: Lanes, Y: Activation, R: Requantize>(
     four: [V; 4],
     rounding: &Rounding<ROUNDED>,
     channel: usize,
-) -> [u32; PIXELS] {
-    let mut words = [0u32; PIXELS];
-    // SAFETY: as the caller promises; a vector has no more lanes.
+) -> V {
+    // SAFETY: as the caller promises.
     unsafe {
         let mut all = [V::zero(); 4];
         for n in 0..4 {
@@ -309,8 +319,6 @@ unsafe fn rounded<V: Lanes, Y: Activation, R: Requantize>(
             let bits = V::broadcast(rounding.bits.as_ptr().add(channel + n));
             all[n] = V::round(four[n], mask, tie, bits);
         }
-        let all = V::gather::<Y>(all, bounds::<R>());
-        words.as_mut_ptr().cast::<V>().write_unaligned(all);
+        V::gather::<Y>(all, bounds::<R>())
     }
-    words
 }

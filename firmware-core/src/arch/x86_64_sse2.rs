@@ -133,6 +133,12 @@ impl Lanes for Sse2 {
     }
 
     #[inline(always)]
+    unsafe fn quad(self, number: usize) -> __m128i {
+        let _ = number;
+        self.0
+    }
+
+    #[inline(always)]
     unsafe fn columns<X: Activation>(x: *const X, at: &[usize; QUADS], step: usize) -> [Self; 4] {
         unsafe {
             let mut rows = [_mm_setzero_si128(); 4];

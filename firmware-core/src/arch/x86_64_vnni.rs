@@ -179,6 +179,18 @@ impl Lanes for VnniBytes {
     }
 
     #[inline(always)]
+    unsafe fn quad(self, number: usize) -> __m128i {
+        unsafe {
+            match number {
+                0 => _mm512_castsi512_si128(self.0),
+                1 => _mm512_extracti32x4_epi32::<1>(self.0),
+                2 => _mm512_extracti32x4_epi32::<2>(self.0),
+                _ => _mm512_extracti32x4_epi32::<3>(self.0),
+            }
+        }
+    }
+
+    #[inline(always)]
     unsafe fn columns<X: Activation>(x: *const X, at: &[usize; QUADS], step: usize) -> [Self; 4] {
         unsafe {
             let mut rows = [_mm512_setzero_si512(); 4];
