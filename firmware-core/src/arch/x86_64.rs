@@ -1,4 +1,4 @@
-//! The host: SSE2, which every x86-64 has, and AVX2 or AVX-512 with VNNI where they are found at
+//! The host: SSE2, which every x86-64 has, and AVX2, AVX-VNNI or AVX-512 with VNNI where they are found at
 //! run time.
 //!
 //! A convolution with max pooling keeps a pixel in each lane of a vector (`lanes`, over what `panel`
@@ -127,7 +127,8 @@ impl Target for Chosen {
             match isa() {
                 // The products of bytes are those of an unsigned one and a signed one.
                 Isa::Vnni if X::UNSIGNED && depthwise_vnni(&layer, y) => true,
-                Isa::Vnni | Isa::Avx2 => depthwise_avx2(&layer, y),
+                Isa::Narrow if X::UNSIGNED && depthwise_narrow(&layer, y) => true,
+                Isa::Vnni | Isa::Narrow | Isa::Avx2 => depthwise_avx2(&layer, y),
                 Isa::Sse2 => false,
             }
         }
@@ -279,7 +280,7 @@ impl Patch {
         unsafe {
             match isa() {
                 Isa::Vnni => accumulate_vnni(&self.0, padded, weights, total, sums),
-                Isa::Avx2 => accumulate_avx2(&self.0, padded, weights, total, sums),
+                Isa::Narrow | Isa::Avx2 => accumulate_avx2(&self.0, padded, weights, total, sums),
                 Isa::Sse2 => accumulate::<Sse2>(&self.0, padded, weights, total, sums),
             }
         }
@@ -315,7 +316,8 @@ fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y, E: Ending<R, Y>>(
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
             Isa::Vnni if X::UNSIGNED && conv2d_vnni(&layer(bytes), ending, y) => true,
-            Isa::Vnni | Isa::Avx2 => conv2d_avx2(&layer(words), ending, y),
+            Isa::Narrow if X::UNSIGNED && conv2d_narrow(&layer(bytes), ending, y) => true,
+            Isa::Vnni | Isa::Narrow | Isa::Avx2 => conv2d_avx2(&layer(words), ending, y),
             Isa::Sse2 => false,
         }
     }
@@ -333,7 +335,8 @@ fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
             Isa::Vnni if X::UNSIGNED => max_pool2d_vnni(layer, y),
-            Isa::Vnni | Isa::Avx2 => max_pool2d_avx2(layer, y),
+            Isa::Narrow if X::UNSIGNED => max_pool2d_narrow(layer, y),
+            Isa::Vnni | Isa::Narrow | Isa::Avx2 => max_pool2d_avx2(layer, y),
             Isa::Sse2 => layer.run::<Sse2, Y, 2>(y),
         }
     }
@@ -372,7 +375,7 @@ fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
             // The products of bytes are those of an unsigned one and a signed one.
             Isa::Vnni if X::UNSIGNED => VnniBytes::dot4(x.as_ptr().cast(), stride, rows.as_ptr()),
             Isa::Vnni => dot4_vnni(x, rows),
-            Isa::Avx2 => dot4_avx2(x, rows),
+            Isa::Narrow | Isa::Avx2 => dot4_avx2(x, rows),
             Isa::Sse2 => dot4_with::<X, Sse2>(x, rows),
         }
     }
@@ -382,7 +385,10 @@ fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
 enum Isa {
     Sse2 = 1,
     Avx2 = 2,
-    Vnni = 3,
+    /// AVX-VNNI: VNNI without AVX-512.
+    Narrow = 3,
+    /// AVX-512 with VNNI.
+    Vnni = 4,
 }
 
 /// What [`isa`] has found, or 0.
@@ -394,7 +400,8 @@ fn isa() -> Isa {
     match FOUND.load(Ordering::Relaxed) {
         1 => Isa::Sse2,
         2 => Isa::Avx2,
-        3 => Isa::Vnni,
+        3 => Isa::Narrow,
+        4 => Isa::Vnni,
         _ => {
             let isa = detect();
             FOUND.store(isa as u8, Ordering::Relaxed);
@@ -403,14 +410,14 @@ fn isa() -> Isa {
     }
 }
 
-/// Uses vectors of at most `bytes` bytes from now on, in the whole process: 16 is SSE2, 32 AVX2 and
-/// 64 AVX-512. Wider ones than the processor has are not used in any case.
+/// Uses vectors of at most `bytes` bytes from now on, in the whole process: 16 is SSE2, 32 AVX2 without
+/// VNNI, and 64 all that the processor has. Wider ones are not used in any case.
 ///
 /// For tests and benchmarks of the narrower kernels; the results are the same.
 pub fn limit_vectors(bytes: usize) {
     let isa = match (bytes, detect()) {
         (64.., found) => found,
-        (32.., Isa::Avx2 | Isa::Vnni) => Isa::Avx2,
+        (32.., Isa::Avx2 | Isa::Narrow | Isa::Vnni) => Isa::Avx2,
         _ => Isa::Sse2,
     };
     FOUND.store(isa as u8, Ordering::Relaxed);
@@ -429,13 +436,17 @@ fn detect() -> Isa {
     const AVX2: u32 = 1 << 5;
     const AVX512F_BW_VL: u32 = 1 << 16 | 1 << 30 | 1 << 31;
     const AVX512_VNNI: u32 = 1 << 11;
+    const AVX_VNNI: u32 = 1 << 4;
     // SAFETY: every x86-64 has CPUID; XGETBV exists where CPUID says so.
     #[allow(unused_unsafe)] // newer compilers know CPUID to be safe
-    let (features, state) = unsafe {
+    let (features, more, state) = unsafe {
         if __cpuid(0).eax < 7 || __cpuid(1).ecx & XSAVE_AVX != XSAVE_AVX {
             return Isa::Sse2;
         }
-        (__cpuid_count(7, 0), xgetbv())
+        let features = __cpuid_count(7, 0);
+        // What is not there is told as zeros or, by some, as something else.
+        let more = if features.eax > 0 { __cpuid_count(7, 1).eax } else { 0 };
+        (features, more, xgetbv())
     };
     if state & 0x6 != 0x6 || features.ebx & AVX2 == 0 {
         Isa::Sse2
@@ -444,6 +455,8 @@ fn detect() -> Isa {
         && features.ecx & AVX512_VNNI != 0
     {
         Isa::Vnni
+    } else if more & AVX_VNNI != 0 {
+        Isa::Narrow
     } else {
         Isa::Avx2
     }
@@ -488,6 +501,15 @@ unsafe fn conv2d_avx2<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     unsafe { layer.run::<Avx2, Y, E, 6>(ending, y) }
 }
 
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn conv2d_narrow<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
+    layer: &Channels<X, R>,
+    ending: E,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<NarrowBytes<true>, Y, E, 6>(ending, y) }
+}
+
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn conv2d_vnni<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     layer: &Channels<X, R>,
@@ -510,6 +532,14 @@ unsafe fn depthwise_avx2<X: Activation, Y: Activation, R: Requantize>(
     unsafe { layer.run::<Avx2, Y>(y) }
 }
 
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn depthwise_narrow<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Depthwise<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<NarrowBytes<true>, Y>(y) }
+}
+
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn depthwise_vnni<X: Activation, Y: Activation, R: Requantize>(
     layer: &Depthwise<X, R>,
@@ -524,6 +554,14 @@ unsafe fn max_pool2d_avx2<X: Activation, Y: Activation, R: Requantize>(
     y: &mut [Y],
 ) -> bool {
     unsafe { layer.run::<Avx2, Y, 2>(y) }
+}
+
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn max_pool2d_narrow<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<NarrowBytes<true>, Y, 2>(y) }
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]

@@ -137,16 +137,6 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn quad(self, number: usize) -> __m128i {
-        unsafe {
-            match number {
-                0 => _mm256_castsi256_si128(self.0),
-                _ => _mm256_extracti128_si256::<1>(self.0),
-            }
-        }
-    }
-
-    #[inline(always)]
     unsafe fn columns<X: Activation>(x: *const X, at: &[usize; QUADS], step: usize) -> [Self; 4] {
         unsafe {
             let mut rows = [_mm256_setzero_si256(); 4];

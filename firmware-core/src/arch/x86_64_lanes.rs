@@ -5,7 +5,6 @@
 //! pooled pixels cover is first put into a panel, in which a vector has the same taps of all of
 //! them; the four pixels under each pooled one share it.
 
-use core::arch::x86_64::{_mm_cvtsi128_si32, _mm_shuffle_epi32};
 use core::mem::MaybeUninit;
 
 use super::outputs::{Rounding, bounds};
@@ -51,7 +50,8 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let side = (pw - 1) * sx * depth;
         // Only where windows are packed by columns, that is, are long.
         let both = side % taps == 0 && groups > 4;
-        let (width, right) = if both { (groups + side / taps, side / taps) } else { (groups, rows * groups) };
+        let (width, right) =
+            if both { (groups + side / taps, side / taps) } else { (groups, rows * groups) };
         let plan = Plan {
             step: [py * sy * pitch, px * sx * depth],
             side,
@@ -128,10 +128,12 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                             for first in (0..count).step_by(2) {
                                 let starts = starts.add(first);
                                 if count - first == 1 {
-                                    let [sum] = self.sums::<V, 1>(&plan, panel, channel + first, starts);
+                                    let [sum] =
+                                        self.sums::<V, 1>(&plan, panel, channel + first, starts);
                                     four[first] = sum;
                                 } else {
-                                    let [a, b] = self.sums::<V, 2>(&plan, panel, channel + first, starts);
+                                    let [a, b] =
+                                        self.sums::<V, 2>(&plan, panel, channel + first, starts);
                                     (four[first], four[first + 1]) = (a, b);
                                 }
                             }
@@ -158,8 +160,10 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let (shifts, _) = R::as_shifts(self.requantize.get(..depth)?)?;
         // A word has four products or two.
         let products = plan.rows * plan.groups * 4;
-        let rounding = || Rounding::new(self.bias.get(..depth)?, shifts, products);
-        if depth <= ROUNDED { rounding() } else { None }
+        if depth > ROUNDED {
+            return None;
+        }
+        Rounding::new(self.bias.get(..depth)?, shifts, products)
     }
 
     /// For `N` channels the largest of the four sums under each pixel in the panel, which begin with `starts`.
@@ -193,21 +197,20 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                 false => (rows, plan.groups),
             };
             for _ in 0..lines {
-                for group in 0..groups {
-                    let mut w = [V::zero(); N];
-                    for n in 0..N {
-                        w[n] = V::broadcast(weights.add(n * taps));
-                    }
-                    let x = line.add(group);
-                    let x = [x, x.add(right), x.add(lower), x.add(lower + right)];
-                    for pixel in 0..4 {
-                        let x = x[pixel].read();
-                        for n in 0..N {
-                            sums[n][pixel] = V::multiply(sums[n][pixel], x, w[n]);
-                        }
-                    }
-                    weights = weights.add(1);
+                let mut x = [line, line.add(right), line.add(lower), line.add(lower + right)];
+                let mut left = groups;
+                // Two at a time where a group is little work: a loop's own instructions count.
+                while V::TAPS == 2 && left >= 2 {
+                    add_tap(&mut sums, x, weights, 0, taps);
+                    add_tap(&mut sums, x, weights, 1, taps);
+                    x = x.map(|x| x.wrapping_add(2));
+                    weights = weights.add(2);
+                    left -= 2;
                 }
+                for group in 0..left {
+                    add_tap(&mut sums, x, weights, group, taps);
+                }
+                weights = weights.add(left);
                 line = line.add(plan.width);
             }
             // Not a closure: those do not inherit the caller's extensions.
@@ -261,24 +264,24 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         y: &mut [Y],
     ) {
         let depth = self.pool.output[2];
-        for quad in 0..V::PIXELS / 4 {
-            let (first, pixels) = (block.y[quad], block.count[quad]);
+        let mut all = [0u32; PIXELS];
+        // SAFETY: a vector has no more lanes.
+        unsafe { all.as_mut_ptr().cast::<V>().write_unaligned(words) };
+        let quads = block.y.iter().zip(&block.count).zip(all.as_chunks::<4>().0);
+        for ((first, pixels), words) in quads.take(V::PIXELS / 4) {
             let y = y.as_mut_ptr().wrapping_add(first * depth + channel).cast::<u8>();
             // SAFETY: as the caller promises.
             unsafe {
-                let words = V::quad(words, quad);
-                let words = [
-                    _mm_cvtsi128_si32(words) as u32,
-                    _mm_cvtsi128_si32(_mm_shuffle_epi32::<1>(words)) as u32,
-                    _mm_cvtsi128_si32(_mm_shuffle_epi32::<2>(words)) as u32,
-                    _mm_cvtsi128_si32(_mm_shuffle_epi32::<3>(words)) as u32,
-                ];
-                match (count, pixels) {
-                    (4, 4..) => put(words, y, depth, |y, word| y.cast::<u32>().write_unaligned(word)),
-                    (2, 4..) => {
-                        put(words, y, depth, |y, word| y.cast::<u16>().write_unaligned(word as u16));
+                match (count, *pixels) {
+                    (4, 4..) => {
+                        put(words, y, depth, |y, word| y.cast::<u32>().write_unaligned(word))
                     }
-                    _ => {
+                    (2, 4..) => {
+                        put(words, y, depth, |y, word| {
+                            y.cast::<u16>().write_unaligned(word as u16)
+                        });
+                    }
+                    (_, pixels) => {
                         for (pixel, word) in words.iter().enumerate().take(pixels) {
                             for n in 0..count {
                                 y.add(pixel * depth + n).write((word >> (8 * n)) as u8);
@@ -291,9 +294,38 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
     }
 }
 
+/// Adds the products of group number `group` of the values at four places and of each channel's weights,
+/// which lie `next` words apart.
+///
+/// # Safety
+///
+/// The processor must have the extension of `V`, and all pointers be good for a vector or a word.
+#[inline(always)]
+unsafe fn add_tap<V: Lanes, const N: usize>(
+    sums: &mut [[V; 4]; N],
+    x: [*const V; 4],
+    weights: *const i32,
+    group: usize,
+    next: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut w = [V::zero(); N];
+        for n in 0..N {
+            w[n] = V::broadcast(weights.add(n * next + group));
+        }
+        for pixel in 0..4 {
+            let x = x[pixel].add(group).read();
+            for n in 0..N {
+                sums[n][pixel] = V::multiply(sums[n][pixel], x, w[n]);
+            }
+        }
+    }
+}
+
 /// Puts words into four pixels that are `depth` bytes apart.
 #[inline(always)]
-fn put(words: [u32; 4], y: *mut u8, depth: usize, write: impl Fn(*mut u8, u32)) {
+fn put(words: &[u32; 4], y: *mut u8, depth: usize, write: impl Fn(*mut u8, u32)) {
     for pixel in 0..4 {
         write(y.wrapping_add(pixel * depth), words[pixel]);
     }

@@ -77,11 +77,7 @@ impl<const VEX: bool> Lanes for NarrowBytes<VEX> {
     }
 
     #[inline(always)]
-    unsafe fn scatter<Y: Activation>(
-        [a, b, c, d]: [Self; 4],
-        bounds: [i32; 2],
-        to: [*mut u8; 4],
-    ) {
+    unsafe fn scatter<Y: Activation>([a, b, c, d]: [Self; 4], bounds: [i32; 2], to: [*mut u8; 4]) {
         unsafe { Avx2::scatter::<Y>([Avx2(a.0), Avx2(b.0), Avx2(c.0), Avx2(d.0)], bounds, to) }
     }
 
@@ -91,16 +87,6 @@ impl<const VEX: bool> Lanes for NarrowBytes<VEX> {
             let order = _mm256_broadcastsi128_si256(_mm_loadu_si128(BY_LANE.as_ptr().cast()));
             let all = saturate::<Y>([Avx2(a.0), Avx2(b.0), Avx2(c.0), Avx2(d.0)], bounds);
             Self(_mm256_shuffle_epi8(all, order))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn quad(self, number: usize) -> __m128i {
-        unsafe {
-            match number {
-                0 => _mm256_castsi256_si128(self.0),
-                _ => _mm256_extracti128_si256::<1>(self.0),
-            }
         }
     }
 

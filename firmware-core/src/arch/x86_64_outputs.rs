@@ -110,25 +110,24 @@ impl<const SIZE: usize> Rounding<SIZE> {
     /// `None` where a sum of so many products could be too large.
     #[inline(always)]
     pub(super) fn new(bias: &[i32], shifts: &[Shift], products: usize) -> Option<Self> {
-        let mut all = Self {
-            start: [0; SIZE],
-            mask: [0; SIZE],
-            tie: [1; SIZE],
-            bits: [0; SIZE],
-        };
-        let mut limits = (0, 0);
-        let (whole, rest) = bias.get(..SIZE).unwrap_or(bias).as_chunks::<8>();
-        let (shifts, last) = shifts.split_at_checked(8 * whole.len())?;
-        // Loops of a length that makes vectors.
-        for (block, (bias, shifts)) in whole.iter().zip(shifts.as_chunks::<8>().0).enumerate() {
-            for n in 0..8 {
-                all.set(8 * block + n, bias[n], shifts[n], &mut limits);
-            }
+        let (mut biases, mut all_shifts) = ([0i32; SIZE], [Shift::new(0); SIZE]);
+        biases.iter_mut().zip(bias).for_each(|(to, bias)| *to = *bias);
+        all_shifts.iter_mut().zip(shifts).for_each(|(to, shift)| *to = *shift);
+        let zeros = [0; SIZE];
+        let mut all = Self { start: zeros, mask: zeros, tie: zeros, bits: zeros };
+        let (mut large, mut far) = (0, 0);
+        // All, whatever there are: a loop of a length known at compile time becomes vectors.
+        for n in 0..SIZE {
+            let bits = i32::from(all_shifts[n].bits());
+            let divides = -i32::from(bits != 0);
+            let unit = 1i32 << (bits & 31);
+            all.start[n] = biases[n].wrapping_add((unit >> 1) & divides);
+            all.mask[n] = unit.wrapping_mul(2).wrapping_sub(1) & divides;
+            all.tie[n] = unit;
+            all.bits[n] = bits;
+            large |= biases[n].unsigned_abs();
+            far = far.max(bits);
         }
-        for (n, (bias, shift)) in rest.iter().zip(last).enumerate() {
-            all.set(8 * whole.len() + n, *bias, *shift, &mut limits);
-        }
-        let (large, far) = limits;
         (products < PRODUCTS && large < Self::BIAS && far <= BITS).then_some(all)
     }
 
@@ -148,20 +147,6 @@ impl<const SIZE: usize> Rounding<SIZE> {
                 V::words(self.bits.as_ptr().add(at)),
             ]
         }
-    }
-
-    /// Sets channel number `n`; `limits` are the bits of all biases, and the most bits of a shift.
-    #[inline(always)]
-    fn set(&mut self, n: usize, bias: i32, shift: Shift, limits: &mut (u32, i32)) {
-        let n = n % SIZE;
-        let bits = i32::from(shift.bits());
-        let unit = 1i32 << (bits & 31);
-        let divides = -i32::from(bits != 0);
-        self.start[n] = bias.wrapping_add((unit >> 1) & divides);
-        self.mask[n] = (unit.wrapping_mul(2).wrapping_sub(1)) & divides;
-        self.tie[n] = unit;
-        self.bits[n] = bits;
-        *limits = (limits.0 | bias.unsigned_abs(), limits.1.max(bits));
     }
 }
 

@@ -133,12 +133,6 @@ impl Lanes for Sse2 {
     }
 
     #[inline(always)]
-    unsafe fn quad(self, number: usize) -> __m128i {
-        let _ = number;
-        self.0
-    }
-
-    #[inline(always)]
     unsafe fn columns<X: Activation>(x: *const X, at: &[usize; QUADS], step: usize) -> [Self; 4] {
         unsafe {
             let mut rows = [_mm_setzero_si128(); 4];
@@ -180,9 +174,8 @@ unsafe fn saturate<Y: Activation>([a, b, c, d]: [Sse2; 4], [low, high]: [i32; 2]
     unsafe {
         let [ab, cd] = [_mm_packs_epi32(a.0, b.0), _mm_packs_epi32(c.0, d.0)];
         let [low, high] = [low, high].map(|bound| Y::saturate(bound).to_i32() as i16);
-        let keep = |words| {
-            _mm_min_epi16(_mm_max_epi16(words, _mm_set1_epi16(low)), _mm_set1_epi16(high))
-        };
+        let keep =
+            |words| _mm_min_epi16(_mm_max_epi16(words, _mm_set1_epi16(low)), _mm_set1_epi16(high));
         let [ab, cd] = [keep(ab), keep(cd)];
         if Y::UNSIGNED { _mm_packus_epi16(ab, cd) } else { _mm_packs_epi16(ab, cd) }
     }

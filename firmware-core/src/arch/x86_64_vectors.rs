@@ -62,8 +62,6 @@ pub(super) trait Lanes: Copy {
     unsafe fn scatter<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: [*mut u8; 4]);
     /// The same, where a word of the result has the four bytes of a lane.
     unsafe fn gather<Y: Activation>(four: [Self; 4], bounds: [i32; 2]) -> Self;
-    /// Four lanes.
-    unsafe fn quad(self, number: usize) -> __m128i;
     /// The first, second, third and fourth `TAPS` values of every pixel. Pixels come in fours, each
     /// of which begins at `x` plus one of `at`, `step` values apart; 4 * `TAPS` values of each must
     /// be readable.

@@ -179,18 +179,6 @@ impl Lanes for VnniBytes {
     }
 
     #[inline(always)]
-    unsafe fn quad(self, number: usize) -> __m128i {
-        unsafe {
-            match number {
-                0 => _mm512_castsi512_si128(self.0),
-                1 => _mm512_extracti32x4_epi32::<1>(self.0),
-                2 => _mm512_extracti32x4_epi32::<2>(self.0),
-                _ => _mm512_extracti32x4_epi32::<3>(self.0),
-            }
-        }
-    }
-
-    #[inline(always)]
     unsafe fn columns<X: Activation>(x: *const X, at: &[usize; QUADS], step: usize) -> [Self; 4] {
         unsafe {
             let mut rows = [_mm512_setzero_si512(); 4];
@@ -246,10 +234,7 @@ unsafe fn bytes(x: *const u8) -> __m512i {
 /// The words of the four vectors as bytes between two bounds. Each quarter has those of the vectors'
 /// quarters, one vector after the other.
 #[inline(always)]
-unsafe fn saturate<Y: Activation>(
-    [a, b, c, d]: [VnniBytes; 4],
-    [low, high]: [i32; 2],
-) -> __m512i {
+unsafe fn saturate<Y: Activation>([a, b, c, d]: [VnniBytes; 4], [low, high]: [i32; 2]) -> __m512i {
     unsafe {
         let [ab, cd] = [_mm512_packs_epi32(a.0, b.0), _mm512_packs_epi32(c.0, d.0)];
         let [low, high] = [low, high].map(|bound| Y::saturate(bound).to_i32());
