@@ -14,7 +14,7 @@ use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
 
 /// Most channels whose shifts are divided by in vectors, a multiple of four.
-const ROUNDED: usize = 64;
+const ROUNDED: usize = 32;
 
 /// A convolution and the pooling after it.
 pub(crate) struct Pooled<'a, X, R> {
@@ -139,7 +139,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                             }
                         }
                         let words = match &rounding {
-                            Some(rounding) => rounded::<V, Y, R>(four, rounding, channel),
+                            Some(rounding) => rounded::<V, Y, R>(four, rounding, channel, count),
                             None => V::words(
                                 self.finished::<V, Y>(four, channel, count).as_ptr().cast(),
                             ),
@@ -331,7 +331,7 @@ fn put(words: &[u32; 4], y: *mut u8, depth: usize, write: impl Fn(*mut u8, u32))
     }
 }
 
-/// The sums of four channels, from `channel` on, as bytes: a word for each pixel.
+/// The sums of `count` channels, up to four, from `channel` on, as bytes: a word for each pixel.
 ///
 /// # Safety
 ///
@@ -341,11 +341,15 @@ unsafe fn rounded<V: Lanes, Y: Activation, R: Requantize>(
     four: [V; 4],
     rounding: &Rounding<ROUNDED>,
     channel: usize,
+    count: usize,
 ) -> V {
     // SAFETY: as the caller promises.
     unsafe {
         let mut all = [V::zero(); 4];
         for n in 0..4 {
+            if n >= count {
+                break;
+            }
             let mask = V::broadcast(rounding.mask.as_ptr().add(channel + n));
             let tie = V::broadcast(rounding.tie.as_ptr().add(channel + n));
             let bits = V::broadcast(rounding.bits.as_ptr().add(channel + n));
