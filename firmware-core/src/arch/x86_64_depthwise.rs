@@ -1,8 +1,9 @@
 //! Depthwise convolution with a channel to each lane of a vector.
 //!
 //! The values that the rows of a window have of one channel, two or four of them, are put side by side
-//! into a lane, column by column: a line. Then each tap of a kernel row is one instruction for all of them
-//! and for as many channels as there are lanes, and pixels share what is in a line. Padding is in the line.
+//! into a lane, column by column. Then each tap of a kernel row is one instruction for all of them and for as
+//! many channels as there are lanes, and windows share their columns: those of 3 x 3 slide over them in
+//! registers, others find them in a line. Padding is a column like others.
 
 use core::mem::MaybeUninit;
 
