@@ -24,7 +24,7 @@ fn the_model_knows_digits_on_frames() {
         right[1] += answers.right[1];
     }
     println!("{} of {} frames, {} in a hard shadow", right[0], 5 * FRAMES, right[1]);
-    assert!(right[0] * 1000 >= 5 * FRAMES * 990, "{} of {} right", right[0], 5 * FRAMES);
+    assert!(right[0] * 1000 >= 5 * FRAMES * 993, "{} of {} right", right[0], 5 * FRAMES);
     let frames = Scene::default().frames(&images, FRAMES, 1);
     let answers = camera::ask(&frames, Polarity::Auto);
     println!("Auto ink, seed 1: {answers}");
@@ -38,7 +38,9 @@ fn frames_become_the_same_bytes_on_cores() {
     let images = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");
     let frames = Scene::default().frames(&images, EMULATED, 1);
     let pixels: Vec<u8> = frames.iter().flat_map(|(frame, _)| frame.pixels.clone()).collect();
-    for (name, most) in [("Cortex-M0", 1_000_000), ("Cortex-M4F", 400_000)] {
+    let most =
+        [("Cortex-M0", 1_000_000), ("Cortex-M4F", 400_000), ("Cortex-M55 with MVE", 450_000)];
+    for (name, most) in most {
         let core = CORES.iter().find(|core| core.name == name).expect("it is listed");
         if !core.is_known_to(&toolchain) {
             let missing = "the toolchain has no library for its target";

@@ -25,6 +25,11 @@ impl Target for Chosen {
     const NIBBLE_ROWS: usize = nibbles::ROWS;
 
     #[inline(always)]
+    fn slide(cells: &mut [u32], step: usize) {
+        slide::slide(cells, step);
+    }
+
+    #[inline(always)]
     fn divide(value: i32, bits: u32) -> i32 {
         divide::divide(value, bits)
     }
@@ -123,6 +128,8 @@ impl Target for Chosen {
 mod depthwise;
 #[path = "armv7em_nibbles.rs"]
 mod nibbles;
+#[path = "armv7em_slide.rs"]
+mod slide;
 
 /// Taps of one [`Patch`]: 16 groups of four.
 const TAPS: usize = 64;

@@ -245,6 +245,13 @@ pub(crate) trait Target {
         }
     }
 
+    /// Every byte of words of four, 0 to 127, becomes the larger of itself and the one `step` bytes behind it,
+    /// where there is one.
+    #[inline(always)]
+    fn slide(cells: &mut [u32], step: usize) {
+        crate::prepare::slide(cells, step);
+    }
+
     /// Convolution, requantized and saturated; see [`Target::conv2d`].
     #[inline(always)]
     fn convolve<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(

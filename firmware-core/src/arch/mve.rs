@@ -42,6 +42,11 @@ impl Target for Chosen {
     const NIBBLE_ROWS: usize = dsp::Chosen::NIBBLE_ROWS;
 
     #[inline(always)]
+    fn slide(cells: &mut [u32], step: usize) {
+        dsp::Chosen::slide(cells, step);
+    }
+
+    #[inline(always)]
     fn divide(value: i32, bits: u32) -> i32 {
         dsp::Chosen::divide(value, bits)
     }

@@ -11,11 +11,12 @@
 
 use super::cells::{self, Part, reduce};
 use super::centred::centred;
-use super::ground::{self, Ground};
+use super::ground::{self, Ground, Window};
 use super::levels::{self, Levels};
 use super::polarity;
 use super::resample::{self, resample};
 use super::runs::{self, Bounds, Strokes};
+use super::slope::Slope;
 use super::{Error, Found, Polarity, Preparation, Rows, Scratch, Step, Watch};
 
 /// Ink weaker than this is a blank page.
@@ -104,6 +105,7 @@ struct Room<'s> {
 #[derive(Clone, Copy)]
 struct Look {
     part: Part,
+    window: &'static Window,
     noise: u8,
     threshold: u8,
     /// The ground is that of a drawing.
@@ -148,7 +150,10 @@ pub fn prepare(
             room.cells(&part).iter_mut().for_each(|level| *level = !*level);
         }
     }
-    let mut look = room.look(part);
+    let cells = room.picture.get(..size[0] * size[1]).unwrap_or_default();
+    let slope = Slope::of(cells, &part, [height, width], room.counts);
+    slope.level(room.picture, &part);
+    let mut look = room.look(part, &Window::SMALL);
     watch.step(Step::Ground, size, &mut room.cells(&part).iter().copied());
     let fine = height.min(width) >= SMALL * preparation.size[0].min(preparation.size[1]);
     let mut bounds = find(&mut strokes, &mut room, &look, [height, width], fine)?;
@@ -158,7 +163,8 @@ pub fn prepare(
     if closer < cell {
         part = around(bounds, part, closer, [height, width], most);
         reduce(frame, part, room.picture, room.lines);
-        look = room.look(part);
+        slope.level(room.picture, &part);
+        look = room.look(part, &Window::LARGE);
         bounds = find(&mut strokes, &mut room, &look, [height, width], fine)?;
     }
     let Look { noise, threshold, clean, peak, .. } = look;
@@ -187,7 +193,7 @@ pub fn prepare(
     });
     if part.side >= LARGE {
         let closer = around(bounds, part, part.side / 3, [height, width], finest);
-        bounds = room.closer(frame, part, closer, bounds, least);
+        bounds = room.closer(frame, &look, closer, bounds, least, &slope);
         part = closer;
     }
     let line = bytemuck::must_cast_slice_mut::<u32, u8>(room.lines);
@@ -247,10 +253,11 @@ impl Room<'_> {
     }
 
     /// Replaces the levels of a part's cells by how much of the ground's light is missing.
-    fn look(&mut self, part: Part) -> Look {
+    #[inline(never)] // twice
+    fn look(&mut self, part: Part, window: &'static Window) -> Look {
         let columns = part.size[1];
         let picture = self.picture.get_mut(..part.size[0] * columns).unwrap_or_default();
-        let ground = Ground::of_cells(picture, part.size, self.ground, false);
+        let ground = Ground::of_cells(picture, part.size, window, self.ground, false);
         self.counts.fill(0);
         for (row, line) in picture.chunks_exact_mut(columns.max(1)).enumerate() {
             for (place, &cell) in line.iter_mut().zip(ground.row(row)) {
@@ -265,24 +272,26 @@ impl Room<'_> {
         let clean = noise <= CLEAN;
         let core = if clean { CLEAN_CORE } else { GRAINY_CORE };
         let peak = levels.quantile(usize::from(threshold)..256, core);
-        Look { part, noise, threshold, clean, peak }
+        Look { part, window, noise, threshold, clean, peak }
     }
 }
 
 impl Room<'_> {
-    /// Takes a part's surroundings from the frame once more, in the smaller cells of `closer`, where the
+    /// Takes a look's surroundings from the frame once more, in the smaller cells of `closer`, where its
     /// part shows ink of at least `least` nearby; its ground is that of the part. Returns the box there.
     fn closer(
         &mut self,
         frame: &impl Rows,
-        part: Part,
+        look: &Look,
         closer: Part,
         bounds: Bounds,
         least: u8,
+        slope: &Slope,
     ) -> Bounds {
+        let part = look.part;
         let [rows, columns] = part.size;
         let picture = self.picture.get(..rows * columns).unwrap_or_default();
-        let mut ground = Ground::left_in(part.size, self.ground);
+        let mut ground = Ground::left_in(part.size, look.window, self.ground);
         for row in 0..rows {
             let near = |at: usize, count: usize| at.saturating_sub(1)..(at + 2).min(count);
             for (column, cell) in ground.row_mut(row).iter_mut().enumerate() {
@@ -299,6 +308,7 @@ impl Room<'_> {
             }
         }
         reduce(frame, closer, self.picture, self.lines);
+        slope.level(self.picture, &closer);
         // The cell of the part in which a cell of the closer look has its middle.
         let place = |axis: usize, at: usize| {
             let middle = closer.corner[axis] + at * closer.side + closer.side / 2;

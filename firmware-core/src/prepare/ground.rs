@@ -1,29 +1,63 @@
 //! What lies behind the ink: how bright each place would be without it.
 //!
-//! The ground is the *closing* of a picture: a window of 13 × 13 cells is as light as the lightest cell in
-//! it, and a cell of the ground as the darkest window that holds it. A dark stroke narrower than the
-//! window leaves no trace; a slope of light or the edge of a hard shadow stays where it is, because
-//! windows fit on either side of it.
+//! The ground is the *closing* of a picture: a window is as light as the lightest cell in it, and a cell of
+//! the ground as the darkest window that holds it. A dark stroke narrower than the window leaves no trace; a
+//! slope of light or the edge of a hard shadow stays where it is, because windows fit on either side of it.
+//! A window is an octagon: its blunt corners reach less far across an oblique edge, where a stroke that
+//! crosses it would let them in, than those of a square.
 //!
 //! Four cells of seven bits share a word, so that one comparison serves four.
 
 use core::cell::Cell;
 
-/// The window's side less one, in cells: strokes of up to twelve cells disappear.
-const REACH: usize = 12;
+use crate::arch::{Chosen, Target};
 
-/// Distances that make a window of `REACH + 1` places: each place becomes the larger of itself and the
-/// one so far behind it, in turn.
-const STEPS: [usize; 4] = [1, 2, 4, REACH - 1 - 2 - 4];
+/// An octagon: a square, widened along both diagonals. Each cell in turn becomes the larger of itself and the
+/// one so far behind it, along rows and columns for the square, along the diagonals for the rest.
+pub struct Window {
+    square: &'static [usize],
+    diagonal: &'static [usize],
+}
+
+impl Window {
+    /// 10 × 10 cells without two steps of each corner: for cells of which a character has up to 20.
+    pub const SMALL: Self = Self { square: &[1, 2, 4], diagonal: &[1] };
+
+    /// 13 × 13 cells without three diagonals of each corner: for cells of which a character has up to 44.
+    pub const LARGE: Self = Self { square: &[1, 2, 3], diagonal: &[1, 2] };
+
+    /// Rows and columns of a window less one.
+    const fn reach(&self) -> usize {
+        sum(self.square) + 2 * sum(self.diagonal)
+    }
+
+    /// How many columns of it lie left of the cell that stands for it, in its first row.
+    const fn left(&self) -> usize {
+        sum(self.diagonal)
+    }
+
+    /// Words in front of a row: windows begin up to so far before it.
+    const fn before(&self) -> usize {
+        (self.reach() - self.left()).div_ceil(LANES)
+    }
+
+    /// Words of a row, with the room in front of it and behind it.
+    const fn stride(&self, width: usize) -> usize {
+        (LANES * self.before() + width + self.reach()).div_ceil(LANES)
+    }
+}
+
+const fn sum(steps: &[usize]) -> usize {
+    let (mut at, mut sum) = (0, 0);
+    while at < steps.len() {
+        sum += steps[at];
+        at += 1;
+    }
+    sum
+}
 
 /// Cells in a word.
 const LANES: usize = 4;
-
-/// Words in front of a row: windows begin up to so far before it.
-const BEFORE: usize = REACH / LANES;
-
-/// Words behind the last row that are read as part of it.
-const BEHIND: usize = 2;
 
 /// The upper bit of each lane.
 const HIGH: u32 = 0x8080_8080;
@@ -39,14 +73,10 @@ fn larger(a: u32, b: u32) -> u32 {
     b + (above & lanes)
 }
 
-/// Words of a row, with the room in front of it.
-const fn stride(width: usize) -> usize {
-    BEFORE + width.div_ceil(LANES)
-}
-
-/// Words that the ground of `height × width` cells takes.
+/// Words that the ground of `height × width` cells takes, whichever the window.
 pub const fn words(height: usize, width: usize) -> usize {
-    (REACH + height) * stride(width) + BEHIND
+    let window = Window::LARGE;
+    (window.reach() + height) * window.stride(width)
 }
 
 /// A ground darker than this tells no shades: levels below it are measured as if it had this one.
@@ -75,10 +105,10 @@ pub fn missing(light: u8, below: u8) -> u8 {
 
 /// The ground of a picture.
 pub struct Ground<'s> {
-    height: usize,
     width: usize,
-    /// Room for [`REACH`] rows, then the picture's, each behind room of [`BEFORE`] words. The ground
-    /// takes the place of the room.
+    window: &'static Window,
+    /// Room for as many rows as a window reaches, then the picture's, each behind room and before room. The
+    /// ground takes the place of the upper rows.
     cells: &'s mut [u32],
 }
 
@@ -86,134 +116,155 @@ impl<'s> Ground<'s> {
     /// Of a picture whose rows are written by `fill`, as levels from 0 to 127; in `scratch`, which has
     /// [`words`] words.
     pub fn of(
-        [height, width]: [usize; 2],
+        size: [usize; 2],
+        window: &'static Window,
         scratch: &'s mut [u32],
         mut fill: impl FnMut(usize, &mut [u8]),
     ) -> Self {
-        let cells = scratch.get_mut(..words(height, width)).unwrap_or_default();
+        let ground = Self::left_in(size, window, scratch);
+        let [height, width] = size;
+        let (reach, stride) = (window.reach(), window.stride(width));
+        let cells = ground.cells;
         cells.fill(0);
-        let rows = cells.chunks_exact_mut(stride(width)).skip(REACH);
-        for (row, words) in rows.enumerate() {
+        let start = LANES * window.before();
+        for (row, words) in cells.chunks_exact_mut(stride.max(1)).skip(reach).enumerate() {
             let bytes = bytemuck::must_cast_slice_mut::<u32, u8>(words);
-            let place = bytes.get_mut(REACH..REACH + width).unwrap_or_default();
-            fill(row, place);
+            fill(row, bytes.get_mut(start..start + width).unwrap_or_default());
         }
-        let mut ground = Self { height, width, cells };
-        // Every place becomes the lightest one of the window that ends there, in which nothing lies
-        // beyond the picture; then the darkest window around each cell counts.
-        ground.across(REACH);
-        ground.down();
-        ground.cells.iter_mut().for_each(|word| *word ^= !HIGH);
-        ground.down();
-        ground.across(0);
-        ground.cells.iter_mut().for_each(|word| *word ^= !HIGH);
-        ground
+        let line = LANES * stride;
+        // Every cell becomes the lightest one of the window that it stands for, in which nothing lies beyond
+        // the picture. A row that a window reaches into from the one before is the room in front of it.
+        let filled = cells.get_mut(reach * stride..).unwrap_or_default();
+        window.square.iter().for_each(|&step| Chosen::slide(filled, step));
+        window.square.iter().for_each(|&step| Chosen::slide(cells, step * line));
+        for &step in window.diagonal {
+            Chosen::slide(cells, step * (line + 1));
+            Chosen::slide(cells, step * (line - 1));
+        }
+        // Then the darkest window around each cell counts.
+        cells.iter_mut().for_each(|word| *word ^= !HIGH);
+        for &step in window.diagonal {
+            Chosen::slide(cells, step * (line - 1));
+            Chosen::slide(cells, step * (line + 1));
+        }
+        window.square.iter().for_each(|&step| Chosen::slide(cells, step * line));
+        let kept = cells.get_mut(..height * stride).unwrap_or_default();
+        window.square.iter().for_each(|&step| Chosen::slide(kept, step));
+        kept.iter_mut().for_each(|word| *word ^= !HIGH);
+        Self { width, window, cells }
     }
 
     /// Of cells, `[height][width]`; `inverted` if light and dark are exchanged.
+    #[inline(never)] // once for all windows
     pub fn of_cells(
         cells: &[u8],
         size: [usize; 2],
+        window: &'static Window,
         scratch: &'s mut [u32],
         inverted: bool,
     ) -> Self {
         let flip = if inverted { 0xff } else { 0 };
         let mut rows = cells.chunks_exact(size[1].max(1));
-        Self::of(size, scratch, |_, out| {
+        Self::of(size, window, scratch, |_, out| {
             let line = rows.next().unwrap_or_default();
             out.iter_mut().zip(line).for_each(|(out, level)| *out = (level ^ flip) >> 1);
         })
     }
 
-    /// The one that was found last in `scratch`, of as many cells.
-    pub fn left_in([height, width]: [usize; 2], scratch: &'s mut [u32]) -> Self {
-        let cells = scratch.get_mut(..words(height, width)).unwrap_or_default();
-        Self { height, width, cells }
+    /// The one that was found last in `scratch`, of as many cells, by the same window.
+    pub fn left_in(
+        [height, width]: [usize; 2],
+        window: &'static Window,
+        scratch: &'s mut [u32],
+    ) -> Self {
+        let words = (window.reach() + height) * window.stride(width);
+        Self { width, window, cells: scratch.get_mut(..words).unwrap_or_default() }
+    }
+
+    /// Where a row of the ground lies among all words, and its first cell among the row's.
+    #[inline(always)]
+    fn place(&self, row: usize) -> (core::ops::Range<usize>, usize) {
+        let stride = self.window.stride(self.width);
+        let first = LANES * self.window.before() + 2 * self.window.left() - self.window.reach();
+        (row * stride..(row + 1) * stride, first)
     }
 
     /// A row of the ground, to be changed.
     pub fn row_mut(&mut self, row: usize) -> &mut [u8] {
-        let stride = stride(self.width);
-        let words = self.cells.get_mut(row * stride..(row + 1) * stride).unwrap_or_default();
+        let (words, first) = self.place(row);
+        let words = self.cells.get_mut(words).unwrap_or_default();
         let bytes = bytemuck::must_cast_slice_mut::<u32, u8>(words);
-        bytes.get_mut(..self.width).unwrap_or_default()
+        bytes.get_mut(first..first + self.width).unwrap_or_default()
     }
 
     /// A row of the ground.
     #[inline(always)]
     pub fn row(&self, row: usize) -> &[u8] {
-        let stride = stride(self.width);
-        let words = self.cells.get(row * stride..(row + 1) * stride).unwrap_or_default();
-        bytemuck::must_cast_slice::<u32, u8>(words).get(..self.width).unwrap_or_default()
-    }
-
-    /// Every cell becomes the largest of itself and the [`REACH`] ones to its right, in as many rows from
-    /// row `first` on as the picture has.
-    fn across(&mut self, first: usize) {
-        let stride = stride(self.width);
-        for row in first..first + self.height {
-            // What lies behind a row is the room of the next one, which is still empty the first time,
-            // and reaches no cell of the ground the second time.
-            let line = self.cells.get_mut(row * stride..(row + 1) * stride + BEHIND);
-            let line = Cell::from_mut(line.unwrap_or_default()).as_slice_of_cells();
-            slide::<{ STEPS[0] }>(line);
-            slide::<{ STEPS[1] }>(line);
-            slide::<{ STEPS[2] }>(line);
-            slide::<{ STEPS[3] }>(line);
-        }
-    }
-
-    /// Every cell becomes the largest of itself and the [`REACH`] ones below it.
-    fn down(&mut self) {
-        let stride = stride(self.width);
-        let cells = self.cells.get_mut(..(REACH + self.height) * stride).unwrap_or_default();
-        let cells = Cell::from_mut(cells).as_slice_of_cells();
-        for step in STEPS {
-            let below = cells.get(step * stride..).unwrap_or_default();
-            for (cell, below) in cells.iter().zip(below) {
-                cell.set(larger(cell.get(), below.get()));
-            }
-        }
+        let (words, first) = self.place(row);
+        let words = self.cells.get(words).unwrap_or_default();
+        let bytes = bytemuck::must_cast_slice::<u32, u8>(words);
+        bytes.get(first..first + self.width).unwrap_or_default()
     }
 }
 
-/// Every cell of a line becomes the larger of itself and the one `STEP` places behind it.
-#[inline(always)]
-fn slide<const STEP: usize>(line: &[Cell<u32>]) {
-    let behind = line.get(STEP / LANES..).unwrap_or_default();
+/// Every byte of words of four, 0 to 127, becomes the larger of itself and the one `step` bytes behind it,
+/// where there is one.
+#[inline(never)] // twenty times in a ground
+pub fn slide(cells: &mut [u32], step: usize) {
+    let cells = Cell::from_mut(cells).as_slice_of_cells();
+    let behind = cells.get(step / LANES..).unwrap_or_default();
+    let bits = 8 * (step % LANES) as u32;
+    if bits == 0 {
+        for (word, behind) in cells.iter().zip(behind) {
+            word.set(larger(word.get(), behind.get()));
+        }
+        return;
+    }
     let Some((first, next)) = behind.split_first() else { return };
     let mut low = first.get();
-    for (word, next) in line.iter().zip(next) {
+    for (word, next) in cells.iter().zip(next) {
         let high = next.get();
-        let behind = match 8 * (STEP % LANES) as u32 {
-            0 => low,
-            bits => low >> bits | high << (32 - bits),
-        };
-        word.set(larger(word.get(), behind));
+        word.set(larger(word.get(), low >> bits | high << (32 - bits)));
         low = high;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Ground, REACH, larger, words};
+    use super::{Ground, Window, larger, words};
     use std::vec;
     use std::vec::Vec;
 
+    /// The cells of a window whose first row has the cell that stands for it at column 0.
+    fn octagon(window: &Window) -> Vec<[isize; 2]> {
+        let side = 1 + window.square.iter().sum::<usize>() as isize;
+        let long = 1 + window.diagonal.iter().sum::<usize>() as isize;
+        let mut cells: Vec<[isize; 2]> = Vec::new();
+        for (down, right) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
+            for (falling, rising) in (0..long).flat_map(|a| (0..long).map(move |b| (a, b))) {
+                cells.push([down + falling + rising, right + falling - rising]);
+            }
+        }
+        cells.sort_unstable();
+        cells.dedup();
+        cells
+    }
+
     /// The darkest of all windows around a cell, each as light as the lightest of its cells that are in
     /// the picture.
-    fn naive(cells: &[u8], height: usize, width: usize) -> Vec<u8> {
-        let span = |start: usize, side: usize| start.saturating_sub(REACH)..(start + 1).min(side);
-        let lightest = |bottom: usize, right: usize| {
-            let rows = span(bottom, height);
-            let all = rows.flat_map(|y| span(right, width).map(move |x| y * width + x));
-            all.map(|at| cells[at]).max().expect("the window reaches into the picture")
+    fn naive(cells: &[u8], height: usize, width: usize, window: &Window) -> Vec<u8> {
+        let octagon = octagon(window);
+        let level = |y: isize, x: isize| {
+            let inside = (0..height as isize).contains(&y) && (0..width as isize).contains(&x);
+            inside.then(|| cells[y as usize * width + x as usize])
+        };
+        let lightest = |y: isize, x: isize| {
+            octagon.iter().filter_map(|[down, right]| level(y + down, x + right)).max()
         };
         let place = |at: usize| {
-            let bottoms = at / width..at / width + REACH + 1;
-            let ends =
-                bottoms.flat_map(|y| (at % width..at % width + REACH + 1).map(move |x| [y, x]));
-            ends.map(|[y, x]| lightest(y, x)).min().expect("some")
+            let (y, x) = ((at / width) as isize, (at % width) as isize);
+            let windows = octagon.iter().map(|[down, right]| lightest(y - down, x - right));
+            windows.map(|lightest| lightest.expect("it holds the cell")).min().expect("some")
         };
         (0..cells.len()).map(place).collect()
     }
@@ -233,12 +284,14 @@ mod tests {
                     (state >> 25) as u8
                 })
                 .collect();
-            let mut scratch = vec![u32::MAX; words(height, width)];
-            let ground = Ground::of([height, width], &mut scratch, |row, out| {
-                out.copy_from_slice(&cells[row * width..][..width]);
-            });
-            let found: Vec<u8> = (0..height).flat_map(|row| ground.row(row).to_vec()).collect();
-            assert_eq!(found, naive(&cells, height, width), "{height}×{width}");
+            for window in [&Window::SMALL, &Window::LARGE] {
+                let mut scratch = vec![u32::MAX; words(height, width)];
+                let ground = Ground::of([height, width], window, &mut scratch, |row, out| {
+                    out.copy_from_slice(&cells[row * width..][..width]);
+                });
+                let found: Vec<u8> = (0..height).flat_map(|row| ground.row(row).to_vec()).collect();
+                assert_eq!(found, naive(&cells, height, width, window), "{height}×{width}");
+            }
         }
     }
 
@@ -251,7 +304,7 @@ mod tests {
                 |y: i32, x: i32| if down * (y - 20) + right * (x - 17) > 0 { 100 } else { 50 };
             let stroke = |y: usize, x: usize| (10..30).contains(&y) && (12..20).contains(&x);
             let mut scratch = vec![0; words(40, 36)];
-            let ground = Ground::of([40, 36], &mut scratch, |y, out| {
+            let ground = Ground::of([40, 36], &Window::LARGE, &mut scratch, |y, out| {
                 for (x, cell) in out.iter_mut().enumerate() {
                     *cell = if stroke(y, x) { 9 } else { lit(y as i32, x as i32) };
                 }

@@ -34,10 +34,12 @@ mod levels;
 mod polarity;
 mod resample;
 mod runs;
+mod slope;
 mod touch;
 mod whole;
 
 pub use frame::{Format, Frame, MAX_SIDE, MIN_SIDE, Rows, luma};
+pub(crate) use ground::slide;
 pub use resample::{resample, scratch_words as resample_words};
 pub use runs::Bounds;
 pub use touch::{Point, strokes, strokes_words};

@@ -4,7 +4,7 @@
 //! and the edge of a shadow: as light as the ground that surrounds it. Ink is darker, or lighter, than all
 //! that surrounds it, in any light.
 
-use super::ground::{self, Ground};
+use super::ground::{self, Ground, Window};
 use super::runs::Bounds;
 
 /// How far a box's surroundings reach, in cells, behind the one next to it.
@@ -54,7 +54,7 @@ impl Extent {
 
 /// What stands out if ink is light or dark.
 fn extent(picture: &[u8], size: [usize; 2], scratch: &mut [u32], light: bool) -> Extent {
-    let ground = Ground::of_cells(picture, size, scratch, light);
+    let ground = Ground::of_cells(picture, size, &Window::SMALL, scratch, light);
     let rows = || picture.chunks_exact(size[1].max(1)).enumerate();
     let line = |row: usize, levels| {
         ground.row(row).iter().zip(levels).map(|(&ground, &level): (&u8, &u8)| {

@@ -24,6 +24,8 @@ struct Stroke {
     right: u16,
     /// 1 for what is no part of the character.
     dirt: u16,
+    /// The strongest ink of it.
+    strongest: u16,
 }
 
 /// A box: its first row and column, and the ones behind its last.
@@ -48,6 +50,14 @@ impl Bounds {
     /// Columns.
     pub const fn width(&self) -> usize {
         self.right.saturating_sub(self.left)
+    }
+
+    /// Whether no more than `gap` cells lie between two boxes, along either axis.
+    fn is_near(&self, other: &Self, gap: usize) -> bool {
+        self.top <= other.bottom + gap
+            && other.top <= self.bottom + gap
+            && self.left <= other.right + gap
+            && other.left <= self.right + gap
     }
 
     /// Whether a place lies in it.
@@ -81,9 +91,9 @@ impl Bounds {
 /// The most strokes that are told apart; more are a texture.
 const MOST_STROKES: usize = 64;
 
-/// A run takes two words, a stroke three.
+/// What a run takes, and all strokes.
 const RUN_WORDS: usize = size_of::<[u16; 4]>() / 4;
-const STROKE_WORDS: usize = size_of::<[u16; 6]>() / 4;
+const STROKES_WORDS: usize = size_of::<[[u16; 7]; MOST_STROKES]>() / 4;
 
 /// Cells for each of which there is room for one run: more runs are a texture.
 const CELLS_PER_RUN: usize = 12;
@@ -95,19 +105,29 @@ const SPECK: u32 = 64;
 /// wide, for what touches the border to count as the picture's edge.
 const STANDING: usize = 10;
 
+/// A stroke at the border belongs to those that stand free if what lies between them is less than one in so
+/// many of their longer side.
+const NEAR: usize = 8;
+
+/// A stroke is weak if its strongest ink is less than one in so many of the strongest of all.
+const WEAK: u16 = 2;
+
 /// A stroke counts as a character of its own beside others if it has at least one in so many of the
 /// cells of the largest one.
 const OWN_CELLS: u32 = 5;
 
+/// Characters stand apart by at least one in so many of their height.
+const GAP: u32 = 5;
+
 /// Words that the strokes of so many cells take.
 pub const fn words(cells: usize) -> usize {
-    MOST_STROKES * STROKE_WORDS + (cells / CELLS_PER_RUN + 64) * RUN_WORDS
+    STROKES_WORDS + (cells / CELLS_PER_RUN + 64) * RUN_WORDS
 }
 
 /// The strokes of a picture.
 pub struct Strokes<'s> {
     runs: &'s mut [[u16; 4]],
-    strokes: &'s mut [[u16; 6]],
+    strokes: &'s mut [[u16; 7]],
     count: usize,
     found: usize,
 }
@@ -124,22 +144,41 @@ impl From<Run> for [u16; 4] {
     }
 }
 
-impl From<[u16; 6]> for Stroke {
-    fn from([cells, top, bottom, left, right, dirt]: [u16; 6]) -> Self {
-        Self { cells, top, bottom, left, right, dirt }
+impl From<[u16; 7]> for Stroke {
+    fn from([cells, top, bottom, left, right, dirt, strongest]: [u16; 7]) -> Self {
+        Self { cells, top, bottom, left, right, dirt, strongest }
     }
 }
 
-impl From<Stroke> for [u16; 6] {
+impl From<Stroke> for [u16; 7] {
     fn from(stroke: Stroke) -> Self {
-        [stroke.cells, stroke.top, stroke.bottom, stroke.left, stroke.right, stroke.dirt]
+        let Stroke { cells, top, bottom, left, right, dirt, strongest } = stroke;
+        [cells, top, bottom, left, right, dirt, strongest]
     }
+}
+
+impl Stroke {
+    fn bounds(&self) -> Bounds {
+        let [top, bottom, left, right] =
+            [self.top, self.bottom, self.left, self.right].map(usize::from);
+        Bounds { top, bottom, left, right }
+    }
+}
+
+/// The box around strokes.
+fn around(strokes: impl Iterator<Item = Stroke>) -> Option<Bounds> {
+    strokes.map(|stroke| stroke.bounds()).reduce(|a, b| Bounds {
+        top: a.top.min(b.top),
+        bottom: a.bottom.max(b.bottom),
+        left: a.left.min(b.left),
+        right: a.right.max(b.right),
+    })
 }
 
 impl<'s> Strokes<'s> {
     /// In `scratch`, which has [`words`] words.
     pub fn new(scratch: &'s mut [u32]) -> Self {
-        let size = (MOST_STROKES * STROKE_WORDS).min(scratch.len());
+        let size = STROKES_WORDS.min(scratch.len());
         let (strokes, runs) = scratch.split_at_mut(size);
         let even = runs.len() / RUN_WORDS * RUN_WORDS;
         let runs = runs.get_mut(..even).unwrap_or_default();
@@ -221,11 +260,11 @@ impl<'s> Strokes<'s> {
             }
             above = first..self.count;
         }
-        self.number()
+        self.number(cells, width)
     }
 
     /// Gives the strokes numbers and measures them.
-    fn number(&mut self) -> bool {
+    fn number(&mut self, cells: &[u8], width: usize) -> bool {
         self.found = 0;
         for index in 0..self.count {
             let run = self.run(index);
@@ -244,9 +283,13 @@ impl<'s> Strokes<'s> {
                 usize::from(self.run(usize::from(run.stroke)).stroke)
             };
             self.set_run(index, Run { stroke: number as u16, ..run });
+            let [row, start, end] = [run.row, run.start, run.end].map(usize::from);
+            let line = cells.get(row * width + start..row * width + end).unwrap_or_default();
+            let strongest = line.iter().fold(0, |most, &level| level.max(most));
             if let Some(place) = self.strokes.get_mut(number) {
                 let stroke = Stroke::from(*place);
                 *place = Stroke {
+                    strongest: stroke.strongest.max(u16::from(strongest)),
                     cells: stroke.cells + (run.end - run.start),
                     bottom: run.row + 1,
                     left: stroke.left.min(run.start),
@@ -263,9 +306,10 @@ impl<'s> Strokes<'s> {
         self.strokes.iter().take(self.found).map(|&stroke| stroke.into())
     }
 
-    /// Marks specks as dirt, and strokes that touch the frame's border where another one stands free: the
-    /// edge of the paper, a finger. `inside` are the cells that do not lie at the border of the frame,
-    /// which has room for `frame` cells (height, width).
+    /// Marks as dirt what is much weaker than the strongest stroke, as noise in a shadow is; specks; and
+    /// strokes that touch the frame's border where another one stands free and away from them: the edge of
+    /// the paper, a finger. `inside` are the cells that do not lie at the border of the frame, which has
+    /// room for `frame` cells (height, width).
     pub fn mark_dirt(&mut self, inside: Bounds, [height, width]: [usize; 2]) {
         let touches = |stroke: &Stroke| {
             usize::from(stroke.top) < inside.top
@@ -273,19 +317,26 @@ impl<'s> Strokes<'s> {
                 || usize::from(stroke.bottom) > inside.bottom
                 || usize::from(stroke.right) > inside.right
         };
-        let largest_of = |strokes: &mut dyn Iterator<Item = Stroke>| {
-            strokes.map(|stroke| u32::from(stroke.cells)).max().unwrap_or(0)
-        };
         let stands = |stroke: &Stroke| {
             !touches(stroke)
                 && (usize::from(stroke.bottom - stroke.top) * STANDING >= height
                     || usize::from(stroke.right - stroke.left) * STANDING >= width)
         };
         let free = self.all().any(|stroke| stands(&stroke));
-        let largest = largest_of(&mut self.all().filter(|stroke| !free || !touches(stroke)));
+        let own = around(self.all().filter(|stroke| !touches(stroke))).unwrap_or_default();
+        let longer = own.height().max(own.width());
+        let apart = |stroke: &Stroke| {
+            let bounds = stroke.bounds();
+            bounds.height().max(bounds.width()) > longer || !bounds.is_near(&own, longer / NEAR)
+        };
+        let edge = |stroke: &Stroke| free && touches(stroke) && apart(stroke);
+        let kept = || self.all().filter(|stroke| !edge(stroke));
+        let largest = kept().map(|stroke| u32::from(stroke.cells)).max().unwrap_or(0);
+        let strongest = kept().map(|stroke| stroke.strongest).max().unwrap_or(0);
         for place in self.strokes.iter_mut().take(self.found) {
             let stroke = Stroke::from(*place);
-            if (free && touches(&stroke)) || u32::from(stroke.cells) * SPECK < largest {
+            let speck = u32::from(stroke.cells) * SPECK < largest;
+            if edge(&stroke) || speck || stroke.strongest * WEAK < strongest {
                 *place = Stroke { dirt: 1, ..stroke }.into();
             }
         }
@@ -304,18 +355,7 @@ impl<'s> Strokes<'s> {
 
     /// The box around everything that is no dirt.
     pub fn bounds(&self) -> Option<Bounds> {
-        let kept = self.all().filter(|stroke| stroke.dirt == 0);
-        let bounds = |stroke: Stroke| {
-            let [top, bottom, left, right] =
-                [stroke.top, stroke.bottom, stroke.left, stroke.right].map(usize::from);
-            Bounds { top, bottom, left, right }
-        };
-        kept.map(bounds).reduce(|a, b| Bounds {
-            top: a.top.min(b.top),
-            bottom: a.bottom.max(b.bottom),
-            left: a.left.min(b.left),
-            right: a.right.max(b.right),
-        })
+        around(self.all().filter(|stroke| stroke.dirt == 0))
     }
 
     /// How many characters stand beside one another: strokes of about one height with no column in
@@ -331,7 +371,7 @@ impl<'s> Strokes<'s> {
         // From left to right, each time the one that ends first of those that start behind the last.
         let (mut count, mut end) = (0, 0);
         loop {
-            let gap = if count == 0 { 0 } else { highest / 8 };
+            let gap = if count == 0 { 0 } else { highest / GAP };
             let behind = kept().filter(|stroke| own(stroke) && u32::from(stroke.left) >= end + gap);
             match behind.map(|stroke| u32::from(stroke.right)).min() {
                 Some(right) if right > end => (count, end) = (count + 1, right),
