@@ -13,7 +13,7 @@ use crate::kernels::Conv2dShape;
 use crate::{Activation, Requantize};
 
 /// Vectors of a line, and of the weights.
-const LINE: usize = 192;
+const LINE: usize = 768;
 const WEIGHTS: usize = 64;
 
 /// A depthwise convolution with as many output channels as input channels.
@@ -147,7 +147,7 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         if depth < V::PIXELS
             || channels != depth
             || groups * window.kernel[1] > WEIGHTS
-            || groups * covered > LINE
+            || (!self.slides() && groups * covered > LINE)
             || self.x.len() < height * width * depth
             || self.weights.len() < window.area() * depth
             || self.bias.len() < depth
@@ -163,15 +163,22 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
             channel = channel.min(depth - V::PIXELS);
             // SAFETY: as many channels are there, and line and weights have room.
             unsafe {
-                match (window.kernel, window.dilation[1], window.stride[1]) {
-                    ([3, 3], 1, 1) => self.channels::<V, Y, 1>(channel, y),
-                    ([3, 3], 1, 2) => self.channels::<V, Y, 2>(channel, y),
+                match (self.slides(), window.stride[1]) {
+                    (true, 1) => self.channels::<V, Y, 1>(channel, y),
+                    (true, _) => self.channels::<V, Y, 2>(channel, y),
                     _ => self.channels::<V, Y, 0>(channel, y),
                 }
             }
             channel += V::PIXELS;
         }
         true
+    }
+
+    /// Whether windows slide over columns in registers.
+    #[inline(always)]
+    fn slides(&self) -> bool {
+        let window = self.shape.window;
+        window.kernel == [3, 3] && window.dilation[1] == 1 && matches!(window.stride[1], 1 | 2)
     }
 
     /// As many channels as there are lanes, from `channel` on. `SLIDE` is the stride of windows of 3 x 3, which

@@ -16,6 +16,9 @@ use crate::{Activation, Requantize};
 /// Most channels whose shifts are divided by in vectors, a multiple of four.
 const ROUNDED: usize = 32;
 
+/// What sums begin with whose bias is added later.
+static ZEROS: [i32; 4] = [0; 4];
+
 /// A convolution and the pooling after it.
 pub(crate) struct Pooled<'a, X, R> {
     pub shape: &'a Conv2dShape,
@@ -49,7 +52,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let rows = (ph - 1) * sy + kernel_rows;
         let side = (pw - 1) * sx * depth;
         // Only where windows are packed by columns, that is, are long.
-        let both = side % taps == 0 && groups > 4;
+        let both = side % taps == 0 && side / taps <= groups && groups > 4;
         let (width, right) =
             if both { (groups + side / taps, side / taps) } else { (groups, rows * groups) };
         let plan = Plan {
@@ -120,7 +123,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                         let mut four = [V::zero(); 4];
                         let starts = match &rounding {
                             Some(rounding) => rounding.start.as_ptr().add(channel),
-                            None => [0; 4].as_ptr(),
+                            None => ZEROS.as_ptr(),
                         };
                         if CHANNELS >= 4 && count == 4 {
                             four = self.sums::<V, 4>(&plan, panel, channel, starts);
