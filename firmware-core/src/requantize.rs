@@ -30,7 +30,18 @@ pub trait Requantize: Copy {
     /// Those that are nothing but shifts, as such.
     #[doc(hidden)]
     #[inline(always)]
-    fn shifts(_all: &[Self]) -> Option<&[Shift]> {
+    fn shifts(all: &[Self]) -> Option<&[Shift]> {
+        match Self::as_shifts(all) {
+            Some((shifts, [i32::MIN, i32::MAX])) => Some(shifts),
+            _ => None,
+        }
+    }
+
+    /// These as shifts whose results are kept between two bounds, for types that are nothing else: hosts
+    /// divide the sums where they are added up.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn as_shifts(_all: &[Self]) -> Option<(&[Shift], [i32; 2])> {
         None
     }
 }
@@ -99,8 +110,8 @@ impl Requantize for Shift {
     }
 
     #[inline(always)]
-    fn shifts(all: &[Self]) -> Option<&[Shift]> {
-        Some(all)
+    fn as_shifts(all: &[Self]) -> Option<(&[Shift], [i32; 2])> {
+        Some((all, [i32::MIN, i32::MAX]))
     }
 }
 
@@ -153,6 +164,11 @@ impl<const LOW: i32, const HIGH: i32> Requantize for Clip<LOW, HIGH> {
     #[inline(always)]
     fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
         Chosen::divide_all(Self::peel_slice(all), [LOW, HIGH], accumulators, y);
+    }
+
+    #[inline(always)]
+    fn as_shifts(all: &[Self]) -> Option<(&[Shift], [i32; 2])> {
+        Some((Self::peel_slice(all), [LOW, HIGH]))
     }
 }
 

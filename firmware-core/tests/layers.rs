@@ -7,8 +7,8 @@
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::Geometry;
 use firmware_core::{
-    Activation, AveragePool2d, Conv2d, DepthwiseConv2d, Dilated, FullyConnected, MaxPool2d,
-    PaddedWith, Shift, Strided, Unit, Window,
+    Activation, Add, AveragePool2d, Clip, Conv2d, DepthwiseConv2d, Dilated, FullyConnected,
+    MaxPool2d, PaddedWith, Shift, Strided, Unit, Window,
 };
 
 /// A multiplicative generator; its high bits are used.
@@ -211,6 +211,78 @@ fn average_poolings() {
         let shape = Pool2dShape { input: [4, 5, 6], output: [2, 2, 6], window };
         kernels::average_pool2d(&shape, x.as_flattened().as_flattened(), Shift::new(2), &mut want);
         assert_eq!(y.as_flattened().as_flattened(), want);
+        // More channels than a vector has lanes, and some that are left over.
+        let x: [[[i8; 18]; 3]; 3] = [(); 3].map(|()| [(); 3].map(|()| source.activations()));
+        let (mut y, mut want) = ([[[0x5ai8; 18]; 2]; 2], [0; 72]);
+        AveragePool2d::<2, 2, Unit>::new(Shift::new(1)).forward(&x, &mut y);
+        let window = Window::new([2, 2]);
+        let shape = Pool2dShape { input: [3, 3, 18], output: [2, 2, 18], window };
+        kernels::average_pool2d(&shape, x.as_flattened().as_flattened(), Shift::new(1), &mut want);
+        assert_eq!(y.as_flattened().as_flattened(), want);
+    });
+}
+
+/// Both tensors have `N` values, more than a vector; one sum is kept in place.
+fn addition<A: Activation, const N: usize, const A_BITS: u32, const B_BITS: u32>(bits: u8) {
+    let source = &mut Source(u64::from(bits) + 41);
+    let (a, b): ([A; N], [u8; N]) = (source.activations(), source.activations());
+    let (mut y, mut want) = ([[[untouched::<i8>(); N]]], [0; N]);
+    let left = [A_BITS, B_BITS];
+    Add::<A_BITS, B_BITS>::new(Shift::new(bits)).forward(&[[a]], &[[b]], &mut y);
+    kernels::add(left, &a, &b, Shift::new(bits), &mut want);
+    assert_eq!(y, [[want]]);
+    let (mut y, mut want) = ([[b]], b);
+    Add::<A_BITS, B_BITS, Clip<3, 90>>::new(Clip::new(bits)).forward_in_place(&[[a]], &mut y);
+    kernels::add_in_place(left, &a, Clip::<3, 90>::new(bits), &mut want);
+    assert_eq!(y, [[want]]);
+}
+
+#[test]
+fn additions() {
+    on_every_processor(|| {
+        for bits in [0, 1, 5, 31] {
+            addition::<i8, 37, 0, 2>(bits);
+            addition::<u8, 19, 5, 0>(bits);
+            addition::<i8, 33, 1, 15>(bits); // more than 16 bits
+        }
+    });
+}
+
+/// Sums that the vectors' rounding may not take, beside those that it may, and ties.
+#[test]
+fn far_shifts_and_large_biases() {
+    const BIAS: [i32; 9] = [0, 1 << 9, -(1 << 9), 3 << 9, 1 << 30, -(1 << 30), 1 << 29, 5, -5];
+    on_every_processor(|| {
+        let source = &mut Source(51);
+        let weights: [[[[i8; 2]; 3]; 3]; 9] =
+            [(); 9].map(|()| [(); 3].map(|()| [(); 3].map(|()| source.bytes())));
+        // Nothing but the biases where the image is black.
+        let mut x = [[[0u8; 2]; 5]; 4];
+        x[3] = [(); 5].map(|()| source.activations());
+        for bias in [BIAS, BIAS.map(|bias| bias % (1 << 11))] {
+            for bits in [0, 1, 10, 29, 30, 31] {
+                let shifts = [Shift::new(bits); 9];
+                let mut y = [[[0x5au8; 9]; 3]; 2];
+                let layer = Conv2d::<9, 3, 3, 2>::new(weights, bias, shifts);
+                layer.forward(&x, &mut y);
+                let shape = Conv2dShape::new([4, 5, 2], [2, 3, 9], Window::new([3, 3]));
+                let (x_flat, w) = (x.as_flattened().as_flattened(), weights.as_flattened());
+                let w = w.as_flattened().as_flattened();
+                let mut want = [0; 54];
+                kernels::conv2d(&shape, x_flat, w, &bias, &shifts, &mut want);
+                assert_eq!(y.as_flattened().as_flattened(), want);
+                let mut y = [[[0x5au8; 9]; 1]; 1];
+                layer.forward_max_pool2d(&MaxPool2d::<2, 2>::new(), &x, &mut y);
+                let pool = Pool2dShape {
+                    input: [2, 3, 9],
+                    output: [1, 1, 9],
+                    window: Window { stride: [2, 2], ..Window::new([2, 2]) },
+                };
+                let mut want = [0; 9];
+                kernels::conv2d_max_pool2d(&shape, &pool, x_flat, w, &bias, &shifts, &mut want);
+                assert_eq!(y.as_flattened().as_flattened(), want);
+            }
+        }
     });
 }
 

@@ -1,11 +1,12 @@
-//! The host: SSE2, which every x86-64 has, and AVX2 or AVX-512 with VNNI where they are found at
+//! The host: SSE2, which every x86-64 has, and AVX2, AVX-VNNI or AVX-512 with VNNI where they are found at
 //! run time.
 //!
 //! A convolution with max pooling keeps a pixel in each lane of a vector (`lanes`, over what `panel`
-//! packs), other convolutions an output channel (`channels`), with padding and all in a `strip`: 64, 16
+//! packs), other convolutions an output channel (`channels`), with padding and all in a `strip`: 64, 32, 16
 //! or 8 multiply-accumulates to an instruction, and nothing is added across lanes. So do depthwise ones
-//! (`depthwise`). What neither takes, and SSE2, widens values to 16 bits in a [`Patch`], and two channels
-//! share the loads of four pixels. What differs between the extensions is in a file for each.
+//! (`depthwise`). Shifts are divided by where the sums are (`outputs`). What neither takes, and SSE2, widens
+//! values to 16 bits in a [`Patch`], and two channels share the loads of four pixels. What differs between the
+//! extensions is in a file for each.
 
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
 #![allow(clippy::incompatible_msrv)]
@@ -14,7 +15,7 @@ use core::arch::x86_64::*;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four};
-use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
+use crate::kernels::{self, Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
 
 #[path = "x86_64_avx2.rs"]
@@ -23,8 +24,12 @@ mod avx2;
 mod channels;
 #[path = "x86_64_depthwise.rs"]
 mod depthwise;
+#[path = "x86_64_elements.rs"]
+mod elements;
 #[path = "x86_64_lanes.rs"]
 mod lanes;
+#[path = "x86_64_narrow.rs"]
+mod narrow;
 #[path = "x86_64_outputs.rs"]
 mod outputs;
 #[path = "x86_64_panel.rs"]
@@ -41,6 +46,9 @@ mod vnni;
 use avx2::Avx2;
 use channels::Channels;
 use depthwise::Depthwise;
+use elements::Addition;
+use narrow::NarrowBytes;
+use outputs::{Each, Ending, Requantized};
 use sse2::Sse2;
 use vectors::{Vector, WIDEST};
 use vnni::{Vnni, VnniBytes};
@@ -57,6 +65,19 @@ impl Target for Chosen {
     const TAIL: usize = WIDEST - 1;
 
     #[inline(always)]
+    fn convolve<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
+        convolution: &Convolution<X, R, W>,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        if conv2d(convolution, Requantized, y) {
+            return;
+        }
+        convolution.conv2d(staged, sums, requantized, y);
+    }
+
+    #[inline(always)]
     fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
         convolution: &Convolution<X, R, W>,
         staged: bool,
@@ -64,7 +85,7 @@ impl Target for Chosen {
         finish: impl Fn(R, i32) -> Y + Copy,
         y: &mut [Y],
     ) {
-        if conv2d(convolution, finish, y) {
+        if conv2d(convolution, Each(finish), y) {
             return;
         }
         convolution.conv2d(staged, sums, finish, y);
@@ -102,8 +123,61 @@ impl Target for Chosen {
         y: &mut [Y],
     ) -> bool {
         let layer = Depthwise { shape, x, weights, bias, requantize };
+        // SAFETY: `isa` found the extensions that the routines are compiled for.
+        unsafe {
+            match isa() {
+                // The products of bytes are those of an unsigned one and a signed one.
+                Isa::Vnni if X::UNSIGNED && depthwise_vnni(&layer, y) => true,
+                Isa::Narrow if X::UNSIGNED && depthwise_narrow(&layer, y) => true,
+                Isa::Vnni | Isa::Narrow | Isa::Avx2 => depthwise_avx2(&layer, y),
+                Isa::Sse2 => false,
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn average_pool2d<X: Activation, Y: Activation, R: Requantize>(
+        shape: &Pool2dShape,
+        x: &[X],
+        requantize: R,
+        y: &mut [Y],
+    ) -> bool {
+        if isa() == Isa::Sse2 || shape.input[2] < 16 {
+            return false;
+        }
         // SAFETY: `isa` found the extension.
-        isa() != Isa::Sse2 && unsafe { layer.run(y) }
+        unsafe { elements::average_pool2d(shape, x, requantize, y) };
+        true
+    }
+
+    #[inline(always)]
+    fn add<A: Activation, B: Activation, Y: Activation, R: Requantize>(
+        bits: [u32; 2],
+        (a, b): (&[A], &[B]),
+        requantize: R,
+        y: &mut [Y],
+    ) {
+        match Addition::new::<Y, R>(bits, requantize) {
+            // SAFETY: `isa` found the extension.
+            Some(addition) if isa() != Isa::Sse2 => unsafe { elements::add(&addition, a, b, y) },
+            _ => kernels::add(bits, a, b, requantize, y),
+        }
+    }
+
+    #[inline(always)]
+    fn add_in_place<A: Activation, Y: Activation, R: Requantize>(
+        bits: [u32; 2],
+        a: &[A],
+        requantize: R,
+        y: &mut [Y],
+    ) {
+        match Addition::new::<Y, R>(bits, requantize) {
+            // SAFETY: `isa` found the extension.
+            Some(addition) if isa() != Isa::Sse2 => unsafe {
+                elements::add_in_place(&addition, a, y)
+            },
+            _ => kernels::add_in_place(bits, a, requantize, y),
+        }
     }
 
     #[inline(always)]
@@ -207,7 +281,7 @@ impl Patch {
         unsafe {
             match isa() {
                 Isa::Vnni => accumulate_vnni(&self.0, padded, weights, total, sums),
-                Isa::Avx2 => accumulate_avx2(&self.0, padded, weights, total, sums),
+                Isa::Narrow | Isa::Avx2 => accumulate_avx2(&self.0, padded, weights, total, sums),
                 Isa::Sse2 => accumulate::<Sse2>(&self.0, padded, weights, total, sums),
             }
         }
@@ -229,9 +303,9 @@ impl Patch {
 
 /// Convolution into `y`, or false where the processor has SSE2 alone, or [`Channels`] does not take it.
 #[inline(never)]
-fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
+fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y, E: Ending<R, Y>>(
     convolution: &Convolution<X, R, W>,
-    finish: impl Fn(R, i32) -> Y + Copy,
+    ending: E,
     y: &mut [Y],
 ) -> bool {
     let Some(weights) = convolution.weights.eight_bits() else { return false };
@@ -242,8 +316,9 @@ fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y>(
     unsafe {
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
-            Isa::Vnni if X::UNSIGNED && conv2d_vnni(&layer(bytes), finish, y) => true,
-            Isa::Vnni | Isa::Avx2 => conv2d_avx2(&layer(words), finish, y),
+            Isa::Vnni if X::UNSIGNED && conv2d_vnni(&layer(bytes), ending, y) => true,
+            Isa::Narrow if X::UNSIGNED && conv2d_narrow(&layer(bytes), ending, y) => true,
+            Isa::Vnni | Isa::Narrow | Isa::Avx2 => conv2d_avx2(&layer(words), ending, y),
             Isa::Sse2 => false,
         }
     }
@@ -261,7 +336,8 @@ fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
             Isa::Vnni if X::UNSIGNED => max_pool2d_vnni(layer, y),
-            Isa::Vnni | Isa::Avx2 => max_pool2d_avx2(layer, y),
+            Isa::Narrow if X::UNSIGNED => max_pool2d_narrow(layer, y),
+            Isa::Vnni | Isa::Narrow | Isa::Avx2 => max_pool2d_avx2(layer, y),
             Isa::Sse2 => layer.run::<Sse2, Y, 2>(y),
         }
     }
@@ -300,7 +376,7 @@ fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
             // The products of bytes are those of an unsigned one and a signed one.
             Isa::Vnni if X::UNSIGNED => VnniBytes::dot4(x.as_ptr().cast(), stride, rows.as_ptr()),
             Isa::Vnni => dot4_vnni(x, rows),
-            Isa::Avx2 => dot4_avx2(x, rows),
+            Isa::Narrow | Isa::Avx2 => dot4_avx2(x, rows),
             Isa::Sse2 => dot4_with::<X, Sse2>(x, rows),
         }
     }
@@ -310,7 +386,10 @@ fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
 enum Isa {
     Sse2 = 1,
     Avx2 = 2,
-    Vnni = 3,
+    /// AVX-VNNI: VNNI without AVX-512.
+    Narrow = 3,
+    /// AVX-512 with VNNI.
+    Vnni = 4,
 }
 
 /// What [`isa`] has found, or 0.
@@ -322,7 +401,8 @@ fn isa() -> Isa {
     match FOUND.load(Ordering::Relaxed) {
         1 => Isa::Sse2,
         2 => Isa::Avx2,
-        3 => Isa::Vnni,
+        3 => Isa::Narrow,
+        4 => Isa::Vnni,
         _ => {
             let isa = detect();
             FOUND.store(isa as u8, Ordering::Relaxed);
@@ -331,14 +411,14 @@ fn isa() -> Isa {
     }
 }
 
-/// Uses vectors of at most `bytes` bytes from now on, in the whole process: 16 is SSE2, 32 AVX2 and
-/// 64 AVX-512. Wider ones than the processor has are not used in any case.
+/// Uses vectors of at most `bytes` bytes from now on, in the whole process: 16 is SSE2, 32 AVX2 without
+/// VNNI, and 64 all that the processor has. Wider ones are not used in any case.
 ///
 /// For tests and benchmarks of the narrower kernels; the results are the same.
 pub fn limit_vectors(bytes: usize) {
     let isa = match (bytes, detect()) {
         (64.., found) => found,
-        (32.., Isa::Avx2 | Isa::Vnni) => Isa::Avx2,
+        (32.., Isa::Avx2 | Isa::Narrow | Isa::Vnni) => Isa::Avx2,
         _ => Isa::Sse2,
     };
     FOUND.store(isa as u8, Ordering::Relaxed);
@@ -355,23 +435,29 @@ fn detect() -> Isa {
 fn detect() -> Isa {
     const XSAVE_AVX: u32 = 1 << 27 | 1 << 28;
     const AVX2: u32 = 1 << 5;
-    const AVX512F_BW: u32 = 1 << 16 | 1 << 30;
+    const AVX512F_BW_VL: u32 = 1 << 16 | 1 << 30 | 1 << 31;
     const AVX512_VNNI: u32 = 1 << 11;
+    const AVX_VNNI: u32 = 1 << 4;
     // SAFETY: every x86-64 has CPUID; XGETBV exists where CPUID says so.
     #[allow(unused_unsafe)] // newer compilers know CPUID to be safe
-    let (features, state) = unsafe {
+    let (features, more, state) = unsafe {
         if __cpuid(0).eax < 7 || __cpuid(1).ecx & XSAVE_AVX != XSAVE_AVX {
             return Isa::Sse2;
         }
-        (__cpuid_count(7, 0), xgetbv())
+        let features = __cpuid_count(7, 0);
+        // What is not there is told as zeros or, by some, as something else.
+        let more = if features.eax > 0 { __cpuid_count(7, 1).eax } else { 0 };
+        (features, more, xgetbv())
     };
     if state & 0x6 != 0x6 || features.ebx & AVX2 == 0 {
         Isa::Sse2
     } else if state & 0xe6 == 0xe6
-        && features.ebx & AVX512F_BW == AVX512F_BW
+        && features.ebx & AVX512F_BW_VL == AVX512F_BW_VL
         && features.ecx & AVX512_VNNI != 0
     {
         Isa::Vnni
+    } else if more & AVX_VNNI != 0 {
+        Isa::Narrow
     } else {
         Isa::Avx2
     }
@@ -396,7 +482,7 @@ unsafe fn accumulate_avx2(
     unsafe { accumulate::<Avx2>(patch, taps, weights, stride, sums) }
 }
 
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn accumulate_vnni(
     patch: &[[i16; TAPS]; 4],
     taps: usize,
@@ -408,21 +494,59 @@ unsafe fn accumulate_vnni(
 }
 
 #[target_feature(enable = "avx2")]
-unsafe fn conv2d_avx2<X: Activation, R: Copy, Y>(
+unsafe fn conv2d_avx2<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     layer: &Channels<X, R>,
-    finish: impl Fn(R, i32) -> Y + Copy,
+    ending: E,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<Avx2, Y, 4>(finish, y) }
+    unsafe { layer.run::<Avx2, Y, E, 6>(ending, y) }
 }
 
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-unsafe fn conv2d_vnni<X: Activation, R: Copy, Y>(
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn conv2d_narrow<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     layer: &Channels<X, R>,
-    finish: impl Fn(R, i32) -> Y + Copy,
+    ending: E,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<VnniBytes, Y, 8>(finish, y) }
+    unsafe { layer.run::<NarrowBytes<true>, Y, E, 6>(ending, y) }
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn conv2d_vnni<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
+    layer: &Channels<X, R>,
+    ending: E,
+    y: &mut [Y],
+) -> bool {
+    unsafe {
+        match layer.bias.len() {
+            ..=8 => layer.run::<NarrowBytes<false>, Y, E, 8>(ending, y),
+            _ => layer.run::<VnniBytes, Y, E, 8>(ending, y),
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn depthwise_avx2<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Depthwise<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<Avx2, Y>(y) }
+}
+
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn depthwise_narrow<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Depthwise<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<NarrowBytes<true>, Y>(y) }
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn depthwise_vnni<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Depthwise<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<VnniBytes, Y>(y) || layer.run::<NarrowBytes<false>, Y>(y) }
 }
 
 #[target_feature(enable = "avx2")]
@@ -433,7 +557,15 @@ unsafe fn max_pool2d_avx2<X: Activation, Y: Activation, R: Requantize>(
     unsafe { layer.run::<Avx2, Y, 2>(y) }
 }
 
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn max_pool2d_narrow<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<NarrowBytes<true>, Y, 2>(y) }
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn max_pool2d_vnni<X: Activation, Y: Activation, R: Requantize>(
     layer: &Pooled<X, R>,
     y: &mut [Y],
@@ -490,7 +622,7 @@ unsafe fn dot4_avx2<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     unsafe { dot4_with::<X, Avx2>(x, rows) }
 }
 
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn dot4_vnni<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     unsafe { dot4_with::<X, Vnni>(x, rows) }
 }

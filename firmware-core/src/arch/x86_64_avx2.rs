@@ -52,10 +52,35 @@ impl Vector for Avx2 {
 impl Lanes for Avx2 {
     const PIXELS: usize = 8;
     const TAPS: usize = 2;
+    const BLOCK: usize = 8;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
         unsafe { Self(_mm256_setzero_si256()) }
+    }
+
+    #[inline(always)]
+    unsafe fn words(words: *const i32) -> Self {
+        unsafe { Self(_mm256_loadu_si256(words.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn stack<X: Activation, const ROWS: usize>([a, b, ..]: [*const X; 4]) -> Self {
+        unsafe {
+            let a = _mm_loadl_epi64(a.cast());
+            if ROWS == 1 {
+                // What is negative fills the upper half, too.
+                return Self(match X::UNSIGNED {
+                    true => _mm256_cvtepu8_epi32(a),
+                    false => _mm256_cvtepi8_epi32(a),
+                });
+            }
+            let both = _mm_unpacklo_epi8(a, _mm_loadl_epi64(b.cast()));
+            Self(match X::UNSIGNED {
+                true => _mm256_cvtepu8_epi16(both),
+                false => _mm256_cvtepi8_epi16(both),
+            })
+        }
     }
 
     #[inline(always)]
@@ -71,6 +96,44 @@ impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn max(a: Self, b: Self) -> Self {
         unsafe { Self(_mm256_max_epi32(a.0, b.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn round(sum: Self, mask: Self, tie: Self, bits: Self) -> Self {
+        unsafe {
+            let ties = _mm256_cmpeq_epi32(_mm256_and_si256(sum.0, mask.0), tie.0);
+            Self(_mm256_add_epi32(_mm256_srav_epi32(sum.0, bits.0), ties))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8) {
+        unsafe {
+            let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            let bytes = _mm256_permutevar8x32_epi32(saturate::<Y>(four, bounds), order);
+            _mm256_storeu_si256(to.cast(), bytes);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: [*mut u8; 4]) {
+        unsafe {
+            let bytes = saturate::<Y>(four, bounds);
+            let [low, high] = [_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes)];
+            let [ab, cd] = [_mm_unpacklo_epi32(low, high), _mm_unpackhi_epi32(low, high)];
+            _mm_storel_epi64(to[0].cast(), ab);
+            _mm_storeh_pd(to[1].cast(), _mm_castsi128_pd(ab));
+            _mm_storel_epi64(to[2].cast(), cd);
+            _mm_storeh_pd(to[3].cast(), _mm_castsi128_pd(cd));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn gather<Y: Activation>(four: [Self; 4], bounds: [i32; 2]) -> Self {
+        unsafe {
+            let order = _mm256_broadcastsi128_si256(_mm_loadu_si128(BY_LANE.as_ptr().cast()));
+            Self(_mm256_shuffle_epi8(saturate::<Y>(four, bounds), order))
+        }
     }
 
     #[inline(always)]
@@ -118,5 +181,40 @@ impl Lanes for Avx2 {
             let order = _mm_loadu_si128(order.as_ptr().cast());
             Self(_mm256_shuffle_epi8(values.0, _mm256_broadcastsi128_si256(order)))
         }
+    }
+}
+
+/// The order in which the bytes of four lanes of four vectors, one vector after the other, are those of four
+/// vectors, one lane after the other.
+pub(super) const BY_LANE: [u8; 16] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
+
+/// The words of the four vectors as bytes between two bounds. Each half has those of the vectors' halves,
+/// one vector after the other.
+#[inline(always)]
+pub(super) unsafe fn saturate<Y: Activation>(
+    [a, b, c, d]: [Avx2; 4],
+    [low, high]: [i32; 2],
+) -> __m256i {
+    unsafe {
+        let [ab, cd] = [_mm256_packs_epi32(a.0, b.0), _mm256_packs_epi32(c.0, d.0)];
+        let [low, high] = [low, high].map(|bound| Y::saturate(bound).to_i32());
+        if Y::UNSIGNED {
+            let mut bytes = _mm256_packus_epi16(ab, cd);
+            if low > 0 {
+                bytes = _mm256_max_epu8(bytes, _mm256_set1_epi8(low as i8));
+            }
+            if high < 255 {
+                bytes = _mm256_min_epu8(bytes, _mm256_set1_epi8(high as i8));
+            }
+            return bytes;
+        }
+        let mut bytes = _mm256_packs_epi16(ab, cd);
+        if low > -128 {
+            bytes = _mm256_max_epi8(bytes, _mm256_set1_epi8(low as i8));
+        }
+        if high < 127 {
+            bytes = _mm256_min_epi8(bytes, _mm256_set1_epi8(high as i8));
+        }
+        bytes
     }
 }

@@ -5,7 +5,7 @@
 //! lie side by side; several pixels share the weights that are loaded. Nothing is gathered, and
 //! nothing is added across lanes. Padding is in the [`Strip`].
 
-use super::outputs::{CHANNELS, Outputs};
+use super::outputs::{Ending, Outputs};
 use super::strip::{Rows, Strip};
 use super::vectors::Lanes;
 use crate::Activation;
@@ -34,6 +34,31 @@ struct Windows {
     taps: [usize; 2],
 }
 
+/// Where the next pixel's window begins.
+struct Walk {
+    start: *const u8,
+    /// Where that of the row's first pixel does.
+    line: *const u8,
+    column: usize,
+    columns: usize,
+}
+
+impl Walk {
+    /// The windows of the next pixels, whatever rows they are in.
+    #[inline(never)]
+    fn fill(&mut self, steps: [usize; 2], starts: &mut [*const u8]) {
+        for to in starts {
+            *to = self.start;
+            self.start = self.start.wrapping_add(steps[0]);
+            self.column += 1;
+            if self.column == self.columns {
+                self.line = self.line.wrapping_add(steps[1]);
+                (self.start, self.column) = (self.line, 0);
+            }
+        }
+    }
+}
+
 impl<X: Activation, R: Copy> Channels<'_, X, R> {
     /// Computes all of `y`, or returns false where a window has gaps between the pixels of a row, where
     /// its rows are too long for a strip, or where a slice is not as long as its shape says.
@@ -42,16 +67,16 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
     ///
     /// The processor must have the extension of `V`.
     #[inline(always)]
-    pub(super) unsafe fn run<V: Lanes, Y, const PIXELS: usize>(
+    pub(super) unsafe fn run<V: Lanes, Y, E: Ending<R, Y>, const PIXELS: usize>(
         &self,
-        finish: impl Fn(R, i32) -> Y + Copy,
+        ending: E,
         y: &mut [Y],
     ) -> bool {
         let Conv2dShape { input: [height, width, depth], output, window, .. } = *self.shape;
         let [rows, columns, channels] = output;
         let row = window.kernel[1] * depth;
         let taps = [window.kernel[0], row.div_ceil(V::TAPS)];
-        let words = channels.next_multiple_of(V::PIXELS) * taps[0] * taps[1];
+        let words = channels.next_multiple_of(V::BLOCK) * taps[0] * taps[1];
         if window.dilation[1] != 1
             || self.x.len() < height * width * depth
             || self.weights.len() < words
@@ -77,7 +102,7 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             let windows = windows(self.x.as_ptr().cast(), width * depth);
             // SAFETY: all windows lie on the input, and groups of taps within kernel rows; the slices
             // are as long as was checked.
-            unsafe { self.rows::<V, Y, PIXELS>(windows, rows, finish, y) };
+            unsafe { self.rows::<V, Y, E, PIXELS>(windows, rows, ending, y) };
             return true;
         }
         let Some(Rows { pitch, outputs }) = Strip::rows(self.shape, size) else { return false };
@@ -92,7 +117,7 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             };
             // SAFETY: the strip has all that the windows cover, and some bytes behind it for the last
             // group of taps; the slices are as long as was checked.
-            unsafe { self.rows::<V, Y, PIXELS>(windows(start, pitch), rows, finish, y) };
+            unsafe { self.rows::<V, Y, E, PIXELS>(windows(start, pitch), rows, ending, y) };
         }
         true
     }
@@ -104,11 +129,11 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
     /// The processor must have the extension of `V`; `windows` must be good for all pixels of the rows,
     /// which `y` has, and there must be weights, biases and requantizations for all channels.
     #[inline(always)]
-    unsafe fn rows<V: Lanes, Y, const PIXELS: usize>(
+    unsafe fn rows<V: Lanes, Y, E: Ending<R, Y>, const PIXELS: usize>(
         &self,
         windows: Windows,
         rows: usize,
-        finish: impl Fn(R, i32) -> Y + Copy,
+        ending: E,
         y: &mut [Y],
     ) {
         let depth = self.shape.output[2];
@@ -117,10 +142,10 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             // SAFETY: as the caller promises.
             unsafe {
                 if depth - channel > V::PIXELS {
-                    self.channels::<V, Y, PIXELS, 2>(&windows, rows, channel, finish, y);
+                    self.channels::<V, Y, E, PIXELS, 2>(&windows, rows, channel, ending, y);
                     channel += 2 * V::PIXELS;
                 } else {
-                    self.channels::<V, Y, PIXELS, 1>(&windows, rows, channel, finish, y);
+                    self.channels::<V, Y, E, PIXELS, 1>(&windows, rows, channel, ending, y);
                     channel += V::PIXELS;
                 }
             }
@@ -133,104 +158,113 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
     ///
     /// As [`Channels::rows`].
     #[inline(always)]
-    unsafe fn channels<V: Lanes, Y, const PIXELS: usize, const N: usize>(
+    unsafe fn channels<V: Lanes, Y, E: Ending<R, Y>, const PIXELS: usize, const N: usize>(
         &self,
         windows: &Windows,
         rows: usize,
         channel: usize,
-        finish: impl Fn(R, i32) -> Y + Copy,
+        ending: E,
         y: &mut [Y],
     ) {
         let [_, columns, depth] = self.shape.output;
-        let outputs = [channel, channel + CHANNELS].map(|first| {
-            let bias = self.bias.get(first..).unwrap_or_default();
-            let requantize = self.requantize.get(first..).unwrap_or_default();
-            let lanes = (channel + N * V::PIXELS).saturating_sub(first).min(CHANNELS);
-            Outputs::new(bias, requantize, lanes.min(depth.saturating_sub(first)))
-        });
+        let [height, groups] = windows.taps;
+        let outputs = Outputs::new::<Y, E>(
+            self.bias.get(channel..).unwrap_or_default(),
+            self.requantize.get(channel..).unwrap_or_default(),
+            (N * V::PIXELS).min(depth.saturating_sub(channel)),
+            height * groups * V::TAPS,
+        );
+        let Some(outputs) = outputs else { return };
         let pixels = rows * columns;
-        let (mut line, mut start, mut column, mut done) = (windows.start, windows.start, 0, 0);
+        // Rows of pixels that are as far apart as their rows are one row.
+        let [right, down] = windows.steps;
+        let columns = if columns * right == down { pixels } else { columns };
+        let mut walk = Walk { line: windows.start, start: windows.start, column: 0, columns };
+        let mut done = 0;
         while done < pixels {
-            let mut starts = [start; PIXELS];
-            let count = match pixels - done {
-                left if left >= PIXELS => PIXELS,
-                4.. if PIXELS > 4 => 4,
-                2.. => 2,
-                _ => 1,
-            };
-            for to in starts.iter_mut().take(count) {
-                *to = start;
-                start = start.wrapping_add(windows.steps[0]);
-                column += 1;
-                if column == columns {
-                    line = line.wrapping_add(windows.steps[1]);
-                    (start, column) = (line, 0);
-                }
-            }
             let y = y.get_mut(done * depth + channel..).unwrap_or_default();
-            // SAFETY: as the caller promises; there are `count` pointers.
+            // SAFETY: as the caller promises; there are as many pixels.
             unsafe {
-                let weights =
-                    self.weights.as_ptr().add(channel * windows.taps[0] * windows.taps[1]);
+                let weights = self.weights(channel, height * groups, V::BLOCK);
+                if walk.column + PIXELS < columns {
+                    // All of them are in this row, and so is the next.
+                    let mut starts = [walk.start; PIXELS];
+                    for (n, start) in starts.iter_mut().enumerate() {
+                        *start = start.wrapping_add(n * right);
+                    }
+                    walk.start = walk.start.wrapping_add(PIXELS * right);
+                    walk.column += PIXELS;
+                    let sums = sums::<V, R, PIXELS, N>(windows, starts, weights, &outputs);
+                    outputs.finish(sums, ending, depth, y);
+                    done += PIXELS;
+                    continue;
+                }
+                let mut starts = [walk.start; PIXELS];
+                let count = match pixels - done {
+                    left if left >= PIXELS => PIXELS,
+                    4.. if PIXELS > 4 => 4,
+                    2.. => 2,
+                    _ => 1,
+                };
+                walk.fill(windows.steps, starts.get_mut(..count).unwrap_or_default());
                 let starts = starts.as_ptr();
                 match count {
-                    1 => block::<V, R, Y, 1, N>(
-                        windows,
-                        starts,
-                        weights,
-                        (&outputs, depth),
-                        finish,
-                        y,
-                    ),
-                    2 => block::<V, R, Y, 2, N>(
-                        windows,
-                        starts,
-                        weights,
-                        (&outputs, depth),
-                        finish,
-                        y,
-                    ),
-                    4 if PIXELS > 4 => block::<V, R, Y, 4, N>(
-                        windows,
-                        starts,
-                        weights,
-                        (&outputs, depth),
-                        finish,
-                        y,
-                    ),
-                    _ => block::<V, R, Y, PIXELS, N>(
-                        windows,
-                        starts,
-                        weights,
-                        (&outputs, depth),
-                        finish,
-                        y,
-                    ),
+                    1 => {
+                        let starts = starts.cast::<[_; 1]>().read();
+                        let sums = sums::<V, R, 1, N>(windows, starts, weights, &outputs);
+                        outputs.finish(sums, ending, depth, y);
+                    }
+                    2 => {
+                        let starts = starts.cast::<[_; 2]>().read();
+                        let sums = sums::<V, R, 2, N>(windows, starts, weights, &outputs);
+                        outputs.finish(sums, ending, depth, y);
+                    }
+                    4 if PIXELS > 4 => {
+                        let starts = starts.cast::<[_; 4]>().read();
+                        let sums = sums::<V, R, 4, N>(windows, starts, weights, &outputs);
+                        outputs.finish(sums, ending, depth, y);
+                    }
+                    _ => {
+                        let starts = starts.cast::<[_; PIXELS]>().read();
+                        let sums = sums::<V, R, PIXELS, N>(windows, starts, weights, &outputs);
+                        outputs.finish(sums, ending, depth, y);
+                    }
                 }
+                done += count;
             }
-            done += count;
         }
+    }
+
+    /// The weights of a channel: of blocks of so many channels of so many groups of taps.
+    ///
+    /// # Safety
+    ///
+    /// There must be such a channel.
+    #[inline(always)]
+    unsafe fn weights(&self, channel: usize, groups: usize, block: usize) -> *const i32 {
+        // SAFETY: as the caller promises.
+        unsafe { self.weights.as_ptr().add(channel / block * block * groups + channel % block) }
     }
 }
 
-/// `N` vectors of channels of `P` pixels, which lie `depth` values apart in `y`.
+/// The sums of `N` vectors of channels of `P` pixels.
 ///
 /// # Safety
 ///
-/// The processor must have the extension of `V`; the windows at the first `P` of `starts` must be good for
+/// The processor must have the extension of `V`; the windows at all of `starts` must be good for
 /// all their taps, and `weights` for those of the channels.
 #[inline(always)]
-unsafe fn block<V: Lanes, R: Copy, Y, const P: usize, const N: usize>(
+unsafe fn sums<V: Lanes, R: Copy, const P: usize, const N: usize>(
     windows: &Windows,
-    starts: *const *const u8,
+    starts: [*const u8; P],
     weights: *const i32,
-    (outputs, depth): (&[Option<Outputs<R>>; 2], usize),
-    finish: impl Fn(R, i32) -> Y + Copy,
-    y: &mut [Y],
-) {
+    outputs: &Outputs<R>,
+) -> [[V; N]; P] {
     let [rows, groups] = windows.taps;
+    // From one vector of weights to the one of the next channels: in the same block, or in the next.
+    let next = if V::BLOCK > V::PIXELS { V::PIXELS } else { rows * groups * V::BLOCK };
     // SAFETY: as the caller promises.
-    let (starts, mut sums) = unsafe { (&*starts.cast::<[*const u8; P]>(), [[V::zero(); N]; P]) };
+    let mut sums = unsafe { [outputs.start(); P] };
     let mut weights = weights;
     for row in 0..rows {
         let x = starts.map(|start| start.wrapping_add(row * windows.pitch).cast::<i32>());
@@ -239,8 +273,7 @@ unsafe fn block<V: Lanes, R: Copy, Y, const P: usize, const N: usize>(
             unsafe {
                 let mut w = [V::zero(); N];
                 for n in 0..N {
-                    let vector = weights.add(n * rows * groups * V::PIXELS);
-                    w[n] = vector.cast::<V>().read_unaligned();
+                    w[n] = V::words(weights.add(n * next));
                 }
                 for p in 0..P {
                     let x = V::broadcast(x[p].add(group));
@@ -248,28 +281,9 @@ unsafe fn block<V: Lanes, R: Copy, Y, const P: usize, const N: usize>(
                         sums[p][n] = V::multiply(sums[p][n], x, w[n]);
                     }
                 }
-                weights = weights.add(V::PIXELS);
+                weights = weights.add(V::BLOCK);
             }
         }
     }
-    // All of them once, at places known at compile time: else the compiler keeps sums in memory while
-    // they are added up.
-    let mut words = [[[0i32; CHANNELS]; N]; P];
-    for p in 0..P {
-        for n in 0..N {
-            // SAFETY: a vector has as many lanes as there are channels, or less.
-            unsafe {
-                let to = words[p].as_mut_ptr().cast::<i32>().add(n * V::PIXELS);
-                to.cast::<V>().write_unaligned(sums[p][n]);
-            }
-        }
-    }
-    for (p, words) in words.iter().enumerate() {
-        let y = y.get_mut(p * depth..).unwrap_or_default();
-        for (n, (words, outputs)) in words.iter().zip(outputs).enumerate() {
-            if let Some(outputs) = outputs {
-                outputs.finish(words, finish, y.get_mut(n * CHANNELS..).unwrap_or_default());
-            }
-        }
-    }
+    sums
 }

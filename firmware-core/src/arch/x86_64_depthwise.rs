@@ -1,18 +1,20 @@
-//! Depthwise convolution with AVX2: eight or sixteen channels at a time, two taps to an instruction.
+//! Depthwise convolution with a channel to each lane of a vector.
 //!
-//! The bytes of two taps are interleaved and widened, so that a pair of 16-bit values belongs to one
-//! channel; their products with a pair of weights are added to the channel's lane. Padding is in the
-//! [`Strip`].
+//! The values that the rows of a window have of one channel, two or four of them, are put side by side
+//! into a lane, column by column. Then each tap of a kernel row is one instruction for all of them and for as
+//! many channels as there are lanes, and windows share their columns: those of 3 x 3 slide over them in
+//! registers, others find them in a line. Padding is a column like others.
 
-use core::arch::x86_64::*;
+use core::mem::MaybeUninit;
 
-use super::outputs::{CHANNELS, Outputs};
-use super::strip::{Rows, Strip};
-use crate::kernels::{Conv2dShape, requantized};
+use super::outputs::{Outputs, Requantized};
+use super::vectors::Lanes;
+use crate::kernels::Conv2dShape;
 use crate::{Activation, Requantize};
 
-/// Most pairs of taps.
-const PAIRS: usize = 32;
+/// Vectors of a line, and of the weights.
+const LINE: usize = 768;
+const WEIGHTS: usize = 64;
 
 /// A depthwise convolution with as many output channels as input channels.
 pub(super) struct Depthwise<'a, X, R> {
@@ -23,28 +25,129 @@ pub(super) struct Depthwise<'a, X, R> {
     pub requantize: &'a [R],
 }
 
-/// For every pair of taps where they lie from a window's beginning on, and their weights: of channels
-/// 0 to 7 and 8 to 15.
-struct Pairs {
-    at: [[usize; 2]; PAIRS],
-    weights: [[__m256i; 2]; PAIRS],
-    count: usize,
+/// Vectors that are filled before they are read.
+type Room<V, const N: usize> = [MaybeUninit<V>; N];
+
+/// The weights of some channels: vectors for each column of a kernel, and where columns are in a line.
+struct Taps<V> {
+    weights: *const V,
+    columns: usize,
+    /// Vectors of each column.
+    groups: usize,
+    /// From one column to the next in a line.
+    step: usize,
 }
 
-impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
-    /// Computes all of `y`, or returns false where there are less than eight channels, more taps than
-    /// pairs hold, rows too long for a strip, or where a slice is not as long as its shape says.
+impl<V: Lanes> Taps<V> {
+    /// `sum` plus the products of a line from `x` on.
     ///
     /// # Safety
     ///
-    /// The processor must have AVX2.
-    #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn run<Y: Activation>(&self, y: &mut [Y]) -> bool {
+    /// The processor must have the extension of `V`, and all pointers be good for the columns.
+    #[inline(always)]
+    unsafe fn add_to(&self, sum: V, x: *const V) -> V {
+        let mut sum = sum;
+        for column in 0..self.columns {
+            for group in 0..self.groups {
+                // SAFETY: as the caller promises.
+                unsafe {
+                    let w = self.weights.add(column * self.groups + group).read();
+                    sum = V::multiply(sum, x.add(column * self.step + group).read(), w);
+                }
+            }
+        }
+        sum
+    }
+}
+
+/// The columns of three rows, one after the other, with their padding.
+struct Columns<X> {
+    /// Where the rows' next pixels are, and how far those of a row are apart.
+    x: [(*const X, usize); 4],
+    /// The next column of the input.
+    next: usize,
+    width: usize,
+    padding: *const X,
+}
+
+impl<X: Activation> Columns<X> {
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`; rows must be good for as many values of every pixel as it
+    /// has lanes.
+    #[inline(always)]
+    unsafe fn next<V: Lanes, const GROUPS: usize>(&mut self) -> [V; GROUPS] {
+        let on = self.next < self.width;
+        self.next = self.next.wrapping_add(1);
+        let mut x = [self.padding; 4];
+        if on {
+            x = self.x.map(|(x, _)| x);
+            for (x, step) in &mut self.x {
+                *x = x.wrapping_add(*step);
+            }
+        }
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut groups = [V::zero(); GROUPS];
+            if GROUPS == 1 {
+                groups[0] = V::stack::<X, 3>(x);
+            } else {
+                groups[0] = V::stack::<X, 2>(x);
+                groups[1] = V::stack::<X, 1>([x[2]; 4]);
+            }
+            groups
+        }
+    }
+
+    /// The sum of the next window, which begins with `start`; `window` has the columns of the one before.
+    ///
+    /// # Safety
+    ///
+    /// As [`Columns::next`].
+    #[inline(always)]
+    unsafe fn sum<V: Lanes, const STRIDE: usize, const GROUPS: usize>(
+        &mut self,
+        window: &mut [[V; GROUPS]; 3],
+        start: V,
+        taps: &Taps<V>,
+    ) -> V {
+        // SAFETY: as the caller promises.
+        unsafe {
+            for i in STRIDE..3 {
+                window[i - STRIDE] = window[i];
+            }
+            for i in 3 - STRIDE..3 {
+                window[i] = self.next();
+            }
+            let mut sum = start;
+            for i in 0..3 {
+                for group in 0..GROUPS {
+                    let w = taps.weights.add(i * GROUPS + group).read();
+                    sum = V::multiply(sum, window[i][group], w);
+                }
+            }
+            sum
+        }
+    }
+}
+
+impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
+    /// Computes all of `y`, or returns false where there are fewer channels than lanes, rows too long for a
+    /// line, too many weights, or where a slice is not as long as its shape says.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`.
+    #[inline(always)]
+    pub(super) unsafe fn run<V: Lanes, Y: Activation>(&self, y: &mut [Y]) -> bool {
         let Conv2dShape { input: [height, width, depth], output, window, .. } = *self.shape;
         let [rows, columns, channels] = output;
-        if depth < 8
+        let groups = window.kernel[0].div_ceil(V::TAPS);
+        let covered = columns.saturating_sub(1) * window.stride[1] + window.extent()[1];
+        if depth < V::PIXELS
             || channels != depth
-            || window.area() > 2 * PAIRS
+            || groups * window.kernel[1] > WEIGHTS
+            || (!self.slides() && groups * covered > LINE)
             || self.x.len() < height * width * depth
             || self.weights.len() < window.area() * depth
             || self.bias.len() < depth
@@ -54,140 +157,257 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         {
             return false;
         }
-        let Some(Rows { pitch, outputs }) = Strip::rows(self.shape, 1) else { return false };
-        let mut strip = Strip::new();
-        for (n, y) in y.chunks_mut(outputs * columns * depth).enumerate() {
-            let rows = y.len() / (columns * depth);
-            let lines = Rows { pitch, outputs };
-            let x = strip.fill(self.shape, self.x, lines, [n * outputs, rows], |x| x);
-            let mut channel = 0;
-            // The last channels overlap those before where their number is no multiple of eight.
-            while channel < depth {
-                // SAFETY: the strip has all that the windows of these rows cover, and sixteen or eight
-                // channels from the first on are among those there are.
-                unsafe {
-                    if depth - channel >= 16 {
-                        self.channels::<Y, 2>(x, pitch, channel, y);
-                        channel += 16;
-                    } else {
-                        self.channels::<Y, 1>(x, pitch, channel.min(depth - 8), y);
-                        channel += 8;
-                    }
+        let mut channel = 0;
+        while channel < depth {
+            // The last channels overlap those before where their number is no multiple of the lanes.
+            channel = channel.min(depth - V::PIXELS);
+            // SAFETY: as many channels are there, and line and weights have room.
+            unsafe {
+                match (self.slides(), window.stride[1]) {
+                    (true, 1) => self.channels::<V, Y, 1>(channel, y),
+                    (true, _) => self.channels::<V, Y, 2>(channel, y),
+                    _ => self.channels::<V, Y, 0>(channel, y),
                 }
             }
+            channel += V::PIXELS;
         }
         true
     }
 
-    /// Eight times `HALVES` channels, from `channel` on, of the rows of `y`.
+    /// Whether windows slide over columns in registers.
+    #[inline(always)]
+    fn slides(&self) -> bool {
+        let window = self.shape.window;
+        window.kernel == [3, 3] && window.dilation[1] == 1 && matches!(window.stride[1], 1 | 2)
+    }
+
+    /// As many channels as there are lanes, from `channel` on. `SLIDE` is the stride of windows of 3 x 3, which
+    /// slide over what they share in registers, or 0 for any other: those find all in a line.
     ///
     /// # Safety
     ///
-    /// As [`Depthwise::run`]; `x` must be a strip with rows of `pitch` values for all rows of `y`, and
-    /// there must be as many channels.
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    unsafe fn channels<Y: Activation, const HALVES: usize>(
+    /// As [`Depthwise::run`], whose conditions must hold.
+    #[inline(always)]
+    unsafe fn channels<V: Lanes, Y: Activation, const SLIDE: usize>(
         &self,
-        x: *const X,
-        pitch: usize,
         channel: usize,
         y: &mut [Y],
     ) {
-        // SAFETY: as the caller promises.
-        let pairs = unsafe { self.pairs::<HALVES>(pitch, channel) };
-        // Loops of a known length are unrolled.
-        // SAFETY: as the caller promises.
+        let ([_, columns, depth], window) = (self.shape.output, self.shape.window);
+        let outputs = Outputs::new::<Y, Requantized>(
+            self.bias.get(channel..).unwrap_or_default(),
+            self.requantize.get(channel..).unwrap_or_default(),
+            V::PIXELS,
+            window.area(),
+        );
+        let Some(outputs) = outputs else { return };
+        let mut line: Room<V, LINE> = [const { MaybeUninit::uninit() }; LINE];
+        let mut weights: Room<V, WEIGHTS> = [const { MaybeUninit::uninit() }; WEIGHTS];
+        let groups = window.kernel[0].div_ceil(V::TAPS);
+        // SAFETY: as the caller promises; what is read was written.
         unsafe {
-            match pairs.count {
-                5 => self.pixels::<Y, HALVES, 5>(&pairs, x.add(channel), pitch, channel, y),
-                _ => self.pixels::<Y, HALVES, 0>(&pairs, x.add(channel), pitch, channel, y),
+            self.weights::<V>(channel, &mut weights);
+            let taps = Taps {
+                weights: weights.as_ptr().cast(),
+                columns: window.kernel[1],
+                groups,
+                step: window.dilation[1] * groups,
+            };
+            let [start] = outputs.start::<V, 1>();
+            for (row, y) in y.chunks_exact_mut(columns * depth).enumerate() {
+                let y = y.get_mut(channel..).unwrap_or_default();
+                if SLIDE > 0 {
+                    if V::TAPS == 2 {
+                        self.slide::<V, Y, SLIDE, 2>(row, channel, (&outputs, &taps), y);
+                    } else {
+                        self.slide::<V, Y, SLIDE, 1>(row, channel, (&outputs, &taps), y);
+                    }
+                    continue;
+                }
+                self.line::<V>(row, channel, &mut line);
+                let line: *const V = line.as_ptr().cast();
+                for column in 0..columns {
+                    let x = line.add(column * window.stride[1] * groups);
+                    let sum = taps.add_to(start, x);
+                    let y = y.get_mut(column * depth..).unwrap_or_default();
+                    outputs.finish([[sum]], Requantized, depth, y);
+                }
             }
         }
     }
 
-    /// The taps in pairs; the last one of an odd number is paired with itself and a weight of zero.
+    /// A row of windows of 3 x 3, `STRIDE` columns apart, of as many channels as there are lanes.
+    ///
+    /// # Safety
+    ///
+    /// As [`Depthwise::channels`]; there must be `GROUPS` groups of rows.
+    #[inline(always)]
+    unsafe fn slide<V: Lanes, Y: Activation, const STRIDE: usize, const GROUPS: usize>(
+        &self,
+        row: usize,
+        channel: usize,
+        (outputs, taps): (&Outputs<R>, &Taps<V>),
+        y: &mut [Y],
+    ) {
+        let ([_, columns, depth], width) = (self.shape.output, self.shape.input[1]);
+        let padding = [X::saturate(self.shape.padding_value); 16];
+        let mut rows = Columns {
+            x: self.row(row, 0, channel, padding.as_ptr()),
+            // Wraps around in front of the input.
+            next: 0usize.wrapping_sub(self.shape.window.padding[1]),
+            width,
+            padding: padding.as_ptr(),
+        };
+        // SAFETY: as the caller promises.
+        unsafe {
+            let [start] = outputs.start::<V, 1>();
+            let mut window = [[V::zero(); GROUPS]; 3];
+            for i in STRIDE..3 {
+                window[i] = rows.next();
+            }
+            let mut column = 0;
+            while column < columns {
+                let mut sums = [[start]; 4];
+                let count = (columns - column).min(4);
+                let y = y.get_mut(column * depth..).unwrap_or_default();
+                if count == 4 {
+                    for sum in &mut sums {
+                        *sum = [rows.sum::<V, STRIDE, GROUPS>(&mut window, start, taps)];
+                    }
+                    outputs.finish(sums, Requantized, depth, y);
+                    column += 4;
+                } else if count >= 2 {
+                    for sum in sums.iter_mut().take(2) {
+                        *sum = [rows.sum::<V, STRIDE, GROUPS>(&mut window, start, taps)];
+                    }
+                    outputs.finish([sums[0], sums[1]], Requantized, depth, y);
+                    column += 2;
+                } else {
+                    let sum = rows.sum::<V, STRIDE, GROUPS>(&mut window, start, taps);
+                    outputs.finish([[sum]], Requantized, depth, y);
+                    column += 1;
+                }
+            }
+        }
+    }
+
+    /// Where the rows of a group of an output row begin, and how far their pixels are apart: what lies on
+    /// padding stays where it is.
+    #[inline(always)]
+    fn row(
+        &self,
+        row: usize,
+        first: usize,
+        channel: usize,
+        padding: *const X,
+    ) -> [(*const X, usize); 4] {
+        let Conv2dShape { input: [height, width, depth], window, .. } = *self.shape;
+        let mut rows = [(padding, 0); 4];
+        for (n, to) in rows.iter_mut().enumerate().take(window.kernel[0].saturating_sub(first)) {
+            let at = row * window.stride[0] + (first + n) * window.dilation[0];
+            let at = at.wrapping_sub(window.padding[0]);
+            if at < height {
+                *to = (self.x.as_ptr().wrapping_add(at * width * depth + channel), depth);
+            }
+        }
+        rows
+    }
+
+    /// The weights of the channels, `[kernel column][group of rows]`.
     ///
     /// # Safety
     ///
     /// As [`Depthwise::channels`].
-    #[target_feature(enable = "avx2")]
-    unsafe fn pairs<const HALVES: usize>(&self, pitch: usize, channel: usize) -> Pairs {
-        let [_, columns] = self.shape.window.kernel;
-        let [down, right] = self.shape.window.dilation;
-        let (depth, area) = (self.shape.input[2], self.shape.window.area());
-        let mut pairs = Pairs {
-            at: [[0; 2]; PAIRS],
-            weights: [[_mm256_setzero_si256(); 2]; PAIRS],
-            count: area.div_ceil(2),
-        };
-        let places = pairs.at.iter_mut().zip(&mut pairs.weights).take(area.div_ceil(2));
-        for (pair, (at, weights)) in places.enumerate() {
-            let taps = [2 * pair, (2 * pair + 1).min(area - 1)];
-            *at = taps.map(|tap| tap / columns * down * pitch + tap % columns * right * depth);
-            // SAFETY: there are weights for every tap of eight times `HALVES` channels.
-            unsafe {
-                let [a, b] = taps.map(|tap| self.weights.as_ptr().add(tap * depth + channel));
-                let odd = 2 * pair + 1 == area;
-                for half in 0..HALVES {
-                    let a = _mm_loadl_epi64(a.add(8 * half).cast());
-                    let b = _mm_loadl_epi64(b.add(8 * half).cast());
-                    let b = if odd { _mm_setzero_si128() } else { b };
-                    weights[half] = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b));
+    #[inline(always)]
+    unsafe fn weights<V: Lanes>(&self, channel: usize, to: &mut Room<V, WEIGHTS>) {
+        let ([rows, columns], depth) = (self.shape.window.kernel, self.shape.input[2]);
+        let zeros = [0i8; 16];
+        let mut to = to.iter_mut();
+        for column in 0..columns {
+            for first in (0..rows).step_by(V::TAPS) {
+                let mut taps = [zeros.as_ptr(); 4];
+                for (n, tap) in taps.iter_mut().enumerate().take(V::TAPS.min(rows - first)) {
+                    let at = ((first + n) * columns + column) * depth + channel;
+                    *tap = self.weights.as_ptr().wrapping_add(at);
                 }
+                // SAFETY: as the caller promises.
+                let all = unsafe {
+                    match V::TAPS {
+                        2 => V::stack::<i8, 2>(taps),
+                        _ => V::stack::<i8, 4>(taps),
+                    }
+                };
+                to.next().map(|to| to.write(all));
             }
         }
-        pairs
     }
 
-    /// Every pixel; `COUNT` is the number of pairs, or 0 where it is known at run time only.
+    /// The line of an output row, `[column][group of rows]`.
     ///
     /// # Safety
     ///
-    /// As [`Depthwise::channels`]; `x` begins at the first of the channels.
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    unsafe fn pixels<Y: Activation, const HALVES: usize, const COUNT: usize>(
-        &self,
-        pairs: &Pairs,
-        x: *const X,
-        pitch: usize,
-        channel: usize,
-        y: &mut [Y],
-    ) {
-        let ([_, columns, depth], [down, right]) = (self.shape.output, self.shape.window.stride);
-        let count = if COUNT == 0 { pairs.count.min(PAIRS) } else { COUNT };
-        let bias = self.bias.get(channel..).unwrap_or_default();
-        let requantize = self.requantize.get(channel..).unwrap_or_default();
-        let Some(outputs) = Outputs::new(bias, requantize, 8 * HALVES) else { return };
-        for (row, y) in y.chunks_exact_mut(columns * depth).enumerate() {
-            let line = x.wrapping_add(row * down * pitch);
-            for (column, y) in y.chunks_exact_mut(depth).enumerate() {
-                let x = line.wrapping_add(column * right * depth);
-                let mut sums = [0i32; CHANNELS];
-                // SAFETY: the strip has every tap of the window.
-                unsafe {
-                    let mut vectors = [_mm256_setzero_si256(); HALVES];
-                    for pair in 0..count {
-                        let [a, b] = pairs.at[pair].map(|at| x.add(at));
-                        for half in 0..HALVES {
-                            let a = _mm_loadl_epi64(a.add(8 * half).cast());
-                            let b = _mm_loadl_epi64(b.add(8 * half).cast());
-                            let bytes = _mm_unpacklo_epi8(a, b);
-                            let wide = match X::UNSIGNED {
-                                true => _mm256_cvtepu8_epi16(bytes),
-                                false => _mm256_cvtepi8_epi16(bytes),
-                            };
-                            let products = _mm256_madd_epi16(wide, pairs.weights[pair][half]);
-                            vectors[half] = _mm256_add_epi32(vectors[half], products);
-                        }
-                    }
-                    for half in 0..HALVES {
-                        _mm256_storeu_si256(sums.as_mut_ptr().add(8 * half).cast(), vectors[half]);
-                    }
+    /// As [`Depthwise::channels`].
+    #[inline(always)]
+    unsafe fn line<V: Lanes>(&self, row: usize, channel: usize, to: &mut Room<V, LINE>) {
+        let window = self.shape.window;
+        let groups = window.kernel[0].div_ceil(V::TAPS);
+        let padding = [X::saturate(self.shape.padding_value); 16];
+        let to: *mut V = to.as_mut_ptr().cast();
+        for group in 0..groups {
+            let rows = self.row(row, group * V::TAPS, channel, padding.as_ptr());
+            let all = V::TAPS.min(window.kernel[0] - group * V::TAPS);
+            // SAFETY: the line has room for all columns and groups; rows are part of `x`, or padding.
+            unsafe {
+                let to = to.add(group);
+                match all {
+                    1 => self.columns::<V, 1>(rows, padding.as_ptr(), groups, to),
+                    2 => self.columns::<V, 2>(rows, padding.as_ptr(), groups, to),
+                    3 => self.columns::<V, 3>(rows, padding.as_ptr(), groups, to),
+                    _ => self.columns::<V, 4>(rows, padding.as_ptr(), groups, to),
                 }
-                let y = y.get_mut(channel..).unwrap_or_default();
-                outputs.finish(&sums, requantized, y);
+            }
+        }
+    }
+
+    /// One group of a line, whose vectors are `step` apart: of rows that begin where is said and whose pixels
+    /// are as far apart.
+    ///
+    /// # Safety
+    ///
+    /// As [`Depthwise::channels`]; the line must have room for all columns.
+    #[inline(always)]
+    unsafe fn columns<V: Lanes, const ROWS: usize>(
+        &self,
+        rows: [(*const X, usize); 4],
+        padding: *const X,
+        step: usize,
+        to: *mut V,
+    ) {
+        let Conv2dShape { input: [_, width, _], output, window, .. } = *self.shape;
+        let covered = output[1].saturating_sub(1) * window.stride[1] + window.extent()[1];
+        let begin = window.padding[1].min(covered);
+        let end = (window.padding[1] + width).clamp(begin, covered);
+        // SAFETY: as the caller promises.
+        unsafe {
+            let outside = V::stack::<X, ROWS>([padding; 4]);
+            let mut column = 0;
+            while column < begin {
+                to.add(column * step).write(outside);
+                column += 1;
+            }
+            let mut x = rows.map(|(start, _)| start);
+            let mut to_next = to.add(column * step);
+            while column < end {
+                to_next.write(V::stack::<X, ROWS>(x));
+                for n in 0..ROWS {
+                    x[n] = x[n].wrapping_add(rows[n].1);
+                }
+                to_next = to_next.add(step);
+                column += 1;
+            }
+            while column < covered {
+                to.add(column * step).write(outside);
+                column += 1;
             }
         }
     }

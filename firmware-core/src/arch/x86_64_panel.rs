@@ -26,6 +26,11 @@ pub(super) struct Plan {
     /// Values in a kernel row, and groups of them.
     pub row: usize,
     pub groups: usize,
+    /// Vectors from one row of the panel to the next: where the right side begins with a whole group, rows
+    /// hold both sides.
+    pub width: usize,
+    /// Vectors from the left side to the right one.
+    pub right: usize,
 }
 
 /// For the left and the right side and every group: which bytes of a load of 16 the four pixels take.
@@ -50,7 +55,8 @@ impl Plan {
         Some(order)
     }
 
-    /// Fills the panel, `[left or right][row][group]`, for the pixels of `block`.
+    /// Fills the panel, `[left or right][row][group]`, or `[row][group]` where rows hold both sides, for the
+    /// pixels of `block`.
     ///
     /// # Safety
     ///
@@ -90,12 +96,14 @@ impl Plan {
             return;
         }
         let mut to = panel;
-        for side in [0, self.side] {
+        // Rows with both sides are longer.
+        let sides = if self.right < self.width { 1 } else { 2 };
+        for side in [0, self.side].into_iter().take(sides) {
             for row in 0..self.rows {
                 // SAFETY: as above.
                 unsafe {
                     let x = first.add(row * self.pitch + side);
-                    for group in (0..self.groups).step_by(4) {
+                    for group in (0..self.width).step_by(4) {
                         let x = x.add(group * V::TAPS);
                         let columns = if x as usize + last + 3 * step + 4 * V::TAPS <= end {
                             V::columns(x, &block.at, step)
@@ -103,7 +111,7 @@ impl Plan {
                             let copy = Copied::new(x, &block.at, step, end);
                             V::columns(copy.0.as_ptr(), &Copied::<X>::QUADS, PIXELS)
                         };
-                        for column in columns.into_iter().take(self.groups - group) {
+                        for column in columns.into_iter().take(self.width - group) {
                             to.write(column);
                             to = to.add(1);
                         }

@@ -55,10 +55,29 @@ impl Vector for Sse2 {
 impl Lanes for Sse2 {
     const PIXELS: usize = 4;
     const TAPS: usize = 2;
+    const BLOCK: usize = 8;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
         unsafe { Self(_mm_setzero_si128()) }
+    }
+
+    #[inline(always)]
+    unsafe fn words(words: *const i32) -> Self {
+        unsafe { Self(_mm_loadu_si128(words.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn stack<X: Activation, const ROWS: usize>([a, b, ..]: [*const X; 4]) -> Self {
+        unsafe {
+            let four = |x: *const X| _mm_cvtsi32_si128(x.cast::<i32>().read_unaligned());
+            let b = if ROWS == 1 { _mm_setzero_si128() } else { four(b) };
+            let both = _mm_unpacklo_epi8(four(a), b);
+            Self(match X::UNSIGNED {
+                true => _mm_unpacklo_epi8(both, _mm_setzero_si128()),
+                false => _mm_srai_epi16::<8>(_mm_unpacklo_epi8(both, both)),
+            })
+        }
     }
 
     #[inline(always)]
@@ -76,6 +95,40 @@ impl Lanes for Sse2 {
         unsafe {
             let a_larger = _mm_cmpgt_epi32(a.0, b.0);
             Self(_mm_or_si128(_mm_and_si128(a_larger, a.0), _mm_andnot_si128(a_larger, b.0)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn round(sum: Self, mask: Self, tie: Self, bits: Self) -> Self {
+        unsafe {
+            let ties = _mm_cmpeq_epi32(_mm_and_si128(sum.0, mask.0), tie.0);
+            let floor = _mm_sra_epi32(sum.0, _mm_srli_epi64::<32>(bits.0));
+            Self(_mm_add_epi32(floor, ties))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8) {
+        unsafe { _mm_storeu_si128(to.cast(), saturate::<Y>(four, bounds)) }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: [*mut u8; 4]) {
+        unsafe {
+            let mut bytes = saturate::<Y>(four, bounds);
+            for to in to {
+                to.cast::<i32>().write_unaligned(_mm_cvtsi128_si32(bytes));
+                bytes = _mm_srli_si128::<4>(bytes);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn gather<Y: Activation>(four: [Self; 4], bounds: [i32; 2]) -> Self {
+        unsafe {
+            let all = saturate::<Y>(four, bounds);
+            let pairs = _mm_unpacklo_epi8(all, _mm_srli_si128::<8>(all));
+            Self(_mm_unpacklo_epi8(pairs, _mm_srli_si128::<8>(pairs)))
         }
     }
 
@@ -112,5 +165,18 @@ impl Lanes for Sse2 {
     #[inline(always)]
     unsafe fn spread(values: Self, _: &[u32; 4]) -> Self {
         values
+    }
+}
+
+/// The words of the four vectors as bytes between two bounds, one vector after the other.
+#[inline(always)]
+unsafe fn saturate<Y: Activation>([a, b, c, d]: [Sse2; 4], [low, high]: [i32; 2]) -> __m128i {
+    unsafe {
+        let [ab, cd] = [_mm_packs_epi32(a.0, b.0), _mm_packs_epi32(c.0, d.0)];
+        let [low, high] = [low, high].map(|bound| Y::saturate(bound).to_i32() as i16);
+        let keep =
+            |words| _mm_min_epi16(_mm_max_epi16(words, _mm_set1_epi16(low)), _mm_set1_epi16(high));
+        let [ab, cd] = [keep(ab), keep(cd)];
+        if Y::UNSIGNED { _mm_packus_epi16(ab, cd) } else { _mm_packs_epi16(ab, cd) }
     }
 }

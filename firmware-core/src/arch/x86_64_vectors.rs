@@ -38,13 +38,30 @@ pub(super) trait Lanes: Copy {
     const PIXELS: usize;
     /// Values of an operand's lane: four of 8 bits or two of 16.
     const TAPS: usize;
+    /// Output channels that lie side by side in the weights of these vectors: see
+    /// [`Target::SIDE_BY_SIDE`](crate::arch::Target::SIDE_BY_SIDE).
+    const BLOCK: usize;
     unsafe fn zero() -> Self;
+    /// As many words as there are lanes.
+    unsafe fn words(words: *const i32) -> Self;
+    /// To each lane a value of each of the first `ROWS` rows, one to `TAPS` of them; what else is in a lane
+    /// is of no account.
+    unsafe fn stack<X: Activation, const ROWS: usize>(rows: [*const X; 4]) -> Self;
     /// The same weights in every lane.
     unsafe fn broadcast(weights: *const i32) -> Self;
     /// `sum` plus, in every lane, the products of values `x` and weights `w`.
     unsafe fn multiply(sum: Self, x: Self, w: Self) -> Self;
     /// The larger one of every lane.
     unsafe fn max(a: Self, b: Self) -> Self;
+    /// What a [`Rounding`](super::outputs::Rounding) does: `sum` divided by 2^`bits`, one less where
+    /// `sum & mask` is `tie`. (SSE2 divides all lanes by what is said of the first.)
+    unsafe fn round(sum: Self, mask: Self, tie: Self, bits: Self) -> Self;
+    /// The four vectors' words, one vector after the other, saturated to bytes and kept between two bounds.
+    unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8);
+    /// The same, each vector's bytes to a place of its own.
+    unsafe fn scatter<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: [*mut u8; 4]);
+    /// The same, where a word of the result has the four bytes of a lane.
+    unsafe fn gather<Y: Activation>(four: [Self; 4], bounds: [i32; 2]) -> Self;
     /// The first, second, third and fourth `TAPS` values of every pixel. Pixels come in fours, each
     /// of which begins at `x` plus one of `at`, `step` values apart; 4 * `TAPS` values of each must
     /// be readable.

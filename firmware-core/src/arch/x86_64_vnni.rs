@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::*;
 
-use super::avx2::Avx2;
+use super::avx2::{Avx2, BY_LANE};
 use super::panel::QUADS;
 use super::vectors::{Lanes, Vector, WIDEST};
 use crate::{Activation, Requantize};
@@ -69,7 +69,7 @@ impl VnniBytes {
     /// # Safety
     ///
     /// The processor must have the extensions, and the pointers be good for as many bytes.
-    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
     pub(super) unsafe fn dot4(x: *const u8, len: usize, rows: *const i8) -> [i32; 4] {
         let mut sums = [_mm512_setzero_si512(); 4];
         for at in (0..len).step_by(64) {
@@ -96,10 +96,33 @@ impl VnniBytes {
 impl Lanes for VnniBytes {
     const PIXELS: usize = 16;
     const TAPS: usize = 4;
+    const BLOCK: usize = 16;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
         unsafe { Self(_mm512_setzero_si512()) }
+    }
+
+    #[inline(always)]
+    unsafe fn words(words: *const i32) -> Self {
+        unsafe { Self(_mm512_loadu_si512(words.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn stack<X: Activation, const ROWS: usize>([a, b, c, d]: [*const X; 4]) -> Self {
+        unsafe {
+            let mut all = bytes(a.cast());
+            if ROWS > 1 {
+                all = _mm512_or_si512(all, _mm512_slli_epi32::<8>(bytes(b.cast())));
+            }
+            if ROWS > 2 {
+                all = _mm512_or_si512(all, _mm512_slli_epi32::<16>(bytes(c.cast())));
+            }
+            if ROWS > 3 {
+                all = _mm512_or_si512(all, _mm512_slli_epi32::<24>(bytes(d.cast())));
+            }
+            Self(all)
+        }
     }
 
     #[inline(always)]
@@ -115,6 +138,44 @@ impl Lanes for VnniBytes {
     #[inline(always)]
     unsafe fn max(a: Self, b: Self) -> Self {
         unsafe { Self(_mm512_max_epi32(a.0, b.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn round(sum: Self, mask: Self, tie: Self, bits: Self) -> Self {
+        unsafe {
+            let ties = _mm512_cmpeq_epi32_mask(_mm512_and_si512(sum.0, mask.0), tie.0);
+            let floor = _mm512_srav_epi32(sum.0, bits.0);
+            Self(_mm512_mask_sub_epi32(floor, ties, floor, _mm512_set1_epi32(1)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8) {
+        unsafe {
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let bytes = _mm512_permutexvar_epi32(order, saturate::<Y>(four, bounds));
+            _mm512_storeu_si512(to.cast(), bytes);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: [*mut u8; 4]) {
+        unsafe {
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let bytes = _mm512_permutexvar_epi32(order, saturate::<Y>(four, bounds));
+            _mm_storeu_si128(to[0].cast(), _mm512_castsi512_si128(bytes));
+            _mm_storeu_si128(to[1].cast(), _mm512_extracti32x4_epi32::<1>(bytes));
+            _mm_storeu_si128(to[2].cast(), _mm512_extracti32x4_epi32::<2>(bytes));
+            _mm_storeu_si128(to[3].cast(), _mm512_extracti32x4_epi32::<3>(bytes));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn gather<Y: Activation>(four: [Self; 4], bounds: [i32; 2]) -> Self {
+        unsafe {
+            let order = _mm512_broadcast_i32x4(_mm_loadu_si128(BY_LANE.as_ptr().cast()));
+            Self(_mm512_shuffle_epi8(saturate::<Y>(four, bounds), order))
+        }
     }
 
     #[inline(always)]
@@ -164,6 +225,40 @@ impl Lanes for VnniBytes {
     }
 }
 
+/// A byte to each lane.
+#[inline(always)]
+unsafe fn bytes(x: *const u8) -> __m512i {
+    unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(x.cast())) }
+}
+
+/// The words of the four vectors as bytes between two bounds. Each quarter has those of the vectors'
+/// quarters, one vector after the other.
+#[inline(always)]
+unsafe fn saturate<Y: Activation>([a, b, c, d]: [VnniBytes; 4], [low, high]: [i32; 2]) -> __m512i {
+    unsafe {
+        let [ab, cd] = [_mm512_packs_epi32(a.0, b.0), _mm512_packs_epi32(c.0, d.0)];
+        let [low, high] = [low, high].map(|bound| Y::saturate(bound).to_i32());
+        if Y::UNSIGNED {
+            let mut bytes = _mm512_packus_epi16(ab, cd);
+            if low > 0 {
+                bytes = _mm512_max_epu8(bytes, _mm512_set1_epi8(low as i8));
+            }
+            if high < 255 {
+                bytes = _mm512_min_epu8(bytes, _mm512_set1_epi8(high as i8));
+            }
+            return bytes;
+        }
+        let mut bytes = _mm512_packs_epi16(ab, cd);
+        if low > -128 {
+            bytes = _mm512_max_epi8(bytes, _mm512_set1_epi8(low as i8));
+        }
+        if high < 127 {
+            bytes = _mm512_min_epi8(bytes, _mm512_set1_epi8(high as i8));
+        }
+        bytes
+    }
+}
+
 /// Outputs of a fully connected layer that are computed together: their sums fill a vector, so that
 /// they are added across lanes and requantized at once.
 pub(super) const ROWS: usize = 16;
@@ -174,7 +269,7 @@ pub(super) const ROWS: usize = 16;
 ///
 /// The processor must have the extensions; `y` must have 16 elements or more, and `weights` as many
 /// rows, as long as `x`.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) unsafe fn fully_connected<Y: Activation, R: Requantize>(
     x: &[u8],
     weights: &[i8],

@@ -1,0 +1,134 @@
+//! VNNI on vectors of 32 bytes: 32 multiply-accumulates of bytes in one instruction. Processors have it with
+//! AVX-512, or without as AVX-VNNI, in another encoding.
+//!
+//! All functions are unsafe as their trait says.
+
+use core::arch::x86_64::*;
+
+use super::avx2::{Avx2, BY_LANE, saturate};
+use super::panel::QUADS;
+use super::vectors::Lanes;
+use crate::Activation;
+
+/// Bytes, for values that are never negative; `VEX` is the encoding without AVX-512.
+#[derive(Clone, Copy)]
+pub(super) struct NarrowBytes<const VEX: bool>(__m256i);
+
+impl<const VEX: bool> Lanes for NarrowBytes<VEX> {
+    const PIXELS: usize = 8;
+    const TAPS: usize = 4;
+    const BLOCK: usize = 16;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(_mm256_setzero_si256()) }
+    }
+
+    #[inline(always)]
+    unsafe fn words(words: *const i32) -> Self {
+        unsafe { Self(_mm256_loadu_si256(words.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn stack<X: Activation, const ROWS: usize>([a, b, c, d]: [*const X; 4]) -> Self {
+        unsafe {
+            let mut all = bytes(a.cast());
+            if ROWS > 1 {
+                all = _mm256_or_si256(all, _mm256_slli_epi32::<8>(bytes(b.cast())));
+            }
+            if ROWS > 2 {
+                all = _mm256_or_si256(all, _mm256_slli_epi32::<16>(bytes(c.cast())));
+            }
+            if ROWS > 3 {
+                all = _mm256_or_si256(all, _mm256_slli_epi32::<24>(bytes(d.cast())));
+            }
+            Self(all)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast(weights: *const i32) -> Self {
+        unsafe { Self(_mm256_set1_epi32(weights.read_unaligned())) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sum: Self, x: Self, w: Self) -> Self {
+        unsafe {
+            Self(match VEX {
+                true => _mm256_dpbusd_avx_epi32(sum.0, x.0, w.0),
+                false => _mm256_dpbusd_epi32(sum.0, x.0, w.0),
+            })
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn max(a: Self, b: Self) -> Self {
+        unsafe { Self(_mm256_max_epi32(a.0, b.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn round(sum: Self, mask: Self, tie: Self, bits: Self) -> Self {
+        unsafe { Self(Avx2::round(Avx2(sum.0), Avx2(mask.0), Avx2(tie.0), Avx2(bits.0)).0) }
+    }
+
+    #[inline(always)]
+    unsafe fn narrow<Y: Activation>([a, b, c, d]: [Self; 4], bounds: [i32; 2], to: *mut u8) {
+        unsafe { Avx2::narrow::<Y>([Avx2(a.0), Avx2(b.0), Avx2(c.0), Avx2(d.0)], bounds, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn scatter<Y: Activation>([a, b, c, d]: [Self; 4], bounds: [i32; 2], to: [*mut u8; 4]) {
+        unsafe { Avx2::scatter::<Y>([Avx2(a.0), Avx2(b.0), Avx2(c.0), Avx2(d.0)], bounds, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn gather<Y: Activation>([a, b, c, d]: [Self; 4], bounds: [i32; 2]) -> Self {
+        unsafe {
+            let order = _mm256_broadcastsi128_si256(_mm_loadu_si128(BY_LANE.as_ptr().cast()));
+            let all = saturate::<Y>([Avx2(a.0), Avx2(b.0), Avx2(c.0), Avx2(d.0)], bounds);
+            Self(_mm256_shuffle_epi8(all, order))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn columns<X: Activation>(x: *const X, at: &[usize; QUADS], step: usize) -> [Self; 4] {
+        unsafe {
+            let mut rows = [_mm256_setzero_si256(); 4];
+            for i in 0..4 {
+                // Four pixels to each half: halves are shuffled alone.
+                let half = |n: usize| _mm_loadu_si128(x.add(at[n] + i * step).cast());
+                rows[i] = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(half(0)), half(1));
+            }
+            let [a, b, c, d] = rows;
+            let [ab, cd] = [_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d)];
+            let [ab_high, cd_high] = [_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d)];
+            [
+                Self(_mm256_unpacklo_epi64(ab, cd)),
+                Self(_mm256_unpackhi_epi64(ab, cd)),
+                Self(_mm256_unpacklo_epi64(ab_high, cd_high)),
+                Self(_mm256_unpackhi_epi64(ab_high, cd_high)),
+            ]
+        }
+    }
+
+    const SPREADS: bool = true;
+
+    #[inline(always)]
+    unsafe fn load(x: *const u8, at: &[usize; QUADS]) -> Self {
+        unsafe { Self(Avx2::load(x, at).0) }
+    }
+
+    const ORDER: u32 = 0x0302_0100;
+    const ORDER_STEP: u32 = 0x0101_0101;
+
+    #[inline(always)]
+    unsafe fn spread(values: Self, order: &[u32; 4]) -> Self {
+        unsafe { Self(Avx2::spread(Avx2(values.0), order).0) }
+    }
+}
+
+/// A byte to each lane.
+#[inline(always)]
+unsafe fn bytes(x: *const u8) -> __m256i {
+    unsafe { _mm256_cvtepu8_epi32(_mm_loadl_epi64(x.cast())) }
+}
