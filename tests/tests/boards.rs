@@ -4,6 +4,7 @@
 mod common;
 
 use std::io::{Read, Write};
+use std::process::Command;
 use std::thread;
 
 use common::frames;

@@ -33,6 +33,7 @@ static MODELS: LazyLock<std::path::PathBuf> = LazyLock::new(|| {
         command: record.command.clone(),
         labels: record.labels.clone(),
         unknown: None,
+        section: None,
     };
     let samples = golden::samples(&network, &test);
     for (name, text) in c::headers(&network, &arena::plan(&network), &samples, &origin) {

@@ -65,11 +65,11 @@ mod tests {
 
     #[test]
     fn dark_strokes_on_light_ground_are_drawn_and_nothing_else_is() {
-        let noise = |at: usize| (at * 2_654_435_761 >> 7 & 7) as u8;
+        let noise = |at: usize| (((at * 2_654_435_761) >> 7) & 7) as u8;
         assert!(drawn(&bars(230, 40, noise)));
         assert!(!drawn(&bars(40, 230, noise)), "light strokes");
         assert!(!drawn(&bars(0, 230, |_| 0)), "strokes on black");
-        let texture = |at: usize| (at * 2_654_435_761 >> 9 & 127) as u8;
+        let texture = |at: usize| (((at * 2_654_435_761) >> 9) & 127) as u8;
         assert!(!drawn(&bars(120, 60, texture)), "a rough surface");
     }
 }

@@ -73,7 +73,7 @@ impl Slope {
         for (row, line) in picture.chunks_exact_mut(columns.max(1)).take(rows).enumerate() {
             // At most 3/2; over the row it changes by as little as its slope says.
             let gain = ONE - down * away(0, row);
-            let step = |pixels: i32| ((gain >> 4) * (right * pixels >> 2)) >> 10;
+            let step = |pixels: i32| ((gain >> 4) * ((right * pixels) >> 2)) >> 10;
             let (mut gain, change) = (gain - step(away(1, 0)), step(side as i32));
             for cell in line {
                 *cell = ((i32::from(*cell) * gain + ONE / 2) >> 16).clamp(0, 255) as u8;

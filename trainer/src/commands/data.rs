@@ -71,7 +71,7 @@ fn recorded(record: &ModelRecord) -> Option<Preparation> {
 
 fn pictures(form: Option<&InputForm>) -> Option<Preparation> {
     match form {
-        Some(InputForm::Pictures(preparation)) => Some(preparation.clone()),
+        Some(InputForm::Pictures(preparation)) => Some(*preparation),
         _ => None,
     }
 }
