@@ -20,7 +20,7 @@ const BUDGETS: [(&str, usize); 5] =
 
 /// Instructions that each network may need, in percent of those with whole images. 105 is the aim; where
 /// more is needed, whole images have kernels that take whole lines.
-const MOST_PERCENT: [(&str, u64); 3] = [("mnist5", 112), ("ic", 102), ("kws", 117)];
+const MOST_PERCENT: [(&str, u64); 3] = [("mnist5", 110), ("ic", 102), ("kws", 120)];
 
 fn reference(name: &str) -> &'static Reference {
     REFERENCES.iter().find(|network| network.name == name).expect("a network of the list")
