@@ -261,6 +261,7 @@ mod tests {
         let mut bytes = [0; 32];
         let len = cobs::try_encode(&frame, &mut bytes).unwrap();
         let mut bench = Bench::new();
-        assert_eq!(bench.send(&bytes[..len + 1]), [(5, "Version(1)".into())]);
+        let ours = std::format!("Version({})", crate::VERSION);
+        assert_eq!(bench.send(&bytes[..len + 1]), [(5, ours)]);
     }
 }
