@@ -28,9 +28,9 @@ mod lanes;
 mod neon;
 #[path = "simd128_outputs.rs"]
 mod outputs;
-#[path = "simd128_panel.rs"]
+#[path = "host_panel.rs"]
 mod panel;
-#[path = "simd128_patch.rs"]
+#[path = "host_patch.rs"]
 mod patch;
 #[path = "host_strip.rs"]
 mod strip;

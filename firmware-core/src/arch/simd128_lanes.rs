@@ -14,6 +14,9 @@ use crate::arch::WeightSum;
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
 
+/// What sums begin with.
+static ZEROS: [i32; 4] = [0; 4];
+
 /// A convolution and the pooling after it.
 pub(crate) struct Pooled<'a, X, R> {
     pub shape: &'a Conv2dShape,
@@ -28,43 +31,15 @@ pub(crate) struct Pooled<'a, X, R> {
 }
 
 impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
-    /// `None` where a window needs padding or is pooled with more than 2 x 2 others, where a
-    /// panel does not fit, or where a slice is not as long as its shape says.
+    /// `None` where [`Plan::new`] says so, or where a slice is not as long as its shape says.
     fn plan(&self, taps: usize, vector: usize, outputs: usize) -> Option<Plan> {
-        let Self { shape, pool, .. } = self;
-        let [_, width, depth] = shape.input;
-        let [height, right, channels] = pool.output;
-        let ([kernel_rows, kernel_columns], [sy, sx]) = (shape.window.kernel, shape.window.stride);
-        let ([ph, pw], [py, px]) = (pool.window.kernel, pool.window.stride);
-        let plain = !shape.window.is_padded()
-            && !pool.window.is_padded()
-            && [shape.window.dilation, pool.window.dilation] == [[1; 2]; 2]
-            && [ph, pw].iter().all(|size| (1..=2).contains(size))
-            && [height, right, kernel_rows, kernel_columns, depth].iter().all(|&size| size > 0);
-        if !plain {
-            return None;
-        }
-        let pitch = width * depth;
-        let plan = Plan {
-            step: [py * sy * pitch, px * sx * depth],
-            side: (pw - 1) * sx * depth,
-            below: (ph - 1) * sy,
-            rows: (ph - 1) * sy + kernel_rows,
-            pitch,
-            row: kernel_columns * depth,
-            groups: (kernel_columns * depth).div_ceil(taps),
-        };
-        let last = (height - 1) * plan.step[0] + (right - 1) * plan.step[1];
-        let end = last + (plan.rows - 1) * pitch + plan.side + plan.row;
-        let words = channels * kernel_rows * plan.groups;
-        // A window that would reach beyond the right side asks for padding there.
-        let fits = (right - 1) * plan.step[1] + plan.side + plan.row <= pitch
-            && end <= self.x.len()
-            && plan.rows * 2 * plan.groups * vector <= size_of::<Panel>()
-            && self.weights.len() >= words
+        let plan = Plan::new(self.shape, self.pool, taps, vector)?;
+        let channels = self.pool.output[2];
+        let fits = plan.inputs <= self.x.len()
+            && self.weights.len() >= plan.words
             && self.bias.len() >= channels
             && self.requantize.len() >= channels
-            && outputs == height * right * channels;
+            && outputs == plan.outputs;
         fits.then_some(plan)
     }
 
@@ -139,29 +114,10 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         // SAFETY: `run` says that the panel is full, and that all slices have these elements.
         unsafe {
             let weights = self.weights.as_ptr().add(channel * taps);
-            let right = panel.add(plan.rows * plan.groups);
-            let lower = plan.below * plan.groups;
-            let x = [panel, right, panel.add(lower), right.add(lower)];
-            let mut sums = [[V::zero(); 4]; N];
-            for tap in 0..taps {
-                let mut w = [V::zero(); N];
-                for n in 0..N {
-                    w[n] = V::broadcast(weights.add(n * taps + tap));
-                }
-                for pixel in 0..4 {
-                    let x = x[pixel].add(tap).read();
-                    for n in 0..N {
-                        sums[n][pixel] = V::multiply(sums[n][pixel], x, w[n]);
-                    }
-                }
-            }
+            let sums = plan.largest::<V, N>(panel, weights, ZEROS.as_ptr());
             for n in 0..N {
-                let [a, b, c, d] = sums[n];
                 let mut largest = [0i32; PIXELS];
-                largest
-                    .as_mut_ptr()
-                    .cast::<V>()
-                    .write_unaligned(V::max(V::max(a, b), V::max(c, d)));
+                largest.as_mut_ptr().cast::<V>().write_unaligned(sums[n]);
                 let mut bias = *self.bias.get_unchecked(channel + n);
                 if X::UNSIGNED && V::SIGNED {
                     let sum = self.weight_sums.get(channel + n);

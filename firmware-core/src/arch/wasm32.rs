@@ -16,9 +16,9 @@ mod depthwise;
 mod lanes;
 #[path = "simd128_outputs.rs"]
 mod outputs;
-#[path = "simd128_panel.rs"]
+#[path = "host_panel.rs"]
 mod panel;
-#[path = "simd128_patch.rs"]
+#[path = "host_patch.rs"]
 mod patch;
 #[path = "wasm32_vectors.rs"]
 mod simd128;

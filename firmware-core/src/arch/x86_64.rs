@@ -11,8 +11,6 @@
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
 #![allow(clippy::incompatible_msrv)]
 
-use core::arch::x86_64::*;
-
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};
 use crate::kernels::{self, Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
@@ -33,9 +31,9 @@ mod lanes;
 mod narrow;
 #[path = "x86_64_outputs.rs"]
 mod outputs;
-#[path = "x86_64_panel.rs"]
+#[path = "host_panel.rs"]
 mod panel;
-#[path = "x86_64_patch.rs"]
+#[path = "host_patch.rs"]
 mod patch;
 #[path = "x86_64_sse2.rs"]
 mod sse2;
@@ -54,12 +52,14 @@ pub use isa::limit_vectors;
 use isa::{Isa, isa};
 use narrow::NarrowBytes;
 use outputs::{Each, Ending, Requantized};
-pub use patch::Patch;
+use patch::{TAPS, dot4_with};
 use sse2::Sse2;
-use vectors::{Vector, WIDEST};
+use vectors::WIDEST;
 use vnni::{Vnni, VnniBytes};
 
 use lanes::Pooled;
+
+pub(crate) use patch::Patch;
 
 pub(crate) enum Chosen {}
 
@@ -292,6 +292,50 @@ fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     }
 }
 
+/// Adds to sums what [`Patch`] and weights make.
+///
+/// # Safety
+///
+/// As [`patch::accumulate`].
+unsafe fn accumulate(
+    patch: &[[i16; TAPS]; 4],
+    taps: usize,
+    weights: *const i8,
+    stride: usize,
+    sums: &mut [[i32; 4]],
+) {
+    // SAFETY: as the caller promises; `isa` found the extensions that the routines are compiled for.
+    unsafe {
+        match isa() {
+            Isa::Vnni => accumulate_vnni(patch, taps, weights, stride, sums),
+            Isa::Narrow | Isa::Avx2 => accumulate_avx2(patch, taps, weights, stride, sums),
+            Isa::Sse2 => patch::accumulate::<Sse2>(patch, taps, weights, stride, sums),
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn accumulate_avx2(
+    patch: &[[i16; TAPS]; 4],
+    taps: usize,
+    weights: *const i8,
+    stride: usize,
+    sums: &mut [[i32; 4]],
+) {
+    unsafe { patch::accumulate::<Avx2>(patch, taps, weights, stride, sums) }
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn accumulate_vnni(
+    patch: &[[i16; TAPS]; 4],
+    taps: usize,
+    weights: *const i8,
+    stride: usize,
+    sums: &mut [[i32; 4]],
+) {
+    unsafe { patch::accumulate::<Vnni>(patch, taps, weights, stride, sums) }
+}
+
 #[target_feature(enable = "avx2")]
 unsafe fn conv2d_avx2<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     layer: &Channels<X, R>,
@@ -380,37 +424,4 @@ unsafe fn dot4_avx2<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn dot4_vnni<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     unsafe { dot4_with::<X, Vnni>(x, rows) }
-}
-
-/// # Safety
-///
-/// The processor must have the extension; `rows` must be four times as long as `x`.
-#[inline(always)]
-unsafe fn dot4_with<X: Activation, V: Vector>(x: &[X], rows: &[i8]) -> [i32; 4] {
-    let stride = x.len();
-    let whole = stride / V::LANES * V::LANES;
-    let mut result = [0i32; 4];
-    // SAFETY: all vectors lie within `whole` values of `x` and of each row.
-    unsafe {
-        let mut sums = [V::zero(); 4];
-        let mut at = 0;
-        while at < whole {
-            let x = if X::UNSIGNED {
-                V::u8(x.as_ptr().add(at).cast())
-            } else {
-                V::i8(x.as_ptr().add(at).cast())
-            };
-            for (row, sum) in sums.iter_mut().enumerate() {
-                *sum = V::multiply(*sum, x, V::i8(rows.as_ptr().add(row * stride + at)));
-            }
-            at += V::LANES;
-        }
-        _mm_storeu_si128(result.as_mut_ptr().cast(), V::reduce(sums));
-    }
-    for (sum, row) in result.iter_mut().zip(rows.chunks_exact(stride.max(1))) {
-        for (x, w) in x.iter().zip(row).skip(whole) {
-            *sum = sum.wrapping_add(x.to_i32() * i32::from(*w));
-        }
-    }
-    result
 }

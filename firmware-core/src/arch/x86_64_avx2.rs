@@ -4,6 +4,7 @@
 //! must be good for.
 
 use core::arch::x86_64::*;
+use core::mem::transmute;
 
 use super::panel::QUADS;
 use super::vectors::{Lanes, Vector};
@@ -41,10 +42,13 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> __m128i {
+    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> [i32; 4] {
         unsafe {
             let sums = _mm256_hadd_epi32(_mm256_hadd_epi32(a.0, b.0), _mm256_hadd_epi32(c.0, d.0));
-            _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums))
+            transmute::<__m128i, [i32; 4]>(_mm_add_epi32(
+                _mm256_castsi256_si128(sums),
+                _mm256_extracti128_si256::<1>(sums),
+            ))
         }
     }
 }

@@ -31,52 +31,15 @@ pub(crate) struct Pooled<'a, X, R> {
 }
 
 impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
-    /// `None` where a window needs padding or is pooled with more than 2 x 2 others, where a
-    /// panel does not fit, or where a slice is not as long as its shape says.
+    /// `None` where [`Plan::new`] says so, or where a slice is not as long as its shape says.
     fn plan(&self, taps: usize, vector: usize, outputs: usize) -> Option<Plan> {
-        let Self { shape, pool, .. } = self;
-        let [_, width, depth] = shape.input;
-        let [height, columns, channels] = pool.output;
-        let ([kernel_rows, kernel_columns], [sy, sx]) = (shape.window.kernel, shape.window.stride);
-        let ([ph, pw], [py, px]) = (pool.window.kernel, pool.window.stride);
-        let plain = !shape.window.is_padded()
-            && !pool.window.is_padded()
-            && [shape.window.dilation, pool.window.dilation] == [[1; 2]; 2]
-            && [ph, pw].iter().all(|size| (1..=2).contains(size))
-            && [height, columns, kernel_rows, kernel_columns, depth].iter().all(|&size| size > 0);
-        if !plain {
-            return None;
-        }
-        let pitch = width * depth;
-        let groups = (kernel_columns * depth).div_ceil(taps);
-        let rows = (ph - 1) * sy + kernel_rows;
-        let side = (pw - 1) * sx * depth;
-        // Only where windows are packed by columns, that is, are long.
-        let both = side % taps == 0 && side / taps <= groups && groups > 4;
-        let (width, right) =
-            if both { (groups + side / taps, side / taps) } else { (groups, rows * groups) };
-        let plan = Plan {
-            step: [py * sy * pitch, px * sx * depth],
-            side,
-            below: (ph - 1) * sy,
-            rows,
-            pitch,
-            row: kernel_columns * depth,
-            groups,
-            width,
-            right,
-        };
-        let last = (height - 1) * plan.step[0] + (columns - 1) * plan.step[1];
-        let end = last + (plan.rows - 1) * pitch + plan.side + plan.row;
-        let words = channels * kernel_rows * plan.groups;
-        // A window that would reach beyond the right side asks for padding there.
-        let fits = (columns - 1) * plan.step[1] + plan.side + plan.row <= pitch
-            && end <= self.x.len()
-            && plan.rows * 2 * plan.groups * vector <= size_of::<Panel>()
-            && self.weights[usize::from(taps == 2)].len() >= words
+        let plan = Plan::new(self.shape, self.pool, taps, vector)?;
+        let channels = self.pool.output[2];
+        let fits = plan.inputs <= self.x.len()
+            && self.weights[usize::from(taps == 2)].len() >= plan.words
             && self.bias.len() >= channels
             && self.requantize.len() >= channels
-            && outputs == height * columns * channels;
+            && outputs == plan.outputs;
         fits.then_some(plan)
     }
 
@@ -94,6 +57,9 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let [height, width, depth] = self.pool.output;
         let order = plan.order::<X, V>();
         let rounding = self.rounding(&plan);
+        let weights = self.weights[usize::from(V::TAPS == 2)].as_ptr();
+        // Words of a channel's weights.
+        let taps = plan.words / depth;
         let mut panel = MaybeUninit::<Panel>::uninit();
         let panel: *mut V = panel.as_mut_ptr().cast();
         let mut block = Block::default();
@@ -121,22 +87,22 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                     while channel < depth {
                         let count = 4.min(depth - channel);
                         let mut four = [V::zero(); 4];
+                        let weights = weights.add(channel * taps);
                         let starts = match &rounding {
                             Some(rounding) => rounding.start.as_ptr().add(channel),
                             None => ZEROS.as_ptr(),
                         };
                         if CHANNELS >= 4 && count == 4 {
-                            four = self.sums::<V, 4>(&plan, panel, channel, starts);
+                            four = plan.largest::<V, 4>(panel, weights, starts);
                         } else {
                             for first in (0..count).step_by(2) {
+                                let weights = weights.add(first * taps);
                                 let starts = starts.add(first);
                                 if count - first == 1 {
-                                    let [sum] =
-                                        self.sums::<V, 1>(&plan, panel, channel + first, starts);
+                                    let [sum] = plan.largest::<V, 1>(panel, weights, starts);
                                     four[first] = sum;
                                 } else {
-                                    let [a, b] =
-                                        self.sums::<V, 2>(&plan, panel, channel + first, starts);
+                                    let [a, b] = plan.largest::<V, 2>(panel, weights, starts);
                                     (four[first], four[first + 1]) = (a, b);
                                 }
                             }
@@ -167,63 +133,6 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
             return None;
         }
         Rounding::new(self.bias.get(..depth)?, shifts, products)
-    }
-
-    /// For `N` channels the largest of the four sums under each pixel in the panel, which begin with `starts`.
-    ///
-    /// # Safety
-    ///
-    /// As in `run`; the panel must be full.
-    #[inline(always)]
-    unsafe fn sums<V: Lanes, const N: usize>(
-        &self,
-        plan: &Plan,
-        panel: *const V,
-        channel: usize,
-        starts: *const i32,
-    ) -> [V; N] {
-        let rows = plan.rows - plan.below;
-        let taps = rows * plan.groups;
-        // SAFETY: as the caller promises.
-        unsafe {
-            let mut weights = self.weights[usize::from(V::TAPS == 2)].as_ptr().add(channel * taps);
-            let lower = plan.below * plan.width;
-            let right = plan.right;
-            let mut sums = [[V::zero(); 4]; N];
-            for n in 0..N {
-                sums[n] = [V::broadcast(starts.add(n)); 4];
-            }
-            let mut line = panel;
-            // One loop where rows lie one behind the other.
-            let (lines, groups) = match plan.width == plan.groups {
-                true => (1, taps),
-                false => (rows, plan.groups),
-            };
-            for _ in 0..lines {
-                let mut x = [line, line.add(right), line.add(lower), line.add(lower + right)];
-                let mut left = groups;
-                // Two at a time where a group is little work: a loop's own instructions count.
-                while V::TAPS == 2 && left >= 2 {
-                    add_tap(&mut sums, x, weights, 0, taps);
-                    add_tap(&mut sums, x, weights, 1, taps);
-                    x = x.map(|x| x.wrapping_add(2));
-                    weights = weights.add(2);
-                    left -= 2;
-                }
-                for group in 0..left {
-                    add_tap(&mut sums, x, weights, group, taps);
-                }
-                weights = weights.add(left);
-                line = line.add(plan.width);
-            }
-            // Not a closure: those do not inherit the caller's extensions.
-            let mut largest = [V::zero(); N];
-            for n in 0..N {
-                let [a, b, c, d] = sums[n];
-                largest[n] = V::max(V::max(a, b), V::max(c, d));
-            }
-            largest
-        }
     }
 
     /// The sums of up to four channels, from `channel` on, as bytes: a word for each pixel.
@@ -292,35 +201,6 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                         }
                     }
                 }
-            }
-        }
-    }
-}
-
-/// Adds the products of group number `group` of the values at four places and of each channel's weights,
-/// which lie `next` words apart.
-///
-/// # Safety
-///
-/// The processor must have the extension of `V`, and all pointers be good for a vector or a word.
-#[inline(always)]
-unsafe fn add_tap<V: Lanes, const N: usize>(
-    sums: &mut [[V; 4]; N],
-    x: [*const V; 4],
-    weights: *const i32,
-    group: usize,
-    next: usize,
-) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let mut w = [V::zero(); N];
-        for n in 0..N {
-            w[n] = V::broadcast(weights.add(n * next + group));
-        }
-        for pixel in 0..4 {
-            let x = x[pixel].add(group).read();
-            for n in 0..N {
-                sums[n][pixel] = V::multiply(sums[n][pixel], x, w[n]);
             }
         }
     }

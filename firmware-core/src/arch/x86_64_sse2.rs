@@ -3,6 +3,7 @@
 //! All functions are unsafe as their traits say: what pointers must be good for.
 
 use core::arch::x86_64::*;
+use core::mem::transmute;
 
 use super::panel::QUADS;
 use super::vectors::{Lanes, Vector};
@@ -43,11 +44,14 @@ impl Vector for Sse2 {
     }
 
     #[inline(always)]
-    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> __m128i {
+    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> [i32; 4] {
         unsafe {
             let ab = _mm_add_epi32(_mm_unpacklo_epi32(a.0, b.0), _mm_unpackhi_epi32(a.0, b.0));
             let cd = _mm_add_epi32(_mm_unpacklo_epi32(c.0, d.0), _mm_unpackhi_epi32(c.0, d.0));
-            _mm_add_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd))
+            transmute::<__m128i, [i32; 4]>(_mm_add_epi32(
+                _mm_unpacklo_epi64(ab, cd),
+                _mm_unpackhi_epi64(ab, cd),
+            ))
         }
     }
 }

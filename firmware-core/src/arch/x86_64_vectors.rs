@@ -3,8 +3,6 @@
 //! Every function is unsafe for one reason: the processor must have the extension, and loads read
 //! as many values as they say. All are inlined into functions that are compiled for the extension.
 
-use core::arch::x86_64::__m128i;
-
 use super::panel::QUADS;
 use crate::Activation;
 
@@ -25,7 +23,7 @@ pub(super) trait Vector: Copy {
     /// `sum` plus the products of `a` and `b`, pairs added.
     unsafe fn multiply(sum: Self, a: Self, b: Self) -> Self;
     /// The four vectors' sums.
-    unsafe fn reduce(sums: [Self; 4]) -> __m128i;
+    unsafe fn reduce(sums: [Self; 4]) -> [i32; 4];
 }
 
 /// Vectors with a 32-bit sum of products to each lane, and in the operands `TAPS` values.

@@ -42,7 +42,7 @@ impl Vector for Vnni {
     }
 
     #[inline(always)]
-    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> __m128i {
+    unsafe fn reduce([a, b, c, d]: [Self; 4]) -> [i32; 4] {
         unsafe { Avx2::reduce([a.halve(), b.halve(), c.halve(), d.halve()]) }
     }
 }
@@ -84,12 +84,8 @@ impl VnniBytes {
                 }
             }
         }
-        let mut result = [0; 4];
-        // SAFETY: the caller has found the extensions; the result has room for four sums.
-        unsafe {
-            _mm_storeu_si128(result.as_mut_ptr().cast(), Vnni::reduce(sums.map(Vnni)));
-        }
-        result
+        // SAFETY: the caller has found the extensions.
+        unsafe { Vnni::reduce(sums.map(Vnni)) }
     }
 }
 
