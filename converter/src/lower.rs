@@ -7,6 +7,8 @@
 
 mod outputs;
 
+use std::collections::HashSet;
+
 use firmware_core::Window;
 
 use crate::graph::{self, Graph, Head, Operator, Output, SampleInput, Shape, ValueId};
@@ -112,6 +114,28 @@ impl Network {
 /// A node that no kernel computes where it stands.
 pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
     move_pools(&mut graph);
+    let mut network = fuse(&graph)?;
+    tell_apart(&mut network.layers);
+    Ok(network)
+}
+
+/// Gives each layer a name of its own, since exponents and bits are recorded by names. Of the layers that
+/// one node of the file became, the last, which gives the node's value, keeps its name; inputs are asked for by
+/// theirs.
+fn tell_apart(layers: &mut [Layer]) {
+    let names: Vec<String> = layers.iter().map(|layer| layer.name.clone()).collect();
+    let mut taken: HashSet<String> = names.iter().cloned().collect();
+    for (index, name) in names.iter().enumerate() {
+        let input = matches!(layers[index].op, FloatOp::Input(_));
+        if !input && names[index + 1..].contains(name) {
+            let free = (1..).map(|number| format!("{name} ({number})"));
+            let free = free.into_iter().find(|free| taken.insert(free.clone()));
+            layers[index].name = free.unwrap_or_default();
+        }
+    }
+}
+
+fn fuse(graph: &Graph) -> Result<Network, PassError> {
     let mut lowering = Lowering { input: graph.input, layers: Vec::new() };
     // For each value of the graph the value of the network that holds it.
     let mut lowered: Vec<Option<ValueId>> = vec![None; graph.nodes.len() + 1];
@@ -123,8 +147,8 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
         let inputs: Option<Vec<ValueId>> =
             graph.nodes[node].inputs.iter().map(|&value| lowered[value]).collect();
         let inputs = inputs
-            .ok_or_else(|| PassError::at(&graph, node, "reads a value inside a fused layer"))?;
-        let Fused { value, end } = lowering.lower(&Node { graph: &graph, index: node, inputs })?;
+            .ok_or_else(|| PassError::at(graph, node, "reads a value inside a fused layer"))?;
+        let Fused { value, end } = lowering.lower(&Node { graph, index: node, inputs })?;
         lowered[end + 1] = Some(value);
         // What lies between is inside the layer and has no value of its own.
         let mut inside = node;
@@ -134,9 +158,9 @@ pub fn lower(mut graph: Graph) -> Result<Network, PassError> {
         }
     }
     let node = graph.nodes.len().saturating_sub(1);
-    let refused = |what: String| Err(PassError::at(&graph, node, what));
+    let refused = |what: String| Err(PassError::at(graph, node, what));
     if graph.outputs.len() > 1 {
-        return outputs::several(&graph, &lowered, lowering);
+        return outputs::several(graph, &lowered, lowering);
     }
     if lowering.layers.is_empty() || lowered[graph.outputs[0].value] != Some(lowering.layers.len())
     {
