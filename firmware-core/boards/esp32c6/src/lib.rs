@@ -10,6 +10,8 @@
 
 #[path = "../../esp32c3/src/descriptor.rs"]
 mod descriptor;
+#[path = "../../esp32c3/src/exceptions.rs"]
+mod exceptions;
 
 use inkling_app::Board;
 use pac::{GPIO, IO_MUX, LP_WDT, PCR, TIMG0, UART0};
