@@ -128,6 +128,8 @@ lint() {
     cargo clippy --quiet --workspace --all-targets -- -D warnings
     # What a build.rs takes of the converter: no tract, no command line.
     cargo clippy --quiet --package inkling-converter --lib --no-default-features -- -D warnings
+    # What the page of `trainer play` takes of the data: nothing that reads files.
+    cargo clippy --quiet --package inkling-data --lib --no-default-features -- -D warnings
 }
 
 lint_firmware() {

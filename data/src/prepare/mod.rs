@@ -4,6 +4,7 @@
 
 #[cfg(feature = "files")]
 mod choose;
+#[cfg(feature = "files")]
 mod drawn;
 mod missing;
 mod picture;
@@ -15,6 +16,7 @@ mod scaling;
 
 #[cfg(feature = "files")]
 pub use choose::{LEAST_SIDE, Wishes, choose};
+#[cfg(feature = "files")]
 pub use drawn::drawn;
 pub use missing::{Fill, Gaps, fill};
 pub use picture::Picture;
