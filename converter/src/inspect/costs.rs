@@ -10,7 +10,7 @@ use crate::operators::conv2d::QuantizedConv2d;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork, Requantization};
 
 /// What the instructions of a layer are a sum of, each times a factor of its kind and core.
-pub const FEATURES: usize = 4;
+pub const FEATURES: usize = 5;
 
 /// Factors of [`work`].
 pub type Factors = [f64; FEATURES];
@@ -40,7 +40,7 @@ pub fn to_json(costs: &BTreeMap<String, CoreCosts>) -> String {
 
 /// The kind of a layer, as far as its cost goes: its kernel; apart from the others convolutions with
 /// windows of one pixel, which gather nothing, convolutions of one channel, for which cores have kernels of
-/// their own, and layers that multiply where others shift.
+/// their own, layers that multiply where others shift, and weights of four bits.
 pub fn kind(layer: &QuantizedLayer) -> String {
     let one_channel = |conv: &QuantizedConv2d| {
         conv.groups == 1 && conv.parameters.taps(0).len() == conv.window.area()
@@ -54,16 +54,21 @@ pub fn kind(layer: &QuantizedLayer) -> String {
         }
         (_, kind) => kind.name().to_string(),
     };
-    match layer.parameters().map(|parameters| &parameters.requantization) {
-        Some(Requantization::Rescales(_) | Requantization::FloatScales(_)) => {
+    let Some(parameters) = layer.parameters() else { return kernel };
+    match parameters.requantization {
+        Requantization::Rescales(_) | Requantization::FloatScales(_) => {
             format!("{kernel}, rescaled")
         }
+        _ if parameters.bits == 4 => format!("{kernel}{FOUR_BITS}"),
         _ => kernel,
     }
 }
 
-/// Multiply-accumulates, bytes of input that all windows cover together, outputs, and one for the
-/// call.
+/// What a kind's name ends in where weights have four bits.
+const FOUR_BITS: &str = ", four bits";
+
+/// Multiply-accumulates, bytes of input that all windows cover together, outputs, multiply-accumulates of
+/// the channels that are left when kernels have taken [`BLOCK`] at a time, and one for the call.
 pub fn work(network: &QuantizedNetwork, layer: &QuantizedLayer) -> [f64; FEATURES] {
     let macs = layer.macs();
     let outputs = match &layer.op {
@@ -75,8 +80,16 @@ pub fn work(network: &QuantizedNetwork, layer: &QuantizedLayer) -> [f64; FEATURE
         IntegerOp::Conv2d(conv) if conv.groups == 1 => macs / conv.convolved.channels.max(1),
         _ => layer.inputs.iter().map(|&value| network.shape(value).size()).sum(),
     };
-    [macs as f64, covered as f64, outputs as f64, 1.0]
+    let channels = match &layer.op {
+        IntegerOp::Conv2d(conv) => conv.convolved.channels,
+        _ => layer.output.channels,
+    };
+    let left = macs * (channels % BLOCK) / channels.max(1);
+    [macs as f64, covered as f64, outputs as f64, left as f64, 1.0]
 }
+
+/// Output channels that most kernels compute side by side.
+const BLOCK: usize = 4;
 
 /// The estimate for one layer on a core.
 pub fn instructions(
@@ -84,7 +97,10 @@ pub fn instructions(
     network: &QuantizedNetwork,
     layer: &QuantizedLayer,
 ) -> Option<f64> {
-    let factors = costs.layers.get(&kind(layer))?;
+    let kind = kind(layer);
+    // Kinds that were not counted with four bits cost about what they do with eight.
+    let usual = || costs.layers.get(kind.trim_end_matches(FOUR_BITS));
+    let factors = costs.layers.get(&kind).or_else(usual)?;
     Some(work(network, layer).iter().zip(factors).map(|(work, factor)| work * factor).sum())
 }
 
