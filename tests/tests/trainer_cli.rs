@@ -146,7 +146,7 @@ fn a_network_may_come_from_a_file() {
     spoiled("kernel = 3", "kernel = 3\ncolour = 1", &["layer conv2d1", "colour"]);
     refused(
         &["--network", "nothing"],
-        &["nothing", "simple, photo, recordings, vector, tiny", ".toml"],
+        &["nothing", "simple, photo, drawing, recordings, vector, tiny", ".toml"],
     );
     let _ = fs::remove_dir_all(folder);
 }
