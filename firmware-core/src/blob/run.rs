@@ -346,7 +346,7 @@ fn weighted<X: Activation, const K: u32>(
     let over = Over::new(layer, input, shape[2]);
     let scratch = scratch_of(scratch, shape[2]);
     let convolution = over.convolution(x, parameters, bias);
-    Convolving::conv2d(&convolution, true, scratch, |_, accumulator| accumulator, y);
+    Convolving::conv2d(&convolution, true, scratch, kernels::accumulated, y);
 }
 
 /// A layer whose accumulators are requantized.

@@ -1,6 +1,6 @@
 //! Two-dimensional convolution, alone and fused with the max pooling that follows it.
 
-use super::{Filter, Filters, Pool2dShape, requantized};
+use super::{Filter, Filters, Pool2dShape, accumulated, requantized};
 use crate::layers::Geometry;
 use crate::window::{Axis, Span};
 use crate::{Activation, Requantize, Window};
@@ -125,7 +125,7 @@ pub fn conv2d_accumulate<X: Activation>(
     bias: &[i32],
     y: &mut [i32],
 ) {
-    convolve(shape, x, weights, bias, bias, |_, accumulator| accumulator, y);
+    convolve(shape, x, weights, bias, bias, accumulated, y);
 }
 
 /// Convolution; `finish` makes an output of its channel's requantization and an accumulator.

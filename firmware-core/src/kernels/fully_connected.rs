@@ -1,6 +1,6 @@
 //! The fully connected layer.
 
-use super::{Filter, Filters, requantized};
+use super::{Filter, Filters, accumulated, requantized};
 use crate::{Activation, Requantize};
 
 /// Every output is the requantized and saturated sum of all inputs, weighted.
@@ -24,7 +24,7 @@ pub fn fully_connected_logits<X: Activation>(
     bias: &[i32],
     logits: &mut [i32],
 ) {
-    connect(x, weights, bias, bias, |_, accumulator| accumulator, logits);
+    connect(x, weights, bias, bias, accumulated, logits);
 }
 
 /// The fully connected layer; `finish` makes an output of its requantization and an accumulator.

@@ -69,6 +69,13 @@ pub(crate) fn requantized<Y: Activation, R: Requantize>(requantize: R, accumulat
     Y::saturate(requantize.apply(accumulator))
 }
 
+/// An accumulator as it is. A function and no closure: those in a layer's methods have a type for each of
+/// the layer's shapes, and every kernel that took one would be compiled for each of them.
+#[inline(always)]
+pub(crate) fn accumulated<R>(_: R, accumulator: i32) -> i32 {
+    accumulator
+}
+
 /// The sum of products of two slices, as far as the shorter one goes.
 #[inline(always)]
 fn dot<X: Activation>(x: &[X], weights: &[i8]) -> i32 {

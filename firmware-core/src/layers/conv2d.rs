@@ -10,7 +10,7 @@ use crate::arch::{
     Arranged, Chosen, Convolution, ConvolutionStorage, ConvolutionWeights, EightBits, FourBits,
     Storage, Target,
 };
-use crate::kernels::{Conv2dShape, Pool2dShape};
+use crate::kernels::{Conv2dShape, Pool2dShape, accumulated};
 #[cfg(host)]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
@@ -226,7 +226,7 @@ impl<
         };
         let y = y.as_flattened_mut().as_flattened_mut();
         let sums = &mut [[0; 4]; OC];
-        Chosen::conv2d(&self.over(x), Self::STAGED, sums, |_, accumulator| accumulator, y);
+        Chosen::conv2d(&self.over(x), Self::STAGED, sums, accumulated, y);
     }
 }
 
