@@ -16,7 +16,7 @@ mod scaling;
 #[cfg(feature = "files")]
 pub use choose::{LEAST_SIDE, Wishes, choose};
 pub use drawn::drawn;
-pub use missing::{Fill, Gaps, fill};
+pub use missing::{Fill, Filler, Gaps, fill};
 pub use picture::Picture;
 pub use plane::Plane;
 pub use preparation::{Layout, Polarity, Preparation, Prepared, Step};

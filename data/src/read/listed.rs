@@ -24,7 +24,7 @@ pub fn items(tree: &Tree, options: &Options) -> Result<Option<Vec<Item>>, Import
     for (index, file) in tree.files.iter().enumerate() {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let is_csv = file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
-        if is_csv && NAMES.contains(&stem.as_str()) && tree.path(index).is_file() {
+        if is_csv && NAMES.contains(&stem.as_str()) {
             items.extend(listed(tree, index, &places, options)?);
         }
     }
@@ -40,7 +40,8 @@ fn listed(
     let path = tree.path(table_index);
     let malformed = |what: String| ImportError::Malformed { path: path.clone(), what };
     let folder = tree.files[table_index].parent().unwrap_or(Path::new(""));
-    let rows: Vec<csv::StringRecord> = table::open(&path)?
+    let reader = tree.reader(table_index).map_err(malformed)?;
+    let rows: Vec<csv::StringRecord> = table::rows(&path, reader)?
         .records()
         .collect::<Result<_, _>>()
         .map_err(|error| table::failed(&path, error))?;

@@ -33,7 +33,7 @@ pub fn open(
     options: &Options,
     most: usize,
 ) -> Result<Option<(Dataset, Preparation, String)>, ImportError> {
-    let tree = Tree::open(path)?;
+    let tree = Tree::open(path, &options.room)?;
     let all = tree.files.len();
     let flat = |file: &PathBuf| tree::depth(file) == 1 && picture::is_picture(file);
     if all == 0 || !tree.files.iter().all(flat) {
