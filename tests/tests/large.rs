@@ -105,7 +105,7 @@ fn forms(folder: &Path) -> Vec<PathBuf> {
         in_archive("floats.npz", archives::zip(&archives::files(&floats), false)),
         in_archive("idx.zip", archives::zip(&archives::files(&idx), false)),
         in_archive("table.csv", rows.clone().into_bytes()),
-        in_archive("table.tar", archives::tar(&vec![("table.csv".into(), rows.into_bytes())])),
+        in_archive("table.tar", archives::tar(&vec![("set/table.csv".into(), rows.into_bytes())])),
     ];
     all.extend([files, arrays, floats, idx]);
     all
@@ -122,6 +122,32 @@ fn an_archive_holds_what_its_folder_would() {
         let plain = if stem == "table" { folder.join("table.csv") } else { folder.join(stem) };
         let [archive, plain] = [path, &plain].map(|path| open(path, None));
         assert!(archive.train == plain.train && archive.test == plain.test, "{}", path.display());
+    }
+}
+
+/// Of an archive that is cut off nothing is read as if it were all.
+#[test]
+fn half_an_archive_is_refused() {
+    let folder = scratch("large-cut");
+    pictures(&folder.join("data"));
+    let files = archives::files(&folder.join("data"));
+    let tar = archives::tar(&files);
+    let all =
+        [("a.zip", archives::zip(&files, true)), ("a.tar.gz", archives::gz(&tar)), ("a.tar", tar)];
+    for (name, bytes) in all {
+        let path = folder.join(name);
+        // A tar ends with two blocks of zeros, of which one is enough.
+        let whole = bytes.len() - if name == "a.tar" { 1024 } else { 1 };
+        for length in (0..whole).step_by(whole / 40).chain([whole]) {
+            fs::write(&path, &bytes[..length]).expect("is written");
+            let error = read::open(&path, &Options::default()).err();
+            let error =
+                error.unwrap_or_else(|| panic!("{name}: {length} bytes are read")).to_string();
+            assert!(
+                error.starts_with(&path.display().to_string()) && error.lines().count() == 1,
+                "{error}"
+            );
+        }
     }
 }
 

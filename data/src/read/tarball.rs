@@ -14,6 +14,9 @@ use crate::storage::{Sink, Storage};
 /// Bytes that are read at once.
 const AT_ONCE: usize = 1 << 20;
 
+/// A tar file consists of blocks.
+const BLOCK: u64 = 512;
+
 fn damaged(error: io::Error) -> String {
     format!("is no tar file, or damaged: {error}")
 }
@@ -24,10 +27,11 @@ fn damaged(error: io::Error) -> String {
 ///
 /// One line without the archive's path.
 pub fn entries(file: &File, size: u64) -> Result<Vec<(PathBuf, Entry)>, String> {
-    let mut found = Vec::new();
+    let (mut found, mut end) = (Vec::new(), 0);
     let mut archive = tar::Archive::new(BufReader::new(file));
     for entry in archive.entries_with_seek().map_err(damaged)? {
         let entry = entry.map_err(damaged)?;
+        end = entry.raw_file_position().saturating_add(entry.size());
         if entry.header().entry_type().is_file() {
             let name = plain(&entry.path().map_err(damaged)?);
             let (at, length) = (entry.raw_file_position(), entry.size());
@@ -36,6 +40,10 @@ pub fn entries(file: &File, size: u64) -> Result<Vec<(PathBuf, Entry)>, String> 
             }
             found.push((name, Entry { at, length, size: length, deflated: false, crc: None }));
         }
+    }
+    // Blocks of zeros are the end; without them more files may have followed.
+    if end.next_multiple_of(BLOCK) >= size {
+        return Err("is no whole tar file: it is cut off; copy it again".into());
     }
     Ok(found)
 }
@@ -53,7 +61,8 @@ pub fn unpack(
 ) -> Result<(Vec<(PathBuf, Entry)>, Storage), String> {
     let (mut found, mut all) = (Vec::new(), 0);
     let (mut sink, mut part) = (Sink::new(room), vec![0; AT_ONCE]);
-    for entry in tar::Archive::new(MultiGzDecoder::new(file)).entries().map_err(damaged)? {
+    let mut packed = MultiGzDecoder::new(file);
+    for entry in tar::Archive::new(&mut packed).entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         if !entry.header().entry_type().is_file() {
             continue;
@@ -79,5 +88,7 @@ pub fn unpack(
             stage::show(format_args!("unpacking: {} files, {} MB", found.len(), all >> 20));
         }
     }
+    // The checksum stands behind the end of the tar.
+    io::copy(&mut packed.take(most), &mut io::sink()).map_err(damaged)?;
     Ok((found, sink.finish().map_err(|error| error.to_string())?))
 }
