@@ -1,6 +1,7 @@
 //! What the integration tests share: where things are, small data sets and small ONNX models in
 //! the dialects that exporters write, the pages for readers.
 
+pub mod archives;
 pub mod camera;
 pub mod colour;
 pub mod dialects;

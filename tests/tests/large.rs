@@ -8,7 +8,8 @@ use std::process::Command;
 use image::{Rgb, RgbImage};
 use inkling_data::read::{self, Collection, Options, idx};
 use inkling_data::{Dataset, Room, Split};
-use tests::{program, random_images, scratch};
+use tests::several::npy;
+use tests::{archives, program, random_images, scratch};
 
 /// Pictures of two classes in parts, some of them for the test.
 fn pictures(folder: &Path) {
@@ -70,26 +71,84 @@ fn equal(a: &Collection, b: &Collection) {
 
 /// A data set in each form that may be large.
 fn forms(folder: &Path) -> Vec<PathBuf> {
-    let [files, arrays, idx] = ["pictures", "arrays", "idx"].map(|name| folder.join(name));
+    let [files, arrays, floats, idx] =
+        ["pictures", "arrays", "floats", "idx"].map(|name| folder.join(name));
     pictures(&files);
-    for dir in [&arrays, &idx] {
-        fs::create_dir_all(dir).expect("a folder is made");
-    }
+    fs::create_dir_all(&idx).expect("a folder is made");
     let train = random_images(1, 60, 9, 8, 3);
-    let npy = |name: &str, shape: &str, bytes: &[u8]| {
-        let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}\n");
-        let length = (header.len() as u16).to_le_bytes();
-        let head = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes()].concat();
-        fs::write(arrays.join(name), [&head[..], bytes].concat()).expect("is written");
-    };
+    let labels: Vec<u8> = train.labels.iter().map(|&label| label as u8).collect();
     // Levels up to 15 are brought to 255.
     let dim: Vec<u8> = train.batch(0..60).iter().map(|level| level / 17).collect();
-    let labels: Vec<u8> = train.labels.iter().map(|&label| label as u8).collect();
-    npy("x_train.npy", "60, 9, 8", &dim);
-    npy("y_train.npy", "60,", &labels);
+    let signed = dim.iter().flat_map(|&level| (f32::from(level) / 3.0 - 2.0).to_le_bytes());
+    npy(&arrays, "x_train", "|u1", &[60, 9, 8], dim.clone());
+    npy(&arrays, "y_train", "|u1", &[60], labels.clone());
+    npy(&floats, "x_train", "<f4", &[60, 9, 8], signed.collect());
+    npy(&floats, "y_train", "|u1", &[60], labels);
     idx::write_pair(&idx, Split::Train, &train).expect("is written");
     idx::write_pair(&idx, Split::Test, &random_images(2, 20, 9, 8, 3)).expect("is written");
-    vec![files, arrays, idx]
+    let row = |(index, &label): (usize, &u16)| {
+        let pixels = train.image(index).iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+        format!("{label},{pixels}\n")
+    };
+    let rows: String = train.labels.iter().enumerate().map(row).collect();
+    let in_archive = |name: &str, bytes: Vec<u8>| {
+        fs::write(folder.join(name), bytes).expect("is written");
+        folder.join(name)
+    };
+    let listed = archives::files(&files);
+    let mut all = vec![
+        in_archive("pictures.zip", archives::zip(&listed, false)),
+        in_archive("large.zip", archives::zip(&listed, true)),
+        in_archive("pictures.tar", archives::tar(&listed)),
+        in_archive("pictures.tar.gz", archives::gz(&archives::tar(&listed))),
+        in_archive("arrays.npz", archives::zip(&archives::files(&arrays), true)),
+        in_archive("floats.npz", archives::zip(&archives::files(&floats), false)),
+        in_archive("idx.zip", archives::zip(&archives::files(&idx), false)),
+        in_archive("table.csv", rows.clone().into_bytes()),
+        in_archive("table.tar", archives::tar(&vec![("set/table.csv".into(), rows.into_bytes())])),
+    ];
+    all.extend([files, arrays, floats, idx]);
+    all
+}
+
+/// In an archive are the same samples as in a folder.
+#[test]
+fn an_archive_holds_what_its_folder_would() {
+    let folder = scratch("large-archives");
+    let all = forms(&folder);
+    for path in all.iter().filter(|path| path.is_file()) {
+        let stem = path.file_stem().expect("it has a name").to_string_lossy();
+        let stem = stem.trim_end_matches(".tar").replace("large", "pictures");
+        let plain = if stem == "table" { folder.join("table.csv") } else { folder.join(stem) };
+        let [archive, plain] = [path, &plain].map(|path| open(path, None));
+        assert!(archive.train == plain.train && archive.test == plain.test, "{}", path.display());
+    }
+}
+
+/// Of an archive that is cut off nothing is read as if it were all.
+#[test]
+fn half_an_archive_is_refused() {
+    let folder = scratch("large-cut");
+    pictures(&folder.join("data"));
+    let files = archives::files(&folder.join("data"));
+    let tar = archives::tar(&files);
+    let all =
+        [("a.zip", archives::zip(&files, true)), ("a.tar.gz", archives::gz(&tar)), ("a.tar", tar)];
+    for (name, bytes) in all {
+        let path = folder.join(name);
+        // A tar ends with two blocks of zeros, of which one is enough.
+        let whole = bytes.len() - if name == "a.tar" { 1024 } else { 1 };
+        for length in (0..whole).step_by(whole / 40).chain([whole]) {
+            fs::write(&path, &bytes[..length]).expect("is written");
+            let error = read::open(&path, &Options::default()).err();
+            let error =
+                error.unwrap_or_else(|| panic!("{name}: {length} bytes are read")).to_string();
+            assert!(
+                error.starts_with(&path.display().to_string()) && error.lines().count() == 1,
+                "{error}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -215,4 +274,78 @@ fn training_on_files_gives_the_bytes_of_training_in_memory() {
         },
     );
     assert!(models[0] == models[1] && models[0] == models[2], "the models differ");
+}
+
+/// The most anonymous memory, in KB, that importing a data set takes.
+#[cfg(target_os = "linux")]
+fn anonymous(source: &Path, out: &Path) -> u64 {
+    let mut command = Command::new(program("trainer"));
+    command.arg("import").arg(source).args(["--memory", "1", "--out"]).arg(out);
+    let mut running = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
+    let status = format!("/proc/{}/status", running.id());
+    let mut most = 0;
+    loop {
+        if let Some(ended) = running.try_wait().expect("it is ours") {
+            assert!(ended.success(), "{}", source.display());
+            return most;
+        }
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        most = most.max(number.and_then(|number| number.parse().ok()).unwrap_or(0));
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// Whatever the samples lie in, they are never in memory all at once.
+#[cfg(target_os = "linux")]
+#[test]
+fn archives_arrays_and_tables_take_less_memory_than_their_samples() {
+    let folder = scratch("large-anonymous");
+    let arrays = folder.join("arrays");
+    // Three bytes of a colour for each of 96 columns.
+    let image = random_images(3, 16, 96, 3 * 96, 3);
+    let count = 1600;
+    let sample = |index: usize| image.image(index % 16);
+    let labels: Vec<u8> = (0..count).map(|index| (index % 2) as u8).collect();
+    npy(&arrays, "x", "|u1", &[count, 96, 96, 3], (0..count).flat_map(sample).copied().collect());
+    npy(&arrays, "y", "|u1", &[count], labels.clone());
+    let floats = folder.join("floats");
+    let numbers = (0..count / 2).flat_map(sample).flat_map(|&x| (f32::from(x) - 9.5).to_le_bytes());
+    npy(&floats, "x", "<f4", &[count / 2, 96, 96, 3], numbers.collect());
+    npy(&floats, "y", "|u1", &[count / 2], labels[..count / 2].to_vec());
+    let pictures = |index: usize| {
+        let mut png = std::io::Cursor::new(Vec::new());
+        let picture = RgbImage::from_raw(96, 96, sample(index).to_vec()).expect("96 × 96");
+        picture.write_to(&mut png, image::ImageFormat::Bmp).expect("into memory");
+        (format!("{}/{index}.bmp", index % 2), png.into_inner())
+    };
+    let pictures: archives::Files = (0..count).map(pictures).collect();
+    let row = |index: usize| {
+        let cells = sample(index).iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+        format!("{},{cells}\n", index % 2)
+    };
+    let forms = [
+        ("arrays.npz", archives::zip(&archives::files(&arrays), true)),
+        ("pictures.zip", archives::zip(&pictures, false)),
+        ("pictures.tar", archives::tar(&pictures)),
+        ("pictures.tar.gz", archives::gz(&archives::tar(&pictures))),
+    ];
+    let table = folder.join("table");
+    fs::create_dir_all(&table).expect("a folder is made");
+    fs::write(table.join("train.csv"), (0..count / 2).map(row).collect::<String>())
+        .expect("is written");
+    let mut sources = vec![arrays, floats, table];
+    for (name, bytes) in forms {
+        fs::write(folder.join(name), bytes).expect("is written");
+        sources.push(folder.join(name));
+    }
+    // 44 MB of samples, or 22 MB that are numbers of four bytes each on the way: 88 MB. The columns of a
+    // table are found by cells that are text, up to so many.
+    for source in sources {
+        let most = anonymous(&source, &folder.join("out"));
+        println!("{}: {most} KB", source.display());
+        let bound = if source.ends_with("table") { 44_000 } else { 22_000 };
+        assert!((1_000..bound).contains(&most), "{}: {most} KB", source.display());
+    }
 }

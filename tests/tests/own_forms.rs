@@ -11,7 +11,7 @@ use inkling_data::read::{self, Collection, Options, idx, read_picture};
 use inkling_data::{Dataset, Sets, Split};
 use tests::pictures::{Paper, on_paper};
 use tests::several::npy;
-use tests::{colour, mnist, program, scratch};
+use tests::{archives, colour, mnist, program, scratch};
 
 fn digits(count: usize) -> Dataset {
     let all = Dataset::load(&mnist(), Split::Test).expect("MNIST is there");
@@ -277,6 +277,10 @@ fn pictures_may_be_listed() {
     let collection = good(&folder);
     assert_eq!((collection.train.len(), collection.test.len()), (30, 10));
     assert!(collection.train.names[0].starts_with("is "), "{:?}", collection.train.names);
+    let zip = file(&folder.join("in"), "all.zip", archives::zip(&archives::files(&folder), false));
+    let packed = good(&zip);
+    assert!(packed.train == collection.train && packed.test == collection.test);
+    fs::remove_file(zip).expect("was there");
     file(&folder, "metadata.csv", list + "files/none.png,a digit,is 1,train\n");
     assert!(open(&folder).is_err_and(|error| error.contains("files/none.png")));
 }
@@ -298,6 +302,12 @@ fn recordings_of_sensors_are_samples_of_one_row() {
     assert_eq!(collection.train.shape, [1, 40, 3]);
     assert_eq!(collection.train.names, ["shaken", "still"]);
     assert!(collection.notes.iter().any(|note| note.contains("40 to 45 rows")));
+    let zip = file(
+        &scratch("forms-series-zip"),
+        "all.zip",
+        archives::zip(&archives::files(&folder), true),
+    );
+    assert!(good(&zip).train == collection.train);
     file(&folder, "still/bad.csv", "time,x,y,z\n0,1,2,word\n");
     assert!(open(&folder).is_err_and(|error| error.contains("still/bad.csv")));
 }

@@ -16,40 +16,58 @@ const ROUNDS: usize = 200;
 
 /// Fills the pixels that are NaN in images `[height][width][channels]`; returns how many there were.
 pub fn fill(images: &mut [f32], shape: [usize; 3], how: Fill) -> usize {
+    let size = shape.iter().product::<usize>().max(1);
     let missing = images.iter().filter(|pixel| pixel.is_nan()).count();
     if missing > 0 {
-        match how {
-            Fill::Interpolate => {
-                let size = shape.iter().product();
-                images.chunks_exact_mut(size).for_each(|image| interpolate(image, shape));
-            }
-            Fill::Mean => mean(images, shape.iter().product()),
-        }
+        let filler = Filler::find(images.chunks_exact(size).map(<[f32]>::to_vec), shape, how);
+        images.chunks_exact_mut(size).for_each(|image| filler.fill(image));
     }
     missing
 }
 
-fn mean(images: &mut [f32], size: usize) {
-    for place in 0..size {
-        let (mut sum, mut count) = (0.0, 0);
-        for pixel in images.iter().skip(place).step_by(size).filter(|pixel| !pixel.is_nan()) {
-            sum += f64::from(*pixel);
-            count += 1;
+/// What fills the missing pixels of images that are too many to be in memory all at once.
+pub struct Filler {
+    shape: [usize; 3],
+    /// What fills each place of an image; without it its neighbours do.
+    means: Option<Vec<f32>>,
+}
+
+impl Filler {
+    /// Looks at all images where that is needed.
+    pub fn find(images: impl Iterator<Item = Vec<f32>>, shape: [usize; 3], how: Fill) -> Self {
+        if how == Fill::Interpolate {
+            return Self { shape, means: None };
         }
-        let mean = if count > 0 { (sum / f64::from(count)) as f32 } else { 0.0 };
-        for pixel in images.iter_mut().skip(place).step_by(size).filter(|pixel| pixel.is_nan()) {
-            *pixel = mean;
+        let size = shape.iter().product();
+        let (mut sums, mut counts) = (vec![0.0; size], vec![0_u32; size]);
+        for image in images {
+            for ((&pixel, sum), count) in image.iter().zip(&mut sums).zip(&mut counts) {
+                if !pixel.is_nan() {
+                    *sum += f64::from(pixel);
+                    *count += 1;
+                }
+            }
+        }
+        let mean = |(sum, count): (f64, u32)| (sum / f64::from(count.max(1))) as f32;
+        Self { shape, means: Some(sums.into_iter().zip(counts).map(mean).collect()) }
+    }
+
+    /// Fills the pixels that are NaN in one image.
+    pub fn fill(&self, image: &mut [f32]) {
+        match &self.means {
+            None => interpolate(image, self.shape),
+            Some(means) => {
+                let gaps = image.iter_mut().zip(means).filter(|(pixel, _)| pixel.is_nan());
+                gaps.for_each(|(pixel, mean)| *pixel = *mean);
+            }
         }
     }
 }
 
-/// Bytes that stand for missing pixels, filled image by image: of samples that are too many to be numbers
-/// all at once.
+/// Bytes that stand for missing pixels, filled image by image.
 pub struct Gaps {
     level: u8,
-    shape: [usize; 3],
-    /// What fills each place of an image; without it its neighbours do.
-    means: Option<Vec<f32>>,
+    filler: Filler,
 }
 
 impl Gaps {
@@ -60,24 +78,14 @@ impl Gaps {
         shape: [usize; 3],
         how: Fill,
     ) -> (Self, usize) {
-        let size = shape.iter().product();
-        let (mut sums, mut counts, mut missing) = (vec![0.0; size], vec![0_u32; size], 0);
-        for image in images {
-            for ((&pixel, sum), count) in image.iter().zip(&mut sums).zip(&mut counts) {
-                if pixel == level {
-                    missing += 1;
-                } else {
-                    *sum += f64::from(pixel);
-                    *count += 1;
-                }
-            }
-        }
-        let mean = |(sum, count): (f64, u32)| (sum / f64::from(count.max(1))) as f32;
-        let means = match how {
-            Fill::Interpolate => None,
-            Fill::Mean => Some(sums.into_iter().zip(counts).map(mean).collect()),
-        };
-        (Self { level, shape, means }, missing)
+        let mut missing = 0;
+        let mut seen = images.inspect(|image| {
+            missing += image.iter().filter(|&&pixel| pixel == level).count();
+        });
+        let filler = Filler::find(seen.by_ref().map(|image| holed(image, level)), shape, how);
+        // Where the filler needs to see no image, they are counted all the same.
+        seen.for_each(drop);
+        (Self { level, filler }, missing)
     }
 
     /// Appends an image without its gaps.
@@ -85,17 +93,16 @@ impl Gaps {
         if !image.contains(&self.level) {
             return out.extend_from_slice(image);
         }
-        let gap = |&pixel: &u8| if pixel == self.level { f32::NAN } else { f32::from(pixel) };
-        let mut pixels: Vec<f32> = image.iter().map(gap).collect();
-        match &self.means {
-            None => interpolate(&mut pixels, self.shape),
-            Some(means) => {
-                let gaps = pixels.iter_mut().zip(means).filter(|(pixel, _)| pixel.is_nan());
-                gaps.for_each(|(pixel, mean)| *pixel = *mean);
-            }
-        }
+        let mut pixels = holed(image, self.level);
+        self.filler.fill(&mut pixels);
         out.extend(pixels.iter().map(|pixel| pixel.round() as u8));
     }
+}
+
+/// An image with NaN where `level` stands for what is missing.
+fn holed(image: &[u8], level: u8) -> Vec<f32> {
+    let gap = |&pixel: &u8| if pixel == level { f32::NAN } else { f32::from(pixel) };
+    image.iter().map(gap).collect()
 }
 
 /// Solves for the surface that is smooth over the missing pixels and passes through their known

@@ -18,7 +18,7 @@ mod scaling;
 pub use choose::{LEAST_SIDE, Wishes, choose};
 #[cfg(feature = "files")]
 pub use drawn::drawn;
-pub use missing::{Fill, Gaps, fill};
+pub use missing::{Fill, Filler, Gaps, fill};
 pub use picture::Picture;
 pub use plane::Plane;
 pub use preparation::{Layout, Polarity, Preparation, Prepared, Step};

@@ -36,10 +36,12 @@ impl Scaling {
 
     /// For pixels from 0 up (NaN where one is missing): bytes stay as they are, which is `None`;
     /// other scales are brought to 255.
-    pub fn of_pixels(pixels: &[f32]) -> Option<Self> {
-        let known = || pixels.iter().copied().filter(|pixel| !pixel.is_nan());
-        let largest = known().fold(0.0, f32::max);
-        let fractions = known().any(|pixel| pixel.fract() != 0.0);
+    pub fn of_pixels(pixels: impl IntoIterator<Item = f32>) -> Option<Self> {
+        let (mut largest, mut fractions) = (0.0_f32, false);
+        for pixel in pixels.into_iter().filter(|pixel| !pixel.is_nan()) {
+            largest = largest.max(pixel);
+            fractions |= pixel.fract() != 0.0;
+        }
         match largest {
             0.0 => None,
             largest if largest <= 1.0 => Some(Self::by(1.0 / 255.0)),
@@ -54,13 +56,12 @@ impl Scaling {
     }
 
     /// The range of each channel of numbers `[…][channels]`, brought to 0 to 255; NaN is left out.
-    pub fn of_channels(numbers: &[f32], channels: usize) -> Self {
+    pub fn of_channels(numbers: impl IntoIterator<Item = f32>, channels: usize) -> Self {
         let mut ranges = vec![[f32::INFINITY, f32::NEG_INFINITY]; channels];
-        for sample in numbers.chunks(channels) {
-            for (range, &number) in ranges.iter_mut().zip(sample) {
-                if !number.is_nan() {
-                    *range = [range[0].min(number), range[1].max(number)];
-                }
+        for (place, number) in numbers.into_iter().enumerate() {
+            if !number.is_nan() {
+                let range = &mut ranges[place % channels];
+                *range = [range[0].min(number), range[1].max(number)];
             }
         }
         let offset = |&[low, _]: &[f32; 2]| if low.is_finite() { low } else { 0.0 };
@@ -107,8 +108,9 @@ mod tests {
 
     #[test]
     fn scales_of_pixels_are_found() {
-        let scale =
-            |pixels: &[f32]| Scaling::of_pixels(pixels).map(|scaling| scaling.apply(pixels));
+        let scale = |pixels: &[f32]| {
+            Scaling::of_pixels(pixels.iter().copied()).map(|scaling| scaling.apply(pixels))
+        };
         assert_eq!(scale(&[0.0, 200.0, 255.0]), None);
         assert_eq!(scale(&[0.0, 1.0, 0.0]), Some(vec![0, 255, 0]));
         assert_eq!(scale(&[0.0, 0.2, 1.0]), Some(vec![0, 51, 255]));
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn each_channel_has_its_range_and_new_numbers_stay_within() {
-        let scaling = Scaling::of_channels(&[-1.0, 10.0, 7.0, 1.0, 20.0, 7.0], 3);
+        let scaling = Scaling::of_channels([-1.0, 10.0, 7.0, 1.0, 20.0, 7.0], 3);
         assert_eq!(scaling.apply(&[-1.0, 10.0, 7.0, 1.0, 12.0, 9.0]), [0, 0, 0, 255, 51, 2]);
         assert_eq!(scaling.apply(&[-5.0, 99.0, f32::NAN]), [0, 255, 0]);
     }

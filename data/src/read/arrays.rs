@@ -1,39 +1,20 @@
 //! NumPy arrays: `.npz` as Keras' `mnist.npz`, or `.npy` files in a folder.
 
 use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inkling_support::stage;
-
+use super::npy::{self, Array, Values, Wrong};
 use super::numbers::{self, Numbers};
 use super::parts::{Part, Parts};
-use super::tree::Tree;
+use super::tree::{self, Tree};
 use super::{Collection, ImportError, Options, Wanted, labels};
 use crate::prepare::LEAST_SIDE;
-use crate::storage::{Sink, Storage};
-use crate::{MAX_CHANNELS, MAX_SIDE, Source};
+use crate::{MAX_CHANNELS, MAX_SIDE, Room, Source};
 
 /// What an array of samples or of labels is called, beside the part that it is for.
 const SAMPLES: [&str; 6] = ["x", "images", "data", "samples", "features", "arr"];
 const LABELS: [&str; 5] = ["y", "labels", "label", "targets", "target"];
-
-/// An array as it is in a file.
-struct Array {
-    shape: Vec<usize>,
-    values: Values,
-}
-
-enum Values {
-    Numbers {
-        values: Vec<f32>,
-        bytes: bool,
-    },
-    /// Unsigned bytes, of a file of their own.
-    Bytes(Storage),
-    Words(Vec<String>),
-}
 
 /// Whether a tree holds arrays.
 pub fn are_in(tree: &Tree) -> bool {
@@ -106,10 +87,14 @@ pub fn read(
 ///
 /// One line without the path.
 pub fn one(path: &Path) -> Result<(Vec<f32>, Vec<usize>), String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let Array { shape, values } = parse(&bytes)?;
+    let file = File::open(path).map_err(tree::failed)?;
+    let array = npy::read(file, &Room::default()).map_err(|wrong| match wrong {
+        Wrong::Array(what) => what,
+        Wrong::Room(error) => error.to_string(),
+    });
+    let Array { shape, values } = array?;
     match values {
-        Values::Numbers { values, .. } => Ok((values, shape)),
+        Values::Numbers(values) => Ok((values.iter().collect(), shape)),
         Values::Bytes(values) => Ok((values.iter().map(|&byte| f32::from(byte)).collect(), shape)),
         Values::Words(_) => Err("holds words where numbers are expected".into()),
     }
@@ -130,18 +115,15 @@ fn samples_of(
     let path = tree.path(samples);
     let malformed =
         |path: &PathBuf, what: String| ImportError::Malformed { path: path.clone(), what };
-    let array = |index: usize| {
+    let array = |index: usize| -> Result<Array, ImportError> {
         let path = tree.path(index);
-        let bytes = tree.read(index).map_err(|what| malformed(&path, what))?;
-        parse(&bytes).map_err(|what| malformed(&path, what))
+        let reader = tree.reader(index).map_err(|what| malformed(&path, what))?;
+        npy::read(reader, &options.room).map_err(|wrong| match wrong {
+            Wrong::Array(what) => malformed(&path, what),
+            Wrong::Room(error) => error.into(),
+        })
     };
-    // Where a byte stands for what is missing, bytes become numbers.
-    let streamed = match tree.is_archive_open() || options.missing_value.is_some() {
-        true => None,
-        false => stream(&path, options)?,
-    };
-    let samples = streamed.map_or_else(|| array(samples), Ok)?;
-    let (array, label_array, label_path) = (samples, array(labels)?, tree.path(labels));
+    let (array, label_array, label_path) = (array(samples)?, array(labels)?, tree.path(labels));
     let (count, shape) = match array.shape[..] {
         [count, values] => (count, [1, 1, values]),
         // Too narrow for a picture: moments of sensors, as Keras has them.
@@ -182,7 +164,7 @@ fn samples_of(
     let label_names = match label_array.values {
         Values::Words(words) => words,
         Values::Bytes(values) => values.iter().map(u8::to_string).collect(),
-        Values::Numbers { values, .. } => values
+        Values::Numbers(values) => values
             .iter()
             .map(|value| match value.fract() == 0.0 {
                 true => Ok(format!("{value}")),
@@ -200,9 +182,9 @@ fn samples_of(
             return Err(malformed(&path, "holds words where samples are expected".into()));
         }
         Values::Bytes(values) => (numbers::Values::Bytes(values), true),
-        Values::Numbers { values, bytes } => {
-            let from_zero = values.iter().all(|&value| value >= 0.0);
-            (numbers::Values::Numbers(values), bytes || (image && from_zero))
+        Values::Numbers(values) => {
+            let pixels = image && values.iter().all(|value| value >= 0.0);
+            (numbers::Values::Numbers(values), pixels)
         }
     };
     let file: Arc<Path> = Arc::from(&*path);
@@ -214,187 +196,9 @@ fn samples_of(
 /// picture, or signed and far longer than wide.
 fn is_series(values: &Values, [moments, sensors]: [usize; 2]) -> bool {
     let signed = || match values {
-        Values::Numbers { values, .. } => values.iter().any(|&value| value < 0.0),
+        Values::Numbers(values) => values.iter().any(|value| value < 0.0),
         _ => false,
     };
     (2..LEAST_SIDE).contains(&sensors) && moments > sensors
         || (LEAST_SIDE..=MAX_CHANNELS).contains(&sensors) && moments >= 4 * sensors && signed()
-}
-
-/// The most bytes of a header.
-const HEADER: u64 = 1 << 16;
-
-/// Bytes that are read at once.
-const AT_ONCE: usize = 1 << 20;
-
-/// Reads a file of unsigned bytes, as long as it may be; nothing where it holds anything else, or is damaged.
-fn stream(path: &Path, options: &Options) -> Result<Option<Array>, ImportError> {
-    let failed = |error: io::Error| ImportError::Read { path: path.to_path_buf(), error };
-    let mut file = File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    let mut head = Vec::new();
-    file.by_ref().take(HEADER).read_to_end(&mut head).map_err(failed)?;
-    let Ok(Head { kind, shape, count, start }) = header(&head) else { return Ok(None) };
-    if !["|u1", "<u1", "u1"].contains(&kind.as_str())
-        || (start as u64).checked_add(count as u64) != Some(length)
-    {
-        return Ok(None);
-    }
-    let mut sink = Sink::new(&options.room);
-    sink.push(&head[start..])?;
-    let mut part = vec![0; AT_ONCE];
-    stage::show(format_args!("reading {} MB", length >> 20));
-    let mut left = start + count - head.len();
-    while left > 0 {
-        let part = &mut part[..left.min(AT_ONCE)];
-        file.read_exact(part).map_err(failed)?;
-        sink.push(part)?;
-        left -= part.len();
-    }
-    Ok(Some(Array { shape, values: Values::Bytes(sink.finish()?) }))
-}
-
-/// What stands before the values of a `.npy` file.
-struct Head {
-    /// Order, letter and width of an element.
-    kind: String,
-    shape: Vec<usize>,
-    /// The product of the shape.
-    count: usize,
-    /// Where the values begin.
-    start: usize,
-}
-
-/// Reads a `.npy` file, versions 1 to 3.
-fn parse(bytes: &[u8]) -> Result<Array, String> {
-    let Head { kind, shape, count, start } = header(bytes)?;
-    let values = values(&kind, &bytes[start..], count)?;
-    Ok(Array { shape, values })
-}
-
-fn header(bytes: &[u8]) -> Result<Head, String> {
-    let damaged = || "is no .npy file, or damaged".to_string();
-    if bytes.get(..6) != Some(b"\x93NUMPY") {
-        return Err(damaged());
-    }
-    let (length, start): (usize, usize) = match (bytes.get(6), bytes.get(8..12)) {
-        (Some(1), Some(&[a, b, ..])) => (usize::from(u16::from_le_bytes([a, b])), 10),
-        (Some(2 | 3), Some(&[a, b, c, d])) => (u32::from_le_bytes([a, b, c, d]) as usize, 12),
-        _ => return Err(damaged()),
-    };
-    let header = start.checked_add(length).and_then(|end| bytes.get(start..end));
-    let header = header.and_then(|text| std::str::from_utf8(text).ok()).ok_or_else(damaged)?;
-    let after = |key: &str| header.split_once(key).map(|(_, rest)| rest.trim_start());
-    let kind = after("'descr':")
-        .and_then(|rest| rest.strip_prefix('\''))
-        .and_then(|rest| rest.split_once('\''))
-        .map(|(kind, _)| kind)
-        .ok_or("holds records; plain arrays are read")?;
-    if after("'fortran_order':").is_none_or(|rest| rest.starts_with("True")) {
-        return Err("is in Fortran's order; save it with numpy.ascontiguousarray".into());
-    }
-    let shape = after("'shape':")
-        .and_then(|rest| rest.strip_prefix('('))
-        .and_then(|rest| rest.split_once(')'))
-        .map(|(dims, _)| dims.split(',').map(str::trim).filter(|dim| !dim.is_empty()))
-        .and_then(|dims| dims.map(|dim| dim.parse().ok()).collect::<Option<Vec<usize>>>())
-        .ok_or_else(damaged)?;
-    let count = shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
-    let count = count.ok_or_else(damaged)?;
-    Ok(Head { kind: kind.to_string(), shape, count, start: start + length })
-}
-
-/// The values behind a header.
-fn values(kind: &str, body: &[u8], count: usize) -> Result<Values, String> {
-    let (order, letter, width) = match kind.split_at_checked(2) {
-        Some((head, width)) => (&head[..1], &head[1..], width.parse::<usize>().ok()),
-        None => ("", "", None),
-    };
-    let unknown = || {
-        format!("has elements {kind:?}; numbers of 8 to 64 bits and words are read, little-endian")
-    };
-    let width = width.filter(|_| order != ">").ok_or_else(unknown)?;
-    let size = if letter == "U" { 4 * width } else { width };
-    let expected = count.checked_mul(size).ok_or_else(unknown)?;
-    if expected != body.len() {
-        return Err(format!("its header announces {expected} bytes, it holds {}", body.len()));
-    }
-    macro_rules! numbers {
-        ($number:ty) => {{
-            let (chunks, _) = body.as_chunks::<{ size_of::<$number>() }>();
-            chunks.iter().map(|chunk| <$number>::from_le_bytes(*chunk) as f32).collect()
-        }};
-    }
-    let values = match (letter, width) {
-        ("u", 1) | ("b", 1) => numbers!(u8),
-        ("i", 1) => numbers!(i8),
-        ("u", 2) => numbers!(u16),
-        ("i", 2) => numbers!(i16),
-        ("u", 4) => numbers!(u32),
-        ("i", 4) => numbers!(i32),
-        ("u", 8) => numbers!(u64),
-        ("i", 8) => numbers!(i64),
-        ("f", 4) => numbers!(f32),
-        ("f", 8) => numbers!(f64),
-        ("U", 1..) => {
-            let word = |chars: &[u8]| -> String {
-                let (chars, _) = chars.as_chunks::<4>();
-                chars
-                    .iter()
-                    .map_while(|c| char::from_u32(u32::from_le_bytes(*c)).filter(|&c| c != '\0'))
-                    .collect()
-            };
-            return Ok(Values::Words(body.chunks(size).map(word).collect()));
-        }
-        ("S", 1..) => {
-            let word =
-                |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_string();
-            return Ok(Values::Words(body.chunks(size).map(word).collect()));
-        }
-        _ => return Err(unknown()),
-    };
-    Ok(Values::Numbers { values, bytes: letter == "u" && width == 1 })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Values, parse};
-
-    fn npy(header: &str, body: &[u8]) -> Vec<u8> {
-        let length = (header.len() as u16).to_le_bytes();
-        [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), body].concat()
-    }
-
-    #[test]
-    fn arrays_are_read_as_numpy_writes_them() {
-        let file = npy("{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }\n", &{
-            [3_i64.to_le_bytes(), (-1_i64).to_le_bytes()].concat()
-        });
-        let array = parse(&file).expect("is an array");
-        let Values::Numbers { values, bytes } = array.values else { panic!("numbers") };
-        assert_eq!((array.shape, values, bytes), (vec![2], vec![3.0, -1.0], false));
-        let word: Vec<u8> = "ab\0c\0\0".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
-        let file = npy("{'descr': '<U3', 'fortran_order': False, 'shape': (2,), }\n", &word);
-        let Values::Words(words) = parse(&file).expect("is an array").values else {
-            panic!("words")
-        };
-        assert_eq!(words, ["ab", "c"]);
-    }
-
-    #[test]
-    fn what_is_no_array_is_refused() {
-        let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }\n";
-        assert!(parse(&npy(header, &[0; 4])).is_ok());
-        for (file, part) in [
-            (npy(header, &[0; 3]), "announces 4 bytes"),
-            (npy(&header.replace("False", "True"), &[0; 4]), "Fortran"),
-            (npy(&header.replace("(2, 2)", "(18446744073709551615, 2)"), &[0; 4]), "damaged"),
-            (npy(&header.replace("|u1", "|O"), &[0; 4]), "elements"),
-            (b"\x93NUMPY\x01\x00\xff\xff".to_vec(), "damaged"),
-            (b"PK".to_vec(), "no .npy"),
-        ] {
-            let error = parse(&file).err().unwrap_or_else(|| panic!("{part}: is read"));
-            assert!(error.contains(part), "{error}");
-        }
-    }
 }

@@ -116,7 +116,7 @@ fn sources(path: &Path) -> Result<Vec<PathBuf>, ImportError> {
     if path.is_file() {
         return Ok(vec![path.to_path_buf()]);
     }
-    let tree = Tree::open(path)?;
+    let tree = Tree::open(path, &Room::default())?;
     Ok((0..tree.files.len()).map(|index| tree.path(index)).collect())
 }
 

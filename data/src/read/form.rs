@@ -42,6 +42,15 @@ pub fn find(tree: &Tree, options: &Options, notes: &mut Vec<String>) -> Result<F
     if !top_tables.is_empty() {
         return parts_of(tree, &top_tables).map(Form::Tables).map_err(malformed);
     }
+    // One folder is no set of labels: an archive has its tables there.
+    let folders = tree.files.iter().map(|file| file.parent()).collect::<Vec<_>>();
+    let together = folders.windows(2).all(|pair| pair[0] == pair[1]);
+    if together
+        && tables.len() == tree.files.len()
+        && let Ok(parts) = parts_of(tree, &tables)
+    {
+        return Ok(Form::Tables(parts));
+    }
     let items = items(tree, notes);
     if items.is_empty() {
         return Err(malformed(format!("no data set; {TAKEN}")));

@@ -56,9 +56,32 @@ pub fn read_files(
     labels_path: &Path,
     room: &Room,
 ) -> Result<Dataset, DatasetError> {
+    read_opened(IdxFile::open(images_path)?, IdxFile::open(labels_path)?, room)
+}
+
+/// An IDX file that is open, in a folder or in an archive.
+pub struct IdxFile<'a> {
+    pub path: &'a Path,
+    pub reader: Box<dyn Read + 'a>,
+    /// Its bytes, as they lie there.
+    pub size: u64,
+}
+
+impl<'a> IdxFile<'a> {
+    fn open(path: &'a Path) -> Result<Self, DatasetError> {
+        let failed = |source| DatasetError::Read { path: path.into(), source };
+        let file = File::open(path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        Ok(Self { path, reader: Box::new(file), size })
+    }
+}
+
+/// [`read_files`] of files that are open.
+pub fn read_opened(images: IdxFile, labels: IdxFile, room: &Room) -> Result<Dataset, DatasetError> {
+    let (images_path, labels_path) = (images.path, labels.path);
     let malformed = |path: &Path, what: String| DatasetError::Malformed { path: path.into(), what };
-    let images = values(images_path, "images", &[(U8, 3), (U8, 4)], room)?;
-    let labels = values(labels_path, "labels", &[(U8, 1), (I16, 1)], &Room::default())?;
+    let images = values(images, "images", &[(U8, 3), (U8, 4)], room)?;
+    let labels = values(labels, "labels", &[(U8, 1), (I16, 1)], &Room::default())?;
 
     let (count, shape) = match images.dims[..] {
         [count, height, width] => (count, [height, width, 1]),
@@ -107,19 +130,18 @@ fn found(dir: &Path, name: &'static str) -> Result<PathBuf, DatasetError> {
 
 /// Reads a file whose type and number of dimensions are one of `forms`.
 fn values(
-    path: &Path,
+    file: IdxFile,
     noun: &str,
     forms: &[(u8, u8)],
     room: &Room,
 ) -> Result<Values, DatasetError> {
+    let IdxFile { path, reader, size } = file;
     let malformed = |what: String| DatasetError::Malformed { path: path.into(), what };
     let failed = |source| DatasetError::Read { path: path.into(), source };
-    let file = File::open(path).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
     let packed = path.extension().is_some_and(|extension| extension == "gz");
     let limit = if packed { size.saturating_mul(MOST_UNPACKED).max(SMALL) } else { size };
-    let mut reader: Box<dyn Read> =
-        if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut reader: Box<dyn Read + '_> =
+        if packed { Box::new(MultiGzDecoder::new(reader)) } else { reader };
     let mut read = |most: u64, into: &mut Vec<u8>| -> Result<usize, DatasetError> {
         reader.by_ref().take(most).read_to_end(into).map_err(|source| {
             if packed && source.kind() != io::ErrorKind::OutOfMemory {

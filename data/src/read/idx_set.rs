@@ -2,21 +2,29 @@
 
 use std::path::Path;
 
+use super::idx::{self, IdxFile};
 use super::idx_names::IdxFiles;
 use super::parts::Parts;
 use super::tree::Tree;
-use super::{Collection, ImportError, Options, idx, labels};
+use super::{Collection, ImportError, Options, labels, malformed};
 use crate::prepare::{Fill, Gaps, InputForm, Scaling};
 use crate::{Dataset, Room};
 
 /// Reads the files; names of the classes come from a `labels.txt` beside them.
 pub fn read(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collection, ImportError> {
     let IdxFiles { parts, transposed } = files;
-    let train_labels = tree.root.join(&parts.train.1);
+    let train_labels = parts.train.1.clone();
     let mut places = Vec::new();
     let mut parts = parts.map(|_, (images, labels)| {
-        let (images, labels) = (tree.root.join(images), tree.root.join(labels));
-        let dataset = idx::read_files(&images, &labels, &options.room)?;
+        let paths = [&images, &labels].map(|file| tree.root.join(file));
+        let [images, labels] = [(&images, &paths[0]), (&labels, &paths[1])].map(|(file, path)| {
+            let opened = tree.find(file).ok_or_else(|| "is not there".to_string());
+            let opened = opened.and_then(|index| Ok((tree.reader(index)?, tree.size(index)?)));
+            let (reader, size) = opened.map_err(|what| malformed(path, what))?;
+            Ok::<_, ImportError>(IdxFile { path, reader, size })
+        });
+        let dataset = idx::read_opened(images?, labels?, &options.room)?;
+        let [images, labels] = paths;
         places.push((images, labels));
         Ok::<_, ImportError>(dataset)
     })?;
@@ -26,7 +34,7 @@ pub fn read(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collectio
     }
 
     let mut notes = Vec::new();
-    name_classes(&mut parts, &train_labels, &mut notes)?;
+    name_classes(&mut parts, tree, &train_labels, &mut notes)?;
     if transposed {
         notes.push("EMNIST's images lie on their side and were turned".into());
         parts = parts.map(|_, dataset| turned(&dataset, &options.room))?;
@@ -45,7 +53,7 @@ pub fn read(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collectio
     let mut form = InputForm::Bytes;
     let largest = parts.train.images().flatten().copied().max().unwrap_or(255);
     // Bytes have no fractions, so the largest decides.
-    if let Some(scaling) = Scaling::of_pixels(&[f32::from(largest)]) {
+    if let Some(scaling) = Scaling::of_pixels([f32::from(largest)]) {
         notes.push(format!("pixels from {}", scaling.words()));
         parts = parts.map(|_, set| {
             let scale = |image: &[u8], out: &mut Vec<u8>| {
@@ -63,14 +71,22 @@ pub fn read(tree: &Tree, files: IdxFiles, options: &Options) -> Result<Collectio
 /// training image has is no class.
 fn name_classes(
     parts: &mut Parts<Dataset>,
-    path: &Path,
+    tree: &Tree,
+    train_labels: &Path,
     notes: &mut Vec<String>,
 ) -> Result<(), ImportError> {
-    let malformed = |what: String| ImportError::Malformed { path: path.to_path_buf(), what };
+    let path = tree.root.join(train_labels);
+    let wrong = |what: String| malformed(&path, what);
     let Parts { train, validation, test } = parts;
     let folder = path.parent().unwrap_or(Path::new("."));
     let count = train.classes();
-    let names = match labels::read(folder).map_err(ImportError::Labels)? {
+    let beside = train_labels.with_file_name(labels::FILE);
+    let named = tree.find(&beside).map(|index| {
+        let text =
+            tree.read(index).map_err(|what| format!("{}: {what}", tree.path(index).display()))?;
+        labels::of_text(&String::from_utf8_lossy(&text), &tree.path(index))
+    });
+    let names = match named.transpose().map_err(ImportError::Labels)? {
         Some(names) if names.len() >= count => names,
         Some(names) => {
             let what = format!("{} names in {} for {count} classes", names.len(), labels::FILE);
@@ -81,7 +97,7 @@ fn name_classes(
             train.labels.iter().for_each(|&label| present[usize::from(label)] = true);
             let kept: Vec<usize> = (0..count).filter(|&label| present[label]).collect();
             if kept.len() < 2 {
-                return Err(malformed(format!("all labels are {}; two are needed", kept[0])));
+                return Err(wrong(format!("all labels are {}; two are needed", kept[0])));
             }
             if kept.len() < count {
                 notes.push(format!(
@@ -94,7 +110,7 @@ fn name_classes(
             for label in std::iter::once(&mut *train).chain(others).flat_map(|set| &mut set.labels)
             {
                 let class = kept.binary_search(&usize::from(*label)).map_err(|_| {
-                    malformed(format!("no training image has label {label}, but another has"))
+                    wrong(format!("no training image has label {label}, but another has"))
                 })?;
                 *label = class as u16;
             }

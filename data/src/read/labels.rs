@@ -73,15 +73,22 @@ pub fn numbers(classes: usize) -> Vec<String> {
 pub fn read(folder: &Path) -> Result<Option<Vec<String>>, String> {
     let path = folder.join(FILE);
     match fs::read_to_string(&path) {
-        Ok(text) => {
-            let names: Vec<String> = text.lines().map(|line| line.trim().to_string()).collect();
-            match names.iter().position(String::is_empty) {
-                Some(line) => Err(format!("{}: line {} is empty", path.display(), line + 1)),
-                None => Ok(Some(names)),
-            }
-        }
+        Ok(text) => of_text(&text, &path).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("{}: cannot be read: {error}", path.display())),
+    }
+}
+
+/// The names in the text of such a file, which messages call `path`.
+///
+/// # Errors
+///
+/// One line that names the file.
+pub fn of_text(text: &str, path: &Path) -> Result<Vec<String>, String> {
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_string()).collect();
+    match names.iter().position(String::is_empty) {
+        Some(line) => Err(format!("{}: line {} is empty", path.display(), line + 1)),
+        None => Ok(names),
     }
 }
 

@@ -24,7 +24,7 @@ pub fn items(tree: &Tree, options: &Options) -> Result<Option<Vec<Item>>, Import
     for (index, file) in tree.files.iter().enumerate() {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let is_csv = file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
-        if is_csv && NAMES.contains(&stem.as_str()) && tree.path(index).is_file() {
+        if is_csv && NAMES.contains(&stem.as_str()) {
             items.extend(listed(tree, index, &places, options)?);
         }
     }
@@ -40,10 +40,11 @@ fn listed(
     let path = tree.path(table_index);
     let malformed = |what: String| ImportError::Malformed { path: path.clone(), what };
     let folder = tree.files[table_index].parent().unwrap_or(Path::new(""));
-    let rows: Vec<csv::StringRecord> = table::open(&path)?
-        .records()
-        .collect::<Result<_, _>>()
-        .map_err(|error| table::failed(&path, error))?;
+    let reader = tree.reader(table_index).map_err(malformed)?;
+    let mut reader = table::rows(&path, reader)?;
+    let mut records = reader.records().map(|record| record.map_err(|e| table::failed(&path, e)));
+    // A table of numbers may be larger than memory: the second row tells whether it lists files.
+    let mut rows: Vec<csv::StringRecord> = records.by_ref().take(2).collect::<Result<_, _>>()?;
     // Where a cell's file is: beside the table, or in a folder of the part's or the pictures' name.
     let find = |cell: &str| {
         let file = PathBuf::from(cell.replace('\\', "/"));
@@ -57,6 +58,9 @@ fn listed(
     else {
         return Ok(Vec::new());
     };
+    for record in records {
+        rows.push(record?);
+    }
     let titles: Vec<String> = rows[0].iter().map(str::to_ascii_lowercase).collect();
     let part_column = titles.iter().position(|title| PART_TITLES.contains(&title.as_str()));
     let label = match &options.label_column {

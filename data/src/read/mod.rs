@@ -1,14 +1,17 @@
 //! Data sets as people have them: pictures in a folder per label or listed in a table, tables,
 //! recordings of sensors, NumPy arrays, IDX files; in a folder or in an archive.
 
+mod archive;
 mod arrays;
 mod cache;
+mod floats;
 mod form;
 pub mod idx;
 mod idx_names;
 mod idx_set;
 pub mod labels;
 mod listed;
+mod npy;
 mod numbers;
 pub mod outside;
 mod parquet;
@@ -20,6 +23,7 @@ mod series;
 mod several;
 pub mod single;
 mod table;
+mod tarball;
 mod test_split;
 mod tree;
 pub mod unlabelled;
@@ -123,7 +127,7 @@ impl Collection {
 /// - NumPy arrays `x_train`, `y_train` and so on, in an `.npz` or as `.npy` files;
 /// - IDX files under the names of MNIST or EMNIST;
 /// - Parquet files with the pictures in them, where the feature `parquet` is on;
-/// - a zip or tar of pictures or arrays;
+/// - a zip or tar of any of these but Parquet files;
 /// - for several inputs one of these for each, in folders of their names, or arrays of their names.
 ///
 /// Where there is no test set, a seventh of each class becomes one, chosen by the seed.
@@ -174,8 +178,8 @@ fn open_whole(path: &Path, options: &Options) -> Result<Collection, ImportError>
 
 fn decode(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     if path.is_file() && form::is_table(path) {
-        let parts = Parts { train: path.to_path_buf(), validation: None, test: None };
-        return tables(parts, options);
+        let parts = Parts { train: 0, validation: None, test: None };
+        return tables(&Tree::of_file(path), parts, options);
     }
     if path.is_file() && parquet::is_parquet(path) {
         let (tree, items) = parquet::open(Tree::of_file(path))?;
@@ -185,7 +189,7 @@ fn decode(path: &Path, options: &Options) -> Result<Collection, ImportError> {
         let what = "is no data set; a folder, a CSV file, an .npz, a zip or a tar is expected";
         return Err(malformed(path, what.into()));
     }
-    let tree = Tree::open(path)?;
+    let tree = Tree::open(path, &options.room)?;
     if parquet::is_in(&tree) {
         let (tree, items) = parquet::open(tree)?;
         return pictures::read(&tree, &items, options);
@@ -194,14 +198,8 @@ fn decode(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     let mut collection = match form::find(&tree, options, &mut notes)? {
         Form::Arrays => arrays::read(&tree, options, None)?,
         Form::Pictures(items) => pictures::read(&tree, &items, options)?,
-        Form::Idx(_) | Form::Tables(_) | Form::Series(_) if Tree::is_archive(path) => {
-            let what = "holds no pictures and no arrays; unpack it into a folder and name that";
-            return Err(malformed(path, what.into()));
-        }
         Form::Idx(files) => idx_set::read(&tree, files, options)?,
-        Form::Tables(parts) => {
-            tables(parts.map(|_, index| Ok::<_, ImportError>(tree.path(index)))?, options)?
-        }
+        Form::Tables(parts) => tables(&tree, parts, options)?,
         Form::Series(items) => series::read(&tree, &items, options)?,
     };
     collection.notes.extend(notes);
@@ -212,11 +210,14 @@ fn malformed(path: &Path, what: String) -> ImportError {
     ImportError::Malformed { path: path.to_path_buf(), what }
 }
 
-fn tables(parts: Parts<PathBuf>, options: &Options) -> Result<Collection, ImportError> {
+/// The tables at places of a tree.
+fn tables(tree: &Tree, parts: Parts<usize>, options: &Options) -> Result<Collection, ImportError> {
     let (mut bad, mut notes) = (Vec::new(), Vec::new());
-    let root = parts.train.clone();
-    let parts = parts.map(|part, path| {
-        let table = table::read(&path, options)?;
+    let root = tree.path(parts.train);
+    let parts = parts.map(|part, index| {
+        let path = tree.path(index);
+        let reader = tree.reader(index).map_err(|what| malformed(&path, what))?;
+        let table = table::read(&path, table::rows(&path, reader)?, options)?;
         bad.extend(table.bad);
         let called = match part {
             Part::Train => String::new(),

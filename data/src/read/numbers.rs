@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::floats::{FloatSink, Floats};
 use super::parts::{Part, Parts};
 use super::{Collection, ImportError, Options, labels};
-use crate::prepare::{InputForm, Scaling, fill};
+use crate::prepare::{Filler, InputForm, Scaling};
 use crate::storage::{Sink, Storage};
 use crate::{Dataset, MAX_CLASSES, Source, shape_problem, shape_text};
 
@@ -24,7 +25,7 @@ pub struct Numbers {
 
 pub enum Values {
     /// NaN where one is missing.
-    Numbers(Vec<f32>),
+    Numbers(Floats),
     /// Pixels that are bytes already, as many as they may be.
     Bytes(Storage),
 }
@@ -32,25 +33,36 @@ pub enum Values {
 impl Values {
     fn largest(&self) -> f32 {
         match self {
-            Self::Numbers(values) => values.iter().copied().fold(0.0, f32::max),
+            Self::Numbers(values) => values.iter().fold(0.0, f32::max),
             Self::Bytes(values) => f32::from(values.iter().copied().max().unwrap_or(0)),
+        }
+    }
+
+    /// The numbers of each sample of `size`.
+    fn samples(&self, size: usize) -> Box<dyn Iterator<Item = Vec<f32>> + '_> {
+        let number = |&byte: &u8| f32::from(byte);
+        match self {
+            Self::Numbers(values) => Box::new(values.samples(size)),
+            Self::Bytes(values) => Box::new(
+                values.chunks(size.max(1)).map(move |all| all.iter().map(number).collect()),
+            ),
         }
     }
 
     /// The scaling of pixels.
     fn of_pixels(&self) -> Option<Scaling> {
         match self {
-            Self::Numbers(values) => Scaling::of_pixels(values),
+            Self::Numbers(values) => Scaling::of_pixels(values.iter()),
             // Bytes have no fractions, so the largest decides.
-            Self::Bytes(_) => Scaling::of_pixels(&[self.largest()]),
+            Self::Bytes(_) => Scaling::of_pixels([self.largest()]),
         }
     }
 
     /// The scaling of numbers, each channel on its own.
     fn of_channels(&self, channels: usize) -> Scaling {
         match self {
-            Self::Numbers(values) => Scaling::of_channels(values, channels),
-            Self::Bytes(_) => Scaling::of_channels(&[0.0, 255.0], 1),
+            Self::Numbers(values) => Scaling::of_channels(values.iter(), channels),
+            Self::Bytes(_) => Scaling::of_channels([0.0, 255.0], 1),
         }
     }
 
@@ -61,22 +73,26 @@ impl Values {
         size: usize,
         options: &Options,
     ) -> Result<Storage, ImportError> {
-        Ok(match (self, scaling) {
-            (Self::Bytes(values), None) => values,
+        let mut sink = Sink::new(&options.room);
+        match (self, scaling) {
+            (Self::Bytes(values), None) => return Ok(values),
             (Self::Bytes(values), Some(scaling)) => {
-                let mut sink = Sink::new(&options.room);
                 for sample in values.chunks(size.max(1)) {
                     let sample: Vec<f32> = sample.iter().map(|&value| f32::from(value)).collect();
                     sink.push(&scaling.apply(&sample))?;
                 }
-                sink.finish()?
             }
-            (Self::Numbers(values), Some(scaling)) => scaling.apply(&values).into(),
-            (Self::Numbers(values), None) => {
-                let byte = |x: &f32| x.round().clamp(0.0, 255.0) as u8;
-                values.iter().map(byte).collect::<Vec<u8>>().into()
+            (Self::Numbers(values), scaling) => {
+                for sample in values.samples(size) {
+                    let byte = |x: &f32| x.round().clamp(0.0, 255.0) as u8;
+                    sink.push(&match scaling {
+                        Some(scaling) => scaling.apply(&sample),
+                        None => sample.iter().map(byte).collect(),
+                    })?;
+                }
             }
-        })
+        }
+        Ok(sink.finish()?)
     }
 }
 
@@ -191,21 +207,23 @@ fn fill_missing(
     options: &Options,
     notes: &mut Vec<String>,
 ) -> Result<(), ImportError> {
-    // Bytes are read as such only where none stands for what is missing.
-    let Values::Numbers(values) = &mut numbers.values else { return Ok(()) };
-    if let Some(missing) = options.missing_value.map(f32::from) {
-        let stands = |value: &&mut f32| **value == missing;
-        values.iter_mut().filter(stands).for_each(|value| *value = f32::NAN);
+    if matches!(numbers.values, Values::Bytes(_)) && options.missing_value.is_none() {
+        return Ok(());
     }
-    let missing = values.iter().filter(|value| value.is_nan()).count();
+    let (size, stands) = (numbers.shape.iter().product(), options.missing_value.map(f32::from));
+    let known = |value: f32| if Some(value) == stands { f32::NAN } else { value };
+    let (missing, samples) = {
+        let holes = |sample: &[f32]| sample.iter().filter(|&&value| known(value).is_nan()).count();
+        let count = |(missing, samples): (usize, usize), holes: usize| {
+            (missing + holes, samples + usize::from(holes > 0))
+        };
+        numbers.values.samples(size).map(|sample| holes(&sample)).fold((0, 0), count)
+    };
     if missing == 0 {
         return Ok(());
     }
     let noun = if numbers.pixels { "pixels" } else { "numbers" };
     let Some(how) = options.fill else {
-        let size = numbers.shape.iter().product();
-        let holed = |sample: &&[f32]| sample.iter().any(|value| value.is_nan());
-        let samples = values.chunks(size).filter(holed).count();
         return Err(ImportError::Malformed {
             path: numbers.path.clone(),
             what: format!(
@@ -213,7 +231,17 @@ fn fill_missing(
             ),
         });
     };
-    fill(values, numbers.shape, how);
+    let holed = || {
+        let sample = |sample: Vec<f32>| sample.into_iter().map(known).collect::<Vec<f32>>();
+        numbers.values.samples(size).map(sample)
+    };
+    let filler = Filler::find(holed(), numbers.shape, how);
+    let mut filled = FloatSink::new(&options.room);
+    for mut sample in holed() {
+        filler.fill(&mut sample);
+        filled.push(&sample)?;
+    }
+    numbers.values = Values::Numbers(filled.finish()?);
     notes.push(format!("{missing} missing {} {noun} filled: {how:?}", part.name()));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::tree::Tree;
 use super::{ImportError, Options, malformed, open_whole, unlabelled};
 use crate::dataset::shape_text;
 use crate::prepare::{InputForm, Layout, Polarity, Wishes};
@@ -38,7 +39,7 @@ pub fn open(
         _ => options.numbers.clone(),
     };
     let options = Options { pictures, numbers, ..options.clone() };
-    let flat = match path.is_dir() {
+    let flat = match path.is_dir() || Tree::is_archive(path) {
         true => unlabelled::open(path, &options, usize::MAX)?,
         false => None,
     };

@@ -254,7 +254,7 @@ mod tests {
 
     /// The PNG of a picture.
     fn png(level: u8) -> Vec<u8> {
-        let pixel = |x: u32, y: u32| Luma([if (x + y) % 3 == 0 { level } else { 0 }]);
+        let pixel = |x: u32, y: u32| Luma([if (x + y).is_multiple_of(3) { level } else { 0 }]);
         let mut bytes = std::io::Cursor::new(Vec::new());
         GrayImage::from_fn(12, 10, pixel).write_to(&mut bytes, ImageFormat::Png).expect("a PNG");
         bytes.into_inner()

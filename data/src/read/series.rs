@@ -5,11 +5,13 @@ use std::path::Path;
 
 use inkling_support::parallel;
 
+use super::floats::FloatSink;
 use super::numbers::{self, Numbers, Values};
 use super::parts::{Part, Parts};
 use super::pictures::Item;
+use super::table::{self, Rows};
 use super::tree::Tree;
-use super::{BadFile, Collection, ImportError, Options, labels, table};
+use super::{BadFile, Collection, ImportError, Options, labels};
 use crate::{MAX_SIDE, Source};
 
 /// Titles of columns that say when a row was recorded.
@@ -24,7 +26,11 @@ struct Recording {
 
 /// Reads the recordings of `items`; all become as long as the shortest.
 pub fn read(tree: &Tree, items: &[Item], options: &Options) -> Result<Collection, ImportError> {
-    let recordings = parallel::map(items.len(), |index| recording(&tree.path(items[index].file)));
+    let recordings = parallel::map(items.len(), |index| {
+        let file = items[index].file;
+        let path = tree.path(file);
+        recording(&path, table::rows(&path, tree.reader(file)?))
+    });
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for (item, recording) in items.iter().zip(recordings) {
         let label = labels::checked(&item.label);
@@ -58,26 +64,28 @@ pub fn read(tree: &Tree, items: &[Item], options: &Options) -> Result<Collection
     let part = |part: Part| {
         let members = || good.iter().filter(move |(item, ..)| item.part == part);
         let any = members().next().is_some();
-        any.then(|| Numbers {
-            path: tree.root.clone(),
-            shape: [1, length, sensors],
-            values: Values::Numbers(
-                members()
-                    .flat_map(|(.., recording)| &recording.values[..length * sensors])
-                    .copied()
-                    .collect(),
-            ),
-            labels: members().map(|(_, label, _)| label.clone()).collect(),
-            sources: members().map(|(item, ..)| Source::file(tree.path(item.file))).collect(),
-            pixels: false,
+        any.then(|| {
+            let mut values = FloatSink::new(&options.room);
+            for (.., recording) in members() {
+                values.push(&recording.values[..length * sensors])?;
+            }
+            Ok::<_, ImportError>(Numbers {
+                path: tree.root.clone(),
+                shape: [1, length, sensors],
+                values: Values::Numbers(values.finish()?),
+                labels: members().map(|(_, label, _)| label.clone()).collect(),
+                sources: members().map(|(item, ..)| Source::file(tree.path(item.file))).collect(),
+                pixels: false,
+            })
         })
+        .transpose()
     };
     let malformed =
         |what: &str| ImportError::Malformed { path: tree.root.clone(), what: what.into() };
     let parts = Parts {
-        train: part(Part::Train).ok_or_else(|| malformed("no recording that can be used"))?,
-        validation: part(Part::Validation),
-        test: part(Part::Test),
+        train: part(Part::Train)?.ok_or_else(|| malformed("no recording that can be used"))?,
+        validation: part(Part::Validation)?,
+        test: part(Part::Test)?,
     };
     let mut collection = numbers::collect(parts, notes, options)?;
     collection.bad = bad;
@@ -90,16 +98,16 @@ pub fn read(tree: &Tree, items: &[Item], options: &Options) -> Result<Collection
 ///
 /// One line without the path.
 pub fn one(path: &Path) -> Result<(Vec<f32>, usize), String> {
-    recording(path).map(|Recording { values, sensors }| (values, sensors))
+    recording(path, table::open(path)).map(|Recording { values, sensors }| (values, sensors))
 }
 
 /// The error is one line without the path.
-fn recording(path: &Path) -> Result<Recording, String> {
+fn recording(path: &Path, rows: Result<Rows, ImportError>) -> Result<Recording, String> {
     let plain = |error: ImportError| {
         let text = error.to_string();
         text.strip_prefix(&format!("{}: ", path.display())).map(str::to_string).unwrap_or(text)
     };
-    let mut reader = table::open(path).map_err(plain)?;
+    let mut reader = rows.map_err(plain)?;
     let (mut values, mut columns, mut times) = (Vec::new(), 0, None);
     for (row, record) in reader.records().enumerate() {
         let record = record.map_err(|error| plain(table::failed(path, error)))?;

@@ -33,7 +33,7 @@ const ENDINGS: [&str; 6] = ["csv", "tsv", "zip", "tar", "tar.gz", "npz"];
 pub fn read(path: &Path, options: &Options) -> Result<Collection, ImportError> {
     let wanted = &options.inputs;
     let of_arrays = if path.is_dir() || Tree::is_archive(path) {
-        Some(Tree::open(path)?).filter(arrays::lie_at_top)
+        Some(Tree::open(path, &options.room)?).filter(arrays::lie_at_top)
     } else {
         None
     };

@@ -2,17 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
-
-use super::{ImportError, zip};
+use super::ImportError;
+use super::archive::{self, Archive};
+use crate::Room;
 
 /// The largest file of a sample, in bytes.
 const MOST_FILE: u64 = 256 << 20;
-
-/// What an archive may unpack to, in bytes.
-const MOST_ARCHIVE: u64 = 2 << 30;
 
 /// Folders in folders that are looked into.
 const DEPTH: usize = 8;
@@ -41,33 +38,32 @@ pub struct Tree {
 pub enum Contents {
     /// In files of these names.
     Files,
-    /// In memory: an archive was unpacked.
-    Unpacked(Vec<Vec<u8>>),
+    /// In an archive.
+    Archive(Archive),
     /// In rows of Parquet files.
     #[cfg(feature = "parquet")]
     Shards(super::parquet::Shards),
 }
 
 impl Tree {
-    /// Lists the files of a folder, or reads an archive (zip, tar, tar.gz).
+    /// Lists the files of a folder, or those of an archive (zip, tar, tar.gz); what has to be unpacked for
+    /// that lies in `room`.
     ///
     /// # Errors
     ///
     /// What cannot be read.
-    pub fn open(path: &Path) -> Result<Self, ImportError> {
-        let mut tree = match Kind::of(path) {
+    pub fn open(path: &Path, room: &Room) -> Result<Self, ImportError> {
+        let root = path.to_path_buf();
+        let mut tree = match Archive::open(path, room) {
             None => {
                 let mut files = Vec::new();
                 walk(path, Path::new(""), DEPTH, &mut files)?;
-                Self { root: path.to_path_buf(), files, contents: Contents::Files }
+                Self { root, files, contents: Contents::Files }
             }
-            Some(kind) => {
+            Some(opened) => {
                 let malformed = |what| ImportError::Malformed { path: path.to_path_buf(), what };
-                let entries = kind.entries(path).map_err(malformed)?;
-                let (files, contents) =
-                    entries.into_iter().filter(|(file, _)| !file.iter().any(is_litter)).unzip();
-                let contents = Contents::Unpacked(contents);
-                Self { root: path.to_path_buf(), files, contents }
+                let (files, archive) = opened.map_err(malformed)?;
+                Self { root, files, contents: Contents::Archive(archive) }
             }
         };
         tree.sort();
@@ -84,20 +80,23 @@ impl Tree {
 
     /// Whether a file is an archive that [`Tree::open`] reads.
     pub fn is_archive(path: &Path) -> bool {
-        path.is_file() && Kind::of(path).is_some()
+        path.is_file() && archive::is_archive(path)
     }
 
     /// Whether the files are those of an archive.
+    #[cfg(feature = "parquet")]
     pub fn is_archive_open(&self) -> bool {
-        matches!(self.contents, Contents::Unpacked(_))
+        matches!(self.contents, Contents::Archive(_))
     }
 
+    /// Brings the files into order, and leaves litter out.
     fn sort(&mut self) {
-        let mut order: Vec<usize> = (0..self.files.len()).collect();
+        let kept = |&index: &usize| !self.files[index].iter().any(is_litter);
+        let mut order: Vec<usize> = (0..self.files.len()).filter(kept).collect();
         order.sort_by(|&a, &b| self.files[a].cmp(&self.files[b]));
         self.files = order.iter().map(|&at| std::mem::take(&mut self.files[at])).collect();
-        if let Contents::Unpacked(contents) = &mut self.contents {
-            *contents = order.iter().map(|&at| std::mem::take(&mut contents[at])).collect();
+        if let Contents::Archive(archive) = &mut self.contents {
+            archive.select(&order);
         }
     }
 
@@ -117,7 +116,7 @@ impl Tree {
         self.root.join(&self.files[index])
     }
 
-    /// The contents of a file.
+    /// The contents of a file of a sample.
     ///
     /// # Errors
     ///
@@ -125,11 +124,49 @@ impl Tree {
     pub fn read(&self, index: usize) -> Result<Vec<u8>, String> {
         match &self.contents {
             Contents::Files => contents(&self.path(index)),
-            Contents::Unpacked(contents) => Ok(contents[index].clone()),
+            Contents::Archive(archive) => whole(archive.reader(index), 0),
             #[cfg(feature = "parquet")]
             Contents::Shards(shards) => shards.read(index),
         }
     }
+
+    /// The place of a file among the others.
+    pub fn find(&self, file: &Path) -> Option<usize> {
+        self.files.binary_search_by(|other| other.as_path().cmp(file)).ok()
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// One line without the path.
+    pub fn size(&self, index: usize) -> Result<u64, String> {
+        Ok(match &self.contents {
+            Contents::Files => self.path(index).metadata().map_err(failed)?.len(),
+            Contents::Archive(archive) => archive.size(index),
+            #[cfg(feature = "parquet")]
+            Contents::Shards(shards) => shards.read(index)?.len() as u64,
+        })
+    }
+
+    /// Reads a file that may be larger than memory.
+    ///
+    /// # Errors
+    ///
+    /// One line without the path.
+    pub fn reader(&self, index: usize) -> Result<Box<dyn Read + '_>, String> {
+        Ok(match &self.contents {
+            Contents::Files => Box::new(File::open(self.path(index)).map_err(failed)?),
+            Contents::Archive(archive) => Box::new(archive.reader(index)),
+            #[cfg(feature = "parquet")]
+            Contents::Shards(shards) => Box::new(io::Cursor::new(shards.read(index)?)),
+        })
+    }
+}
+
+/// What the file system finds wrong, in a line without the path.
+pub fn failed(error: io::Error) -> String {
+    format!("cannot be read: {error}")
 }
 
 /// Names on the way to a file, its own among them.
@@ -153,14 +190,24 @@ fn is_litter(name: &std::ffi::OsStr) -> bool {
 ///
 /// One line without the path.
 pub fn contents(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: io::Error| format!("cannot be read: {error}");
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
+    whole(file, size)
+}
+
+/// All that a reader has, probably `size` bytes, unless it is too much for a sample.
+fn whole(reader: impl Read, size: u64) -> Result<Vec<u8>, String> {
+    let too_large = |size: u64| {
+        Err(format!("has {} MB; files up to {} MB are read", size >> 20, MOST_FILE >> 20))
+    };
     if size > MOST_FILE {
-        return Err(format!("has {} MB; files up to {} MB are read", size >> 20, MOST_FILE >> 20));
+        return too_large(size);
     }
     let mut bytes = Vec::with_capacity(size as usize);
-    file.take(MOST_FILE).read_to_end(&mut bytes).map_err(failed)?;
+    reader.take(MOST_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MOST_FILE {
+        return too_large(bytes.len() as u64);
+    }
     Ok(bytes)
 }
 
@@ -189,77 +236,4 @@ fn walk(
         }
     }
     Ok(())
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Zip,
-    Tar,
-    TarGz,
-}
-
-impl Kind {
-    fn of(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-        let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
-        match () {
-            _ if path.is_dir() => None,
-            _ if ends(&[".zip", ".npz"]) => Some(Self::Zip),
-            _ if ends(&[".tar"]) => Some(Self::Tar),
-            _ if ends(&[".tar.gz", ".tgz"]) => Some(Self::TarGz),
-            _ => None,
-        }
-    }
-
-    /// All files with their contents.
-    fn entries(self, path: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
-        let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-        match self {
-            Self::Zip => {
-                let mut bytes = Vec::new();
-                file.take(MOST_ARCHIVE)
-                    .read_to_end(&mut bytes)
-                    .map_err(|error| format!("cannot be read: {error}"))?;
-                zip::entries(&bytes)
-            }
-            Self::Tar => tar(file),
-            Self::TarGz => tar(MultiGzDecoder::new(file)),
-        }
-    }
-}
-
-/// Reads an entry, unless all together become too much.
-pub fn unpack(from: impl Read, name: &Path, total: &mut u64) -> Result<Vec<u8>, String> {
-    let room = MOST_ARCHIVE - *total;
-    let mut bytes = Vec::new();
-    from.take(room + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("{} in it cannot be unpacked: {error}", name.display()))?;
-    *total += bytes.len() as u64;
-    if *total > MOST_ARCHIVE {
-        return Err(format!(
-            "unpacks to more than {} GB; unpack it into a folder and name that",
-            MOST_ARCHIVE >> 30
-        ));
-    }
-    Ok(bytes)
-}
-
-/// A path inside of an archive without what would lead out of it.
-pub fn plain(path: &Path) -> PathBuf {
-    path.components().filter(|part| matches!(part, Component::Normal(_))).collect()
-}
-
-fn tar(file: impl Read) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
-    let damaged = |error: io::Error| format!("is no tar file, or damaged: {error}");
-    let (mut entries, mut total) = (Vec::new(), 0);
-    for entry in tar::Archive::new(file).entries().map_err(damaged)? {
-        let entry = entry.map_err(damaged)?;
-        if entry.header().entry_type().is_file() {
-            let name = plain(&entry.path().map_err(damaged)?);
-            let bytes = unpack(entry, &name, &mut total)?;
-            entries.push((name, bytes));
-        }
-    }
-    Ok(entries)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use inkling_support::{parallel, stage};
 
 use super::pictures::AT_ONCE;
-use super::tree::{self, Tree};
+use super::tree::Tree;
 use super::{BadFile, ImportError, Options, malformed, picture};
 use crate::prepare::{Picture, Preparation, choose};
 use crate::{Dataset, Sink, Source};
@@ -23,7 +23,7 @@ enum Wrong {
 
 /// All pictures of a folder or an archive as one data set in which nothing has a label: each has the
 /// label 0, and there are no names. Evenly spaced ones where there are more than `most`. Nothing where
-/// anything else lies there too, or other folders.
+/// anything else lies there too, or pictures in several folders.
 ///
 /// # Errors
 ///
@@ -33,10 +33,11 @@ pub fn open(
     options: &Options,
     most: usize,
 ) -> Result<Option<(Dataset, Preparation, String)>, ImportError> {
-    let tree = Tree::open(path)?;
+    let tree = Tree::open(path, &options.room)?;
     let all = tree.files.len();
-    let flat = |file: &PathBuf| tree::depth(file) == 1 && picture::is_picture(file);
-    if all == 0 || !tree.files.iter().all(flat) {
+    let folder = tree.files.first().and_then(|file| file.parent());
+    let together = |file: &PathBuf| file.parent() == folder && picture::is_picture(file);
+    if !tree.files.iter().all(together) || all == 0 {
         return Ok(None);
     }
     let count = all.min(most);

@@ -1,113 +1,197 @@
-//! Zip archives: what of the format pictures and NumPy arrays come in. No encryption, no parts over
-//! 4 GB, stored or deflated.
+//! Zip archives: what of the format pictures and NumPy arrays come in. No encryption, stored or deflated;
+//! of any length and number of files (Zip64).
 
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use flate2::Crc;
-use flate2::read::DeflateDecoder;
+use super::archive::{Entry, plain};
 
-use super::tree::{plain, unpack};
-
-/// Signatures of the end of the directory, of an entry in it, and of an entry before its data.
+/// Signatures of the end of the directory, of an entry in it, and of an entry before its data; of the end's
+/// large twin, and of what tells where that is.
 const END: &[u8] = b"PK\x05\x06";
 const ENTRY: &[u8] = b"PK\x01\x02";
 const LOCAL: &[u8] = b"PK\x03\x04";
+const LARGE_END: &[u8] = b"PK\x06\x06";
+const LARGE_PLACE: &[u8] = b"PK\x06\x07";
 
 /// The longest comment behind the end of the directory.
-const COMMENT: usize = 1 << 16;
+const COMMENT: u64 = 1 << 16;
 
-/// All files of an archive with their contents.
+/// Bytes of the end of the directory, and of what tells the place of its large twin.
+const END_BYTES: usize = 22;
+const LARGE_PLACE_BYTES: usize = 20;
+
+/// The number of the extra field with what is too large for its place, and what stands there then.
+const LARGE: u64 = 1;
+const FULL: u64 = u32::MAX as u64;
+
+/// The files of an archive of `size` bytes, and where their bytes are in it.
 ///
 /// # Errors
 ///
 /// One line without the archive's path.
-pub fn entries(archive: &[u8]) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
+pub fn entries(file: &File, size: u64) -> Result<Vec<(PathBuf, Entry)>, String> {
     let damaged = || "is no zip file, or damaged".to_string();
-    let tail = archive.len().saturating_sub(COMMENT + 22);
-    let last = archive.len().saturating_sub(21);
-    let end = (tail..last).rev().find(|&at| archive[at..].starts_with(END));
-    let end = end.ok_or_else(damaged)?;
-    let count = u16_at(archive, end + 10).ok_or_else(damaged)?;
-    let mut at = u32_at(archive, end + 16).ok_or_else(damaged)?;
-    let (mut entries, mut total) = (Vec::new(), 0);
+    let (count, start) = directory(file, size).ok_or_else(damaged)?;
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(start)).map_err(|_| damaged())?;
+    let mut listed = Vec::new();
     for _ in 0..count {
-        let entry = Entry::at(archive, at).ok_or_else(damaged)?;
-        at = entry.next;
-        if entry.name.ends_with('/') {
-            continue;
+        let entry = Listed::read(&mut reader).ok_or_else(damaged)?;
+        if !entry.name.ends_with('/') {
+            listed.push(entry);
         }
+    }
+    let mut found = Vec::new();
+    for entry in listed {
         let name = plain(entry.name.as_ref());
         let wrong = |what: &str| format!("{} in it {what}", name.display());
         if entry.encrypted {
             return Err(wrong("is encrypted"));
         }
-        let packed = entry.packed(archive).ok_or_else(|| wrong("is cut off"))?;
-        let bytes = match entry.method {
-            0 => unpack(packed, &name, &mut total)?,
-            8 => unpack(DeflateDecoder::new(packed), &name, &mut total)?,
+        let deflated = match entry.method {
+            0 => false,
+            8 => true,
             other => return Err(wrong(&format!("is packed by method {other}; use deflate"))),
         };
-        let mut crc = Crc::new();
-        crc.update(&bytes);
-        if crc.sum() != entry.crc {
-            return Err(wrong("is damaged: its checksum is wrong"));
+        let at = entry.data(file).ok_or_else(|| wrong("is cut off"))?;
+        if at.checked_add(entry.packed).is_none_or(|end| end > size) {
+            return Err(wrong("is cut off"));
         }
-        entries.push((name, bytes));
+        let (length, size) = (entry.packed, entry.unpacked);
+        found.push((name, Entry { at, length, size, deflated, crc: Some(entry.crc) }));
     }
-    Ok(entries)
+    Ok(found)
+}
+
+/// How many entries the directory has, and where it begins.
+fn directory(file: &File, size: u64) -> Option<(u64, u64)> {
+    let most = COMMENT + (END_BYTES + LARGE_PLACE_BYTES) as u64;
+    let first = size.saturating_sub(most);
+    let tail = bytes(file, first, (size - first) as usize)?;
+    let end =
+        (0..=tail.len().checked_sub(END_BYTES)?).rev().find(|&at| tail[at..].starts_with(END))?;
+    let (count, start) = (number(&tail, end + 10, 2)?, number(&tail, end + 16, 4)?);
+    let place = end.checked_sub(LARGE_PLACE_BYTES).map(|at| &tail[at..end]);
+    let Some(place) = place.filter(|place| place.starts_with(LARGE_PLACE)) else {
+        return Some((count, start));
+    };
+    let large = bytes(file, number(place, 8, 8)?, 56)?;
+    large.starts_with(LARGE_END).then_some(())?;
+    Some((number(&large, 32, 8)?, number(&large, 48, 8)?))
 }
 
 /// An entry of the directory.
-struct Entry {
+struct Listed {
     name: String,
     encrypted: bool,
-    method: u16,
+    method: u64,
     crc: u32,
-    packed: usize,
+    packed: u64,
+    unpacked: u64,
     /// Where its local header is.
-    local: usize,
-    /// Where the next entry is.
-    next: usize,
+    local: u64,
 }
 
-impl Entry {
-    fn at(archive: &[u8], at: usize) -> Option<Self> {
-        archive.get(at..)?.starts_with(ENTRY).then_some(())?;
-        let short = |offset: usize| u16_at(archive, at + offset);
-        let (name, extra, comment) = (short(28)?, short(30)?, short(32)?);
-        let start = at + 46;
-        let text = archive.get(start..start + usize::from(name))?;
+impl Listed {
+    fn read(reader: &mut impl Read) -> Option<Self> {
+        let mut head = [0; 46];
+        reader.read_exact(&mut head).ok()?;
+        head.starts_with(ENTRY).then_some(())?;
+        let [name, extra, comment] = [28, 30, 32].map(|at| number(&head, at, 2).unwrap_or(0));
+        let mut rest = vec![0; (name + extra + comment) as usize];
+        reader.read_exact(&mut rest).ok()?;
+        let (text, rest) = rest.split_at(name as usize);
+        let extra = &rest[..extra as usize];
+        let [mut unpacked, mut packed, mut local] =
+            [number(&head, 24, 4)?, number(&head, 20, 4)?, number(&head, 42, 4)?];
+        let mut large = large_field(extra);
+        for value in [&mut unpacked, &mut packed, &mut local] {
+            if *value == FULL
+                && let Some(field) = large
+            {
+                *value = number(field, 0, 8)?;
+                large = field.get(8..);
+            }
+        }
         Some(Self {
             name: String::from_utf8_lossy(text).replace('\\', "/"),
-            encrypted: short(8)? & 1 == 1,
-            method: short(10)?,
-            crc: u32_at(archive, at + 16)? as u32,
-            packed: u32_at(archive, at + 20)?,
-            local: u32_at(archive, at + 42)?,
-            next: start + usize::from(name) + usize::from(extra) + usize::from(comment),
+            encrypted: number(&head, 8, 2)? & 1 == 1,
+            method: number(&head, 10, 2)?,
+            crc: number(&head, 16, 4)? as u32,
+            packed,
+            unpacked,
+            local,
         })
     }
 
-    /// Its data.
-    fn packed<'a>(&self, archive: &'a [u8]) -> Option<&'a [u8]> {
-        archive.get(self.local..)?.starts_with(LOCAL).then_some(())?;
-        let short = |offset: usize| u16_at(archive, self.local + offset).map(usize::from);
-        let start = self.local + 30 + short(26)? + short(28)?;
-        archive.get(start..start.checked_add(self.packed)?)
+    /// Where its data are.
+    fn data(&self, file: &File) -> Option<u64> {
+        let head = bytes(file, self.local, 30)?;
+        head.starts_with(LOCAL).then_some(())?;
+        self.local.checked_add(30 + number(&head, 26, 2)? + number(&head, 28, 2)?)
     }
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at + 2)?.first_chunk().map(|pair| u16::from_le_bytes(*pair))
+/// The extra field with what is too large for its place.
+fn large_field(mut extra: &[u8]) -> Option<&[u8]> {
+    loop {
+        let length = number(extra, 2, 2)? as usize;
+        let field = extra.get(4..4 + length)?;
+        if number(extra, 0, 2)? == LARGE {
+            return Some(field);
+        }
+        extra = &extra[4 + length..];
+    }
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
-    bytes.get(at..at + 4)?.first_chunk().map(|four| u32::from_le_bytes(*four) as usize)
+/// Bytes of a file from a place on.
+fn bytes(mut file: &File, at: u64, count: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    file.seek(SeekFrom::Start(at)).ok()?;
+    file.read_exact(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// A number of `count` bytes.
+fn number(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
+    let digits = bytes.get(at..at.checked_add(count)?)?.iter().rev();
+    Some(digits.fold(0, |number, &byte| number << 8 | u64::from(byte)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::entries;
+    use std::fs;
+    use std::io::Read;
+    use std::path::{Path, PathBuf};
+
+    use crate::Room;
+    use crate::read::archive::Archive;
+
+    /// All files of an archive with their contents.
+    fn entries(bytes: &[u8]) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
+        let thread = std::thread::current().id();
+        let name = format!("inkling-zip-{}-{thread:?}.zip", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, bytes).expect("is written");
+        let found = read_all(&path);
+        fs::remove_file(&path).expect("is removed");
+        found
+    }
+
+    fn read_all(path: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, String> {
+        let opened = Archive::open(path, &Room::default()).expect("a known ending");
+        let (names, archive) = opened?;
+        let mut found = Vec::new();
+        for (index, name) in names.into_iter().enumerate() {
+            let mut contents = Vec::new();
+            let read = archive.reader(index).read_to_end(&mut contents);
+            read.map_err(|error| error.to_string())?;
+            found.push((name, contents));
+        }
+        Ok(found)
+    }
 
     /// A stored entry, as any program writes it.
     fn archive(name: &str, contents: &[u8], crc: u32) -> Vec<u8> {

@@ -3,21 +3,31 @@
 mod columns;
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use inkling_support::stage;
+
+use super::floats::{FloatSink, Floats};
 use super::numbers::{Numbers, Values};
 use super::{BadFile, ImportError, Options, labels};
 use crate::Source;
 
 pub use columns::Columns;
 
-/// Rows that decide what the columns are.
+/// Rows that decide what the columns are, fewer where they are wide.
 const FIRST_ROWS: usize = 2000;
+const FIRST_CELLS: usize = FIRST_ROWS * 800;
+
+/// Bytes that have the first line, by which the separator is found.
+const HEAD: u64 = 1 << 16;
 
 /// From so many columns on that make a square, whole numbers from 0 to 255 are pixels.
 const LEAST_PIXELS: usize = 64;
+
+/// Rows after which a line tells how many were read.
+const ROWS_SHOWN: usize = 10_000;
 
 /// A table of samples.
 pub struct Table {
@@ -26,21 +36,28 @@ pub struct Table {
     pub notes: Vec<String>,
 }
 
-/// Opens a table: its separator is the one of comma, semicolon, tab, bar and blank that the first
-/// line has most of.
-pub fn open(path: &Path) -> Result<csv::Reader<File>, ImportError> {
+/// What a table is read from, row by row.
+pub type Rows<'a> = csv::Reader<Box<dyn Read + 'a>>;
+
+/// Opens a file as a table.
+pub fn open(path: &Path) -> Result<Rows<'static>, ImportError> {
     let failed = |error| ImportError::Read { path: path.to_path_buf(), error };
-    let mut file = File::open(path).map_err(failed)?;
-    let mut head = vec![0; 1 << 16];
-    let count = file.read(&mut head).map_err(failed)?;
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    let separator = separator(&head[..count]);
+    rows(path, Box::new(File::open(path).map_err(failed)?))
+}
+
+/// The table that `reader` has: its separator is the one of comma, semicolon, tab, bar and blank that the
+/// first line has most of. Messages name `path`.
+pub fn rows<'a>(path: &Path, mut reader: Box<dyn Read + 'a>) -> Result<Rows<'a>, ImportError> {
+    let failed = |error| ImportError::Read { path: path.to_path_buf(), error };
+    let mut head = Vec::new();
+    reader.by_ref().take(HEAD).read_to_end(&mut head).map_err(failed)?;
+    let separator = separator(&head);
     Ok(csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
         .delimiter(separator)
-        .from_reader(file))
+        .from_reader(Box::new(Cursor::new(head).chain(reader))))
 }
 
 fn separator(head: &[u8]) -> u8 {
@@ -76,46 +93,51 @@ pub fn failed(path: &Path, error: csv::Error) -> ImportError {
     }
 }
 
-/// Reads a table.
-pub fn read(path: &Path, options: &Options) -> Result<Table, ImportError> {
+/// Reads a table, row by row: its numbers may be more than memory holds.
+pub fn read(path: &Path, mut reader: Rows, options: &Options) -> Result<Table, ImportError> {
     let malformed = |what: String| ImportError::Malformed { path: path.to_path_buf(), what };
-    let mut reader = open(path)?;
     let mut records = reader.records();
-    let first: Vec<csv::StringRecord> = records
-        .by_ref()
-        .take(FIRST_ROWS)
-        .collect::<Result<_, _>>()
-        .map_err(|error| failed(path, error))?;
+    let (mut first, mut cells) = (Vec::<csv::StringRecord>::new(), 0);
+    while first.len() < FIRST_ROWS && cells < FIRST_CELLS {
+        let Some(record) = records.next() else { break };
+        let record = record.map_err(|error| failed(path, error))?;
+        cells += record.len();
+        first.push(record);
+    }
     if first.is_empty() {
         return Err(malformed("is empty; expected rows of label,value,value,…".into()));
     }
     let columns = Columns::find(&first, options.label_column.as_deref()).map_err(malformed)?;
 
     let file: Arc<Path> = Arc::from(path);
-    let (mut values, mut names, mut sources) = (Vec::new(), Vec::new(), Vec::new());
-    let mut bad = Vec::new();
+    let (mut sink, mut values) = (FloatSink::new(&options.room), Vec::new());
+    let (mut names, mut sources, mut bad) = (Vec::new(), Vec::new(), Vec::new());
     let rows = first.into_iter().map(Ok).chain(records).skip(usize::from(columns.header));
     for (index, record) in rows.enumerate() {
         let record = record.map_err(|error| failed(path, error))?;
         let line = index + 1 + usize::from(columns.header);
-        let before = values.len();
+        values.clear();
         match row(&record, &columns, &mut values) {
             Ok(label) => {
+                sink.push(&values)?;
                 names.push(label);
                 sources.push(Source::part(&file, "row", line));
             }
             Err(what) => {
-                values.truncate(before);
                 bad.push(BadFile { path: path.to_path_buf(), what: format!("row {line}: {what}") });
             }
         }
+        if line.is_multiple_of(ROWS_SHOWN) {
+            stage::show(format_args!("reading rows: {line}"));
+        }
     }
+    let values = sink.finish()?;
     let (shape, pixels) = shape(&columns, &values, options).map_err(malformed)?;
     let values = Values::Numbers(values);
     let mut numbers =
         Numbers { path: path.to_path_buf(), shape, values, labels: names, sources, pixels };
     if pixels {
-        check_pixels(&mut numbers, &mut bad);
+        check_pixels(&mut numbers, &mut bad, options)?;
     }
     let text = crate::shape_text(shape);
     let mut notes = vec![match pixels {
@@ -154,7 +176,7 @@ fn row(
 /// The shape of a row, and whether its numbers are pixels.
 fn shape(
     columns: &Columns,
-    values: &[f32],
+    values: &Floats,
     options: &Options,
 ) -> Result<([usize; 3], bool), String> {
     let count = columns.values();
@@ -179,10 +201,10 @@ fn shape(
         _ => None,
     };
     let known = || values.iter().filter(|value| !value.is_nan());
-    let out = known().filter(|&&value| !(0.0..=65535.0).contains(&value)).count();
+    let out = known().filter(|value| !(0.0..=65535.0).contains(value)).count();
     let fractions = known().filter(|value| value.fract() != 0.0).count();
     let like_pixels = out * 100 <= values.len()
-        && (fractions * 100 <= values.len() || known().all(|&value| value <= 1.0));
+        && (fractions * 100 <= values.len() || known().all(|value| value <= 1.0));
     match square {
         Some(shape) if columns.titled_pixels || (count >= LEAST_PIXELS && like_pixels) => {
             Ok((shape, true))
@@ -195,33 +217,41 @@ fn shape(
 }
 
 /// Rows with a few pixels outside of 0 to 255 are bad; a table full of them has another scale.
-fn check_pixels(numbers: &mut Numbers, bad: &mut Vec<BadFile>) {
+fn check_pixels(
+    numbers: &mut Numbers,
+    bad: &mut Vec<BadFile>,
+    options: &Options,
+) -> Result<(), ImportError> {
     let size: usize = numbers.shape.iter().product();
-    let Values::Numbers(values) = &mut numbers.values else { return };
+    let Values::Numbers(values) = &numbers.values else { return Ok(()) };
     let wrong = |value: &f32| !value.is_nan() && !(0.0..=255.0).contains(value);
-    let out: Vec<bool> = values.chunks(size).map(|row| row.iter().any(wrong)).collect();
-    let negative = values.iter().any(|&value| value < 0.0);
-    let count = out.iter().filter(|&&out| out).count();
+    // Of each row the first pixel that is out of range.
+    let first = |row: Vec<f32>| row.iter().position(wrong).map(|place| (place, row[place]));
+    let out: Vec<Option<(usize, f32)>> = values.samples(size).map(first).collect();
+    let negative = values.iter().any(|value| value < 0.0);
+    let count = out.iter().flatten().count();
     if count == 0 || (2 * count > out.len() && !negative) {
-        return;
+        return Ok(());
     }
-    for (index, row) in values.chunks(size).enumerate().filter(|(index, _)| out[*index]) {
-        if let Some((place, value)) = row.iter().enumerate().find(|(_, value)| wrong(value)) {
-            let source = &numbers.sources[index];
-            let what = format!(
-                "{}: pixel {}: {value} is not between 0 and 255",
-                source.place(),
-                place + 1
-            );
-            bad.push(BadFile { path: numbers.path.clone(), what });
+    let mut kept = FloatSink::new(&options.room);
+    for (row, out) in values.samples(size).zip(&out) {
+        if out.is_none() {
+            kept.push(&row)?;
         }
     }
-    let mut keep = out.iter().map(|out| !out);
+    for (source, (place, value)) in
+        numbers.sources.iter().zip(&out).filter_map(|(source, out)| Some((source, out.as_ref()?)))
+    {
+        let place = place + 1;
+        let what = format!("{}: pixel {place}: {value} is not between 0 and 255", source.place());
+        bad.push(BadFile { path: numbers.path.clone(), what });
+    }
+    let mut keep = out.iter().map(Option::is_none);
     numbers.labels.retain(|_| keep.next().unwrap_or(true));
-    let mut keep = out.iter().map(|out| !out);
+    let mut keep = out.iter().map(Option::is_none);
     numbers.sources.retain(|_| keep.next().unwrap_or(true));
-    let mut keep = out.iter().flat_map(|out| std::iter::repeat_n(!out, size));
-    values.retain(|_| keep.next().unwrap_or(true));
+    numbers.values = Values::Numbers(kept.finish()?);
+    Ok(())
 }
 
 #[cfg(test)]
