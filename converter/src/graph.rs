@@ -301,6 +301,18 @@ impl Output {
     }
 }
 
+/// What a value is called once the layer that computes `moved`, which no layer reads, is the last of
+/// `layers`.
+pub(crate) fn behind_all(moved: ValueId, layers: usize) -> impl Fn(&mut ValueId) {
+    move |value| {
+        if *value == moved {
+            *value = layers;
+        } else if *value > moved {
+            *value -= 1;
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     pub input: Shape,

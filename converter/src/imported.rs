@@ -1,5 +1,7 @@
 //! A network that others quantized, and the files of its model folder.
 
+pub(crate) mod outputs;
+
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
@@ -13,7 +15,9 @@ use sha2::{Digest, Sha256};
 use crate::arena::{self, ArenaPlan, Favour};
 use crate::emit::blob::BlobEmitError;
 use crate::emit::golden::{self, Sample};
+use crate::emit::outputs::onnx_names;
 use crate::emit::{Origin, blob, c, report, rust};
+use crate::graph::{Head, Output};
 use crate::passes::PixelScale;
 use crate::quantized::{QuantizedNetwork, Scale, ValueFormat, ValueType};
 use crate::record::{
@@ -31,7 +35,7 @@ pub struct ImportedModel {
     pub arena: ArenaPlan,
     /// How its training scaled pixels, if anybody knows; it takes no part in the arithmetic.
     pub pixels: Option<PixelScale>,
-    /// What stands behind the device's outputs in the file and changes no order, such as a softmax.
+    /// What stands behind the device's only output in the file and changes no order, such as a softmax.
     ending: Option<String>,
     /// Whose arithmetic it has, and how that was checked: lines of the card.
     statements: Vec<String>,
@@ -138,11 +142,13 @@ impl ImportedModel {
         let size = network.input.size();
         // A label has a byte where that is enough.
         let classes = if network.classes() <= 256 { 255 } else { usize::from(u16::MAX) };
-        let count = (GOLDEN_BYTES / (size + network.classes())).clamp(1, golden::IMAGES);
+        let count = (GOLDEN_BYTES / (size + network.output_size())).clamp(1, golden::IMAGES);
         let of = |number: usize| {
             let image = sample(number, size);
-            let logits = reference::logits(network, &image);
-            Sample { label: argmax(&logits).min(classes) as u16, image, logits }
+            let values = reference::values(network, &image);
+            let class = values.last().map_or(0, |last| argmax(&last.to_i32()));
+            let logits = reference::outputs_of(network, &values);
+            Sample { label: class.min(classes) as u16, image, logits }
         };
         (0..count).map(of).collect()
     }
@@ -152,7 +158,7 @@ impl ImportedModel {
         let network = &self.network;
         let input = network.input;
         let mut text = format!(
-            "- Input: {}×{}×{} {}; output: {} {}{}\n\
+            "- Input: {}×{}×{} {}; {}\n\
              - Weights, biases and requantizations: {} bytes of flash; arena: {} (the \
              input, {} bytes, is borrowed); {} multiply-accumulates per sample\n\
              - {}\n\
@@ -162,14 +168,7 @@ impl ImportedModel {
             input.width,
             input.channels,
             real_value(network.input_format),
-            network.classes(),
-            real_value(network.format(network.layers.len())),
-            match &self.ending {
-                Some(ending) => {
-                    format!(", before the {ending} at the network's end, which changes no order")
-                }
-                None => String::new(),
-            },
+            self.outputs_markdown(),
             network.parameter_bytes(),
             self.arena.describe(network),
             input.size(),
@@ -183,12 +182,27 @@ impl ImportedModel {
         text
     }
 
+    /// What the network gives.
+    fn outputs_markdown(&self) -> String {
+        let network = &self.network;
+        if network.several_outputs().is_some() {
+            return report::outputs(network);
+        }
+        let ending = match &self.ending {
+            Some(ending) => {
+                format!(", before the {ending} at the network's end, which changes no order")
+            }
+            None => String::new(),
+        };
+        let real = real_value(network.format(network.layers.len()));
+        format!("output: {} {real}{ending}", network.classes())
+    }
+
     /// What a user of the model must know.
     pub fn record(&self) -> ModelRecord {
         let network = &self.network;
-        let (input, output) = (network.input_format, network.format(network.layers.len()));
+        let input = network.input_format;
         let (input_scale, input_offset) = line(input.scale);
-        let (output_scale, output_offset) = line(output.scale);
         ModelRecord {
             inputs: vec![InputRecord {
                 name: "image".into(),
@@ -204,21 +218,7 @@ impl ImportedModel {
                 },
                 other: Default::default(),
             }],
-            outputs: vec![OutputRecord {
-                name: "outputs".into(),
-                shape: match network.gives_vector() {
-                    true => vec![network.classes()],
-                    false => network.shape(network.layers.len()).hwc().to_vec(),
-                },
-                element: element(output.element),
-                scale: output_scale,
-                offset: output_offset,
-                meaning: match self.ending {
-                    Some(_) => Meaning::Logits,
-                    None => Meaning::Values,
-                },
-                other: Default::default(),
-            }],
+            outputs: self.output_records(),
             source: Some(SourceRecord {
                 file: self.origin.source.clone(),
                 sha256: self.origin.sha256_hex(),
@@ -226,6 +226,34 @@ impl ImportedModel {
             command: self.origin.command.clone(),
             ..ModelRecord::new(&self.origin.name)
         }
+    }
+
+    fn output_records(&self) -> Vec<OutputRecord> {
+        let network = &self.network;
+        let names = match network.several_outputs() {
+            None => vec!["outputs".into()],
+            Some(_) => onnx_names(network),
+        };
+        let record = |(output, name): (&Output, String)| {
+            let (shape, format) = (network.shape(output.value), network.format(output.value));
+            let (scale, offset) = line(format.scale);
+            OutputRecord {
+                name,
+                shape: match shape.height * shape.width {
+                    1 => vec![shape.channels],
+                    _ => shape.hwc().to_vec(),
+                },
+                element: element(format.element),
+                scale,
+                offset,
+                meaning: match self.ending.is_some() || output.head != Head::Logits {
+                    true => Meaning::Logits,
+                    false => Meaning::Values,
+                },
+                other: Default::default(),
+            }
+        };
+        network.outputs.iter().zip(names).map(record).collect()
     }
 
     /// Writes the source, model.rs, golden.rs, MODEL_CARD.md and model.json into a folder, all of

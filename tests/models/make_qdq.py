@@ -57,13 +57,14 @@ class Net:
         bias = self.constant(self.rng.normal(0, 0.3, outputs).astype(np.float32))
         return self.node("Gemm", x, weights, bias, transB=1)
 
-    def finish(self, output, opset):
+    def finish(self, outputs, opset):
+        outputs = outputs if isinstance(outputs, list) else [outputs]
         value = lambda name, shape: helper.make_tensor_value_info(name, 1, shape)
         graph = helper.make_graph(
             self.nodes,
             "net",
             [value("x", ["N", *self.shape])],
-            [value(output, None)],
+            [value(output, None) for output in outputs],
             self.tensors,
         )
         opsets = [helper.make_opsetid("", opset)]
@@ -158,6 +159,19 @@ def segments(rng, opset):
     return net.finish(net.conv(x, 9, 3, [1, 1]), opset)
 
 
+def heads(rng, opset):
+    """Several outputs: an image and a vector that later layers read, a box, two classifiers."""
+    net = Net(rng, [2, 10, 10])
+    x = net.node("Relu", net.conv("x", 2, 6, [3, 3], strides=[2, 2]))
+    image = net.conv(x, 6, 4, [2, 2])
+    y = net.node("Relu", net.conv(image, 4, 5, [3, 3]))
+    vector = net.node("Relu", net.gemm(net.node("Flatten", y), 5, 8))
+    box = net.node("Sigmoid", net.gemm(vector, 8, 4))
+    coarse = net.gemm(net.node("Flatten", x), 96, 3)
+    fine = net.node("Softmax", net.gemm(vector, 8, 7), axis=1)
+    return net.finish([image, coarse, fine, vector, box], opset)
+
+
 class Samples(CalibrationDataReader):
     def __init__(self, rng, shape):
         smooth = lambda: np.cumsum(rng.normal(0, 0.3, (1, *shape)), axis=2)
@@ -205,6 +219,8 @@ def main():
         "branches_qdq": (branches, 17, qdq, u8, {}),
         "branches_qoperator": (branches, 13, qoperator, u8, {"per_channel": False}),
         "segments_qdq": (segments, 17, qdq, u8, {}),
+        "heads_qdq": (heads, 17, qdq, u8, {}),
+        "heads_qoperator": (heads, 13, qoperator, u8, {"per_channel": False}),
     }
     for name, (make, opset, form, activations, extra) in files.items():
         rng = np.random.default_rng(20)

@@ -118,6 +118,32 @@ def series():
     return tf.keras.Model(start, x)
 
 
+def heads():
+    """Several outputs: a classifier, numbers of their own, an image and a vector that later layers read."""
+    x = start = layers.Input((12, 10, 2), batch_size=1)
+    x = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = image = layers.Conv2D(4, 3)(x)
+    x = layers.Flatten()(layers.ReLU()(x))
+    x = vector = layers.Dense(9, activation="relu")(x)
+    box = layers.Dense(4, activation="sigmoid")(x)
+    label = layers.Dense(5, activation="softmax")(x)
+    return tf.keras.Model(start, [image, label, vector, box])
+
+
+def segments():
+    """A small U-Net: made smaller and larger again by repeated pixels, with a skip connection."""
+    x = start = layers.Input((12, 9, 2), batch_size=1)
+    skip = layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+    x = layers.MaxPooling2D((2, 3))(skip)
+    x = layers.Conv2D(5, 3, padding="same", activation="relu")(x)
+    # What Keras 2 made of UpSampling2D; Keras 3 repeats in five dimensions.
+    x = layers.Lambda(lambda x: tf.image.resize(x, (12, 9), method="nearest"))(x)
+    x = layers.Concatenate()([skip, x])
+    x = layers.Conv2D(3, 1)(x)
+    return tf.keras.Model(start, x)
+
+
 def randomize(model, rng):
     """Weights that keep values apart, and batch norm with statistics of its own."""
     for layer in model.layers:
@@ -208,6 +234,11 @@ def main():
     model = attend()
     randomize(model, rng)
     files["attend_float"] = floats(model)
+    for make in [heads, segments]:
+        model = make()
+        randomize(model, rng)
+        files[make.__name__] = quantized(model, rng)
+        files[make.__name__ + "_float"] = floats(model)
     for name, contents in files.items():
         with open(os.path.join(HERE, name + ".tflite"), "wb") as file:
             file.write(contents)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """TensorFlow Lite for Microcontrollers as a reference: what it computes for many inputs.
 
-    python3 run_tflite_micro.py MODEL.tflite OUTPUT < inputs > outputs
+    python3 run_tflite_micro.py MODEL.tflite OUTPUT… < inputs > outputs
 
-Inputs and outputs are raw int8 values, one sample after the other. OUTPUT is the number of the tensor
-that is taken for the network's output, in place of the one that the file names."""
+Inputs and outputs are raw int8 values, one sample after the other. Each OUTPUT is the
+number of a tensor that is taken for an output of the network, in place of those that the file names."""
 
 import struct
 import sys
@@ -25,22 +25,22 @@ def field(data, table, number):
     return table + struct.unpack_from("<H", data, vtable + 4 + 2 * number)[0]
 
 
-def with_output(data, tensor):
-    """The model with another tensor as the output of its only subgraph."""
+def with_outputs(data, tensors):
+    """The model with other tensors as the outputs of its only subgraph."""
     graphs = field(data, u32(data, 0), 2)
     graphs += u32(data, graphs)
     graph = graphs + 4 + u32(data, graphs + 4)
     outputs = field(data, graph, 2)
-    outputs += u32(data, outputs)
-    assert u32(data, outputs) == 1, "one output is expected"
-    data = bytearray(data)
-    struct.pack_into("<i", data, outputs + 4, tensor)
+    data = bytearray(data) + bytes(-len(data) % 4)
+    struct.pack_into("<I", data, outputs, len(data) - outputs)
+    data += struct.pack(f"<I{len(tensors)}i", len(tensors), *tensors)
     return bytes(data)
 
 
 def main():
     with open(sys.argv[1], "rb") as file:
-        model = with_output(file.read(), int(sys.argv[2]))
+        tensors = [int(number) for number in sys.argv[2:]]
+        model = with_outputs(file.read(), tensors)
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=ARENA)
     details = interpreter.get_input_details(0)
     shape, kind = tuple(details["shape"]), details["dtype"]
@@ -51,7 +51,8 @@ def main():
         sample = np.frombuffer(inputs[start : start + size], kind).reshape(shape)
         interpreter.set_input(sample, 0)
         interpreter.invoke()
-        sys.stdout.buffer.write(interpreter.get_output(0).tobytes())
+        for number in range(len(tensors)):
+            sys.stdout.buffer.write(interpreter.get_output(number).tobytes())
 
 
 if __name__ == "__main__":

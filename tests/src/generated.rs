@@ -27,7 +27,7 @@ pub struct Program<'a> {
 /// When the code does not compile or run; cargo says why.
 pub fn outputs(name: &str, programs: &[Program]) -> Vec<Vec<u8>> {
     let folder = scratch(name);
-    let mut main = String::from("#![deny(warnings)]\nuse firmware_core::Arena;\n");
+    let mut main = String::from("#![deny(warnings)]\nuse firmware_core::{Arena, Outputs};\n");
     let mut calls = String::new();
     for Program { module, code, inputs } in programs {
         fs::write(folder.join(format!("{module}.rs")), code).expect("is written");
@@ -54,7 +54,7 @@ pub fn outputs(name: &str, programs: &[Program]) -> Vec<Vec<u8>> {
              *arena = Arena::filled_with(0xa5);\n        \
              image.fill_from(sample);\n        \
              let logits = {module}::infer(&image, &mut arena);\n{by_rows}        \
-             outputs.extend(logits.map(|value| value as u8));\n    }}\n    \
+             outputs.extend(logits.widen().map(|value| value as u8));\n    }}\n    \
              std::fs::write(\"{module}.outputs\", outputs).unwrap();"
         );
     }

@@ -33,7 +33,7 @@ impl Case {
         let network = &self.model.network;
         self.inputs
             .chunks(network.input.size())
-            .flat_map(|sample| reference::logits(network, sample))
+            .flat_map(|sample| reference::outputs(network, sample))
             .map(|value| value as u8)
             .collect()
     }

@@ -19,13 +19,15 @@ use crate::root;
 use crate::tflite_micro::samples;
 
 /// The committed models.
-pub const MODELS: [&str; 13] = [
+pub const MODELS: [&str; 15] = [
     "branches_qdq",
     "branches_qoperator",
     "convnet_qdq",
     "convnet_qdq_i8",
     "convnet_qdq_symmetric",
     "convnet_qoperator",
+    "heads_qdq",
+    "heads_qoperator",
     "islands_qdq",
     "residual_qdq",
     "residual_qoperator",
@@ -89,35 +91,56 @@ pub fn with_least_weights(bytes: &[u8]) -> Vec<u8> {
     model.encode_to_vec()
 }
 
-/// What ONNX Runtime computes where the device returns its integers.
-fn expected(backend: &Backend, bytes: &[u8], imported: &Imported, inputs: &[u8]) -> Vec<u8> {
+/// The tensor of the file that has what the device returns for an output.
+struct Given {
+    /// Its place among the tensors that the session gives.
+    at: usize,
+    in_floats: bool,
+}
+
+/// The file as it is, but for what it gives: the floats of the integers that the device returns, or where it
+/// has none the integers.
+fn giving(bytes: &[u8], imported: &Imported) -> (Vec<u8>, Vec<Given>) {
     let network = &imported.network;
-    let element = network.format(network.layers.len()).element;
-    // The file as it is, but for what it gives: the floats of these integers, or where it has none
-    // the integers.
     let mut model = pb::ModelProto::decode(bytes).expect("it was just read");
     let graph = model.graph.as_mut().expect("it has a graph");
-    let floats = graph
-        .node
-        .iter()
-        .find(|node| node.op_type == "DequantizeLinear" && node.input[0] == imported.ending.tensor);
-    let floats = floats.map(|node| node.output[0].clone());
-    let in_floats = floats.is_some() || imported.ending.accumulators;
-    let output = graph.output.first_mut().expect("it has an output");
-    if !imported.ending.accumulators {
-        output.name = floats.unwrap_or_else(|| imported.ending.tensor.clone());
-        let kind = match (in_floats, element) {
+    let (mut outputs, mut all): (Vec<pb::ValueInfoProto>, _) = (Vec::new(), Vec::new());
+    for ((ending, output), own) in imported.endings.iter().zip(&network.outputs).zip(&graph.output)
+    {
+        let floats = graph.node.iter().find(|node| {
+            node.op_type == "DequantizeLinear"
+                && node.input[0] == ending.tensor
+                && (!ending.functions.is_empty() || node.output[0] == own.name)
+        });
+        let in_floats = floats.is_some() || ending.accumulators;
+        let kind = match (in_floats, network.format(output.value).element) {
             (true, _) => DataType::Float,
             (false, ValueType::U8) => DataType::Uint8,
             (false, _) => DataType::Int8,
         };
-        let tensor = pb::type_proto::Tensor { elem_type: kind.into(), shape: None };
-        let value = Some(pb::type_proto::Value::TensorType(tensor));
-        output.r#type = Some(pb::TypeProto { value, ..Default::default() });
+        let name = match floats {
+            Some(node) => node.output[0].clone(),
+            None => ending.tensor.clone(),
+        };
+        // Two outputs may be one tensor, a function of which stood behind it.
+        let at = outputs.iter().position(|known| known.name == name).unwrap_or(outputs.len());
+        if at == outputs.len() {
+            let tensor = pb::type_proto::Tensor { elem_type: kind.into(), shape: None };
+            let value = Some(pb::type_proto::Value::TensorType(tensor));
+            let r#type = Some(pb::TypeProto { value, ..Default::default() });
+            outputs.push(pb::ValueInfoProto { name, r#type, ..Default::default() });
+        }
+        all.push(Given { at, in_floats });
     }
-    let (scale_out, zero_out) = affine(network.format(network.layers.len()).scale);
-    let integer = |float: f32| (float / scale_out).round() as i32 + zero_out;
-    let mut session = exact_session(backend, &model.encode_to_vec());
+    graph.output = outputs;
+    (model.encode_to_vec(), all)
+}
+
+/// What ONNX Runtime computes where the device returns its integers.
+fn expected(backend: &Backend, bytes: &[u8], imported: &Imported, inputs: &[u8]) -> Vec<u8> {
+    let network = &imported.network;
+    let (model, given) = giving(bytes, imported);
+    let mut session = exact_session(backend, &model);
     let mut all = Vec::new();
     let order = imported.file.view.order();
     let mut dims = imported.file.view.dims();
@@ -134,25 +157,29 @@ fn expected(backend: &Backend, bytes: &[u8], imported: &Imported, inputs: &[u8])
         let outputs = session
             .run(ort::inputs![imported.file.input.as_str() => input])
             .expect("ONNX Runtime runs the model");
-        let output = &outputs[0];
-        let values: Vec<u8> = match (in_floats, element) {
-            (true, _) => {
-                let (_, values) = output.try_extract_tensor::<f32>().expect("outputs are floats");
-                values.iter().map(|&value| integer(value) as u8).collect()
-            }
-            (false, ValueType::U8) => {
-                output.try_extract_tensor::<u8>().expect("outputs are u8").1.to_vec()
-            }
-            (false, _) => {
-                let (_, values) = output.try_extract_tensor::<i8>().expect("outputs are i8");
-                values.iter().map(|&value| value as u8).collect()
-            }
-        };
-        // As the device has them: of an image row by row.
-        let first = all.len();
-        all.resize(first + values.len(), 0);
-        let order = &imported.ending.order;
-        order.iter().zip(values).for_each(|(&at, value)| all[first + at] = value);
+        for ((given, ending), output) in given.iter().zip(&imported.endings).zip(&network.outputs) {
+            let format = network.format(output.value);
+            let (scale, zero) = affine(format.scale);
+            let integer = |&float: &f32| ((float / scale).round() as i32 + zero) as u8;
+            let theirs = &outputs[given.at];
+            let values: Vec<u8> = match (given.in_floats, format.element) {
+                (true, _) => {
+                    let (_, values) = theirs.try_extract_tensor().expect("outputs are floats");
+                    values.iter().map(integer).collect()
+                }
+                (false, ValueType::U8) => {
+                    theirs.try_extract_tensor::<u8>().expect("outputs are u8").1.to_vec()
+                }
+                (false, _) => {
+                    let (_, values) = theirs.try_extract_tensor::<i8>().expect("outputs are i8");
+                    values.iter().map(|&value| value as u8).collect()
+                }
+            };
+            // As the device has them: of an image row by row.
+            let first = all.len();
+            all.resize(first + values.len(), 0);
+            ending.order.iter().zip(values).for_each(|(&at, value)| all[first + at] = value);
+        }
     }
     all
 }

@@ -19,14 +19,16 @@ use crate::{root, skip};
 const REQUIRED: &str = "INKLING_REQUIRE_TFLITE_MICRO";
 
 /// The committed models.
-pub const MODELS: [&str; 9] = [
+pub const MODELS: [&str; 11] = [
     "convnet",
     "convnet_4_bits",
     "convnet_float_borders",
     "convnet_per_tensor",
     "convnet_u8_borders",
     "excite",
+    "heads",
     "mobilenet",
+    "segments",
     "separable",
     "series",
 ];
@@ -59,17 +61,17 @@ pub fn found(what: &str) -> bool {
     found
 }
 
-/// What it computes for samples of `input_bytes` each, in `inputs` one after the other: tensor
-/// number `tensor` of the model, as the package gives it.
+/// What it computes for samples of `input_bytes` each, in `inputs` one after the other: the tensors with
+/// these numbers in the model, as the package gives them.
 ///
 /// # Panics
 ///
 /// If it does not run the model.
-pub fn run(model: &Path, tensor: usize, inputs: &[u8]) -> Vec<u8> {
+pub fn run(model: &Path, tensors: &[usize], inputs: &[u8]) -> Vec<u8> {
     let mut child = Command::new("python3")
         .arg(root().join("tests/oracles/run_tflite_micro.py"))
         .arg(model)
-        .arg(tensor.to_string())
+        .args(tensors.iter().map(usize::to_string))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -113,7 +115,7 @@ pub fn case(path: &Path, count: usize) -> Case {
     let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
     let imported =
         tflite::import(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let Imported { network, output, .. } = &imported;
+    let Imported { network, tensors, .. } = &imported;
     let inputs = samples(1, count, network.input.size());
     let file = File::read(&bytes).expect("it was just read");
     let expected = match file.tensors[file.inputs[0]].element {
@@ -124,9 +126,9 @@ pub fn case(path: &Path, count: usize) -> Case {
             };
             let real = |&byte: &u8| scale * (i32::from(byte as i8) - zero) as f32;
             let floats: Vec<u8> = inputs.iter().flat_map(|b| real(b).to_le_bytes()).collect();
-            run(path, *output, &floats)
+            run(path, tensors, &floats)
         }
-        _ => run(path, *output, &inputs),
+        _ => run(path, tensors, &inputs),
     };
     let model = tflite::convert(name, &bytes, Favour::Time);
     let model = model.unwrap_or_else(|error| panic!("{}: {error}", path.display()));

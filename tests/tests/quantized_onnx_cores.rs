@@ -7,8 +7,16 @@ use tests::mcu::{CORES, Core, Toolchain};
 use tests::quantized_onnx::{case, committed};
 use tests::{all_inputs, onnxruntime, scratch};
 
-/// Models that have every layer between them, with unsigned and signed values.
-const MODELS: [&str; 3] = ["islands_qdq", "residual_qdq", "separable_qdq_i8"];
+/// Models that have every layer between them, with unsigned and signed values; joined branches, an image made
+/// larger and returned, several outputs.
+const MODELS: [&str; 6] = [
+    "branches_qdq",
+    "heads_qdq",
+    "islands_qdq",
+    "residual_qdq",
+    "segments_qdq",
+    "separable_qdq_i8",
+];
 
 const ON: [&str; 5] =
     ["Cortex-M0", "Cortex-M4F", "Cortex-M33 with DSP", "Cortex-M55 with MVE", "RV32IMC"];

@@ -8,7 +8,8 @@ use tests::tflite_micro::{self, REFERENCE, case, committed};
 use tests::{all_inputs, scratch, shared};
 
 /// Models that have every layer between them.
-const MODELS: [&str; 5] = ["convnet_u8_borders", "excite", "mobilenet", "separable", "series"];
+const MODELS: [&str; 7] =
+    ["convnet_u8_borders", "excite", "heads", "mobilenet", "segments", "separable", "series"];
 
 /// Bytes of a file that is large.
 const LARGE: u64 = 150_000;

@@ -12,8 +12,15 @@ use inkling_data::read::idx;
 use tests::tflite_micro::{committed, found, run};
 use tests::{program, random_images, scratch};
 
-const MODELS: [&str; 5] =
-    ["convnet_float", "mobilenet_float", "separable_float", "attend_float", "series_float"];
+const MODELS: [&str; 7] = [
+    "convnet_float",
+    "mobilenet_float",
+    "separable_float",
+    "attend_float",
+    "series_float",
+    "heads_float",
+    "segments_float",
+];
 
 /// Samples that are compared.
 const SAMPLES: usize = 100;
@@ -47,19 +54,25 @@ fn outputs_are_those_of_tflite_micro() {
             .flat_map(|n| images.image(n).to_vec())
             .flat_map(|pixel| (f32::from(pixel) / 255.0).to_le_bytes())
             .collect();
-        let expected = run(&path, file.outputs[0], &floats);
-        let (expected, _) = expected.as_chunks::<4>();
-        assert_eq!(expected.len(), SAMPLES * classes, "{name}");
-        for (n, expected) in expected.chunks(classes).enumerate() {
-            let expected: Vec<f32> =
-                expected.iter().map(|word| f32::from_le_bytes(*word)).collect();
-            let logits = evaluate::logits(&conversion.float, images.image(n));
-            let ours = conversion.float.head().apply(&logits);
-            let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-            for (a, b) in ours.iter().zip(&expected) {
-                assert!((a - b).abs() <= TOLERANCE * largest, "{name}, sample {n}: {a} for {b}");
+        let expected = run(&path, &file.outputs, &floats);
+        let mut expected = expected.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word));
+        let float = &conversion.float;
+        for n in 0..SAMPLES {
+            let values = evaluate::values(float, images.image(n));
+            for output in &float.outputs {
+                let value = output.value;
+                let ours = output.finished(&values[value], float.shape(value));
+                let ours: Vec<f32> = output.order.iter().map(|&at| ours[at]).collect();
+                let theirs: Vec<f32> = expected.by_ref().take(ours.len()).collect();
+                assert_eq!(ours.len(), theirs.len(), "{name}, output {}", output.name);
+                let largest = theirs.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                for (a, b) in ours.iter().zip(&theirs) {
+                    let near = (a - b).abs() <= TOLERANCE * largest;
+                    assert!(near, "{name}, {}, sample {n}: {a} for {b}", output.name);
+                }
             }
         }
+        assert_eq!(expected.next(), None, "{name}: more outputs");
     }
 }
 

@@ -120,7 +120,7 @@ pub fn layer_table(network: &QuantizedNetwork) -> String {
 }
 
 /// What a network gives.
-fn outputs(network: &QuantizedNetwork) -> String {
+pub(crate) fn outputs(network: &QuantizedNetwork) -> String {
     let Some(outputs) = network.several_outputs() else {
         let exponent = network.format(network.layers.len()).exponent();
         if let (false, [output]) = (network.gives_vector(), &network.outputs[..]) {

@@ -6,7 +6,7 @@
 //! the logits looks for them: nothing reads it.
 
 use super::{Layer, Lowering, MOST_CLASSES, Network};
-use crate::graph::{Graph, Head, Output, ValueId};
+use crate::graph::{Graph, Head, Output, ValueId, behind_all};
 use crate::operators::FloatOp;
 use crate::passes::PassError;
 
@@ -86,16 +86,9 @@ pub(super) fn classify(network: &mut Network, classes: usize) {
 
 /// Puts the layer that computes `value`, which nothing reads, behind all others.
 fn move_to_end(network: &mut Network, value: ValueId) {
-    let last = network.layers.len();
-    let renumber = |other: &mut ValueId| {
-        if *other == value {
-            *other = last;
-        } else if *other > value {
-            *other -= 1;
-        }
-    };
+    let renumber = behind_all(value, network.layers.len());
     let layer = network.layers.remove(value - 1);
     network.layers.push(layer);
-    network.layers.iter_mut().flat_map(|layer| &mut layer.inputs).for_each(renumber);
+    network.layers.iter_mut().flat_map(|layer| &mut layer.inputs).for_each(&renumber);
     network.outputs.iter_mut().for_each(|output| renumber(&mut output.value));
 }

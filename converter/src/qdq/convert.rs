@@ -1,6 +1,6 @@
 //! The line from a quantized `.onnx` file to the files of a model folder.
 
-use super::{import, reading};
+use super::{Ending, import, reading};
 use crate::arena::Favour;
 use crate::imported::{ImportedModel, Source};
 use crate::read::ReadError;
@@ -26,8 +26,11 @@ const RUNTIME: &str = "Every value is what ONNX Runtime's integer kernels comput
 pub fn convert(name: &str, onnx: &[u8], favour: Favour) -> Result<ImportedModel, ReadError> {
     let imported = import(onnx)?;
     let statements = vec![RUNTIME.into(), reading::check(&imported)?];
-    let functions = &imported.ending.functions;
-    let ending = (!functions.is_empty()).then(|| functions.join(" and "));
+    // Of several outputs each says what it is.
+    let ending = match &imported.endings[..] {
+        [Ending { functions, .. }] if !functions.is_empty() => Some(functions.join(" and ")),
+        _ => None,
+    };
     let source = Source { name: SOURCE, bytes: onnx };
     Ok(ImportedModel::new(name, imported.network, ending, statements, &source, favour))
 }

@@ -1,17 +1,16 @@
-//! From nodes to layers, one kernel call each.
+//! From nodes to layers, one kernel call each: what is known of a file's values, and which node becomes what.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::ending::Ending;
-use super::known::{Affine, Constant, Known, Pending, QuantizedConstant, Real, Value};
+use super::known::{Affine, Constant, Known, Pending, Real, Value};
 use super::plain::write_as_qdq;
-use super::table::{self, Table};
+use super::table;
 use crate::graph::{Shape, ValueId};
 use crate::interpreter::{self, Tensor};
 use crate::limits::{ALL_ELEMENTS, IMAGE_NODES, OPERATIONS};
 use crate::operators::IntegerOp;
-use crate::operators::lookup::QuantizedLookup;
 use crate::pb;
 use crate::pb::tensor_proto::DataType;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork, Scale, ValueFormat, ValueType};
@@ -20,15 +19,16 @@ use crate::read::view::{Layout, View};
 use crate::read::{self, File, ReadError, node_name};
 
 /// What is imported, for the error that names it.
-const SUPPORTED: &str = "Add, AveragePool, Concat, Conv, Flatten, Gather, Gemm, GlobalAveragePool, \
+const SUPPORTED: &str = "Add, ArgMax, AveragePool, Concat, Conv, Flatten, Gather, Gemm, GlobalAveragePool, \
     MatMul, MaxPool, Mul, Reshape, Resize (nearest), Slice, Softmax, Split, Squeeze, Transpose, \
     Unsqueeze, their QLinear forms, and functions of one value";
 
-/// An imported network, and what stood at its end without a layer of its own.
+/// An imported network, and what stood at its ends without a layer of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     pub network: QuantizedNetwork,
-    pub ending: Ending,
+    /// Of each output, in the order of the file.
+    pub endings: Vec<Ending>,
     /// The file in its plain form, by whose own nodes the reading can be checked.
     pub file: PlainFile,
 }
@@ -99,7 +99,7 @@ pub fn import(bytes: &[u8]) -> Result<Imported, ReadError> {
     for proto in &file.graph.node {
         import.node(proto)?;
     }
-    let (network, ending) = import.finish()?;
+    let (network, endings) = import.finish()?;
     let file = PlainFile {
         opset: file.opset,
         input: input.name,
@@ -108,7 +108,7 @@ pub fn import(bytes: &[u8]) -> Result<Imported, ReadError> {
         view: input.view,
         graph: file.graph,
     };
-    Ok(Imported { network, ending, file })
+    Ok(Imported { network, endings, file })
 }
 
 fn element_of(input: &pb::ValueInfoProto) -> Option<DataType> {
@@ -126,16 +126,6 @@ fn set_element(input: &mut pb::ValueInfoProto, element: DataType) {
 }
 
 impl<'a> Import<'a> {
-    pub(super) fn constant(
-        &mut self,
-        name: &str,
-        tensor: Tensor,
-        quantized: Option<QuantizedConstant>,
-    ) {
-        let constant = Constant { tensor: Rc::new(tensor), quantized: quantized.map(Rc::new) };
-        self.known.insert(name.into(), Known::Constant(constant));
-    }
-
     pub(super) fn known(&self, node: &Cursor, index: usize) -> Result<&Known, ReadError> {
         let name = node
             .input_name(index)
@@ -357,7 +347,7 @@ impl<'a> Import<'a> {
             "Concat" => self.concat(node),
             "Flatten" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze" => self.view(node),
             "Slice" | "Split" | "Gather" | "Resize" | "Upsample" => self.movement(node),
-            "Softmax" | "LogSoftmax" => self.softmax(node),
+            "Softmax" | "LogSoftmax" | "ArgMax" => self.head(node),
             "Relu" | "Clip" if matches!(self.known(node, 0)?, Known::Pending(_)) => {
                 self.bound(node)
             }
@@ -368,158 +358,6 @@ impl<'a> Import<'a> {
                  GlobalAveragePool (AdaptiveAvgPool2d) before quantizing",
             )),
             op => Err(unsupported(node, op.into())),
-        }
-    }
-
-    /// Computes a node whose inputs are constants: whether it did.
-    fn fold(&mut self, node: &Cursor) -> Result<bool, ReadError> {
-        let proto = node.proto;
-        if !interpreter::computes(&proto.op_type) {
-            return Ok(false);
-        }
-        let dims_only = matches!(proto.op_type.as_str(), "Shape" | "Size");
-        let mut inputs: Vec<Option<Rc<Tensor>>> = Vec::new();
-        for (index, name) in proto.input.iter().enumerate() {
-            inputs.push(match name.is_empty() {
-                true => None,
-                false => match self.known(node, index)? {
-                    Known::Constant(constant) => Some(constant.tensor.clone()),
-                    Known::Input(view)
-                    | Known::Real(Real { value: Value { view, .. }, .. })
-                    | Known::Integer(Value { view, .. })
-                        if dims_only =>
-                    {
-                        Some(Rc::new(Tensor::floats(view.dims(), vec![0.0; view.size()])))
-                    }
-                    _ => return Ok(false),
-                },
-            });
-        }
-        let tensors = inputs.iter().map(Option::as_deref).collect();
-        let results =
-            interpreter::evaluate(proto, self.opset, tensors).map_err(|what| node.wrong(what))?;
-        let quantized = match (proto.op_type.as_str(), &inputs[..]) {
-            ("DequantizeLinear", [Some(integers), Some(scale), zero @ ..]) => {
-                let scales = scale.as_floats().map_err(|what| node.wrong(what))?.to_vec();
-                let zeros = match zero {
-                    [Some(zero)] => zero.as_ints().map_err(|what| node.wrong(what))?.to_vec(),
-                    _ => vec![0; scales.len()],
-                };
-                let rank = integers.dims.len();
-                let axis = interpreter::axis(node.int("axis", 1), rank).unwrap_or(0);
-                Some(QuantizedConstant { integers: integers.clone(), scales, zeros, axis })
-            }
-            _ => None,
-        };
-        for (name, tensor) in proto.output.iter().zip(results) {
-            self.elements += tensor.len();
-            if self.elements > ALL_ELEMENTS {
-                return Err(
-                    node.wrong(format!("its constants have more than {ALL_ELEMENTS} elements"))
-                );
-            }
-            self.constant(name, tensor, None);
-        }
-        if let (Some(quantized), Some(name)) = (quantized, proto.output.first())
-            && let Some(Known::Constant(constant)) = self.known.get_mut(name)
-        {
-            constant.quantized = Some(Rc::new(quantized));
-        }
-        Ok(true)
-    }
-
-    /// What a node reads, if it is a function that keeps the order of the integers.
-    pub fn monotonic(&self, node: &Cursor) -> Result<Real, ReadError> {
-        match self.known(node, 0)? {
-            Known::Real(real) if real.table.is_monotonic(real.value.element) => Ok(real.clone()),
-            Known::Real(_) => Err(node.wrong(
-                "reads floats of a function that changes their order; quantize them before",
-            )),
-            _ => {
-                self.value(node, 0)?;
-                Err(node.wrong("is not supported here"))
-            }
-        }
-    }
-
-    pub fn bind_real(&mut self, node: &Cursor, real: Real) {
-        self.bind(node, Known::Real(real));
-    }
-
-    /// A layer that is a table.
-    pub fn lookup(
-        &mut self,
-        node: &Cursor,
-        real: Real,
-        affine: Affine,
-        element: ValueType,
-    ) -> Result<Value, ReadError> {
-        let entries = real.table.quantized(affine, element).map_err(|what| node.wrong(what))?;
-        let id = real.value.view.value;
-        let shape = self.stored(id);
-        let of = (affine, element, real.value.view);
-        self.push(node, QuantizedLookup { entries }, vec![id], shape, of)
-    }
-
-    /// What is computed element by element of one value.
-    fn function(&mut self, node: &Cursor) -> Result<(), ReadError> {
-        let mut first: Option<Real> = None;
-        let mut inputs = Vec::new();
-        for index in 0..node.proto.input.len() {
-            if node.input_name(index).is_none() {
-                inputs.push(None);
-                continue;
-            }
-            inputs.push(Some(match self.known(node, index)?.clone() {
-                Known::Constant(constant) if constant.tensor.len() == 1 => {
-                    table::Input::Constant(constant.tensor)
-                }
-                Known::Constant(_) => {
-                    return Err(node.wrong(format!(
-                        "input {index} is a constant of several elements, with which ONNX Runtime \
-                         computes in an order of its own; fuse it into the layer before \
-                         (quant_pre_process) or leave the operator unquantized"
-                    )));
-                }
-                Known::Real(real) => {
-                    let table = real.table.clone();
-                    match &first {
-                        Some(first) if first.value.view != real.value.view => {
-                            return Err(node.wrong(
-                                "joins two values that are not both quantized right before it, so \
-                                 ONNX Runtime computes it in floats; quantize its inputs",
-                            ));
-                        }
-                        _ => first = Some(real),
-                    }
-                    table::Input::Table(table)
-                }
-                _ => {
-                    // Why it is no integer value.
-                    self.value(node, index)?;
-                    return Err(node.wrong(format!("input {index} is not supported")));
-                }
-            }));
-        }
-        let Some(real) = first else { return Err(node.wrong("depends on no value")) };
-        let applied = Table::applied(node.proto, self.opset, &inputs);
-        let applied = applied.map_err(|what| node.wrong(what))?;
-        let same = applied.floats == real.table.floats;
-        let direct = real.direct && same;
-        self.bind(node, Known::Real(Real { table: applied, direct, ..real }));
-        Ok(())
-    }
-
-    fn is_combination(&self, node: &Cursor) -> bool {
-        node.proto.input.len() == 2 && (0..2).all(|index| !self.is_constant(node, index)) && {
-            // Two functions of one value are one function, unless both are integers of their own.
-            let ids: Vec<_> = (0..2)
-                .filter_map(|index| match self.known(node, index) {
-                    Ok(Known::Real(real)) => Some((real.value.view.value, real.direct)),
-                    _ => None,
-                })
-                .collect();
-            !matches!(ids[..], [(a, x), (b, y)] if a == b && !(x && y))
         }
     }
 }

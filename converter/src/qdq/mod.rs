@@ -22,10 +22,12 @@
 
 mod borders;
 mod combine;
+mod constants;
 mod convert;
 mod ending;
 mod functions;
 mod import;
+mod islands;
 mod known;
 mod linear;
 mod movement;

@@ -31,6 +31,7 @@ impl Builtin {
     pub const RELU6: Self = Self(21);
     pub const RELU_N1_TO_1: Self = Self(20);
     pub const RESHAPE: Self = Self(22);
+    pub const RESIZE_NEAREST_NEIGHBOR: Self = Self(97);
     pub const SHAPE: Self = Self(77);
     pub const SOFTMAX: Self = Self(25);
     pub const SQUEEZE: Self = Self(43);

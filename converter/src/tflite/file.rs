@@ -424,14 +424,14 @@ impl<'a> File<'a> {
         Ok(Self { tensors, operators, inputs, outputs })
     }
 
-    /// The only input and the only output of the network.
-    pub fn only_ends(&self) -> Result<[usize; 2], TfliteError> {
-        match (&self.inputs[..], &self.outputs[..]) {
-            (&[input], &[output]) => Ok([input, output]),
+    /// The only input of the network, which has an output.
+    pub fn only_input(&self) -> Result<usize, TfliteError> {
+        match (&self.inputs[..], self.outputs.len()) {
+            (&[input], 1..) => Ok(input),
             (inputs, outputs) => Err(TfliteError::Graph(format!(
-                "{} inputs and {} outputs; networks with one of each are converted",
-                inputs.len(),
-                outputs.len()
+                "{} inputs and {outputs} outputs; networks with one input and one output or several are \
+                 converted",
+                inputs.len()
             ))),
         }
     }

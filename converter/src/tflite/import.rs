@@ -3,23 +3,24 @@
 use super::TfliteError;
 use super::builtin::Builtin;
 use super::file::{Affine, Element, File, Operator, Tensor};
-use crate::graph::{Shape, ValueId};
+use crate::graph::{Head, Output, Shape, ValueId};
+use crate::imported::outputs;
 use crate::operators::IntegerOp;
 use crate::quantized::{QuantizedLayer, QuantizedNetwork, Scale, ValueFormat, ValueType};
 
 /// What is imported, beside operators that only matter at the borders.
 const SUPPORTED: &str = "ADD, AVERAGE_POOL_2D, CONCATENATION, CONV_2D, DEPTHWISE_CONV_2D, \
     DEQUANTIZE, EXPAND_DIMS, FULLY_CONNECTED, HARD_SWISH, LEAKY_RELU, LOGISTIC, MAX_POOL_2D, MEAN, \
-    MUL, PAD, QUANTIZE, RELU, RELU6, RESHAPE, SOFTMAX, SQUEEZE, TANH";
+    MUL, PAD, QUANTIZE, RELU, RELU6, RESHAPE, RESIZE_NEAREST_NEIGHBOR, SOFTMAX, SQUEEZE, TANH";
 
 /// An imported network, and what stood at its end without a layer of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     pub network: QuantizedNetwork,
-    /// The network ended in SOFTMAX; its outputs are the logits before it.
+    /// The network's only output ended in SOFTMAX; it is the logits before it.
     pub softmax: bool,
-    /// The number of the tensor in the file that holds the network's outputs.
-    pub output: usize,
+    /// The number of the tensor in the file that holds each of the network's outputs.
+    pub tensors: Vec<usize>,
 }
 
 /// Imports the bytes of a `.tflite` file.
@@ -85,7 +86,7 @@ fn sample_shape(tensor: &Tensor) -> Result<Shape, TfliteError> {
 
 impl<'a> Import<'a> {
     fn new(file: &'a File<'a>) -> Result<Self, TfliteError> {
-        let [input, _] = file.only_ends()?;
+        let input = file.only_input()?;
         let mut known = vec![None; file.tensors.len()];
         let mut tensor = &file.tensors[input];
         let mut at = input;
@@ -277,6 +278,7 @@ impl<'a> Import<'a> {
             | Builtin::TANH
             | Builtin::HARD_SWISH => self.activation(operator),
             Builtin::RESHAPE | Builtin::SQUEEZE | Builtin::EXPAND_DIMS => self.reshape(operator),
+            Builtin::RESIZE_NEAREST_NEIGHBOR => self.resize(operator),
             Builtin::SHAPE | Builtin::STRIDED_SLICE | Builtin::PACK
                 if self.output(operator)?.element == Element::I32 =>
             {
@@ -350,28 +352,23 @@ impl<'a> Import<'a> {
     }
 
     fn finish(self) -> Result<Imported, TfliteError> {
-        let output = self.file.outputs[0];
-        let tensor = &self.file.tensors[output];
-        let (value, softmax) = match self.known[output] {
-            Some(Known::Value(value)) => (value, false),
-            Some(Known::End { value, softmax }) => (value, softmax),
-            _ => return Err(tensor.error("the output is computed by no operator")),
-        };
-        if self.layers.is_empty() || value.id != self.layers.len() {
-            return Err(TfliteError::Graph(
-                "the output is not what the last layer computes; a network with unused operators \
-                 is not imported"
-                    .into(),
-            ));
+        let (mut outputs, mut tensors, mut softmax) = (Vec::new(), Vec::new(), false);
+        for &output in &self.file.outputs {
+            let tensor = &self.file.tensors[output];
+            let (value, ends) = match self.known[output] {
+                Some(Known::Value(value)) => (value, false),
+                Some(Known::End { value, softmax }) => (value, softmax),
+                _ => return Err(tensor.error("the output is computed by no operator")),
+            };
+            softmax = ends;
+            let head = if ends { Head::Softmax } else { Head::Logits };
+            let plain = Output::plain(tensor.name, value.id, value.shape.size());
+            outputs.push(Output { head, ..plain });
+            tensors.push(value.tensor);
         }
-        let mut network = QuantizedNetwork {
-            input: self.input.0,
-            input_format: self.input.1,
-            outputs: QuantizedNetwork::one_output(&self.layers),
-            layers: self.layers,
-        };
-        network.name_layers();
-        Ok(Imported { network, softmax, output: value.tensor })
+        let softmax = softmax && outputs.len() == 1;
+        let network = outputs::network(self.input, self.layers, outputs);
+        Ok(Imported { network: network.map_err(TfliteError::Graph)?, softmax, tensors })
     }
 }
 

@@ -15,6 +15,7 @@ mod flatbuffer;
 mod float;
 mod import;
 mod rescale;
+mod resize;
 mod tables;
 mod weighted;
 

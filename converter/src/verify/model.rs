@@ -120,7 +120,7 @@ impl Model {
         let (integers, input, classes) = match network {
             Some(network) => {
                 let pixels = record.and_then(|record| PixelInput::of(&record, &network));
-                let (input, classes) = (network.input.hwc(), network.classes());
+                let (input, classes) = (network.input.hwc(), network.output_size());
                 (Integers::Imported { network: Box::new(network), pixels }, input, classes)
             }
             None => {
@@ -188,7 +188,7 @@ impl Model {
                     error: format!("{error:#}"),
                 }),
             Integers::Imported { network, .. } => {
-                let logits = |index| reference::logits(network, inputs.image(index));
+                let logits = |index| reference::outputs(network, inputs.image(index));
                 Ok(parallel::map(inputs.len(), logits))
             }
         }

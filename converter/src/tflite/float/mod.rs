@@ -17,7 +17,8 @@ use crate::onnx::{Attribute, Dim, ElementType, ModelBuilder};
 /// What is translated.
 const SUPPORTED: &str = "ADD, AVERAGE_POOL_2D, CONCATENATION, CONV_2D, DEPTHWISE_CONV_2D, DEQUANTIZE \
     (of weights), ELU, EXPAND_DIMS, FULLY_CONNECTED, HARD_SWISH, LEAKY_RELU, LOGISTIC, LOG_SOFTMAX, \
-    MAX_POOL_2D, MEAN, MUL, PAD, PRELU, RELU, RELU6, RESHAPE, SOFTMAX, SQUEEZE, SUB, TANH, TRANSPOSE";
+    MAX_POOL_2D, MEAN, MUL, PAD, PRELU, RELU, RELU6, RESHAPE, RESIZE_NEAREST_NEIGHBOR, SOFTMAX, SQUEEZE, SUB, \
+    TANH, TRANSPOSE";
 
 /// From the order of dimensions in memory to that of ONNX's images, and back.
 const TO_IMAGE: [i64; 4] = [0, 3, 1, 2];
@@ -46,7 +47,7 @@ pub fn is_float(bytes: &[u8]) -> Result<bool, TfliteError> {
 /// What is damaged or has no counterpart here, with the tensor or the operator.
 pub fn to_onnx(bytes: &[u8]) -> Result<Vec<u8>, TfliteError> {
     let file = File::read(bytes)?;
-    let [input, output] = file.only_ends()?;
+    let input = file.only_input()?;
     let mut translation = Translation {
         file: &file,
         model: ModelBuilder::new("tflite"),
@@ -60,12 +61,18 @@ pub fn to_onnx(bytes: &[u8]) -> Result<Vec<u8>, TfliteError> {
     for operator in &file.operators {
         translation.operator(operator)?;
     }
-    let tensor = &file.tensors[output];
-    let value = translation.known[output]
-        .clone()
-        .ok_or_else(|| tensor.error("the output is computed by no operator"))?;
-    let value = translation.in_memory(tensor, value);
-    translation.model.output(&value, ElementType::F32, &batched(&tensor.shape));
+    for &output in &file.outputs {
+        let tensor = &file.tensors[output];
+        let value = translation.known[output]
+            .clone()
+            .ok_or_else(|| tensor.error("the output is computed by no operator"))?;
+        let mut value = translation.in_memory(tensor, value);
+        // Several are told apart by the names that the file has for them.
+        if file.outputs.len() > 1 {
+            value = translation.model.node("Identity", tensor.name, &[&value], &[]);
+        }
+        translation.model.output(&value, ElementType::F32, &batched(&tensor.shape));
+    }
     Ok(translation.model.finish())
 }
 

@@ -5,6 +5,7 @@ use firmware_core::Window;
 use super::super::TfliteError;
 use super::super::builtin::Builtin;
 use super::super::file::{Activation, Element, Operator, Tensor};
+use super::super::resize::{sizes, sources};
 use super::super::weighted::{Filters, same_padding};
 use super::weights::channels_first;
 use super::{SUPPORTED, TO_IMAGE, TO_MEMORY, Translation};
@@ -49,6 +50,7 @@ impl Translation<'_> {
             }
             Builtin::LOG_SOFTMAX => self.over_the_last(operator, "LogSoftmax"),
             Builtin::RESHAPE | Builtin::SQUEEZE | Builtin::EXPAND_DIMS => self.reshape(operator),
+            Builtin::RESIZE_NEAREST_NEIGHBOR => self.resize(operator),
             Builtin::TRANSPOSE => self.transpose(operator),
             Builtin::DEQUANTIZE => self.unpack(operator),
             // The shape of a batch that is not fixed; RESHAPE's result says it as well.
@@ -74,6 +76,37 @@ impl Translation<'_> {
     ) -> Result<(), TfliteError> {
         let (value, _) = self.value(operator, 0)?;
         let name = self.node(operator, "", op_type, &[&value], attributes);
+        self.finish(operator, name, Activation::None)
+    }
+
+    /// Pixels that are repeated a whole number of times.
+    fn resize(&mut self, operator: &Operator) -> Result<(), TfliteError> {
+        let (value, tensor) = self.value(operator, 0)?;
+        let (_, size) = self.expected(operator, 1)?;
+        let size = size.data.is_some().then(|| size.i32s()).transpose()?;
+        let to = &self.output(operator)?.1.shape;
+        let [from, to] = sizes(operator, size, &tensor.shape, to)?;
+        let mut scales = vec![1.0, 1.0];
+        for axis in 0..2 {
+            let factor = to[axis] / from[axis];
+            let places = sources(operator, from[axis], to[axis])?;
+            let repeats = (0..to[axis]).map(|at| at / factor.max(1));
+            if !repeats.eq(places.into_iter().map(usize::from)) {
+                return Err(operator.error(format!(
+                    "resizes {from:?} to {to:?}; supported are whole factors without align_corners"
+                )));
+            }
+            scales.push(factor as f32);
+        }
+        let name = self.name(operator, "_scales");
+        self.model.initializer(&name, &[4], &scales);
+        let attributes = [
+            ("mode", "nearest"),
+            ("coordinate_transformation_mode", "asymmetric"),
+            ("nearest_mode", "floor"),
+        ];
+        let attributes = attributes.map(|(key, text)| (key, Attribute::String(text.into())));
+        let name = self.node(operator, "", "Resize", &[&value, "", &name], &attributes);
         self.finish(operator, name, Activation::None)
     }
 

@@ -259,9 +259,12 @@ impl Model {
         let others = network.several_outputs().unwrap_or_default().iter();
         let others = others.filter(|output| output.value != network.layers.len());
         let real = |output: &Output| {
-            let step = 2_f32.powi(-network.format(output.value).exponent());
+            let (step, zero) = match network.format(output.value).scale {
+                Scale::PowerOfTwo(exponent) => (2_f32.powi(-exponent), 0),
+                Scale::Affine { scale, zero } => (scale, zero),
+            };
             let integers = values[output.value].to_i32();
-            let reals: Vec<f32> = integers.iter().map(|&q| q as f32 * step).collect();
+            let reals: Vec<f32> = integers.iter().map(|&q| (q - zero) as f32 * step).collect();
             (output.name.clone(), output.finished(&reals, network.shape(output.value)))
         };
         Ok(others.map(real).collect())
