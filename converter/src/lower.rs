@@ -270,7 +270,15 @@ impl Lowering {
                 return Ok(fused);
             }
         }
-        let what = format!("no kernel computes {} here", node.operator().name());
+        let operator = node.operator();
+        let what = match operator {
+            Operator::Softmax { .. } => format!(
+                "no kernel computes {}: only where the network ends it is left to whoever reads the \
+                 outputs; export the network without what follows it",
+                operator.name()
+            ),
+            _ => format!("no kernel computes {} here", operator.name()),
+        };
         Err(PassError::at(node.graph, node.index, what))
     }
 

@@ -144,6 +144,24 @@ def segments():
     return tf.keras.Model(start, x)
 
 
+def resized(rng):
+    """Every way to count pixels of a nearest resize, to sizes that are no multiples."""
+    weights = tf.constant(rng.normal(size=(1, 1, 2, 3)).astype(np.float32))
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 5, 7, 2), tf.float32)])
+    def network(x):
+        resize = tf.raw_ops.ResizeNearestNeighbor
+        x = tf.nn.conv2d(x, weights, 1, "SAME")
+        x = resize(images=x, size=[9, 13], align_corners=True)
+        x = resize(images=x, size=[7, 20], half_pixel_centers=True)
+        return resize(images=x, size=[16, 11])
+
+    return tf.lite.TFLiteConverter.from_concrete_functions(
+        [network.get_concrete_function()], module
+    )
+
+
 def randomize(model, rng):
     """Weights that keep values apart, and batch norm with statistics of its own."""
     for layer in model.layers:
@@ -161,14 +179,18 @@ def randomize(model, rng):
 
 
 def quantized(model, rng, border=tf.int8, per_channel=True):
-    shape = (1, *model.inputs[0].shape[1:])
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    return integers(converter, model.inputs[0].shape[1:], rng, border, per_channel)
+
+
+def integers(converter, shape, rng, border=tf.int8, per_channel=True):
+    shape = (1, *shape)
 
     def samples():
         for _ in range(60):
             smooth = np.cumsum(rng.normal(0, 0.3, shape), axis=1)
             yield [(smooth + rng.normal(0, 0.5, shape)).astype(np.float32)]
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -239,6 +261,7 @@ def main():
         randomize(model, rng)
         files[make.__name__] = quantized(model, rng)
         files[make.__name__ + "_float"] = floats(model)
+    files["resized"] = integers(resized(rng), (5, 7, 2), rng)
     for name, contents in files.items():
         with open(os.path.join(HERE, name + ".tflite"), "wb") as file:
             file.write(contents)

@@ -19,7 +19,7 @@ use crate::{root, skip};
 const REQUIRED: &str = "INKLING_REQUIRE_TFLITE_MICRO";
 
 /// The committed models.
-pub const MODELS: [&str; 11] = [
+pub const MODELS: [&str; 12] = [
     "convnet",
     "convnet_4_bits",
     "convnet_float_borders",
@@ -28,17 +28,19 @@ pub const MODELS: [&str; 11] = [
     "excite",
     "heads",
     "mobilenet",
+    "resized",
     "segments",
     "separable",
     "series",
 ];
 
-/// The four reference models of MLPerf Tiny and a convnet on MNIST, beside the project.
-pub const REFERENCE: [&str; 5] = [
+/// The four reference models of MLPerf Tiny and two convnets, beside the project.
+pub const REFERENCE: [&str; 6] = [
     "models/autoencoder_int8.tflite",
     "models/dscnn_int8.tflite",
     "models/mobilenetv1_025_int8.tflite",
     "models/resnet8_int8.tflite",
+    "cases/models/16.tflite",
     "cases/models/k_convnet_int8.tflite",
 ];
 

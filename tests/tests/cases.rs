@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use converter::prove::Proof;
-use converter::{Converter, Favour, qdq, read, reference};
+use converter::{Converter, Favour, qdq, read, reference, tflite};
 use inkling_data::read::labels;
 use inkling_data::{Dataset, Split};
 use tests::{root, skip};
@@ -29,7 +29,7 @@ struct Row {
     shared: bool,
 }
 
-/// The ONNX files that the tables of the cases name; `table` is the heading of the first column.
+/// The model files that the tables of the cases name; `table` is the heading of the first column.
 fn rows(cases: &Path, table: &str) -> Vec<Row> {
     let text = fs::read_to_string(cases.join("README.md")).expect("the cases have a table");
     let begin = format!("| {table} |");
@@ -49,9 +49,9 @@ fn rows(cases: &Path, table: &str) -> Vec<Row> {
     rows
 }
 
-/// The `.onnx` files that a name of the table stands for, which may have a star.
+/// The files that a name of the table stands for, which may have a star.
 fn matching(cases: &Path, table: &str, name: &str) -> Vec<PathBuf> {
-    if table != "file" || !name.ends_with(".onnx") {
+    if table != "file" || !(name.ends_with(".onnx") || name.ends_with(".tflite")) {
         let folder = if name.starts_with("onnx_") || name.starts_with("valid_") {
             cases.join("hostile").join(name)
         } else {
@@ -86,6 +86,12 @@ enum Outcome {
 
 fn convert(path: &Path, digits: &[Dataset; 2]) -> Outcome {
     let result = || -> Result<Outcome, String> {
+        // tests/tests/tflite.rs compares it.
+        if path.extension().is_some_and(|extension| extension == "tflite") {
+            let tflite = fs::read(path).map_err(|error| error.to_string())?;
+            tflite::convert("case", &tflite, Favour::Time).map_err(|error| error.to_string())?;
+            return Ok(Outcome::Converts { accuracy: None, note: None });
+        }
         let onnx = read::load(path).map_err(|error| error.to_string())?;
         // What is quantized already is taken as it is; tests/tests/quantized_onnx.rs compares it.
         if read::File::decode(&onnx).is_ok_and(|file| qdq::is_quantized(&file)) {

@@ -16,7 +16,7 @@ use converter::{Conversion, Converter, Favour, reference};
 use firmware_core::blob::Layout;
 use inkling_data::read::idx;
 use inkling_data::{Dataset, Split};
-use tests::mcu::{Program, STM32F405, Toolchain};
+use tests::mcu::{CORES, Program, STM32F405, Toolchain};
 use tests::structures::outputs::{ALL, Outputs, SINGLE, network};
 use tests::structures::{CLASSES, SIDE};
 use tests::{generated, onnxruntime, program, random_images, scratch, skip};
@@ -186,26 +186,53 @@ fn generated_code_computes_the_same() {
 fn a_board_computes_and_verifies_all_of_them() {
     let Some(toolchain) = Toolchain::or_skip("several outputs on a Cortex-M4F") else { return };
     let images = images();
-    let folder = scratch("several-on-a-board");
-    let conversion = convert(Outputs::Heads, 1, &images);
-    conversion.write(&folder, &images, "").expect("the scratch folder takes it");
-    idx::write_pair(&folder, Split::Test, &images).expect("the scratch folder takes it");
-    let elf = STM32F405
-        .try_build(&toolchain, Program::Demo, Some(("several-outputs", &folder)))
-        .unwrap_or_else(|error| panic!("{error}"));
-    let emulator = STM32F405.start(&elf, &[]);
-    let arguments = VerifyArgs {
-        port: None,
-        qemu: None,
-        data: Some(folder.clone()),
-        model: folder.clone(),
-        images: Some(10),
-        baud: 115_200,
-        timeout: 60.0,
-    };
-    let result = verify::run_on(&emulator, &arguments).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((result.images, result.mismatches), (10, 0));
-    let _ = fs::remove_dir_all(&folder);
+    for (outputs, name) in
+        [(Outputs::Heads, "several-outputs"), (Outputs::Segmented, "image-output")]
+    {
+        let folder = scratch(&format!("{name}-on-a-board"));
+        let conversion = convert(outputs, 1, &images);
+        conversion.write(&folder, &images, "").expect("the scratch folder takes it");
+        idx::write_pair(&folder, Split::Test, &images).expect("the scratch folder takes it");
+        let elf = STM32F405
+            .try_build(&toolchain, Program::Demo, Some((name, &folder)))
+            .unwrap_or_else(|error| panic!("{error}"));
+        let emulator = STM32F405.start(&elf, &[]);
+        let arguments = VerifyArgs {
+            port: None,
+            qemu: None,
+            data: Some(folder.clone()),
+            model: folder.clone(),
+            images: Some(10),
+            baud: 115_200,
+            timeout: 60.0,
+        };
+        let result = verify::run_on(&emulator, &arguments);
+        let result = result.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((result.images, result.mismatches), (10, 0), "{name}");
+        let _ = fs::remove_dir_all(&folder);
+    }
+}
+
+/// A model that returns an image, on cores: every value of it.
+#[test]
+fn cores_return_images() {
+    let Some(toolchain) = Toolchain::or_skip("an image as output on cores") else { return };
+    let images = images();
+    let inputs: Vec<u8> = images.images().flatten().copied().collect();
+    for outputs in SINGLE {
+        let folder = scratch(&format!("image-on-cores-{outputs:?}"));
+        let conversion = convert(outputs, 3, &images);
+        conversion.write(&folder, &images, "").expect("the scratch folder takes it");
+        let ours = reference::all_outputs(&conversion.network, &images).concat();
+        assert!(ours.len() == images.len() * conversion.network.output_size());
+        for core in CORES.iter().filter(|core| ["Cortex-M0", "RV32IMC"].contains(&core.name)) {
+            let cost = core
+                .cost(&toolchain, &folder, &inputs, images.image_size())
+                .unwrap_or_else(|error| panic!("{outputs:?} on {}: {error}", core.name));
+            assert!(cost.logits() == ours, "{outputs:?} on {}", core.name);
+        }
+        let _ = fs::remove_dir_all(&folder);
+    }
 }
 
 /// A program in C that checks every output of the golden samples.

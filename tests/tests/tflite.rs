@@ -17,7 +17,7 @@ fn committed_models_equal_tflite_micro() {
     compare("tflite", &cases);
 }
 
-/// The four reference models of MLPerf Tiny and a convnet on MNIST, which are no part of the project.
+/// The four reference models of MLPerf Tiny and two convnets, which are no part of the project.
 #[test]
 fn reference_models_equal_tflite_micro() {
     if !tflite_micro::found("reference models beside tflite-micro") {

@@ -261,7 +261,7 @@ fn rule(
 }
 
 /// The shape of a sample of an `int8.onnx`, whose inputs are `[N, C, H, W]`, and the shapes of its outputs: a
-/// row of logits, or among several also an image. Several inputs lie one after another in a sample, as a
+/// row of logits or an image. Several inputs lie one after another in a sample, as a
 /// vector.
 fn shapes(int8: &[u8]) -> Result<([usize; 3], Vec<Shape>), &'static str> {
     let model = pb::ModelProto::decode(int8).map_err(|_| "it is no ONNX file")?;
@@ -274,12 +274,11 @@ fn shapes(int8: &[u8]) -> Result<([usize; 3], Vec<Shape>), &'static str> {
         [input] => input,
         _ => [1, 1, inputs.iter().map(bytes).fold(0, usize::saturating_add)],
     };
-    let several = graph.output.len() > 1;
     let outputs = graph.output.iter().map(|output| {
         match pb::fixed_sizes(output).ok_or("its output has no fixed size")?[..] {
             [classes] => Ok(Shape::flat(classes)),
-            [channels, height, width] if several => Ok(Shape::new(height, width, channels)),
-            _ => Err("its output is no row of logits"),
+            [channels, height, width] => Ok(Shape::new(height, width, channels)),
+            _ => Err("its output is neither a row of logits nor an image"),
         }
     });
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;

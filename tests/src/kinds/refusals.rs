@@ -3,7 +3,7 @@
 use converter::pb;
 use converter::pb::tensor_proto::DataType;
 
-use super::net::{Net, edited, ending, graph, image_net, int, middle, plain};
+use super::net::{Net, edited, ending, graph, image_net, int, ints, middle, plain};
 use super::{Kind, SIDE, refused};
 
 pub fn refusals() -> Vec<Kind> {
@@ -50,6 +50,14 @@ pub fn refusals() -> Vec<Kind> {
         refused("moved_elements", turned, &["Conv", "no kernel moves elements"]),
         refused("unknown_attribute", attribute, &["Relu", "\"slope\""]),
         refused("recurrent", recurrent, &["GRU", "recurrent"]),
+        refused(
+            "attention",
+            ending(17, |net, y| {
+                let turned = net.node("Transpose", &[y], &[("perm", ints(&[1, 0]))]);
+                net.node("MatMul", &[&turned, y], &[])
+            }),
+            &["MatMul", "as attention does"],
+        ),
         refused("quantized", quantized, &["QuantizeLinear", "already quantized"]),
     ]
 }

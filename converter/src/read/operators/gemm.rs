@@ -33,6 +33,12 @@ struct Matrix {
 /// The constant on the right of a matrix product.
 fn matrix(reader: &Reader, node: &Cursor, transposed: bool) -> Result<Matrix, ReadError> {
     node.view(reader, 0)?;
+    if node.view(reader, 1).is_ok() {
+        return Err(node.wrong(
+            "multiplies two values, as attention does, for which there is no kernel here; use a \
+             convolutional network",
+        ));
+    }
     let constant = node.constant(reader, 1)?;
     let &[rows, columns] = constant.dims() else {
         return Err(node.wrong(format!("multiplies by {:?}; expected a matrix", constant.dims())));
