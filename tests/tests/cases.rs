@@ -1,5 +1,5 @@
 //! The files of others in `../shared/cases`, where they are: each ends as its table says, and the
-//! docs/converting.md shows what converts.
+//! README shows what converts.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,7 +11,7 @@ use inkling_data::read::labels;
 use inkling_data::{Dataset, Split};
 use tests::{root, skip};
 
-/// Where the table of docs/converting.md begins and ends.
+/// Where the table of the README begins and ends.
 const BEGIN: &str = "<!-- what converts: written by tests/tests/cases.rs -->\n";
 const END: &str = "<!-- end -->";
 
@@ -185,7 +185,7 @@ fn every_case_ends_as_its_table_says_and_the_readme_shows_what_converts() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 
-    let page = root().join("docs/converting.md");
+    let page = root().join("README.md");
     let text = fs::read_to_string(&page).expect("the page is there");
     let (before, rest) = text.split_once(BEGIN).expect("the page has a place for the table");
     let (_, after) = rest.split_once(END).expect("the place has an end");
@@ -195,7 +195,7 @@ fn every_case_ends_as_its_table_says_and_the_readme_shows_what_converts() {
     }
     assert!(
         text == now,
-        "the table of docs/converting.md is another; write it with \
+        "the README's table is another; write it with \
          INKLING_WRITE=1 cargo test -p tests --test cases"
     );
 }
