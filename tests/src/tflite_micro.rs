@@ -114,7 +114,12 @@ pub fn samples(seed: u64, count: usize, size: usize) -> Vec<u8> {
 /// When the model cannot be imported or run.
 pub fn case(path: &Path, count: usize) -> Case {
     let bytes = fs::read(path).expect("the model can be read");
-    let name = path.file_stem().and_then(|name| name.to_str()).expect("it has a name");
+    let mut name =
+        path.file_stem().and_then(|name| name.to_str()).expect("it has a name").to_string();
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        // It becomes a module's.
+        name.insert_str(0, "case_");
+    }
     let imported =
         tflite::import(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let Imported { network, tensors, .. } = &imported;
@@ -132,7 +137,7 @@ pub fn case(path: &Path, count: usize) -> Case {
         }
         _ => run(path, tensors, &inputs),
     };
-    let model = tflite::convert(name, &bytes, Favour::Time);
+    let model = tflite::convert(&name, &bytes, Favour::Time);
     let model = model.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Case::new(name, model, inputs, expected)
+    Case::new(&name, model, inputs, expected)
 }

@@ -114,7 +114,7 @@ impl Cases {
         inputs: Vec<u8>,
     ) {
         let samples = inputs.chunks(network.input.size());
-        let outputs = samples.flat_map(|sample| reference::logits(network, sample));
+        let outputs = samples.flat_map(|sample| reference::outputs(network, sample));
         self.expected.push(outputs.map(|output| output as u8).collect());
         self.programs.push((name, code, inputs));
         if let Some(plan) = &arena.stream {
