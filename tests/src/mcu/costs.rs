@@ -40,8 +40,8 @@ type Counted = (String, Sample);
 struct Sample {
     work: Factors,
     instructions: f64,
-    /// It is one of a real network. Where there are such, the small ones that are there for other kinds do
-    /// not count: a few outputs take other ways through a kernel.
+    /// It is one of a real network. Of layers that multiply, where there are such, the small ones that are
+    /// there for other kinds do not count: a few outputs take other ways through their kernels.
     real: bool,
 }
 
@@ -125,7 +125,7 @@ fn fit_all(counted: &[Counted]) -> BTreeMap<String, Factors> {
         kinds.entry(kind).or_default().push(*sample);
     }
     for samples in kinds.values_mut() {
-        if samples.iter().any(|sample| sample.real) {
+        if samples.iter().any(|sample| sample.real && sample.work[0] > 0.0) {
             samples.retain(|sample| sample.real);
         }
     }
