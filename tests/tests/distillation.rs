@@ -87,7 +87,7 @@ fn part(rng: &mut fastrand::Rng) -> Part {
 }
 
 fn run(backend: &Backend, parameters: &[f32], part: &Part, soft: Option<Soft>) -> (f32, Vec<f32>) {
-    let graph = gradient_graph(&pupil(), None, soft, BATCH);
+    let graph = gradient_graph(backend.kind(), &pupil(), None, soft, BATCH);
     let mut session = backend.session(&graph).expect("loads");
     let (images, classes, count) = ([PIXELS, BATCH], [CLASSES, BATCH], [parameters.len()]);
     let mut inputs: Vec<(&str, &[usize], &[f32])> = vec![

@@ -89,7 +89,8 @@ fn check_all(backend: &Backend) {
 
 fn check(backend: &Backend, network: &Network, name: &str, rule: UpdateRule, formula: Formula) {
     const STEPS: usize = 5;
-    let mut session = backend.session(&update_graph(network, &rule)).expect("the graph loads");
+    let mut session =
+        backend.session(&update_graph(backend.kind(), network, &rule)).expect("the graph loads");
     let mut rng = fastrand::Rng::with_seed(8);
     let decays: Vec<f64> = network
         .parameters()

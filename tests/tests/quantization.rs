@@ -111,7 +111,7 @@ fn graph_logits(
     images: &Dataset,
 ) -> Vec<Vec<f64>> {
     let (count, size) = (images.len(), images.image_size());
-    let graph = inference_graph(&readout.network, Some(plan), count);
+    let graph = inference_graph(backend.kind(), &readout.network, Some(plan), count);
     let mut session = backend.session(&graph).expect("the graph loads");
     let pixels: Vec<f32> = (0..size * count)
         .map(|at| f32::from(images.image(at % count)[at / count]) / 255.0)

@@ -168,7 +168,8 @@ fn check_large_logits(backend: &Backend) {
     assert_eq!(loss, 80_000.0);
     assert_eq!(gradient, [vec![1.0; 4], vec![-1.0; 4], vec![1.0, -1.0]].concat());
 
-    let mut session = backend.session(&inference_graph(&network, None, 1)).expect("loads");
+    let mut session =
+        backend.session(&inference_graph(backend.kind(), &network, None, 1)).expect("loads");
     let inputs: [(&str, &[usize], &[f32]); 2] =
         [("parameters", &[10], &parameters), ("images", &[4, 1], &part.images)];
     assert_eq!(session.run(&inputs).expect("runs"), [[40_000.0, -40_000.0]]);

@@ -40,8 +40,9 @@ pub fn run(
     part: &Part,
 ) -> (f32, Vec<f32>) {
     let pixels = network.input.iter().product();
-    let mut session =
-        backend.session(&gradient_graph(network, None, None, part.batch)).expect("loads");
+    let mut session = backend
+        .session(&gradient_graph(backend.kind(), network, None, None, part.batch))
+        .expect("loads");
     let shapes = [pixels, network.classes(), network.noise()].map(|rows| [rows, part.batch]);
     let count = [parameters.len()];
     let mut inputs: Vec<(&str, &[usize], &[f32])> = vec![

@@ -60,7 +60,8 @@ pub fn check_statistics(backend: &Backend) {
             average: 0.0,
             factors: None,
         };
-        let mut session = backend.session(&update_graph(&network, &rule)).expect("loads");
+        let mut session =
+            backend.session(&update_graph(backend.kind(), &network, &rule)).expect("loads");
         let count = [parameters.len()];
         let velocity: Vec<f32> = vec![0.0; parameters.len()];
         let rate = [rate];
@@ -89,7 +90,9 @@ pub fn check_statistics(backend: &Backend) {
         }
     }
 
-    let mut session = backend.session(&inference_graph(&network, None, part.batch)).expect("loads");
+    let mut session = backend
+        .session(&inference_graph(backend.kind(), &network, None, part.batch))
+        .expect("loads");
     let logits = |session: &mut trainer::learn::backend::Session, parameters: &[f32]| {
         let inputs: [(&str, &[usize], &[f32]); 2] = [
             ("parameters", &[parameters.len()], parameters),

@@ -5,11 +5,14 @@
 //! every image of the batch. This batch-innermost layout makes moving pixels around a copy of whole
 //! rows, makes a convolution one matrix product, and makes `flatten` nothing at all.
 
+mod images;
 mod rows;
 
 use std::rc::Rc;
 
 use converter::onnx::{Attribute, Dim, Element, ElementType, ModelBuilder};
+
+use super::backend::Kind;
 
 pub use rows::RowSums;
 
@@ -37,12 +40,19 @@ impl Value {
 pub struct Graph {
     model: ModelBuilder,
     batch: usize,
+    backend: Kind,
 }
 
 impl Graph {
-    /// An empty graph that takes `batch` images at a time.
-    pub fn new(name: &str, batch: usize) -> Self {
-        Self { model: ModelBuilder::new(name), batch }
+    /// An empty graph that takes `batch` images at a time, for `backend`: what is fast on one is slow
+    /// on the other.
+    pub fn new(name: &str, batch: usize, backend: Kind) -> Self {
+        Self { model: ModelBuilder::new(name), batch, backend }
+    }
+
+    /// What will run it.
+    pub fn backend(&self) -> Kind {
+        self.backend
     }
 
     /// Images per run.
@@ -159,8 +169,13 @@ impl Graph {
     /// Neither a comparison, whose bools have to be cast, nor Sign: those are slow in tract.
     pub fn is_positive(&mut self, x: &Value) -> Value {
         let positive = self.unary("Relu", x);
+        self.is_not_zero(&positive)
+    }
+
+    /// The same where no `x` is below 0.
+    pub fn is_not_zero(&mut self, x: &Value) -> Value {
         let factor = self.constant(&[1, 1], &[2f32.powi(126)]);
-        let lifted = self.mul(&positive, &factor);
+        let lifted = self.mul(x, &factor);
         let one = self.constant(&[1, 1], &[1f32]);
         self.min(&lifted, &one)
     }

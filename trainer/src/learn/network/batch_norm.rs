@@ -23,22 +23,11 @@ const EPSILON: f32 = 1e-5;
 #[derive(Clone, Debug)]
 pub struct BatchNorm;
 
-/// The mean over positions and weighted images of `x: [channels · positions, batch]`, for each
-/// channel: `[channels, 1]`.
-///
-/// Two products instead of a sum over the innermost axis, which is slow in tract.
-fn weighted_mean(graph: &mut Graph, x: &Value, images: &Value, channels: usize) -> Value {
-    let positions = x.shape()[0] / channels;
-    let over_images = graph.gemm((x, false), (images, true), None);
-    sum_of_positions(graph, &over_images, channels, 1.0 / positions as f32)
-}
-
-/// `factor` times the sums of runs of rows of `x: [channels · positions, 1]`: `[channels, 1]`.
-fn sum_of_positions(graph: &mut Graph, x: &Value, channels: usize, factor: f32) -> Value {
-    let positions = x.elements() / channels;
-    let x = graph.reshape(x, &[channels, positions]);
-    let factors = graph.constant(&[positions, 1], &vec![factor; positions]);
-    graph.gemm((&x, false), (&factors, false), None)
+/// The mean over positions and images of `x: [channels · positions, batch]`, for each channel: `[channels,
+/// 1]`. An image counts in proportion to its `share: [1, batch]`, which holds 1 / positions already.
+fn weighted_mean(graph: &mut Graph, x: &Value, share: &Value, channels: usize) -> Value {
+    let of_images = graph.sum_positions(x, channels);
+    graph.gemm((&of_images, false), (share, true), None)
 }
 
 /// `1 / √(variance + ε)`.
@@ -62,29 +51,28 @@ impl BatchNorm {
         let [gamma, beta, running_mean, running_variance] =
             [0, 1, 2, 3].map(|index| graph.reshape(&context.parameters[index], &[channels, 1]));
         let x = &context.inputs[0];
-        let mean = weighted_mean(graph, x, &weights.images, channels);
+        let part_of_image = graph.constant(&[1, 1], &[1.0 / positions as f32]);
+        let share = graph.mul(&weights.images, &part_of_image);
+        let mean = weighted_mean(graph, x, &share, channels);
         let x = graph.reshape(x, &columns);
         let centered = graph.sub(&x, &mean);
-        let squares = graph.mul(&centered, &centered);
-        let squares = graph.reshape(&squares, &rows);
-        let variance = weighted_mean(graph, &squares, &weights.images, channels);
+        let squares = graph.square(&centered);
+        let variance = weighted_mean(graph, &squares, &share, channels);
         let inverse = inverse_deviation(graph, &variance);
         let scale = graph.mul(&gamma, &inverse);
         let scaled = graph.mul(&centered, &scale);
         let y = graph.add(&scaled, &beta);
         let y = graph.reshape(&y, &rows);
 
-        let ImageWeights { images, part } = weights.clone();
+        let part = weights.part.clone();
         let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
-            let ones = graph.constant(&[1, batch], &vec![1f32; batch]);
             let sum = |graph: &mut Graph, x: &Value| {
-                let over_images = graph.gemm((x, false), (&ones, true), None);
-                sum_of_positions(graph, &over_images, channels, 1.0)
+                let of_images = graph.sum_positions(x, channels);
+                graph.reduce_sum(&of_images, 1)
             };
             let d_beta = sum(graph, dy);
             let dy = graph.reshape(dy, &columns);
             let products = graph.mul(&dy, &centered);
-            let products = graph.reshape(&products, &rows);
             let products = sum(graph, &products);
             let d_gamma = graph.mul(&products, &inverse);
 
@@ -95,9 +83,7 @@ impl BatchNorm {
                 let pull = graph.mul(&centered, &slope);
                 let pull = graph.add(&pull, &d_beta);
                 let pull = graph.reshape(&pull, &rows);
-                let share = graph.constant(&[1, 1], &[1.0 / positions as f32]);
-                let shares = graph.mul(&images, &share);
-                let pull = graph.mul(&pull, &shares);
+                let pull = graph.mul(&pull, &share);
                 let pull = graph.reshape(&pull, &columns);
                 let rest = graph.sub(&dy, &pull);
                 let dx = graph.mul(&rest, &scale);

@@ -32,9 +32,9 @@ impl Layer for BoundedRelu {
         let saved = y.clone();
         let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
             Gradients::of_input(wanted[0].then(|| {
-                let above = graph.is_positive(&saved);
+                let above = graph.is_not_zero(&saved);
                 let room = graph.sub(&ceiling, &saved);
-                let below = graph.is_positive(&room);
+                let below = graph.is_not_zero(&room);
                 let passed = graph.mul(&above, &below);
                 graph.mul(dy, &passed)
             }))

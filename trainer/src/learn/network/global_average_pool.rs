@@ -18,11 +18,8 @@ impl Layer for GlobalAveragePool {
 
     fn forward<'a>(&'a self, graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
         let (channels, positions) = context.shapes[0].channels();
-        let batch = graph.batch();
         let share = 1.0 / positions as f32;
-        let x = graph.reshape(&context.inputs[0], &[channels, positions, batch]);
-        let sum = graph.reduce_sum(&x, 1);
-        let sum = graph.reshape(&sum, &[channels, batch]);
+        let sum = graph.sum_positions(&context.inputs[0], channels);
         let factor = graph.constant(&[1, 1], &[share]);
         let y = graph.mul(&sum, &factor);
         let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {

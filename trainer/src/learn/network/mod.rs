@@ -193,6 +193,8 @@ pub struct Context<'c> {
     pub image_weights: Option<&'c ImageWeights>,
     /// `[Layer::noise, batch]`, uniform in [0, 1), while training; absent at inference.
     pub noise: Option<Value>,
+    /// Whether a backward pass follows.
+    pub training: bool,
 }
 
 /// What a backward pass gives back.

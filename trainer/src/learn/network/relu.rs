@@ -20,7 +20,7 @@ impl Layer for Relu {
         let saved = y.clone();
         let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
             Gradients::of_input(wanted[0].then(|| {
-                let passed = graph.is_positive(&saved);
+                let passed = graph.is_not_zero(&saved);
                 graph.mul(dy, &passed)
             }))
         });

@@ -11,6 +11,7 @@
 mod loss;
 mod update;
 
+use crate::learn::backend::Kind;
 use crate::learn::graph::{Graph, Value};
 use crate::learn::network::{Backward, Context, Gradients, ImageWeights, Network, Placed, Shape};
 use crate::learn::quantization::Plan;
@@ -18,7 +19,7 @@ use crate::learn::quantization::Plan;
 pub use loss::Soft;
 pub use update::{AVERAGE, UpdateRule, update_graph};
 
-/// The gradient graph for parts of `batch` images.
+/// The gradient graph for parts of `batch` images, as `backend` is fastest at it.
 ///
 /// Inputs: `parameters [P]`, `images [C·H·W, batch]` (pixel / 255), `targets [classes, batch]`, if the
 /// network has dropout `noise [N, batch]`, uniform in [0, 1), where `N` is [`Network::noise`], and with
@@ -35,12 +36,13 @@ pub use update::{AVERAGE, UpdateRule, update_graph};
 ///
 /// With a `plan` it computes with integers; see [`crate::learn::quantization`].
 pub fn gradient_graph(
+    backend: Kind,
     network: &Network,
     plan: Option<&Plan>,
     soft: Option<Soft>,
     batch: usize,
 ) -> Vec<u8> {
-    let mut graph = Graph::new("gradient", batch);
+    let mut graph = Graph::new("gradient", batch, backend);
     let inputs = inputs(&mut graph, network);
     let targets = graph.input("targets", &[network.classes(), batch]);
     let noise = match network.noise() {
@@ -97,12 +99,17 @@ pub fn gradient_graph(
     graph.finish()
 }
 
-/// The inference graph for `batch` images.
+/// The inference graph for `batch` images, as `backend` is fastest at it.
 ///
 /// Inputs: `parameters [P]`, `images [C·H·W, batch]` (pixel / 255). Output: `logits [classes,
 /// batch]`. With a `plan` these are the device's logits, as the numbers that its integers stand for.
-pub fn inference_graph(network: &Network, plan: Option<&Plan>, batch: usize) -> Vec<u8> {
-    let mut graph = Graph::new("inference", batch);
+pub fn inference_graph(
+    backend: Kind,
+    network: &Network,
+    plan: Option<&Plan>,
+    batch: usize,
+) -> Vec<u8> {
+    let mut graph = Graph::new("inference", batch, backend);
     let inputs = inputs(&mut graph, network);
     let (logits, _) = forward(&mut graph, network, plan, inputs, None);
     graph.output("logits", &logits);
@@ -181,6 +188,7 @@ fn forward<'a>(
             parameters: &tensors,
             image_weights: training.and_then(|training| training.weights.as_ref()),
             noise,
+            training: training.is_some(),
         };
         let (mut y, mut backward) = placed.layer.forward(graph, &context);
         if let Some(grid) = weights {

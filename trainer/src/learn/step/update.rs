@@ -1,5 +1,6 @@
 //! The update graph: from parameters, state and gradient to new parameters and new state.
 
+use crate::learn::backend::Kind;
 use crate::learn::graph::{Graph, Value};
 use crate::learn::network::{Network, Role, STATISTIC_RATE};
 use crate::learn::optimizer::{Inputs, Optimizer};
@@ -40,8 +41,8 @@ impl UpdateRule {
 /// Inputs: `parameters [P]`, `gradient [P]`, `rate [1]`, `factor0 [1]` and so on for the numbers of
 /// [`Optimizer::factors`], then each state vector `[P]` under its name. Outputs: `new_parameters
 /// [P]`, then each new state vector under `new_` and its name.
-pub fn update_graph(network: &Network, rule: &UpdateRule) -> Vec<u8> {
-    let mut graph = Graph::new("update", 0);
+pub fn update_graph(backend: Kind, network: &Network, rule: &UpdateRule) -> Vec<u8> {
+    let mut graph = Graph::new("update", 0, backend);
     let count = network.parameter_count();
     let parameters = graph.input("parameters", &[count]);
     let gradient = graph.input("gradient", &[count]);

@@ -88,7 +88,7 @@ impl Engine {
     ) -> Result<Self, BackendError> {
         let Objective { plan, teachers } = objective;
         let soft = teachers.map(Teachers::soft);
-        let gradient = gradient_graph(network, plan, soft, part_size);
+        let gradient = gradient_graph(backend.kind(), network, plan, soft, part_size);
         let worker = || {
             Ok::<_, BackendError>(Worker {
                 lessons: teachers.map(|teachers| teachers.start(backend, part_size)).transpose()?,
@@ -103,7 +103,7 @@ impl Engine {
         Ok(Self {
             first: worker()?,
             others: others.map_err(|error: BackendError| error)?,
-            update: backend.session(&update_graph(network, &rule))?,
+            update: backend.session(&update_graph(backend.kind(), network, &rule))?,
             parameters: Arc::new(start.parameters),
             state: rule.state().into_iter().zip(start.vectors).collect(),
             steps: start.steps,

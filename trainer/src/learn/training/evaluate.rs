@@ -33,7 +33,7 @@ impl Evaluator {
         network: &Network,
         plan: Option<&Plan>,
     ) -> Result<Self, BackendError> {
-        let session = backend.session(&inference_graph(network, plan, BATCH))?;
+        let session = backend.session(&inference_graph(backend.kind(), network, plan, BATCH))?;
         Ok(Self { session, pixels: network.input.iter().product() })
     }
 
