@@ -1,6 +1,6 @@
-//! Seconds per epoch of training `simple`, batch 64, two threads: ONNX Runtime, the embedded tract
-//! and, where it is installed, PyTorch, in turn in one run; then how time and memory grow with the
-//! number of images.
+//! Seconds per epoch of training, batch 64: ONNX Runtime, the embedded tract and, where it is installed,
+//! PyTorch, in turn in one run, for `simple` on two threads and for other networks on one; then how time
+//! and memory of `simple` grow with the number of images.
 //!
 //! Every runtime has a process of its own (a backend is chosen once per process) that loads the
 //! data, says that it is ready, and then runs an epoch whenever it is told to, so that all of them
@@ -19,62 +19,95 @@ use std::time::Instant;
 use inkling_data::{Dataset, Split};
 use trainer::learn::backend::{Backend, Choice};
 use trainer::learn::batches::Feed;
-use trainer::learn::network;
+use trainer::learn::network::Description;
 use trainer::learn::optimizer::Sgd;
 use trainer::learn::step::UpdateRule;
 use trainer::learn::training::{Engine, Objective, State};
 
 /// Epochs of each runtime, taken in turn.
 const ROUNDS: usize = 3;
-const THREADS: usize = 2;
 const BATCH: usize = 64;
 /// Images of an epoch: MNIST's without a twelfth for validation.
 const EPOCH: usize = 55_000;
 /// Sizes of which the growth is shown, by repeating images.
 const GROWTH: [usize; 3] = [6_000, 60_000, 600_000];
 
+/// What is trained.
+#[derive(Clone, Copy)]
+struct Case {
+    /// One of trainer/networks.
+    network: &'static str,
+    /// Height, width and channels; MNIST where they are MNIST's, else noise.
+    shape: &'static str,
+    threads: usize,
+    /// How much of an epoch is run and counted this many times.
+    part: usize,
+}
+
+const fn case(network: &'static str, shape: &'static str, threads: usize, part: usize) -> Case {
+    Case { network, shape, threads, part }
+}
+
+/// The first is the one whose growth is shown.
+const CASES: [Case; 5] = [
+    case("simple", "28x28x1", 2, 1),
+    case("resnet-mini", "28x28x1", 1, 5),
+    case("resnet-mini", "32x32x3", 1, 5),
+    case("separable", "28x28x1", 1, 5),
+    case("separable", "64x64x1", 1, 10),
+];
+
 fn main() {
     let arguments: Vec<String> = env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--worker") {
-        return worker(&arguments[at + 1]);
+        return worker(&arguments[at + 1..]);
     }
     // Only `cargo bench` says `--bench`; `cargo test` asks for a sign of life, not for a measurement.
     let trial = !arguments.iter().any(|argument| argument == "--bench");
-    let rounds = if trial { 1 } else { ROUNDS };
-    let epoch = if trial { 640 } else { EPOCH };
-
-    let mut peers: Vec<Peer> =
-        ["onnxruntime", "tract"].iter().filter_map(|name| Peer::ours(name)).collect();
-    if !trial {
-        peers.extend(Peer::pytorch());
+    println!(
+        "| network | input | threads | runtime | seconds per epoch of {EPOCH} images | against PyTorch |\n\
+         |---|---|--:|---|--:|--:|"
+    );
+    for case in &CASES[..if trial { 1 } else { CASES.len() }] {
+        compare(*case, trial);
     }
-    let mut seconds = vec![Vec::new(); peers.len()];
-    for round in 1..=rounds {
-        for (peer, seconds) in peers.iter_mut().zip(&mut seconds) {
-            let (took, _) = peer.epoch(epoch);
-            println!("round {round}: {:<12} {took:.2} s", peer.name);
-            seconds.push(took);
+    if !trial {
+        growth(CASES[0]);
+    }
+}
+
+/// A row of the table for each runtime, the best of all rounds.
+fn compare(case: Case, trial: bool) {
+    let (rounds, images) = if trial { (1, 640) } else { (ROUNDS, EPOCH / case.part) };
+    let mut peers: Vec<Peer> =
+        ["onnxruntime", "tract"].iter().filter_map(|name| Peer::ours(name, case)).collect();
+    if !trial {
+        peers.extend(Peer::pytorch(case));
+    }
+    let mut best = vec![f64::INFINITY; peers.len()];
+    for _ in 0..rounds {
+        for (peer, best) in peers.iter_mut().zip(&mut best) {
+            let (took, _) = peer.epoch(images);
+            *best = best.min(took * EPOCH as f64 / images as f64);
         }
     }
-    let best = |seconds: &[f64]| seconds.iter().copied().fold(f64::INFINITY, f64::min);
-    let reference =
-        peers.iter().position(|peer| peer.name == "pytorch").map(|at| best(&seconds[at]));
-    println!(
-        "\n| runtime | best of {rounds}, seconds per epoch of {epoch} images | against PyTorch |\n|---|--:|--:|"
-    );
-    for (peer, seconds) in peers.iter().zip(&seconds) {
-        let ratio = reference
-            .map_or("–".into(), |reference| format!("{:.2}×", best(seconds) / reference));
-        println!("| {} | {:.2} | {ratio} |", peer.version, best(seconds));
+    let reference = peers.iter().position(|peer| peer.name == "pytorch").map(|at| best[at]);
+    for (peer, best) in peers.iter().zip(&best) {
+        let ratio = reference.map_or("–".into(), |reference| format!("{:.2}×", best / reference));
+        let Case { network, shape, threads, .. } = case;
+        println!("| {network} | {shape} | {threads} | {} | {best:.2} | {ratio} |", peer.version);
     }
-    if trial {
-        return;
-    }
+}
+
+/// How time and memory grow with the number of images.
+fn growth(case: Case) {
     println!(
         "\n| images | runtime | seconds | µs per image | peak memory |\n|--:|---|--:|--:|--:|"
     );
+    let mut peers: Vec<Peer> =
+        ["onnxruntime", "tract"].iter().filter_map(|name| Peer::ours(name, case)).collect();
     for images in GROWTH {
-        for peer in peers.iter_mut().filter(|peer| peer.name != "pytorch") {
+        for peer in &mut peers {
             let (took, memory) = peer.epoch(images);
             let each = took / images as f64 * 1e6;
             println!("| {images} | {} | {took:.2} | {each:.1} | {memory} |", peer.name);
@@ -92,17 +125,20 @@ struct Peer {
 }
 
 impl Peer {
-    fn ours(name: &'static str) -> Option<Self> {
+    fn ours(name: &'static str, case: Case) -> Option<Self> {
         let mut command = Command::new(env::current_exe().expect("a program knows its own path"));
-        command.args(["--worker", name]);
+        let threads = case.threads.to_string();
+        command.args(["--worker", name, case.network, case.shape, &threads]);
         Self::start(name, command, "pip install onnxruntime")
     }
 
-    fn pytorch() -> Option<Self> {
+    fn pytorch(case: Case) -> Option<Self> {
         let python = env::var_os("INKLING_PYTHON").unwrap_or("python3".into());
         let mut command = Command::new(python);
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/pytorch_training.py"));
-        command.arg(mnist()).arg(THREADS.to_string());
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let network = here.join(format!("../trainer/networks/{}.toml", case.network));
+        command.arg(here.join("peers/pytorch_training.py"));
+        command.arg(mnist()).arg(case.threads.to_string()).arg(network).arg(case.shape);
         Self::start("pytorch", command, "pip install torch")
     }
 
@@ -150,12 +186,34 @@ fn mnist() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist")
 }
 
-/// Runs epochs of as many images as each line of standard input says.
-fn worker(backend: &str) {
+/// MNIST's images, or as many of another shape with the same labels.
+fn images(shape: [usize; 3]) -> Dataset {
+    let images = Dataset::load(&mnist(), Split::Train).expect("MNIST is committed");
+    if shape == [images.height(), images.width(), images.channels()] {
+        return images;
+    }
+    // A generator of Knuth's, for its upper bits.
+    let mut state = 1u32;
+    let samples = (0..EPOCH * shape.iter().product::<usize>()).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    });
+    let names = (0..10).map(|class| class.to_string()).collect();
+    Dataset::new(shape, samples.collect(), images.labels[..EPOCH].to_vec(), names)
+}
+
+/// Runs epochs of as many images as each line of standard input says. `arguments`: the backend, the
+/// network, the shape and the number of threads.
+fn worker(arguments: &[String]) {
+    let [backend, network, shape, threads, ..] = arguments else { panic!("{arguments:?}") };
     let choice = if backend == "tract" { Choice::Tract } else { Choice::Onnxruntime };
     let Ok(backend) = Backend::start(choice, None) else { return };
-    let images = Arc::new(Dataset::load(&mnist(), Split::Train).expect("MNIST is committed"));
-    let network = network::simple([1, 28, 28], 10).expect("simple fits MNIST");
+    let sizes: Vec<usize> = shape.split('x').map(|size| size.parse().expect("a size")).collect();
+    let [height, width, channels] = sizes[..] else { panic!("{shape}") };
+    let threads: usize = threads.parse().expect("a number of threads");
+    let images = Arc::new(images([height, width, channels]));
+    let network = Description::named(network).expect("a preset");
+    let network = network.build([channels, height, width], 10).expect("fits the shape");
     let rule = UpdateRule {
         optimizer: Box::new(Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 }),
         clip_norm: 0.0,
@@ -168,8 +226,8 @@ fn worker(backend: &str) {
         &network,
         Objective::default(),
         rule,
-        BATCH / THREADS,
-        THREADS,
+        BATCH / threads,
+        threads,
         start,
     )
     .expect("the graphs load");
@@ -181,8 +239,8 @@ fn worker(backend: &str) {
         class_weights: Vec::new(),
         seed: 0,
         batch: BATCH,
-        workers: THREADS,
-        noise: 0,
+        workers: threads,
+        noise: network.noise(),
         strangers: None,
     };
     for batch in feed(BATCH).epoch(0) {
