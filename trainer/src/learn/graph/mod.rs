@@ -145,6 +145,34 @@ impl Graph {
         self.binary("Min", a, b)
     }
 
+    /// `slope · (x − middle) + start` of `x: [channels, columns]` with a slope, middle and start for each
+    /// channel, `[channels, 1]`; without a middle it is 0.
+    pub fn line(
+        &mut self,
+        x: &Value,
+        slope: &Value,
+        middle: Option<&Value>,
+        start: &Value,
+    ) -> Value {
+        let &[channels, columns] = &x.shape[..] else { panic!("line of {x:?}: not a matrix") };
+        if self.backend == Kind::Tract {
+            let x = middle.map_or_else(|| x.clone(), |middle| self.sub(x, middle));
+            let scaled = self.mul(&x, slope);
+            return self.add(&scaled, start);
+        }
+        // Batch norm's operator with a variance of 1 is this in one pass.
+        let picture = self.reshape(x, &[1, channels, columns]);
+        let zeros = self.constant(&[channels], &vec![0f32; channels]);
+        let ones = self.constant(&[channels], &vec![1f32; channels]);
+        let [slope, start] = [slope, start].map(|value| self.reshape(value, &[channels]));
+        let middle = middle.map_or(zeros, |middle| self.reshape(middle, &[channels]));
+        let epsilon = ("epsilon", Attribute::Float(0.0));
+        let shape = picture.shape.clone();
+        let operands = [&picture, &slope, &start, &middle, &ones];
+        let y = self.node("BatchNormalization", &operands, &[epsilon], shape);
+        self.reshape(&y, &[channels, columns])
+    }
+
     /// The products of two runs of matrices, `[n, rows, inner]` and `[n, inner, columns]`.
     pub fn matmul(&mut self, a: &Value, b: &Value) -> Value {
         let (&[count, rows, inner], &[count_b, inner_b, columns]) = (&a.shape[..], &b.shape[..])
@@ -168,12 +196,22 @@ impl Graph {
     ///
     /// Neither a comparison, whose bools have to be cast, nor Sign: those are slow in tract.
     pub fn is_positive(&mut self, x: &Value) -> Value {
+        if self.backend == Kind::OnnxRuntime {
+            // max(0, min(1, 2¹²⁶ · x)) in one pass.
+            let slope = ("alpha", Attribute::Float(2f32.powi(126)));
+            let start = ("beta", Attribute::Float(0.0));
+            return self.node("HardSigmoid", &[x], &[slope, start], x.shape.clone());
+        }
+        // tract computes runs of these in one pass.
         let positive = self.unary("Relu", x);
         self.is_not_zero(&positive)
     }
 
     /// The same where no `x` is below 0.
     pub fn is_not_zero(&mut self, x: &Value) -> Value {
+        if self.backend == Kind::OnnxRuntime {
+            return self.is_positive(x);
+        }
         let factor = self.constant(&[1, 1], &[2f32.powi(126)]);
         let lifted = self.mul(x, &factor);
         let one = self.constant(&[1, 1], &[1f32]);

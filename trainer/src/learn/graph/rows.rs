@@ -54,7 +54,7 @@ impl Graph {
     }
 
     /// Rows of the matrix `x` in the order of `table`, with row `zero` where the table has `None`.
-    fn gather_rows_or(&mut self, x: &Value, table: &[Option<usize>], zero: usize) -> Value {
+    pub fn gather_rows_or(&mut self, x: &Value, table: &[Option<usize>], zero: usize) -> Value {
         let indices: Vec<i64> = table.iter().map(|row| row.unwrap_or(zero) as i64).collect();
         let indices = self.constant(&[table.len()], &indices);
         let shape = vec![table.len(), x.shape()[1]];
@@ -81,8 +81,12 @@ impl Graph {
 
     /// `x: [rows, columns]` with a row of zeros behind it.
     pub fn with_zero_row(&mut self, x: &Value) -> Value {
-        let columns = x.shape()[1];
-        let zeros = self.constant(&[1, columns], &vec![0f32; columns]);
+        let zeros = self.zero_row(x.shape()[1]);
         self.concat(&[x.clone(), zeros])
+    }
+
+    /// A row of zeros, `[1, columns]`.
+    pub fn zero_row(&mut self, columns: usize) -> Value {
+        self.constant(&[1, columns], &vec![0f32; columns])
     }
 }

@@ -60,8 +60,7 @@ impl BatchNorm {
         let variance = weighted_mean(graph, &squares, &share, channels);
         let inverse = inverse_deviation(graph, &variance);
         let scale = graph.mul(&gamma, &inverse);
-        let scaled = graph.mul(&centered, &scale);
-        let y = graph.add(&scaled, &beta);
+        let y = graph.line(&centered, &scale, None, &beta);
         let y = graph.reshape(&y, &rows);
 
         let part = weights.part.clone();
@@ -76,17 +75,17 @@ impl BatchNorm {
             let products = sum(graph, &products);
             let d_gamma = graph.mul(&products, &inverse);
 
-            // dx = scale · (dy − w · (Σdy + x̂ · Σ(dy · x̂))), where w is the share of the element in
-            // mean and variance, and x̂ the centered element times the inverse deviation.
+            // dx = scale · dy − w · scale · (Σdy + x̂ · Σ(dy · x̂)), where w is the share of the element
+            // in mean and variance, and x̂ the centered element times the inverse deviation.
             let input = wanted[0].then(|| {
                 let slope = graph.mul(&d_gamma, &inverse);
-                let pull = graph.mul(&centered, &slope);
-                let pull = graph.add(&pull, &d_beta);
+                let [slope, start] = [slope, d_beta.clone()].map(|value| graph.mul(&value, &scale));
+                let pull = graph.line(&centered, &slope, None, &start);
                 let pull = graph.reshape(&pull, &rows);
                 let pull = graph.mul(&pull, &share);
                 let pull = graph.reshape(&pull, &columns);
-                let rest = graph.sub(&dy, &pull);
-                let dx = graph.mul(&rest, &scale);
+                let straight = graph.mul(&dy, &scale);
+                let dx = graph.sub(&straight, &pull);
                 graph.reshape(&dx, &rows)
             });
             // What the statistics have in the place of a gradient.
@@ -112,9 +111,7 @@ impl BatchNorm {
         let inverse = inverse_deviation(graph, &variance);
         let scale = graph.mul(&gamma, &inverse);
         let x = graph.reshape(&context.inputs[0], &[channels, positions * batch]);
-        let centered = graph.sub(&x, &mean);
-        let scaled = graph.mul(&centered, &scale);
-        let y = graph.add(&scaled, &beta);
+        let y = graph.line(&x, &scale, Some(&mean), &beta);
         let y = graph.reshape(&y, &[channels * positions, batch]);
         (y, Box::new(|_, _, _| unreachable!("an inference graph has no backward pass")))
     }

@@ -32,10 +32,10 @@ impl Layer for BoundedRelu {
         let saved = y.clone();
         let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
             Gradients::of_input(wanted[0].then(|| {
-                let above = graph.is_not_zero(&saved);
+                // Neither factor is below 0, and one is 0 where nothing passes.
                 let room = graph.sub(&ceiling, &saved);
-                let below = graph.is_not_zero(&room);
-                let passed = graph.mul(&above, &below);
+                let inside = graph.mul(&saved, &room);
+                let passed = graph.is_not_zero(&inside);
                 graph.mul(dy, &passed)
             }))
         });

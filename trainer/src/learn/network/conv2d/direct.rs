@@ -112,12 +112,18 @@ pub(super) fn forward<'a>(
     let positions = output[0] * output[1];
     let phases = Phase::all(conv, image, output);
     let mut bias = context.parameters.get(1);
+    let unit = conv.window.stride == [1, 1];
+    let whole =
+        if unit { context.inputs[0].clone() } else { graph.with_zero_row(&context.inputs[0]) };
     let mut sum = None;
     let mut parts = Vec::new();
     for phase in phases {
-        let x = match conv.window.stride {
-            [1, 1] => context.inputs[0].clone(),
-            _ => graph.gather_rows(&context.inputs[0], &phase.table(&conv.window, image)),
+        let x = match unit {
+            true => whole.clone(),
+            false => {
+                let table = phase.table(&conv.window, image);
+                graph.gather_rows_or(&whole, &table, whole.shape()[0] - 1)
+            }
         };
         let weight = phase.weight(graph, &context.parameters[0]);
         let y = graph.convolution(&x, phase.image, (&weight, bias.take()), &phase.window, groups);
@@ -195,8 +201,9 @@ fn of_image(
     match &of_phases[..] {
         [only] if conv.window.stride == [1, 1] => only.clone(),
         _ => {
+            of_phases.push(graph.zero_row(dy.shape()[1]));
             let phases = graph.concat(&of_phases);
-            graph.gather_rows(&phases, &table)
+            graph.gather_rows_or(&phases, &table, start)
         }
     }
 }
