@@ -8,7 +8,9 @@ mod statistics;
 
 use tests::{in_own_process, onnxruntime};
 use trainer::learn::backend::{Backend, Choice};
-use trainer::learn::network::{Network, simple};
+use trainer::learn::network::{
+    Conv2d, Flatten, FullyConnected, Layer, Network, Relu, Window, simple,
+};
 use trainer::learn::step::inference_graph;
 
 use naive::{naive_loss, naive_values};
@@ -42,6 +44,7 @@ fn check_all(backend: &Backend) {
     check_functions(backend);
     check_preset();
     check_ties(backend);
+    check_gaps(backend);
     check_large_logits(backend);
     check_weightless_images(backend);
     check_statistics(backend);
@@ -153,6 +156,53 @@ fn check_ties(backend: &Backend) {
             (got - expected).abs() < 1e-6,
             "{got} is not {expected}: a tie was not the first's"
         );
+    }
+}
+
+/// A window with gaps is a larger one with zeros in them: the same loss and, but for these zeros, the same
+/// gradient, with padding of four sizes, with and without a stride, and in groups.
+fn check_gaps(backend: &Backend) {
+    let network = |window: Window, groups: usize| {
+        let before = Conv2d::dense(4, Window::new([1, 1]));
+        let gaps = Conv2d { out_channels: 4, window, groups, bias: true };
+        let layers: [Box<dyn Layer>; 5] = [
+            Box::new(before),
+            Box::new(gaps),
+            Box::new(Relu),
+            Box::new(Flatten),
+            Box::new(FullyConnected { outputs: 3 }),
+        ];
+        let names = ["before", "gaps", "relu", "flatten", "last"].map(String::from);
+        Network::chain("gaps", [2, 9, 8], names.into_iter().zip(layers).collect()).expect("fits")
+    };
+    let window = Window { padding: [2, 1, 1, 0], ..Window::new([3, 2]) };
+    for (stride, groups) in [([1, 1], 1), ([1, 1], 4), ([2, 2], 1), ([1, 3], 2)] {
+        let gaps = network(Window { dilation: [2, 3], stride, ..window }, groups);
+        let whole = network(Window { kernel: [5, 4], stride, ..window }, groups);
+        let parameters = gaps.initial_parameters(4);
+        // Where each parameter is in the other network.
+        let (first, inner) = (gaps.layers[1].offset, 4 / groups);
+        let (few, many) = (4 * inner * 6, 4 * inner * 20);
+        let place = |index: usize| match index {
+            index if index < first => index,
+            index if index < first + few => {
+                let (filter, row, column) =
+                    ((index - first) / 6, (index - first) % 6 / 2, (index - first) % 2);
+                first + filter * 20 + row * 2 * 4 + column * 3
+            }
+            index => index + many - few,
+        };
+        let mut filled = vec![0.0; whole.parameter_count()];
+        parameters.iter().enumerate().for_each(|(at, value)| filled[place(at)] = *value);
+        let part = part(&gaps, &mut fastrand::Rng::with_seed(6));
+        let (loss, gradient) = run(backend, &gaps, &parameters, &part);
+        let (expected_loss, expected) = run(backend, &whole, &filled, &part);
+        assert!((loss - expected_loss).abs() < 1e-6, "{stride:?} {groups}");
+        assert!(gradient.iter().any(|value| value.abs() > 1e-3));
+        for (at, value) in gradient.iter().enumerate() {
+            let expected = expected[place(at)];
+            assert!((value - expected).abs() < 1e-6, "{stride:?} {groups}: {value}, {expected}");
+        }
     }
 }
 
