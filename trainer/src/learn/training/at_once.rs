@@ -81,6 +81,6 @@ mod tests {
         // Without batch norm as small as it must be.
         let simple = network("simple", [3, 96, 96]);
         assert_eq!(parts(&simple, 64, 1), 64usize.div_ceil(images(&simple)));
-        assert_eq!(images(&network("simple", [3, 400, 400])), 1);
+        assert_eq!(images(&network("photo", [3, 512, 512])), 1);
     }
 }
