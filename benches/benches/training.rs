@@ -239,7 +239,7 @@ fn worker(arguments: &[String]) {
         class_weights: Vec::new(),
         seed: 0,
         batch: BATCH,
-        workers: threads,
+        parts: threads,
         noise: network.noise(),
         strangers: None,
     };

@@ -155,7 +155,7 @@ fn mixed_images_share_their_labels() {
             class_weights: Vec::new(),
             seed: 5,
             batch: 20,
-            workers: 1,
+            parts: 1,
             noise: 0,
             strangers: None,
         };

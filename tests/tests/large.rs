@@ -276,11 +276,11 @@ fn training_on_files_gives_the_bytes_of_training_in_memory() {
     assert!(models[0] == models[1] && models[0] == models[2], "the models differ");
 }
 
-/// The most anonymous memory, in KB, that importing a data set takes.
+/// The most anonymous memory, in KB, that the trainer takes with these arguments.
 #[cfg(target_os = "linux")]
-fn anonymous(source: &Path, out: &Path) -> u64 {
+fn anonymous(arguments: &[&str], source: &Path, out: &Path) -> u64 {
     let mut command = Command::new(program("trainer"));
-    command.arg("import").arg(source).args(["--memory", "1", "--out"]).arg(out);
+    command.args(arguments).arg(source).args(["--memory", "1", "--out"]).arg(out);
     let mut running = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
     let status = format!("/proc/{}/status", running.id());
     let mut most = 0;
@@ -343,9 +343,26 @@ fn archives_arrays_and_tables_take_less_memory_than_their_samples() {
     // 44 MB of samples, or 22 MB that are numbers of four bytes each on the way: 88 MB. The columns of a
     // table are found by cells that are text, up to so many.
     for source in sources {
-        let most = anonymous(&source, &folder.join("out"));
+        let most = anonymous(&["import"], &source, &folder.join("out"));
         println!("{}: {most} KB", source.display());
         let bound = if source.ends_with("table") { 44_000 } else { 22_000 };
         assert!((1_000..bound).contains(&most), "{}: {most} KB", source.display());
     }
+}
+
+/// Large images go through the graphs a few at a time: all 64 of a batch at once would take 600 MB.
+#[cfg(target_os = "linux")]
+#[test]
+fn training_on_large_images_takes_a_part_of_a_batch_at_a_time() {
+    let folder = scratch("large-images");
+    let data = folder.join("data");
+    let count = 140;
+    let images = random_images(5, count, 96, 3 * 96, 3);
+    npy(&data, "x", "|u1", &[count, 96, 96, 3], images.batch(0..count));
+    npy(&data, "y", "|u1", &[count], (0..count).map(|index| (index % 2) as u8).collect());
+    let arguments = "train --network photo --epochs 1 --threads 1 --backend tract --data";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let taken = anonymous(&arguments, &data, &folder.join("out"));
+    println!("training 96 × 96 × 3 takes {taken} KB");
+    assert!((10_000..400_000).contains(&taken), "{taken} KB");
 }

@@ -29,7 +29,7 @@ fn train(backend: &Backend, network: &Network, images: &Arc<Dataset>) -> Vec<f32
         class_weights: Vec::new(),
         seed: 1,
         batch: BATCH,
-        workers: WORKERS,
+        parts: WORKERS,
         noise: network.noise(),
         strangers: None,
     };

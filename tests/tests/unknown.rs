@@ -408,7 +408,7 @@ fn every_epoch_has_samples_of_something_else() {
         class_weights: Vec::new(),
         seed: 5,
         batch: 15,
-        workers: 1,
+        parts: 1,
         noise: 0,
         strangers: Some(Strangers { strange: Arc::new(strange), count: 20 }),
     };

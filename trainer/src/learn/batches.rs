@@ -12,7 +12,7 @@ use inkling_data::{Augmentation, Border, Dataset, planar_order};
 /// Batches that may wait ahead of the step.
 const AHEAD: usize = 4;
 
-/// One worker's part of a batch.
+/// A part of a batch: images that go through the gradient graph at once.
 pub struct Part {
     /// Value / 255, `[channels · height · width, part size]`.
     pub images: Vec<f32>,
@@ -24,7 +24,7 @@ pub struct Part {
     pub noise: Vec<f32>,
 }
 
-/// The parts of one batch, one per worker.
+/// The parts of one batch; each worker takes as many.
 pub type Batch = Vec<Part>;
 
 /// Prepares the batches of an epoch.
@@ -44,7 +44,8 @@ pub struct Feed {
     pub seed: u64,
     /// Images per step.
     pub batch: usize,
-    pub workers: usize,
+    /// Parts that a batch is divided into.
+    pub parts: usize,
     /// Random numbers per image, as the network asks for.
     pub noise: usize,
     /// What is none of the classes, if the last class stands for it.
@@ -66,9 +67,9 @@ impl Feed {
         (self.indices.len() + strangers).div_ceil(self.batch)
     }
 
-    /// Images per part: the workers share a batch evenly, rounded up.
+    /// Images per part: they share a batch evenly, rounded up.
     pub fn part_size(&self) -> usize {
-        self.batch.div_ceil(self.workers)
+        self.batch.div_ceil(self.parts)
     }
 
     /// What is done to each input of a sample.
@@ -101,7 +102,7 @@ impl Feed {
             epoch,
             batch: self.batch,
             part_size: self.part_size(),
-            workers: self.workers,
+            parts: self.parts,
             noise: self.noise,
             strangers: self.strangers.clone(),
             indices: self.indices.clone(),
@@ -131,7 +132,7 @@ struct Preparation {
     epoch: usize,
     batch: usize,
     part_size: usize,
-    workers: usize,
+    parts: usize,
     noise: usize,
     strangers: Option<Strangers>,
     /// What images may be mixed with.
@@ -154,7 +155,7 @@ impl Preparation {
             // What all images of a batch count together is 1.
             let weight = 1.0 / indices.iter().map(|&index| self.counts(index)).sum::<f32>();
             let mut parts: Vec<&[usize]> = indices.chunks(self.part_size).collect();
-            parts.resize(self.workers, &[]);
+            parts.resize(self.parts, &[]);
             let batch = parts.into_iter().map(|part| self.part(part, weight)).collect();
             if sender.send(batch).is_err() {
                 return;

@@ -15,11 +15,11 @@ use crate::learn::network::Network;
 use crate::learn::quantization::Plan;
 use crate::learn::step::{AVERAGE, UpdateRule, gradient_graph, update_graph};
 
-/// The loss and the gradient `[P]` of one part.
+/// The loss and the gradient `[P]` of a worker's parts.
 type Outcome = Result<(f32, Vec<f32>), TrainingError>;
 
-/// Runs steps. The calling thread takes the first part of a batch, and each further part has a
-/// thread of its own; gradients are added in the order of the parts, whichever is done first.
+/// Runs steps. The calling thread takes the first parts of a batch, and as many each a thread of its own;
+/// gradients are added in the order of the parts, whichever is done first.
 pub struct Engine {
     first: Worker,
     others: Vec<Remote>,
@@ -115,19 +115,19 @@ impl Engine {
     /// Takes one step and returns the loss of the batch before it.
     pub fn step(&mut self, batch: Batch, rate: f32) -> Result<f32, TrainingError> {
         let begun = Instant::now();
+        let share = batch.len().div_ceil(1 + self.others.len());
         let mut parts = batch.into_iter();
-        let first = parts.next().ok_or(TrainingError::WorkerLost)?;
-        for (remote, part) in self.others.iter().zip(parts) {
-            let job = (Arc::clone(&self.parameters), part);
+        let first: Vec<Part> = parts.by_ref().take(share).collect();
+        for remote in &self.others {
+            let job = (Arc::clone(&self.parameters), parts.by_ref().take(share).collect());
             remote.jobs.send(job).map_err(|_| TrainingError::WorkerLost)?;
         }
-        let (mut loss, mut gradient) = self.first.run(&self.parameters, &first)?;
+        let mut sum = self.first.run_all(&self.parameters, &first)?;
         for remote in &self.others {
             let outcome = remote.outcomes.recv().map_err(|_| TrainingError::WorkerLost)?;
-            let (part_loss, part_gradient) = outcome?;
-            loss += part_loss;
-            gradient.iter_mut().zip(&part_gradient).for_each(|(sum, part)| *sum += part);
+            add(&mut sum, &outcome?);
         }
+        let (loss, gradient) = sum;
         self.apply(&gradient, rate)?;
         self.spent += begun.elapsed();
         Ok(loss)
@@ -182,7 +182,23 @@ struct Worker {
     part_size: usize,
 }
 
+/// Adds loss and gradient of other parts.
+fn add(sum: &mut (f32, Vec<f32>), (loss, gradient): &(f32, Vec<f32>)) {
+    sum.0 += loss;
+    sum.1.iter_mut().zip(gradient).for_each(|(sum, part)| *sum += part);
+}
+
 impl Worker {
+    /// One part after the other: only one takes memory at a time.
+    fn run_all(&mut self, parameters: &[f32], parts: &[Part]) -> Outcome {
+        let (first, others) = parts.split_first().ok_or(TrainingError::WorkerLost)?;
+        let mut sum = self.run(parameters, first)?;
+        for part in others {
+            add(&mut sum, &self.run(parameters, part)?);
+        }
+        Ok(sum)
+    }
+
     fn run(&mut self, parameters: &[f32], part: &Part) -> Outcome {
         let count = [parameters.len()];
         let shapes = [self.pixels, self.classes, self.noise].map(|rows| [rows, self.part_size]);
@@ -208,17 +224,17 @@ impl Worker {
 
 /// A worker on a thread of its own, which ends when its jobs' sender is dropped.
 struct Remote {
-    jobs: Sender<(Arc<Vec<f32>>, Part)>,
+    jobs: Sender<(Arc<Vec<f32>>, Vec<Part>)>,
     outcomes: Receiver<Outcome>,
 }
 
 impl Remote {
     fn start(mut worker: Worker) -> Self {
-        let (jobs, incoming) = channel::<(Arc<Vec<f32>>, Part)>();
+        let (jobs, incoming) = channel::<(Arc<Vec<f32>>, Vec<Part>)>();
         let (outgoing, outcomes) = channel();
         thread::spawn(move || {
-            for (parameters, part) in incoming {
-                if outgoing.send(worker.run(&parameters, &part)).is_err() {
+            for (parameters, parts) in incoming {
+                if outgoing.send(worker.run_all(&parameters, &parts)).is_err() {
                     return;
                 }
             }

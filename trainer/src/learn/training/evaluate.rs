@@ -3,14 +3,19 @@
 use inkling_data::{Dataset, planar_order};
 use inkling_support::order::first_largest;
 
+use super::at_once;
 use crate::learn::backend::{Backend, BackendError, Session};
 use crate::learn::batches::columns;
 use crate::learn::network::{IMAGE, Network};
 use crate::learn::quantization::Plan;
 use crate::learn::step::inference_graph;
 
-/// Images per run of the inference graph.
+/// Images per run of a graph at most.
 const BATCH: usize = 100;
+
+/// Values of images per run of an exported model at most, so that large ones take no more memory than
+/// small ones: a hundred of 28×28 in colour.
+const VALUES: usize = BATCH * 28 * 28 * 3;
 
 /// The result on a data set.
 #[derive(Clone, Debug)]
@@ -24,6 +29,8 @@ pub struct Evaluation {
 pub struct Evaluator {
     session: Session,
     pixels: usize,
+    /// Images per run.
+    batch: usize,
 }
 
 impl Evaluator {
@@ -33,8 +40,9 @@ impl Evaluator {
         network: &Network,
         plan: Option<&Plan>,
     ) -> Result<Self, BackendError> {
-        let session = backend.session(&inference_graph(backend.kind(), network, plan, BATCH))?;
-        Ok(Self { session, pixels: network.input.iter().product() })
+        let batch = at_once::images(network).min(BATCH);
+        let session = backend.session(&inference_graph(backend.kind(), network, plan, batch))?;
+        Ok(Self { session, pixels: network.input.iter().product(), batch })
     }
 
     /// The loss and the right answers on all images of `dataset`.
@@ -43,18 +51,19 @@ impl Evaluator {
         parameters: &[f32],
         dataset: &Dataset,
     ) -> Result<Evaluation, BackendError> {
+        let batch = self.batch;
         let mut evaluation = Evaluation { loss: 0.0, correct: 0 };
-        for start in (0..dataset.len()).step_by(BATCH) {
-            let range = start..dataset.len().min(start + BATCH);
+        for start in (0..dataset.len()).step_by(batch) {
+            let range = start..dataset.len().min(start + batch);
             let labels = &dataset.labels[range.clone()];
-            let images = columns(dataset, range, BATCH);
+            let images = columns(dataset, range, batch);
             let outputs = self.session.run(&[
                 ("parameters", &[parameters.len()], parameters),
-                ("images", &[self.pixels, BATCH], &images),
+                ("images", &[self.pixels, batch], &images),
             ])?;
             for (column, &label) in labels.iter().enumerate() {
                 let logits: Vec<f32> =
-                    outputs[0].iter().skip(column).step_by(BATCH).copied().collect();
+                    outputs[0].iter().skip(column).step_by(batch).copied().collect();
                 evaluation.loss += cross_entropy(&logits, usize::from(label));
                 evaluation.correct += usize::from(first_largest(&logits) == usize::from(label));
             }
@@ -72,9 +81,10 @@ pub fn exported_predictions(
     dataset: &Dataset,
 ) -> Result<Vec<usize>, BackendError> {
     let mut session = backend.session(float_onnx)?;
+    let batch = (VALUES / dataset.image_size()).clamp(1, BATCH);
     let mut predictions = Vec::with_capacity(dataset.len());
-    for start in (0..dataset.len()).step_by(BATCH) {
-        let count = BATCH.min(dataset.len() - start);
+    for start in (0..dataset.len()).step_by(batch) {
+        let count = batch.min(dataset.len() - start);
         let inputs: Vec<(&str, [usize; 4], Vec<f32>)> = dataset
             .parts()
             .into_iter()

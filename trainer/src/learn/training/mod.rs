@@ -1,5 +1,6 @@
 //! Training: epochs of steps, validation after each, a checkpoint after each.
 
+mod at_once;
 mod checkpoint;
 mod engine;
 mod evaluate;
@@ -18,6 +19,7 @@ use crate::learn::network::Network;
 use crate::learn::recipe::Recipe;
 use crate::learn::step::UpdateRule;
 
+pub use at_once::parts;
 pub use checkpoint::{Checkpoint, CheckpointError, Identity, MAGIC as CHECKPOINT_MAGIC};
 pub use engine::{Engine, Objective, Spent, State};
 pub use evaluate::{Evaluation, Evaluator, exported_predictions};

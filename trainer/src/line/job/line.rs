@@ -16,7 +16,7 @@ use crate::learn::export;
 use crate::learn::network::{self, Network};
 use crate::learn::quantization::Plan;
 use crate::learn::recipe::Recipe;
-use crate::learn::training::{Evaluator, Identity, Objective, Run, Trained};
+use crate::learn::training::{Evaluator, Identity, Objective, Run, Trained, parts};
 use crate::tell::progress::Display;
 use inkling_data::Sets;
 
@@ -148,7 +148,7 @@ impl Line<'_> {
             class_weights: class_weights.to_vec(),
             seed: job.seed,
             batch: stage.recipe.batch,
-            workers: threads,
+            parts: parts(network, stage.recipe.batch, threads),
             noise: network.noise(),
             strangers: self.outside.and_then(|outside| outside.strangers.clone()),
         };

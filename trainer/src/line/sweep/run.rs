@@ -199,7 +199,7 @@ impl SweepRun {
             indices: training,
             seed: self.seed,
             batch: self.recipe.batch,
-            workers: 1,
+            parts: training::parts(network, self.recipe.batch, 1),
             noise: network.noise(),
         };
         let path = folder.join(CHECKPOINT);
