@@ -18,10 +18,6 @@ use tests::{random_images, scratch};
 const BUDGETS: [(&str, usize); 5] =
     [("mnist5", 3 << 10), ("ic", 18 << 10), ("kws", 7 << 10), ("vww", 22 << 10), ("ad", 768)];
 
-/// Instructions that each network may need, in percent of those with whole images. 105 is the aim; where
-/// more is needed, whole images have kernels that take whole lines.
-const MOST_PERCENT: [(&str, u64); 3] = [("mnist5", 110), ("ic", 102), ("kws", 120)];
-
 fn reference(name: &str) -> &'static Reference {
     REFERENCES.iter().find(|network| network.name == name).expect("a network of the list")
 }
@@ -47,11 +43,13 @@ fn inputs(network: &Reference) -> Dataset {
     network.samples(2).subset(&[1, 2])
 }
 
-fn on_core(core: &str, networks: &[&str]) {
+/// Each network needs at most so many instructions, in percent of those with whole images. 105 is the aim;
+/// where more are needed, a step has too few rows for the depthwise kernels that take whole lines.
+fn on_core(core: &str, networks: &[(&str, u64)]) {
     let what = format!("rows instead of images on {core}");
     let Some(toolchain) = Toolchain::or_skip(&what) else { return };
     let core = CORES.iter().find(|known| known.name == core).expect("a core of the list");
-    for network in networks.iter().map(|name| reference(name)) {
+    for (network, most) in networks.iter().map(|(name, most)| (reference(name), most)) {
         let inputs = inputs(network);
         let bytes = inputs.batch(0..inputs.len());
         let cost = |favour: Favour| {
@@ -81,20 +79,23 @@ fn on_core(core: &str, networks: &[&str]) {
             time.stack,
             memory.stack
         );
-        let most = MOST_PERCENT.iter().find(|(name, _)| *name == network.name);
-        let (_, most) = most.expect("every network has a bound");
         assert!(percent <= most * 10, "{} on {}", network.name, core.name);
     }
 }
 
 #[test]
 fn cortex_m0_computes_the_same_at_little_cost() {
-    on_core("Cortex-M0", &["mnist5", "ic", "kws"]);
+    on_core("Cortex-M0", &[("mnist5", 103), ("ic", 102), ("kws", 116)]);
 }
 
 #[test]
 fn cortex_m4_computes_the_same_at_little_cost() {
-    on_core("Cortex-M4F", &["mnist5", "ic", "kws"]);
+    on_core("Cortex-M4F", &[("mnist5", 106), ("ic", 102), ("kws", 119), ("vww", 117)]);
+}
+
+#[test]
+fn riscv_computes_the_same_at_little_cost() {
+    on_core("RV32IMC", &[("mnist5", 104), ("kws", 106)]);
 }
 
 /// What generated code says of samples, and what the host's integers are.

@@ -15,6 +15,10 @@ use crate::{Activation, Requantize, Shift};
 /// Taps of a window along each axis.
 pub(super) const TAPS: usize = 3;
 
+/// Outputs of a line of which two are worth it, as when a network runs row by row; of shorter ones it
+/// takes four.
+const LONG: usize = 24;
+
 /// A channel's weights, line by line.
 pub(super) type Weights = [[i32; TAPS]; TAPS];
 
@@ -124,7 +128,9 @@ impl Lines {
         let (across, along) =
             if rows > columns { (horizontal, vertical) } else { (vertical, horizontal) };
         let [plain, by_two] = P::LEAST;
-        let worth = across.output >= 4 && along.output >= if stride == 1 { plain } else { by_two };
+        let least = if stride == 1 { plain } else { by_two };
+        let worth = along.output >= least
+            && (across.output >= 4 || across.output >= 2 && along.output >= LONG);
         let [pitch, sums] = P::words(along.output, stride);
         let lines = Self { across, along, stride, pitch, sums, padding: shape.padding_value };
         (worth && P::has_room(&lines, 1)).then_some(lines)
@@ -160,12 +166,19 @@ impl Lines {
     #[inline(never)]
     fn weights(&self, weights: &[i8], step: usize, stored: impl Fn(i8) -> i8) -> Weights {
         let mut all = [[0; TAPS]; TAPS];
-        for (line, all) in all.iter_mut().enumerate() {
-            for (tap, weight) in all.iter_mut().enumerate() {
-                let at = line * self.across.weight_step + tap * self.along.weight_step;
-                let byte = weights.get(at * step).copied().unwrap_or_default();
-                *weight = i32::from(stored(byte));
+        let [down, right] = [self.across, self.along].map(|axis| axis.weight_step * step);
+        if weights.len() <= (TAPS - 1) * (down + right) {
+            return all;
+        }
+        let mut line = weights.as_ptr();
+        for all in &mut all {
+            let mut tap = line;
+            for weight in all {
+                // SAFETY: the last tap of the last line was just seen to lie in `weights`.
+                *weight = i32::from(stored(unsafe { *tap }));
+                tap = tap.wrapping_add(right);
             }
+            line = line.wrapping_add(down);
         }
         all
     }
