@@ -15,10 +15,6 @@ use crate::{Activation, Requantize, Shift};
 /// Taps of a window along each axis.
 pub(super) const TAPS: usize = 3;
 
-/// Outputs of a line of which two are worth it, as when a network runs row by row; of shorter ones it
-/// takes four.
-const LONG: usize = 24;
-
 /// A channel's weights, line by line.
 pub(super) type Weights = [[i32; TAPS]; TAPS];
 
@@ -129,8 +125,9 @@ impl Lines {
             if rows > columns { (horizontal, vertical) } else { (vertical, horizontal) };
         let [plain, by_two] = P::LEAST;
         let least = if stride == 1 { plain } else { by_two };
-        let worth = along.output >= least
-            && (across.output >= 4 || across.output >= 2 && along.output >= LONG);
+        // Two or three long lines would be worth it, too, but for the stack of what runs row by row in order
+        // to need little memory.
+        let worth = across.output >= 4 && along.output >= least;
         let [pitch, sums] = P::words(along.output, stride);
         let lines = Self { across, along, stride, pitch, sums, padding: shape.padding_value };
         (worth && P::has_room(&lines, 1)).then_some(lines)
