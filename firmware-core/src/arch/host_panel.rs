@@ -208,7 +208,7 @@ impl Plan {
                 let mut x = [line, line.add(right), line.add(lower), line.add(lower + right)];
                 let mut left = groups;
                 // Two at a time where a group is little work: a loop's own instructions count.
-                while V::TAPS == 2 && left >= 2 {
+                while V::PIXELS <= 8 && left >= 2 {
                     add_tap(&mut sums, x, weights, 0, taps);
                     add_tap(&mut sums, x, weights, 1, taps);
                     x = x.map(|x| x.wrapping_add(2));
