@@ -186,20 +186,14 @@ fn mnist() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist")
 }
 
-/// MNIST's images, or as many of another shape with the same labels.
+/// MNIST's images, or as many of another shape.
 fn images(shape: [usize; 3]) -> Dataset {
-    let images = Dataset::load(&mnist(), Split::Train).expect("MNIST is committed");
-    if shape == [images.height(), images.width(), images.channels()] {
-        return images;
+    let [height, width, channels] = shape;
+    if shape == [28, 28, 1] {
+        return Dataset::load(&mnist(), Split::Train).expect("MNIST is committed");
     }
-    // A generator of Knuth's, for its upper bits.
-    let mut state = 1u32;
-    let samples = (0..EPOCH * shape.iter().product::<usize>()).map(|_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    });
-    let names = (0..10).map(|class| class.to_string()).collect();
-    Dataset::new(shape, samples.collect(), images.labels[..EPOCH].to_vec(), names)
+    let noise = tests::random_images(1, EPOCH, height, width * channels, 10);
+    noise.with_samples(shape, noise.batch(0..EPOCH))
 }
 
 /// Runs epochs of as many images as each line of standard input says. `arguments`: the backend, the

@@ -46,8 +46,7 @@ fn all_logits_of_test_images(board: &Board) {
     let result = verify::run_on(&qemu, &arguments).expect("the device answers");
     println!("{}", result.report());
     assert_eq!((result.images, result.mismatches, result.repeats), (sent(), 0, 0));
-    // The first images are harder than the last.
-    assert!(result.correct >= Some(sent() * 985 / 1000), "{:?} are right", result.correct);
+    assert!(result.correct >= Some(sent() * 99 / 100), "{:?} are right", result.correct);
     assert_eq!(result.cycles.len(), sent());
     assert_eq!(result.device.board, board.title);
     let report = result.report();

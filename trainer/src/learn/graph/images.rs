@@ -106,8 +106,8 @@ impl Graph {
         if self.backend() == Kind::OnnxRuntime {
             return self.mul(x, x);
         }
-        // tract makes an operator of its own of a value times itself, which is slower. Two and a half
-        // cost no rounding.
+        // tract makes an operator of its own of a value times itself, which is slower. Neither factor rounds
+        // anything.
         let [two, half] = [2.0, 0.5].map(|factor: f32| self.constant(&[1, 1], &[factor]));
         let doubled = self.mul(x, &two);
         let product = self.mul(&doubled, x);

@@ -145,30 +145,22 @@ impl Graph {
         self.binary("Min", a, b)
     }
 
-    /// `slope · (x − middle) + start` of `x: [channels, columns]` with a slope, middle and start for each
-    /// channel, `[channels, 1]`; without a middle it is 0.
-    pub fn line(
-        &mut self,
-        x: &Value,
-        slope: &Value,
-        middle: Option<&Value>,
-        start: &Value,
-    ) -> Value {
-        let &[channels, columns] = &x.shape[..] else { panic!("line of {x:?}: not a matrix") };
+    /// `slope · x + start` of `x: [channels, columns]` with a slope and a start for each channel,
+    /// `[channels, 1]`.
+    pub fn line(&mut self, x: &Value, slope: &Value, start: &Value) -> Value {
         if self.backend == Kind::Tract {
-            let x = middle.map_or_else(|| x.clone(), |middle| self.sub(x, middle));
-            let scaled = self.mul(&x, slope);
+            let scaled = self.mul(x, slope);
             return self.add(&scaled, start);
         }
-        // Batch norm's operator with a variance of 1 is this in one pass.
+        // Batch norm's operator with a mean of 0 and a variance of 1 is this in one pass.
+        let &[channels, columns] = &x.shape[..] else { panic!("line of {x:?}: not a matrix") };
         let picture = self.reshape(x, &[1, channels, columns]);
-        let zeros = self.constant(&[channels], &vec![0f32; channels]);
-        let ones = self.constant(&[channels], &vec![1f32; channels]);
         let [slope, start] = [slope, start].map(|value| self.reshape(value, &[channels]));
-        let middle = middle.map_or(zeros, |middle| self.reshape(middle, &[channels]));
+        let [mean, variance] =
+            [0f32, 1.0].map(|each| self.constant(&[channels], &vec![each; channels]));
         let epsilon = ("epsilon", Attribute::Float(0.0));
+        let operands = [&picture, &slope, &start, &mean, &variance];
         let shape = picture.shape.clone();
-        let operands = [&picture, &slope, &start, &middle, &ones];
         let y = self.node("BatchNormalization", &operands, &[epsilon], shape);
         self.reshape(&y, &[channels, columns])
     }

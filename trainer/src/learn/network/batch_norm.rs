@@ -60,7 +60,7 @@ impl BatchNorm {
         let variance = weighted_mean(graph, &squares, &share, channels);
         let inverse = inverse_deviation(graph, &variance);
         let scale = graph.mul(&gamma, &inverse);
-        let y = graph.line(&centered, &scale, None, &beta);
+        let y = graph.line(&centered, &scale, &beta);
         let y = graph.reshape(&y, &rows);
 
         let part = weights.part.clone();
@@ -80,7 +80,7 @@ impl BatchNorm {
             let input = wanted[0].then(|| {
                 let slope = graph.mul(&d_gamma, &inverse);
                 let [slope, start] = [slope, d_beta.clone()].map(|value| graph.mul(&value, &scale));
-                let pull = graph.line(&centered, &slope, None, &start);
+                let pull = graph.line(&centered, &slope, &start);
                 let pull = graph.reshape(&pull, &rows);
                 let pull = graph.mul(&pull, &share);
                 let pull = graph.reshape(&pull, &columns);
@@ -111,7 +111,8 @@ impl BatchNorm {
         let inverse = inverse_deviation(graph, &variance);
         let scale = graph.mul(&gamma, &inverse);
         let x = graph.reshape(&context.inputs[0], &[channels, positions * batch]);
-        let y = graph.line(&x, &scale, Some(&mean), &beta);
+        let centered = graph.sub(&x, &mean);
+        let y = graph.line(&centered, &scale, &beta);
         let y = graph.reshape(&y, &[channels * positions, batch]);
         (y, Box::new(|_, _, _| unreachable!("an inference graph has no backward pass")))
     }

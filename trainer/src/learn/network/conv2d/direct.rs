@@ -186,8 +186,11 @@ fn of_image(
     image: [usize; 3],
     output: [usize; 2],
 ) -> Value {
-    let pixels: usize = image.iter().product();
-    let (mut of_phases, mut table, mut start) = (Vec::new(), vec![None; pixels], 0);
+    if let ([1, 1], [(phase, _, weight)]) = (conv.window.stride, parts) {
+        return of_phase(graph, conv, phase, weight, dy, output);
+    }
+    let (mut of_phases, mut start) = (Vec::new(), 0);
+    let mut table = vec![None; image.iter().product()];
     for (phase, _, weight) in parts {
         of_phases.push(of_phase(graph, conv, phase, weight, dy, output));
         let places = phase.table(&conv.window, image);
@@ -198,14 +201,9 @@ fn of_image(
         }
         start += places.len();
     }
-    match &of_phases[..] {
-        [only] if conv.window.stride == [1, 1] => only.clone(),
-        _ => {
-            of_phases.push(graph.zero_row(dy.shape()[1]));
-            let phases = graph.concat(&of_phases);
-            graph.gather_rows_or(&phases, &table, start)
-        }
-    }
+    of_phases.push(graph.zero_row(dy.shape()[1]));
+    let phases = graph.concat(&of_phases);
+    graph.gather_rows_or(&phases, &table, start)
 }
 
 /// The gradient of a phase's image: ONNX's transposed convolution, or the same as a convolution of `dy`
