@@ -7,7 +7,7 @@
 //! see the same state of the machine. PyTorch's side is `peers/pytorch_training.py`.
 //!
 //! `cargo bench --bench training`; PyTorch is taken from `python3`, or from the interpreter that
-//! `INKLING_PYTHON` names.
+//! `INKLING_PYTHON` names. `cargo bench --bench training -- simple` runs one network's rows alone.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -68,10 +68,13 @@ fn main() {
         "| network | input | threads | runtime | seconds per epoch of {EPOCH} images | against PyTorch |\n\
          |---|---|--:|---|--:|--:|"
     );
+    let only = arguments[1..].iter().find(|argument| !argument.starts_with('-'));
     for case in &CASES[..if trial { 1 } else { CASES.len() }] {
-        compare(*case, trial);
+        if only.is_none_or(|only| only == case.network) {
+            compare(*case, trial);
+        }
     }
-    if !trial {
+    if !trial && only.is_none() {
         growth(CASES[0]);
     }
 }

@@ -166,6 +166,18 @@ pub fn cases() -> Vec<(&'static str, [usize; 3], Vec<Listed>)> {
             ]),
         ),
         (
+            "pooling side by side that leaves a rest",
+            [2, 9, 10],
+            chain(&[
+                conv(3, [2, 2], [1, 1], [0, 0]),
+                Spec::Pool([3, 2], [3, 2]),
+                conv(2, [1, 1], [1, 1], [0, 0]),
+                Spec::Pool([1, 3], [1, 3]),
+                Spec::Flatten,
+                Spec::Full(3),
+            ]),
+        ),
+        (
             "pooling that leaves gaps and a rest",
             [2, 11, 10],
             chain(&[

@@ -50,6 +50,88 @@ fn distribute(graph: &mut Graph, tree: Tree, dy: &Value, out: &mut Vec<Value>) {
     }
 }
 
+/// Windows that neither overlap nor leave gaps: first the maxima along each row, then down the columns.
+/// Whole rows and runs of pixels move, which is faster than a table of pixels.
+fn side_by_side<'a>(
+    graph: &mut Graph,
+    x: Value,
+    [channels, height, width]: [usize; 3],
+    output: [usize; 2],
+    kernel: [usize; 2],
+) -> (Value, Backward<'a>) {
+    let batch = graph.batch();
+    let used = [output[0] * kernel[0], output[1] * kernel[1]];
+    // What is right of the last whole window, and below it, is in none.
+    let rest = [0, 0, height - used[0], width - used[1]];
+    let x = graph.reshape(&x, &[channels, height, width * batch]);
+    let x = graph.part(&x, [0, 0], used);
+    let (across, columns) = maxima(graph, &x, kernel[1], batch);
+    let (down, rows) = maxima(graph, &across, kernel[0], output[1] * batch);
+    let y = graph.reshape(&down, &[channels * output[0] * output[1], batch]);
+    let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
+        Gradients::of_input(wanted[0].then(|| {
+            let dy = graph.reshape(dy, &[channels * output[0], output[1] * batch]);
+            let dy = joined(graph, rows, &dy);
+            let dy = graph.reshape(&dy, &[channels * used[0] * output[1], batch]);
+            let dx = joined(graph, columns, &dy);
+            let dx = graph.padded(&dx, [channels, used[0], used[1]], rest);
+            graph.reshape(&dx, &[channels * height * width, batch])
+        }))
+    });
+    (y, backward)
+}
+
+/// The maxima `[n, length]` of each run of `count` rows of `x`, seen as rows of `length` elements.
+fn maxima(graph: &mut Graph, x: &Value, count: usize, length: usize) -> (Value, Tree) {
+    let runs = x.elements() / (count * length);
+    let x = graph.reshape(x, &[runs, count, length]);
+    let pixels = length / graph.batch();
+    let candidates: Vec<Value> = (0..count)
+        .map(|place| {
+            let rows = graph.part(&x, [place, 0], [1, pixels]);
+            graph.reshape(&rows, &[runs, length])
+        })
+        .collect();
+    maximum(graph, &candidates)
+}
+
+/// The transpose of [`maxima`]: from the gradients `[n, length]` of the maxima those of all rows, `[n, count,
+/// length]`.
+fn joined(graph: &mut Graph, tree: Tree, dy: &Value) -> Value {
+    let mut parts = Vec::new();
+    distribute(graph, tree, dy, &mut parts);
+    let &[runs, length] = dy.shape() else { unreachable!("is a matrix") };
+    let parts: Vec<Value> =
+        parts.iter().map(|part| graph.reshape(part, &[runs, 1, length])).collect();
+    graph.concat_along(1, &parts)
+}
+
+/// Windows that overlap or leave gaps.
+fn anywhere<'a>(
+    graph: &mut Graph,
+    x: &Value,
+    image: [usize; 3],
+    output: [usize; 2],
+    window: &Window,
+) -> (Value, Backward<'a>) {
+    let rows = image[0] * output[0] * output[1];
+    let table = pooling_table(window, image, output);
+    let candidates: Vec<Value> =
+        table.chunks(rows).map(|element| graph.gather_rows(x, element)).collect();
+    let (y, tree) = maximum(graph, &candidates);
+    let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
+        Gradients::of_input(wanted[0].then(|| {
+            let mut parts = Vec::new();
+            distribute(graph, tree, dy, &mut parts);
+            let parts = graph.concat(&parts);
+            let parts = graph.with_zero_row(&parts);
+            let sums = RowSums::transpose(image.iter().product(), &table);
+            graph.sum_rows(&parts, &sums, table.len())
+        }))
+    });
+    (y, backward)
+}
+
 impl Layer for MaxPool2d {
     fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let ([channels, ..], [height, width]) = pooled(&self.window, inputs[0])?;
@@ -58,27 +140,11 @@ impl Layer for MaxPool2d {
 
     fn forward<'a>(&'a self, graph: &mut Graph, context: &Context) -> (Value, Backward<'a>) {
         let (image, output) = pooled(&self.window, context.shapes[0]).expect("has been checked");
-        let rows = image[0] * output[0] * output[1];
-        let table = pooling_table(&self.window, image, output);
-        let candidates: Vec<Value> = table
-            .chunks(rows)
-            .map(|element| graph.gather_rows(&context.inputs[0], element))
-            .collect();
-        let (y, tree) = maximum(graph, &candidates);
-        let backward: Backward<'a> = Box::new(move |graph, dy, wanted| {
-            Gradients::of_input(wanted[0].then(|| {
-                let mut parts = Vec::new();
-                distribute(graph, tree, dy, &mut parts);
-                let parts = graph.concat(&parts);
-                let sums = RowSums::transpose(image.iter().product(), &table);
-                if sums.is_even() {
-                    return graph.sum_rows(&parts, &sums, 0);
-                }
-                let parts = graph.with_zero_row(&parts);
-                graph.sum_rows(&parts, &sums, table.len())
-            }))
-        });
-        (y, backward)
+        let x = context.inputs[0].clone();
+        if self.window.kernel == self.window.stride {
+            return side_by_side(graph, x, image, output, self.window.kernel);
+        }
+        anywhere(graph, &x, image, output, &self.window)
     }
 
     fn export(
