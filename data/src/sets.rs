@@ -51,6 +51,8 @@ pub struct Sets {
     pub images: Arc<Dataset>,
     /// Which of `images` to train on.
     pub training: Vec<usize>,
+    /// Whether those of validation are among them.
+    pub validation_learned: bool,
     pub validation: Dataset,
     pub test: SealedTestSet,
     /// Which `test` is: given with the data, or set aside by the seed.
@@ -102,6 +104,7 @@ impl Sets {
             validation,
             images: Arc::new(images),
             training,
+            validation_learned: false,
             test: SealedTestSet(test),
             test_given: collection.test_given,
             fingerprint,
@@ -118,6 +121,15 @@ impl Sets {
     pub fn add_class(&mut self, name: &str) {
         let sets = [Arc::make_mut(&mut self.images), &mut self.validation, &mut self.test.0];
         sets.into_iter().for_each(|set| set.names.push(name.to_string()));
+    }
+
+    /// Trains on all images of the training files, those set aside for validation among them, behind the
+    /// others. Where validation images were given on their own there is nothing to add.
+    pub fn learn_validation(&mut self) {
+        let mut left: Vec<bool> = vec![true; self.images.len()];
+        self.training.iter().for_each(|&index| left[index] = false);
+        self.training.extend((0..left.len()).filter(|&index| left[index]));
+        self.validation_learned = !self.validation_given;
     }
 
     /// Leaves at most `count` images of each class to train on, those that come first in the random

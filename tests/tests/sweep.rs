@@ -338,6 +338,10 @@ fn bad_sweeps_are_refused_in_one_line() {
         ("method = \"random\"\n[values]\nrate = [0.1]", &["needs trials"]),
         ("trials = 2\n[values]\nrate = [0.1]", &["trials is for method"]),
         ("seeds = 0\n[values]\nrate = [0.1]", &["seeds is 0"]),
+        (
+            "[values]\nlearn_validation = [false, true]",
+            &["learn_validation leaves no validation images"],
+        ),
         ("images = 221\n[values]\nrate = [0.1]", &["images is 221, but only 220"]),
     ] {
         refused(sweep, &[], parts);

@@ -214,6 +214,54 @@ fn training_stops_when_nothing_gets_better() {
     let _ = fs::remove_dir_all(folder);
 }
 
+/// Whoever has chosen a recipe may spend the validation images on learning; all that is written then says so,
+/// and so does what goes on from the model.
+#[test]
+fn validation_images_may_be_learned_too() {
+    let folder = scratch("cli-validation-learned");
+    let (program, data, out) = (program("trainer"), data(&folder), folder.join("out"));
+    let recipe = folder.join("all.toml");
+    let text = "name = \"all\"\nepochs = 1\nbatch = 50\nrate = 0.01\nlearn_validation = true\n\
+                [schedule]\nkind = \"constant\"\n[optimizer]\nkind = \"sgd\"\n";
+    fs::write(&recipe, text).expect("a test can write");
+    let recipe = recipe.to_str().expect("a plain path");
+    let more = ["--backend", "tract", "--recipe", recipe];
+    refused(&program, &data, &out, &[&more[2..], &["--per-class", "9"]].concat(), &["--per-class"]);
+    let text = stdout(&run(&program, &data, &out, &more));
+    for said in [
+        "500 for training, 41 for validation",
+        "41 validation images are learned too",
+        "%, of images that were learned",
+    ] {
+        assert!(text.contains(said), "{said:?} is missing in {text}");
+    }
+    assert!(!text.contains("over-fitting gap"), "{text}");
+    for (file, said) in [
+        ("MODEL_CARD.md", "which were learned like the others"),
+        ("model.json", "\"validation_learned\": true"),
+        ("history.json", "\"validation_learned\": true"),
+        ("recipe.toml", "learn_validation = true"),
+        ("learning.html", "The validation images were learned"),
+    ] {
+        let written = fs::read_to_string(out.join(file)).expect("it is written");
+        assert!(written.contains(said), "{file}: {written}");
+    }
+
+    let output = Command::new(&program)
+        .arg("finetune")
+        .arg(&out)
+        .args(["--epochs", "1", "--threads", "1", "--backend", "tract", "--data"])
+        .arg(&data)
+        .arg("--out")
+        .arg(folder.join("further"))
+        .output()
+        .expect("the trainer starts");
+    let text = stdout(&output);
+    assert!(text.contains("the model to go on from learned the validation images"), "{text}");
+    assert!(text.contains("459 for training, 41 for validation"), "{text}");
+    let _ = fs::remove_dir_all(folder);
+}
+
 /// Runs with bad input: exit code 1, one line that says `parts`, nothing written.
 fn refused(program: &Path, data: &Path, out: &Path, more: &[&str], parts: &[&str]) {
     let output = run(program, data, out, &[&["--backend", "tract"], more].concat());

@@ -136,6 +136,9 @@ pub struct SplitRecord {
     pub per_class: Option<usize>,
     pub training: usize,
     pub validation: usize,
+    /// Whether the validation samples are among those of the training.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub validation_learned: bool,
     pub test: usize,
     #[serde(flatten)]
     pub other: Map<String, Value>,

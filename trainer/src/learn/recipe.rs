@@ -50,6 +50,10 @@ pub struct Recipe {
     /// lowest. 0 for never.
     #[serde(default)]
     pub patience: usize,
+    /// Train on the images for validation too: once everything is chosen, they are worth more so. Their
+    /// accuracy then says nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub learn_validation: bool,
     /// The fewest steps of the epochs in floating point. Where data are so few that there would be
     /// less, batch and rate fall and epochs rise; see [`Recipe::for_images`]. 0 for as many as there
     /// are.
@@ -108,6 +112,10 @@ const MOST_SHIFT: f32 = 64.0;
 
 fn is_zero(value: &usize) -> bool {
     *value == 0
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_nought(value: &f32) -> bool {
@@ -269,6 +277,16 @@ impl Recipe {
         within("average", self.average.into(), 0.0, 0.999_999)?;
         within("least_steps", self.least_steps as f64, 0.0, 1e9)?;
         within("balance", self.balance.into(), 0.0, 1.0)?;
+        for (name, chooses) in
+            [("patience", self.patience > 0), ("[unknown]", self.unknown.is_some())]
+        {
+            if self.learn_validation && chooses {
+                return Err(format!(
+                    "{name} chooses by validation images, which learn_validation leaves none of; leave out \
+                     one of them"
+                ));
+            }
+        }
         if let Some(quantization) = &self.quantization {
             within("quantization.epochs", quantization.epochs as f64, 1.0, 10_000.0)?;
             within("quantization.rate", quantization.rate, 0.0, 100.0)?;
@@ -312,6 +330,9 @@ impl fmt::Display for Recipe {
         }
         if self.patience > 0 {
             write!(f, ", stops after {} epochs without progress", self.patience)?;
+        }
+        if self.learn_validation {
+            write!(f, ", validation images learned too")?;
         }
         match &self.augmentation {
             Some(augmentation) => write!(f, ", {augmentation}")?,
@@ -390,6 +411,11 @@ mod tests {
             ("momentum = 0.9", "momentun = 0.9", "unknown field `momentun`"),
             ("rotation = 8.0", "rotation = 800.0", "rotation is 800"),
             ("warmup = 0.2", "warmup = 2.0", "warmup is 2"),
+            (
+                "patience = 0",
+                "patience = 3\nlearn_validation = true",
+                "patience chooses by validation images",
+            ),
         ] {
             assert!(good.contains(from), "{from} is not in\n{good}");
             let error = Recipe::parse(&good.replacen(from, to, 1)).expect_err(to);

@@ -26,6 +26,8 @@ pub struct Summary<'s> {
     pub names: &'s [String],
     /// Right answers and images of the validation set.
     pub validation: (usize, usize),
+    /// Whether it was learned too.
+    pub validation_learned: bool,
     /// With epochs with integers: right answers of the integers among the validation images before
     /// them.
     pub before_integers: Option<usize>,
@@ -75,9 +77,10 @@ impl Summary<'_> {
             format!("{:.2} % of {} test images", accuracy(&self.float), self.float.total()),
         );
         row("int8 accuracy", format!("{:.2} %", accuracy(&self.int8)));
+        let learned = if self.validation_learned { ", of images that were learned" } else { "" };
         row(
             "validation accuracy",
-            format!("{:.2} %", percent(self.validation.0, self.validation.1)),
+            format!("{:.2} %{learned}", percent(self.validation.0, self.validation.1)),
         );
         if let Some(before) = self.before_integers {
             let before = percent(before, self.validation.1);
@@ -86,7 +89,10 @@ impl Summary<'_> {
         if let Some(kept) = self.kept() {
             row("epoch kept", kept);
         }
-        row("over-fitting gap", format!("{:+.2} points, training to validation", 100.0 * self.gap));
+        if !self.validation_learned {
+            let gap = 100.0 * self.gap;
+            row("over-fitting gap", format!("{gap:+.2} points, training to validation"));
+        }
         if let Some(refused) = &self.refused {
             row("none of these", refused.rule.words().to_string());
             row("  test images", self.refused_of_test(refused));
@@ -199,12 +205,15 @@ pub fn about(summary: &Summary) -> String {
         format!("- Teacher: {} (sha256 {})\n", markdown::escape(&teacher.file), teacher.sha256)
     });
     let teachers: String = teachers.collect();
+    let gap = match summary.validation_learned {
+        true => "which were learned like the others".to_string(),
+        false => format!("training images are answered {:+.2} points better", 100.0 * summary.gap),
+    };
     format!(
         "Trained by {} with {backend}.\n\n\
          - Recipe: {recipe}\n\
          {teachers}\
-         - Validation accuracy after epoch {}: {:.2} % of {} images; training images are answered \
-         {:+.2} points better\n\
+         - Validation accuracy after epoch {}: {:.2} % of {} images; {gap}\n\
          - Test accuracy: {:.2} % in float, {:.2} % in int8, of {} images\n\
          {refused}\
          - All {} int8 logits on the test set equal tract's on `int8.onnx`, with no tolerance\n\n\
@@ -213,7 +222,6 @@ pub fn about(summary: &Summary) -> String {
         summary.epoch,
         percent(summary.validation.0, summary.validation.1),
         summary.validation.1,
-        100.0 * summary.gap,
         accuracy(&summary.float),
         accuracy(&summary.int8),
         summary.int8.total(),

@@ -14,6 +14,9 @@ pub struct History {
     /// Images behind `sample_correct` and `validation_correct` of every epoch.
     pub sample_images: usize,
     pub validation_images: usize,
+    /// Whether the validation images were learned too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub validation_learned: bool,
     /// The first epoch that computed with integers, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integers_from: Option<usize>,
@@ -71,6 +74,12 @@ impl History {
     pub fn html(&self, graph: &str) -> String {
         let mut page = Page::new(&format!("Model {}: learning curves", self.model));
         page.paragraph(&format!("Recipe {}", self.recipe));
+        if self.validation_learned {
+            page.paragraph(
+                "The validation images were learned like the others: nothing below says how unknown images \
+                 are answered.",
+            );
+        }
         page.paragraph(&format!(
             "The parameters are those after epoch {}. Training images are answered {:+.2} points \
              better than validation images, both without augmentation: the over-fitting gap.",

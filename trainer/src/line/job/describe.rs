@@ -43,6 +43,7 @@ impl Job {
             per_class: self.per_class,
             training: sets.training.len(),
             validation: sets.validation.len(),
+            validation_learned: sets.validation_learned,
             test: sets.test.len(),
             other: Map::new(),
         });

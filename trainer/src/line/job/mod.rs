@@ -140,6 +140,9 @@ impl Job {
         if let Some(count) = self.per_class {
             sets.keep_per_class(count);
         }
+        if self.recipe.learn_validation {
+            self.learn_validation(&mut sets)?;
+        }
         let outside = Outside::new(&self, &mut sets)?;
         let one_row = sets.images.inputs.is_empty() && sets.images.height() == 1;
         if one_row && !self.recipe_given {
@@ -233,6 +236,7 @@ impl Job {
             recipe: self.recipe.to_string(),
             sample_images: sample.len(),
             validation_images: sets.validation.len(),
+            validation_learned: sets.validation_learned,
             integers_from,
             epoch: trained.epoch,
             epochs: trained.history.clone(),
@@ -256,6 +260,7 @@ impl Job {
             conversion: &conversion,
             names: &sets.images.names,
             validation: (validation_correct, sets.validation.len()),
+            validation_learned: sets.validation_learned,
             before_integers,
             advice: &self.advice(&facts),
             epochs: trained.history.len(),
@@ -295,6 +300,14 @@ impl Job {
                         before.seed
                     ));
                 }
+                if before.validation_learned {
+                    sets.validation_learned = true;
+                    sets.notes.push(
+                        "the model to go on from learned the validation images: how they are answered says \
+                         nothing of others"
+                            .to_string(),
+                    );
+                }
                 self.import = options;
                 return Ok(sets);
             }
@@ -312,6 +325,29 @@ impl Job {
             self.data.display(),
             sets.images.inputs.len()
         );
+        Ok(())
+    }
+
+    /// Adds the images for validation to those that are trained on.
+    fn learn_validation(&self, sets: &mut Sets) -> Result<()> {
+        ensure!(
+            !sets.validation_given && self.per_class.is_none() && self.unknown.is_empty(),
+            "the recipe {} learns the validation images too, but {}",
+            self.recipe.name,
+            if sets.validation_given {
+                "these data have some of their own; put them among the training images, or leave out \
+                 learn_validation"
+            } else if self.per_class.is_some() {
+                "--per-class limits what is learned; leave out one of them"
+            } else {
+                "--unknown chooses by them; leave out one of them"
+            }
+        );
+        sets.learn_validation();
+        sets.notes.push(format!(
+            "the {} validation images are learned too: how they are answered says nothing of others",
+            sets.validation.len()
+        ));
         Ok(())
     }
 

@@ -77,7 +77,10 @@ impl Teaching {
     }
 }
 
-/// Whether a teacher is known to have learned from other images than those for training.
+/// Whether a teacher is known to have learned from other images than those for training, or from those for
+/// validation too.
 fn divided_otherwise(teacher: &Teacher, sets: &Sets) -> bool {
-    teacher.split().is_some_and(|split| split.sha256 != sets.fingerprint)
+    teacher
+        .split()
+        .is_some_and(|split| split.sha256 != sets.fingerprint || split.validation_learned)
 }

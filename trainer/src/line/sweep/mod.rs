@@ -109,6 +109,11 @@ impl Design {
         let base = Recipe::open(&plan.recipe).map_err(|error| format!("recipe: {error}"))?;
         let axes = axes(&plan, &base)?;
         let trials = trials(&plan, &base, &axes)?;
+        if trials.iter().any(|trial| trial.recipe.learn_validation) {
+            return Err("learn_validation leaves no validation images for trials to be compared by; leave it \
+                        out, and set it in the recipe that the sweep chose"
+                .to_string());
+        }
         let learns_unknown = strangers::learned(trials.iter().map(|trial| &trial.recipe))?;
         let rounds = match plan.method {
             Method::Halving => rounds(trials.len(), base.epochs, plan.halving.unwrap_or_default())?,
