@@ -81,6 +81,52 @@ fn conv2d<
     let source = &mut Source(seed);
     let x: [[[X; IC]; IW]; IH] = [(); IH].map(|()| [(); IW].map(|()| source.activations()));
     let weights = [(); OC].map(|()| [(); KH].map(|()| [(); KW].map(|()| source.bytes())));
+    check_conv2d::<X, OC, KH, KW, IC, G, IH, IW, OH, OW, PH, PW>(source, x, weights);
+}
+
+/// The same with bright pixels and weights of which few are large, so that sums of pairs of products are just
+/// below 2^15 or above.
+#[cfg(not(miri))]
+fn bright_conv2d<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+    const PH: usize,
+    const PW: usize,
+>(
+    seed: u64,
+) {
+    let source = &mut Source(seed);
+    let bright = |x: u8| x.saturating_mul(2);
+    let mild = |weight: i8| if weight % 32 == 0 { weight } else { weight / 3 };
+    let x = [(); IH].map(|()| [(); IW].map(|()| source.activations().map(bright)));
+    let weights = [(); OC].map(|()| [(); KH].map(|()| [(); KW].map(|()| source.bytes().map(mild))));
+    check_conv2d::<u8, OC, KH, KW, IC, Unit, IH, IW, OH, OW, PH, PW>(source, x, weights);
+}
+
+fn check_conv2d<
+    X: Activation,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+    const PH: usize,
+    const PW: usize,
+>(
+    source: &mut Source,
+    x: [[[X; IC]; IW]; IH],
+    weights: [[[[i8; IC]; KW]; KH]; OC],
+) {
     let (bias, shifts) = source.channels();
     let layer = Conv2d::<OC, KH, KW, IC, G>::new(weights, bias, shifts);
     let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
@@ -119,6 +165,27 @@ fn convolutions() {
         conv2d::<u8, 3, 2, 2, 3, Dilated<Unit, 2, 3>, 5, 6, 3, 3, 1, 1>(6);
         type Padded = PaddedWith<Dilated<Strided<1, 1, 2, 2>, 2, 2>, -9>;
         conv2d::<i8, 2, 3, 3, 3, Padded, 4, 3, 4, 3, 2, 1>(7);
+    });
+}
+
+/// Pooled rows of eight columns and more: kernel rows that share words and that do not, rows and columns that are
+/// computed twice, and what is left over of weights that are not gentle.
+#[cfg(not(miri))]
+#[test]
+fn pooled_columns() {
+    on_every_processor(|| {
+        conv2d::<u8, 10, 5, 5, 1, Unit, 28, 28, 24, 24, 12, 12>(60);
+        conv2d::<u8, 7, 5, 5, 1, Unit, 15, 15, 11, 11, 5, 5>(61);
+        conv2d::<u8, 6, 3, 3, 6, Unit, 9, 12, 7, 10, 3, 5>(62);
+        conv2d::<i8, 5, 3, 3, 2, Unit, 8, 13, 6, 11, 3, 5>(63);
+        conv2d::<u8, 3, 4, 3, 3, Unit, 9, 11, 6, 9, 3, 4>(64);
+        conv2d::<u8, 8, 2, 3, 8, Unit, 6, 10, 5, 8, 2, 4>(65);
+        for seed in 70..80 {
+            bright_conv2d::<10, 5, 5, 1, 28, 28, 24, 24, 12, 12>(seed);
+            bright_conv2d::<20, 5, 5, 10, 12, 12, 8, 8, 4, 4>(seed);
+            bright_conv2d::<6, 3, 3, 8, 9, 12, 7, 10, 3, 5>(seed);
+            bright_conv2d::<2, 2, 4, 3, 7, 15, 6, 12, 3, 6>(seed);
+        }
     });
 }
 

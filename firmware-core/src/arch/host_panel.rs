@@ -5,7 +5,7 @@ use crate::Activation;
 use crate::kernels::{Conv2dShape, Pool2dShape};
 
 /// Bytes of a panel: what fits a first-level cache beside the weights.
-const PANEL: usize = 32 * 1024;
+pub(super) const PANEL: usize = 32 * 1024;
 
 /// Pixels of the widest vector.
 pub(super) const PIXELS: usize = 16;
@@ -38,7 +38,29 @@ pub(super) struct Plan {
 }
 
 /// For the left and the right side and every group: which bytes of a load of 16 the four pixels take.
-type Order = [[[u32; 4]; 8]; 2];
+pub(super) type Order = [[[u32; 4]; 8]; 2];
+
+/// The order of what the windows of four pixels cover of a row, which begin `step` values apart and, for the
+/// right side, `side` values behind those. `None` where 16 bytes are not all of it.
+pub(super) fn spreading<X: Activation, V: Lanes>(
+    step: usize,
+    side: usize,
+    groups: usize,
+) -> Option<Order> {
+    if !V::SPREADS || !X::UNSIGNED || 3 * step + side + groups * V::TAPS > 16 {
+        return None;
+    }
+    let mut order = [[[0; 4]; 8]; 2];
+    for (right, order) in order.iter_mut().enumerate() {
+        for (group, order) in order.iter_mut().enumerate() {
+            for (pixel, word) in order.iter_mut().enumerate() {
+                let first = right * side + pixel * step + group * V::TAPS;
+                *word = V::ORDER.wrapping_add(first as u32 * V::ORDER_STEP);
+            }
+        }
+    }
+    Some(order)
+}
 
 impl Plan {
     /// Of a convolution and its pooling, for vectors of `size` bytes with `taps` values to a lane. `None` where
@@ -91,22 +113,9 @@ impl Plan {
         fits.then_some(plan)
     }
 
-    /// `None` where 16 bytes are not all that the windows of four pixels cover of a row.
+    /// [`spreading`], for the windows under four pixels.
     pub(super) fn order<X: Activation, V: Lanes>(&self) -> Option<Order> {
-        let step = self.step[1];
-        if !V::SPREADS || !X::UNSIGNED || 3 * step + self.side + self.groups * V::TAPS > 16 {
-            return None;
-        }
-        let mut order = [[[0; 4]; 8]; 2];
-        for (right, order) in order.iter_mut().enumerate() {
-            for (group, order) in order.iter_mut().enumerate() {
-                for (pixel, word) in order.iter_mut().enumerate() {
-                    let first = right * self.side + pixel * step + group * V::TAPS;
-                    *word = V::ORDER.wrapping_add(first as u32 * V::ORDER_STEP);
-                }
-            }
-        }
-        Some(order)
+        spreading::<X, V>(self.step[1], self.side, self.groups)
     }
 
     /// Fills the panel, `[left or right][row][group]`, or `[row][group]` where rows hold both sides, for the
@@ -282,11 +291,11 @@ impl Block {
 }
 
 /// What 16 pixels need of the very end of the input; what lies behind it counts zero.
-struct Copied<X>([X; PIXELS * PIXELS]);
+pub(super) struct Copied<X>(pub(super) [X; PIXELS * PIXELS]);
 
 impl<X: Activation> Copied<X> {
     /// Where the first of each four pixels is.
-    const QUADS: [usize; QUADS] = [0, 4 * PIXELS, 8 * PIXELS, 12 * PIXELS];
+    pub(super) const QUADS: [usize; QUADS] = [0, 4 * PIXELS, 8 * PIXELS, 12 * PIXELS];
 
     /// 16 values from `x` plus one of `at` plus none to three times `step` on.
     ///
@@ -294,7 +303,7 @@ impl<X: Activation> Copied<X> {
     ///
     /// The input must have all values from `x` to `end`.
     #[cold]
-    unsafe fn new(x: *const X, at: &[usize; QUADS], step: usize, end: usize) -> Self {
+    pub(super) unsafe fn new(x: *const X, at: &[usize; QUADS], step: usize, end: usize) -> Self {
         let mut copy = [X::saturate(0); PIXELS * PIXELS];
         for (i, copy) in copy.as_chunks_mut::<PIXELS>().0.iter_mut().enumerate() {
             let x = x.wrapping_add(at[i / 4] + i % 4 * step);

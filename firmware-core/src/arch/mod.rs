@@ -99,6 +99,7 @@ mod packed_planes;
 mod planes;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
 mod rows;
+mod stacked;
 mod storage;
 #[cfg(kernels)]
 mod store;
@@ -236,6 +237,10 @@ pub(crate) trait Target {
     /// Words of 32 bits that a convolution needs beside its weights, each of as many of a kernel
     /// row's weights as it says here.
     const WIDE: &'static [usize] = &[];
+
+    /// Whether a convolution needs words of four weights in the orders of [`stacked`], too, the first of
+    /// [`Target::WIDE`] being of four.
+    const STACKED: bool = false;
 
     /// The same words in other orders: of each `[group, channels]` words of as many weights, those of so
     /// many output channels side by side, group by group; see [`Weights::side_by_side`].

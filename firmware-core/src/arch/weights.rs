@@ -1,6 +1,7 @@
 //! A convolution's weights as the target's kernels want them, made at compile time.
 
 use super::arranged::{Arranged, add_blocked, add_connected};
+use super::stacked::{TABLES, Table, gentle, is_gentle, is_stacked, rows_of_word, stacked};
 use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 #[cfg(kernels)]
 use super::{Begin, Cursor, Patch};
@@ -23,6 +24,8 @@ struct Bytes<W> {
 pub struct ConvolutionWeights<const OC: usize, const KH: usize, const KW: usize, const IC: usize> {
     sums: [WeightSum; OC],
     wide: [[[[[i32; IC]; KW]; KH]; OC]; Chosen::WIDE.len()],
+    stacked: [Table<OC, KH, KW, IC>; TABLES],
+    gentle: [Table<OC, KH, KW, IC>; TABLES],
     side_by_side: [[[[[i32; IC]; KW]; KH]; OC]; Chosen::SIDE_BY_SIDE.len()],
     bytes: Bytes<[[[[i8; IC]; KW]; KH]; OC]>,
 }
@@ -39,6 +42,13 @@ pub struct Weights<'a> {
     /// For each of [`Target::WIDE`] the words that vectors take.
     #[cfg_attr(not(host), allow(dead_code))]
     pub wide: [&'a [i32]; Chosen::WIDE.len()],
+    /// The words of four weights and of two that several kernel rows share; of no account where none do.
+    #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
+    pub stacked: [&'a [i32]; TABLES],
+    /// The words whose products of 16 bits are pairs' sums, and what is left of others: see
+    /// [`stacked`](super::stacked).
+    #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
+    pub gentle: [&'a [i32]; TABLES],
     /// For each of [`Target::SIDE_BY_SIDE`] the words `[block of channels][kernel row][group][channel]`,
     /// with zeros where there are no more weights or channels. Empty where they take more room than a
     /// word for each weight.
@@ -50,9 +60,16 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
     ConvolutionWeights<OC, KH, KW, IC>
 {
     pub(crate) const fn new(weights: [[[[i8; IC]; KW]; KH]; OC]) -> Self {
+        let (wide, stacked) = (wide(&weights), stacked(&weights));
         Self {
             sums: sums(&weights),
-            wide: wide(&weights),
+            gentle: match (&wide as &[_], &stacked as &[_]) {
+                (_, [words, _]) if rows_of_word(KW * IC, 4) > 1 => gentle(words),
+                ([words, ..], _) => gentle(words),
+                _ => stacked,
+            },
+            wide,
+            stacked,
             side_by_side: side_by_side(&weights),
             bytes: Bytes { weights: blocked(weights), tail: [0; Chosen::TAIL] },
         }
@@ -83,6 +100,8 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
                 .wide
                 .each_ref()
                 .map(|words| words.as_flattened().as_flattened().as_flattened()),
+            stacked: self.stacked.each_ref().map(flat),
+            gentle: self.gentle.each_ref().map(flat),
         }
     }
 }
@@ -109,11 +128,29 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize> Arrange
             let words = words.as_flattened().as_flattened().as_flattened();
             sum.agrees(is_wide(rows.clone(), *group, words));
         }
+        let stacked: &[_] = &self.stacked;
+        if let ([fours, pairs], [first, left]) = (stacked, &self.gentle as &[_]) {
+            let [fours, pairs, first, left] = [fours, pairs, first, left].map(flat);
+            sum.agrees(is_stacked(weights, [KH, KW * IC], 4, fours));
+            sum.agrees(is_stacked(weights, [KH, KW * IC], 2, pairs));
+            let words = match rows_of_word(KW * IC, 4) {
+                1 => self.wide.first().map(flat).unwrap_or_default(),
+                _ => fours,
+            };
+            sum.agrees(is_gentle(words, [OC, KH, KW, IC], [first, left]));
+        }
         for (form, words) in Chosen::SIDE_BY_SIDE.iter().zip(&self.side_by_side) {
             let words = words.as_flattened().as_flattened().as_flattened();
             sum.agrees(is_side_by_side(rows.clone(), [OC, KH, KW * IC], *form, words));
         }
     }
+}
+
+/// The words of a table.
+fn flat<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
+    table: &Table<OC, KH, KW, IC>,
+) -> &[i32] {
+    table.as_flattened().as_flattened().as_flattened()
 }
 
 /// Whether `words` is what [`wide`] makes of these kernel rows, in groups of so many weights.
@@ -147,7 +184,7 @@ fn is_side_by_side<'a>(
 }
 
 /// The word of a group of weights, of which as many as `group` fill it.
-fn word(weights: &[i8], group: usize) -> i32 {
+pub(super) fn word(weights: &[i8], group: usize) -> i32 {
     let bits = 32 / group;
     let parts = weights
         .iter()
@@ -237,7 +274,7 @@ impl<'a> Weights<'a> {
         };
         let wide = [&[][..]; Chosen::WIDE.len()];
         let side_by_side = [&[][..]; Chosen::SIDE_BY_SIDE.len()];
-        Self { bytes, sums, wide, side_by_side }
+        Self { bytes, sums, wide, stacked: [&[]; TABLES], gentle: [&[]; TABLES], side_by_side }
     }
 }
 
@@ -519,5 +556,40 @@ mod tests {
         // multiplied for nothing.
         let words = Chosen::SIDE_BY_SIDE.iter().map(|[group, _]| 18 * 2 * 9usize.div_ceil(*group));
         assert_eq!(noticed, words.sum());
+    }
+
+    /// The words that rows share, and the gentle ones with what is left of others.
+    #[cfg(kernels = "x86_64")]
+    #[test]
+    fn a_lost_bit_in_words_that_rows_share_is_noticed() {
+        use crate::arch::stacked::halved;
+        let all = weights();
+        // A row of nine weights has two words and what is left over; of two words of four, or of two, that
+        // is one for both rows.
+        let [fours, pairs] = [18 * (2 * 2 + 1), 18 * (2 * 4 + 1)];
+        let words = all.all().stacked[0].get(..fours).expect("the words of four");
+        let harsh = |n: &usize| words.get(*n).is_some_and(|word| halved(*word)[1] != 0);
+        let left = (0..fours).filter(|n| n / 5 % 2 == 0).filter(|n| harsh(n) || harsh(&(n + 5)));
+        let left = left.count();
+        assert!(left > 0);
+        let spoil = |change: &dyn Fn(&mut ConvolutionWeights<18, 2, 3, 3>) -> &mut [i32]| {
+            let noticed = (0..18 * 18).filter(|&place| {
+                let mut spoiled = weights();
+                let words = change(&mut spoiled);
+                words.iter_mut().skip(place).take(1).for_each(|word| *word ^= 1);
+                !is_consistent(&spoiled)
+            });
+            noticed.count()
+        };
+        assert_eq!(spoil(&|all| flat(&mut all.stacked[0])), fours);
+        assert_eq!(spoil(&|all| flat(&mut all.stacked[1])), pairs);
+        assert_eq!(spoil(&|all| flat(&mut all.gentle[0])), fours);
+        // A number for each two channels, and three words for each of which something is left.
+        assert_eq!(spoil(&|all| flat(&mut all.gentle[1])), 9 + 3 * left);
+    }
+
+    #[cfg(kernels = "x86_64")]
+    fn flat(table: &mut super::Table<18, 2, 3, 3>) -> &mut [i32] {
+        table.as_flattened_mut().as_flattened_mut().as_flattened_mut()
     }
 }

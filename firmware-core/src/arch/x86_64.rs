@@ -1,8 +1,8 @@
 //! The host: SSE2, which every x86-64 has, and AVX2, AVX-VNNI or AVX-512 with VNNI where they are found at
 //! run time.
 //!
-//! A convolution with max pooling keeps a pixel in each lane of a vector (`lanes`, over what `panel`
-//! packs), other convolutions an output channel (`channels`), with padding and all in a `strip`: 64, 32, 16
+//! A convolution with max pooling keeps a pixel in each lane of a vector (`columns`, or `lanes` over what
+//! `panel` packs), other convolutions an output channel (`channels`), with padding and all in a `strip`: 64, 32, 16
 //! or 8 multiply-accumulates to an instruction, and nothing is added across lanes. So do depthwise ones
 //! (`depthwise`). Shifts are divided by where the sums are (`outputs`). What neither takes, and SSE2, widens
 //! values to 16 bits in a [`Patch`], and two channels share the loads of four pixels. What differs between the
@@ -19,6 +19,8 @@ use crate::{Activation, Requantize};
 mod avx2;
 #[path = "x86_64_channels.rs"]
 mod channels;
+#[path = "x86_64_columns.rs"]
+mod columns;
 #[path = "x86_64_depthwise.rs"]
 mod depthwise;
 #[path = "x86_64_elements.rs"]
@@ -50,7 +52,7 @@ use depthwise::Depthwise;
 use elements::Addition;
 pub use isa::limit_vectors;
 use isa::{Isa, isa};
-use narrow::NarrowBytes;
+use narrow::{EVEX, NarrowBytes, PAIRS, VEX};
 use outputs::{Each, Ending, Requantized};
 use patch::{TAPS, dot4_with};
 use sse2::Sse2;
@@ -66,6 +68,7 @@ pub(crate) enum Chosen {}
 impl Target for Chosen {
     const NAME: &'static str = "x86_64";
     const WIDE: &'static [usize] = &[4, 2];
+    const STACKED: bool = true;
     const SIDE_BY_SIDE: &'static [[usize; 2]] = &[[4, 16], [2, 8]];
     // Whole vectors are multiplied.
     const TAIL: usize = WIDEST - 1;
@@ -111,6 +114,8 @@ impl Target for Chosen {
                 pool,
                 x: convolution.x,
                 weights: weights.wide,
+                stacked: weights.stacked,
+                gentle: weights.gentle,
                 bias: convolution.bias,
                 requantize: convolution.requantize,
             };
@@ -245,9 +250,14 @@ fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     unsafe {
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
-            Isa::Vnni if X::UNSIGNED => max_pool2d_vnni(layer, y),
-            Isa::Narrow if X::UNSIGNED => max_pool2d_narrow(layer, y),
-            Isa::Vnni | Isa::Narrow | Isa::Avx2 => max_pool2d_avx2(layer, y),
+            // Where a pixel's channels fill words, columns have no less to pack, and pairs of them to look at.
+            Isa::Vnni if X::UNSIGNED && layer.shape.input[2] % 4 == 0 => max_pool2d_vnni(layer, y),
+            Isa::Vnni if X::UNSIGNED => columns_vnni(layer, y) || max_pool2d_vnni(layer, y),
+            Isa::Narrow if X::UNSIGNED => columns_narrow(layer, y) || max_pool2d_narrow(layer, y),
+            Isa::Avx2 if X::UNSIGNED && columns_pairs(layer, y) => true,
+            Isa::Vnni | Isa::Narrow | Isa::Avx2 => {
+                columns_avx2(layer, y) || max_pool2d_avx2(layer, y)
+            }
             Isa::Sse2 => layer.run::<Sse2, Y, 2>(y),
         }
     }
@@ -351,7 +361,7 @@ unsafe fn conv2d_narrow<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     ending: E,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<NarrowBytes<true>, Y, E, 6>(ending, y) }
+    unsafe { layer.run::<NarrowBytes<VEX>, Y, E, 6>(ending, y) }
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -362,7 +372,7 @@ unsafe fn conv2d_vnni<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
 ) -> bool {
     unsafe {
         match layer.bias.len() {
-            ..=8 => layer.run::<NarrowBytes<false>, Y, E, 8>(ending, y),
+            ..=8 => layer.run::<NarrowBytes<EVEX>, Y, E, 8>(ending, y),
             _ => layer.run::<VnniBytes, Y, E, 8>(ending, y),
         }
     }
@@ -381,7 +391,7 @@ unsafe fn depthwise_narrow<X: Activation, Y: Activation, R: Requantize>(
     layer: &Depthwise<X, R>,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<NarrowBytes<true>, Y>(y) }
+    unsafe { layer.run::<NarrowBytes<VEX>, Y>(y) }
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -389,7 +399,7 @@ unsafe fn depthwise_vnni<X: Activation, Y: Activation, R: Requantize>(
     layer: &Depthwise<X, R>,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<VnniBytes, Y>(y) || layer.run::<NarrowBytes<false>, Y>(y) }
+    unsafe { layer.run::<VnniBytes, Y>(y) || layer.run::<NarrowBytes<EVEX>, Y>(y) }
 }
 
 #[target_feature(enable = "avx2")]
@@ -405,7 +415,7 @@ unsafe fn max_pool2d_narrow<X: Activation, Y: Activation, R: Requantize>(
     layer: &Pooled<X, R>,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<NarrowBytes<true>, Y, 2>(y) }
+    unsafe { layer.run::<NarrowBytes<VEX>, Y, 2>(y) }
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -414,6 +424,43 @@ unsafe fn max_pool2d_vnni<X: Activation, Y: Activation, R: Requantize>(
     y: &mut [Y],
 ) -> bool {
     unsafe { layer.run::<VnniBytes, Y, 4>(y) }
+}
+
+// Each in a function of its own: in one, they take registers from each other.
+#[inline(never)]
+#[target_feature(enable = "avx2")]
+unsafe fn columns_avx2<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.columns::<Avx2, Y, 2>(y) }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx2")]
+unsafe fn columns_pairs<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.columns::<NarrowBytes<PAIRS>, Y, 2>(y) }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn columns_narrow<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.columns::<NarrowBytes<VEX>, Y, 2>(y) }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn columns_vnni<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.columns::<VnniBytes, Y, 4>(y) }
 }
 
 #[target_feature(enable = "avx2")]

@@ -165,6 +165,25 @@ impl Lanes for Avx2 {
         }
     }
 
+    #[inline(always)]
+    unsafe fn pile(lower: Self, upper: Self, bits: u32) -> Self {
+        unsafe {
+            let mask = _mm256_set1_epi32(!(-1 << bits));
+            let above = _mm256_sll_epi32(upper.0, _mm_cvtsi32_si128(bits as i32));
+            Self(_mm256_or_si256(_mm256_and_si256(lower.0, mask), above))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pairs(a: Self, b: Self) -> Self {
+        unsafe {
+            let [a, b] = [_mm256_castsi256_ps(a.0), _mm256_castsi256_ps(b.0)];
+            let even = _mm256_castps_si256(_mm256_shuffle_ps::<0b10_00_10_00>(a, b));
+            let odd = _mm256_castps_si256(_mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+            Self(_mm256_max_epi32(even, odd))
+        }
+    }
+
     const SPREADS: bool = true;
 
     #[inline(always)]

@@ -14,10 +14,10 @@ use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
 
 /// Most channels whose shifts are divided by in vectors, a multiple of four.
-const ROUNDED: usize = 32;
+pub(super) const ROUNDED: usize = 32;
 
 /// What sums begin with whose bias is added later.
-static ZEROS: [i32; 4] = [0; 4];
+pub(super) static ZEROS: [i32; 4] = [0; 4];
 
 /// A convolution and the pooling after it.
 pub(crate) struct Pooled<'a, X, R> {
@@ -26,6 +26,9 @@ pub(crate) struct Pooled<'a, X, R> {
     pub x: &'a [X],
     /// In groups of four bytes and in pairs of 16 bits: see [`Target::WIDE`](crate::arch::Target).
     pub weights: [&'a [i32]; 2],
+    /// See [`Weights`](crate::arch::Weights).
+    pub stacked: [&'a [i32]; 2],
+    pub gentle: [&'a [i32]; 2],
     pub bias: &'a [i32],
     pub requantize: &'a [R],
 }
@@ -56,7 +59,8 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let Some(plan) = self.plan(V::TAPS, size_of::<V>(), y.len()) else { return false };
         let [height, width, depth] = self.pool.output;
         let order = plan.order::<X, V>();
-        let rounding = self.rounding(&plan);
+        // A word has four products or two.
+        let rounding = self.rounding(plan.rows * plan.groups * 4);
         let weights = self.weights[usize::from(V::TAPS == 2)].as_ptr();
         // Words of a channel's weights.
         let taps = plan.words / depth;
@@ -122,13 +126,12 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         true
     }
 
-    /// The rounding of all channels, if they have shifts and are not too many.
+    /// The rounding of all channels, whose sums are of so many products, if they have shifts and are not
+    /// too many.
     #[inline(always)]
-    fn rounding(&self, plan: &Plan) -> Option<Rounding<ROUNDED>> {
+    pub(super) fn rounding(&self, products: usize) -> Option<Rounding<ROUNDED>> {
         let depth = self.pool.output[2];
         let (shifts, _) = R::as_shifts(self.requantize.get(..depth)?)?;
-        // A word has four products or two.
-        let products = plan.rows * plan.groups * 4;
         if depth > ROUNDED {
             return None;
         }
@@ -137,7 +140,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
 
     /// The sums of up to four channels, from `channel` on, as bytes: a word for each pixel.
     #[inline(always)]
-    fn finished<V: Lanes, Y: Activation>(
+    pub(super) fn finished<V: Lanes, Y: Activation>(
         &self,
         four: [V; 4],
         channel: usize,
@@ -220,7 +223,7 @@ fn put(words: &[u32; 4], y: *mut u8, depth: usize, write: impl Fn(*mut u8, u32))
 ///
 /// The processor must have the extension of `V`, and `rounding` as many channels.
 #[inline(always)]
-unsafe fn rounded<V: Lanes, Y: Activation, R: Requantize>(
+pub(super) unsafe fn rounded<V: Lanes, Y: Activation, R: Requantize>(
     four: [V; 4],
     rounding: &Rounding<ROUNDED>,
     channel: usize,

@@ -1,5 +1,5 @@
 //! VNNI on vectors of 32 bytes: 32 multiply-accumulates of bytes in one instruction. Processors have it with
-//! AVX-512, or without as AVX-VNNI, in another encoding.
+//! AVX-512, or without as AVX-VNNI, in another encoding. And what AVX2 has instead, for gentle weights.
 //!
 //! All functions are unsafe as their trait says.
 
@@ -10,14 +10,20 @@ use super::panel::QUADS;
 use super::vectors::Lanes;
 use crate::Activation;
 
-/// Bytes, for values that are never negative; `VEX` is the encoding without AVX-512.
-#[derive(Clone, Copy)]
-pub(super) struct NarrowBytes<const VEX: bool>(__m256i);
+/// Products of four bytes are added with AVX-VNNI, with AVX-512's VNNI, or with AVX2 as the sums of two pairs.
+pub(super) const VEX: u8 = 0;
+pub(super) const EVEX: u8 = 1;
+pub(super) const PAIRS: u8 = 2;
 
-impl<const VEX: bool> Lanes for NarrowBytes<VEX> {
+/// Bytes, for values that are never negative.
+#[derive(Clone, Copy)]
+pub(super) struct NarrowBytes<const HOW: u8>(__m256i);
+
+impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
     const PIXELS: usize = 8;
     const TAPS: usize = 4;
     const BLOCK: usize = 16;
+    const GENTLE: bool = HOW == PAIRS;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -54,9 +60,13 @@ impl<const VEX: bool> Lanes for NarrowBytes<VEX> {
     #[inline(always)]
     unsafe fn multiply(sum: Self, x: Self, w: Self) -> Self {
         unsafe {
-            Self(match VEX {
-                true => _mm256_dpbusd_avx_epi32(sum.0, x.0, w.0),
-                false => _mm256_dpbusd_epi32(sum.0, x.0, w.0),
+            Self(match HOW {
+                VEX => _mm256_dpbusd_avx_epi32(sum.0, x.0, w.0),
+                EVEX => _mm256_dpbusd_epi32(sum.0, x.0, w.0),
+                _ => {
+                    let pairs = _mm256_maddubs_epi16(x.0, w.0);
+                    _mm256_add_epi32(sum.0, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+                }
             })
         }
     }
@@ -109,6 +119,16 @@ impl<const VEX: bool> Lanes for NarrowBytes<VEX> {
                 Self(_mm256_unpackhi_epi64(ab_high, cd_high)),
             ]
         }
+    }
+
+    #[inline(always)]
+    unsafe fn pile(lower: Self, upper: Self, bits: u32) -> Self {
+        unsafe { Self(Avx2::pile(Avx2(lower.0), Avx2(upper.0), bits).0) }
+    }
+
+    #[inline(always)]
+    unsafe fn pairs(a: Self, b: Self) -> Self {
+        unsafe { Self(Avx2::pairs(Avx2(a.0), Avx2(b.0)).0) }
     }
 
     const SPREADS: bool = true;

@@ -156,6 +156,25 @@ impl Lanes for Sse2 {
         }
     }
 
+    #[inline(always)]
+    unsafe fn pile(lower: Self, upper: Self, bits: u32) -> Self {
+        unsafe {
+            let mask = _mm_set1_epi32(!(-1 << bits));
+            let above = _mm_sll_epi32(upper.0, _mm_cvtsi32_si128(bits as i32));
+            Self(_mm_or_si128(_mm_and_si128(lower.0, mask), above))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pairs(a: Self, b: Self) -> Self {
+        unsafe {
+            let [a, b] = [_mm_castsi128_ps(a.0), _mm_castsi128_ps(b.0)];
+            let even = Self(_mm_castps_si128(_mm_shuffle_ps::<0b10_00_10_00>(a, b)));
+            let odd = Self(_mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(a, b)));
+            Self::max(even, odd)
+        }
+    }
+
     const SPREADS: bool = false;
 
     #[inline(always)]

@@ -39,6 +39,8 @@ pub(super) trait Lanes: Copy {
     /// Output channels that lie side by side in the weights of these vectors: see
     /// [`Target::SIDE_BY_SIDE`](crate::arch::Target::SIDE_BY_SIDE).
     const BLOCK: usize;
+    /// Whether the weights must be [`gentle`](crate::arch::stacked): pairs of products are added in 16 bits.
+    const GENTLE: bool = false;
     unsafe fn zero() -> Self;
     /// As many words as there are lanes.
     unsafe fn words(words: *const i32) -> Self;
@@ -64,6 +66,10 @@ pub(super) trait Lanes: Copy {
     /// of which begins at `x` plus one of `at`, `step` values apart; 4 * `TAPS` values of each must
     /// be readable.
     unsafe fn columns<X: Activation>(x: *const X, at: &[usize; QUADS], step: usize) -> [Self; 4];
+    /// In each lane the lowest `bits` of `lower`, and above them what is lowest in `upper`.
+    unsafe fn pile(lower: Self, upper: Self, bits: u32) -> Self;
+    /// Of each four lanes of `a` the larger one of the first two and of the last two, then the same of `b`.
+    unsafe fn pairs(a: Self, b: Self) -> Self;
     /// Whether there are `load` and `spread`, for values that are never negative.
     const SPREADS: bool;
     /// The 16 bytes at `x` plus each of `at`, as many as the vector has.

@@ -198,6 +198,25 @@ impl Lanes for VnniBytes {
         }
     }
 
+    #[inline(always)]
+    unsafe fn pile(lower: Self, upper: Self, bits: u32) -> Self {
+        unsafe {
+            let mask = _mm512_set1_epi32(!(-1 << bits));
+            let above = _mm512_sll_epi32(upper.0, _mm_cvtsi32_si128(bits as i32));
+            Self(_mm512_or_si512(_mm512_and_si512(lower.0, mask), above))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pairs(a: Self, b: Self) -> Self {
+        unsafe {
+            let [a, b] = [a, b].map(|v| _mm512_castsi512_ps(v.0));
+            let even = _mm512_castps_si512(_mm512_shuffle_ps::<0b10_00_10_00>(a, b));
+            let odd = _mm512_castps_si512(_mm512_shuffle_ps::<0b11_01_11_01>(a, b));
+            Self(_mm512_max_epi32(even, odd))
+        }
+    }
+
     const SPREADS: bool = true;
 
     #[inline(always)]

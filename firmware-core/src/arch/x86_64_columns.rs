@@ -1,0 +1,404 @@
+//! Convolution and max pooling with a column of the convolution's output to each lane of a vector.
+//!
+//! Eight columns of one row fill a vector, or of two rows that are far apart. What the windows in these
+//! columns cover is first put into a panel with a row for each row of the input, so that all windows that
+//! cover a row share it, above each other and side by side. Four rows of pixels are added up together, and the
+//! larger ones of two rows and of two columns kept.
+//!
+//! Where a kernel row is no whole number of words, the panel has what is left over of several rows in one:
+//! see [`stacked`](crate::arch::stacked).
+
+use core::mem::MaybeUninit;
+
+use super::lanes::{Pooled, ROUNDED, ZEROS, rounded};
+use super::outputs::Rounding;
+use super::panel::{Copied, Order, PANEL, PIXELS, Panel, spreading};
+use super::vectors::Lanes;
+use crate::arch::stacked::{rows_of_word, words};
+use crate::kernels::{Conv2dShape, Pool2dShape};
+use crate::{Activation, Requantize};
+
+/// Columns of the convolution's output in a vector.
+const COLUMNS: usize = 8;
+
+/// Where things are, in values of the input and vectors of the panel.
+struct Grid {
+    /// Rows of the input in a panel, and from one to the next in the input.
+    rows: usize,
+    pitch: usize,
+    /// From one column to the next.
+    step: usize,
+    /// Rows of a kernel, and whole words in each.
+    kernel: usize,
+    whole: usize,
+    /// Rows that share a word of what is left over, or 1 where none do and all words count as whole; and bits of
+    /// each.
+    together: usize,
+    bits: u32,
+    /// Rows of pooled pixels in each half of a vector, and from the first ones of a half to those of the other.
+    pooled: usize,
+    apart: usize,
+    /// Words of a channel.
+    words: usize,
+}
+
+impl Grid {
+    /// `None` where a window needs padding, moves or is pooled otherwise than with 2 x 2 others, where there are
+    /// too few of them, or where a panel does not fit.
+    #[inline(always)]
+    fn new<V: Lanes>(shape: &Conv2dShape, pool: &Pool2dShape) -> Option<Self> {
+        let [height, width, depth] = shape.input;
+        let [pooled_height, pooled_width, channels] = pool.output;
+        let [kernel, columns] = shape.window.kernel;
+        let row = columns * depth;
+        let plain = !shape.window.is_padded()
+            && !pool.window.is_padded()
+            && shape.window.stride == [1; 2]
+            && [pool.window.kernel, pool.window.stride] == [[2; 2]; 2]
+            && [shape.window.dilation, pool.window.dilation] == [[1; 2]; 2]
+            && [kernel, row, channels].iter().all(|&size| size > 0)
+            && 2 * pooled_width >= COLUMNS
+            && 2 * pooled_height + kernel <= height + 1
+            && 2 * pooled_width + columns <= width + 1;
+        let pooled = pooled_height.div_ceil(V::PIXELS / COLUMNS);
+        let rows = 2 * pooled + kernel - 1;
+        let groups = row.div_ceil(V::TAPS);
+        if !plain || pooled < 2 || rows * groups * size_of::<V>() > PANEL {
+            return None;
+        }
+        let together = rows_of_word(row, V::TAPS);
+        Some(Self {
+            rows,
+            pitch: width * depth,
+            step: depth,
+            kernel,
+            whole: if together > 1 { groups - 1 } else { groups },
+            together,
+            bits: (row % V::TAPS * (32 / V::TAPS)) as u32,
+            pooled,
+            apart: pooled_height - pooled,
+            words: words(kernel, row, V::TAPS),
+        })
+    }
+
+    /// Fills the panel with what the windows in the eight columns cover of which the first one's begin at `x`:
+    /// `[row][word]`, and behind that the words `[row]` that rows share.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`; the windows must be part of the input, which ends at `end`,
+    /// and the panel good for all rows.
+    #[inline(always)]
+    unsafe fn fill<X: Activation, V: Lanes>(
+        &self,
+        x: *const X,
+        end: usize,
+        order: &Option<Order>,
+        panel: *mut V,
+    ) {
+        let second = 2 * self.apart * self.pitch;
+        let four = 4 * self.step;
+        let at = match V::PIXELS {
+            PIXELS => [0, four, second, second + four],
+            _ => [0, four, 0, 0],
+        };
+        let last = at[V::PIXELS / 4 - 1];
+        let groups = self.whole + usize::from(self.together > 1);
+        // SAFETY: as the caller promises.
+        unsafe {
+            let shared = panel.add(self.rows * self.whole);
+            let mut below = V::zero();
+            for row in (0..self.rows).rev() {
+                let x = x.add(row * self.pitch);
+                let to = panel.add(row * self.whole);
+                if let Some([order, _]) = order {
+                    let values = if x as usize + last + 16 <= end {
+                        V::load(x.cast(), &at)
+                    } else {
+                        let copy = Copied::new(x, &at, 0, end);
+                        V::load(copy.0.as_ptr().cast(), &Copied::<X>::QUADS)
+                    };
+                    for (group, order) in order.iter().enumerate().take(groups) {
+                        let word = V::spread(values, order);
+                        if group < self.whole {
+                            to.add(group).write(word);
+                        } else {
+                            below = V::pile(word, below, self.bits);
+                            shared.add(row).write(below);
+                        }
+                    }
+                    continue;
+                }
+                for group in (0..groups).step_by(4) {
+                    let x = x.add(group * V::TAPS);
+                    let columns = if x as usize + last + 3 * self.step + 4 * V::TAPS <= end {
+                        V::columns(x, &at, self.step)
+                    } else {
+                        let copy = Copied::new(x, &at, self.step, end);
+                        V::columns(copy.0.as_ptr(), &Copied::<X>::QUADS, PIXELS)
+                    };
+                    for (n, word) in columns.into_iter().enumerate() {
+                        if group + n < self.whole {
+                            to.add(group + n).write(word);
+                        } else if group + n < groups {
+                            below = V::pile(word, below, self.bits);
+                            shared.add(row).write(below);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// For `N` channels the largest of the sums under each pooled pixel of two rows, the first of which is row `row`
+    /// of the panel: of each four lanes two pixels of the first row and two of the second. Sums begin with `starts`,
+    /// and `rest` is what is left of weights that are not gentle.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`; the panel must have all rows of the windows, and `weights`
+    /// and `starts` be those of `N` channels, as must `rest`, of two, where `V` is for gentle weights.
+    #[inline(always)]
+    unsafe fn largest<V: Lanes, const N: usize>(
+        &self,
+        panel: *const V,
+        row: usize,
+        [weights, starts, rest]: [*const i32; 3],
+    ) -> [V; N] {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut sums = [[V::zero(); 4]; N];
+            for n in 0..N {
+                sums[n] = [V::broadcast(starts.add(n)); 4];
+            }
+            let first = panel.add(row * self.whole);
+            let lines = [0, 1, 2, 3].map(|line| first.wrapping_add(line * self.whole));
+            // A kernel's rows lie one behind the other.
+            let count = self.kernel * self.whole;
+            for word in 0..count {
+                let x = lines.map(|line| line.wrapping_add(word));
+                add(&mut sums, x, weights.add(word), self.words);
+            }
+            if self.together > 1 {
+                let shared = panel.add(self.rows * self.whole + row);
+                for (n, y) in (0..self.kernel).step_by(self.together).enumerate() {
+                    let x = [0, 1, 2, 3].map(|line| shared.wrapping_add(y + line));
+                    add(&mut sums, x, weights.add(count + n), self.words);
+                }
+            }
+            if V::GENTLE {
+                let mut entry = rest.add(1);
+                for _ in 0..*rest {
+                    let word = *entry as usize;
+                    let x = if word < count {
+                        lines.map(|line| line.wrapping_add(word))
+                    } else {
+                        let first = self.rows * self.whole + row + (word - count) * self.together;
+                        [0, 1, 2, 3].map(|line| panel.wrapping_add(first + line))
+                    };
+                    add(&mut sums, x, entry.add(1), 1);
+                    entry = entry.add(3);
+                }
+            }
+            // Not a closure: those do not inherit the caller's extensions.
+            let mut largest = [V::zero(); N];
+            for n in 0..N {
+                let [a, b, c, d] = sums[n];
+                largest[n] = V::pairs(V::max(a, b), V::max(c, d));
+            }
+            largest
+        }
+    }
+}
+
+/// Adds the products of the values at four places and of a word of each channel, which lie `next` words apart.
+///
+/// # Safety
+///
+/// The processor must have the extension of `V`, and all pointers be good for a vector or a word.
+#[inline(always)]
+unsafe fn add<V: Lanes, const N: usize>(
+    sums: &mut [[V; 4]; N],
+    x: [*const V; 4],
+    weights: *const i32,
+    next: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut w = [V::zero(); N];
+        for n in 0..N {
+            w[n] = V::broadcast(weights.add(n * next));
+        }
+        for line in 0..4 {
+            let x = x[line].read();
+            for n in 0..N {
+                sums[n][line] = V::multiply(sums[n][line], x, w[n]);
+            }
+        }
+    }
+}
+
+/// A layer and how it is computed.
+struct Run<'a, X, R, V> {
+    layer: &'a Pooled<'a, X, R>,
+    grid: &'a Grid,
+    weights: &'a [i32],
+    /// What is left of weights that are not gentle, and how far apart that of two channels is.
+    rest: &'a [i32],
+    taps: usize,
+    rounding: &'a Option<Rounding<ROUNDED>>,
+    panel: *const V,
+}
+
+impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
+    /// Computes all of `y`, `CHANNELS` channels at a time, or returns false where [`Grid::new`] says so or a slice
+    /// is not as long as its shape says.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`.
+    #[inline(always)]
+    pub(super) unsafe fn columns<V: Lanes, Y: Activation, const CHANNELS: usize>(
+        &self,
+        y: &mut [Y],
+    ) -> bool {
+        let Some(grid) = Grid::new::<V>(self.shape, self.pool) else { return false };
+        let [height, width, depth] = self.pool.output;
+        let [gentle, rest] = self.gentle;
+        let form = usize::from(V::TAPS == 2);
+        let weights = match V::GENTLE {
+            true => gentle,
+            false if grid.together > 1 => self.stacked[form],
+            false => self.weights[form],
+        };
+        // Two channels have the words of as many weights.
+        let taps = grid.kernel * self.shape.window.kernel[1] * grid.step;
+        if V::GENTLE && (rest.len() < depth * taps || rest.first() == Some(&-1) || depth % 2 > 0) {
+            return false;
+        }
+        if self.x.len() < self.shape.input.iter().product()
+            || weights.len() < depth * grid.words
+            || self.bias.len() < depth
+            || self.requantize.len() < depth
+            || y.len() != height * width * depth
+        {
+            return false;
+        }
+        let groups = grid.whole + usize::from(grid.together > 1);
+        let order = spreading::<X, V>(grid.step, 0, groups);
+        // A word has four products or two.
+        let rounding = self.rounding(grid.words * 4);
+        let mut panel = MaybeUninit::<Panel>::uninit();
+        let panel: *mut V = panel.as_mut_ptr().cast();
+        let run = Run { layer: self, grid: &grid, weights, rest, taps, rounding: &rounding, panel };
+        let end = self.x.as_ptr_range().end as usize;
+        for column in (0..width).step_by(COLUMNS / 2) {
+            // The last columns, and rows, overlap the ones before where they are no multiple of what is computed
+            // at a time.
+            let column = column.min(width - COLUMNS / 2);
+            // SAFETY: `Grid::new` has checked that every window is part of `x`, that the panel has room, and that
+            // there are four pooled columns and two rows; there are weights, biases, requantizations and outputs for
+            // every channel of every pixel.
+            unsafe {
+                grid.fill(self.x.as_ptr().add(2 * column * grid.step), end, &order, panel);
+                for row in (0..grid.pooled).step_by(2) {
+                    let place = [row.min(grid.pooled - 2), column];
+                    let mut channel = 0;
+                    while channel < depth {
+                        channel += match depth - channel {
+                            4.. => run.channels::<Y, CHANNELS, 4>(place, channel, y),
+                            2.. => run.channels::<Y, CHANNELS, 2>(place, channel, y),
+                            _ => run.channels::<Y, CHANNELS, 1>(place, channel, y),
+                        };
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+impl<X: Activation, R: Requantize, V: Lanes> Run<'_, X, R, V> {
+    /// Computes `N` channels, one, two or four, from `channel` on of two rows of four pooled pixels, of which the
+    /// first is at `[row, column]`, and the same some rows below where vectors have two halves; returns `N`.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`; the panel must be that of the column, and `y` have these
+    /// channels of all these pixels.
+    #[inline(always)]
+    unsafe fn channels<Y: Activation, const CHANNELS: usize, const N: usize>(
+        &self,
+        [row, column]: [usize; 2],
+        channel: usize,
+        y: &mut [Y],
+    ) -> usize {
+        let Self { layer, grid, rounding, panel, .. } = *self;
+        let [_, width, depth] = layer.pool.output;
+        let mut all = [0u32; PIXELS];
+        // SAFETY: as the caller promises; a vector has no more lanes than `all`.
+        unsafe {
+            let weights = self.weights.as_ptr().add(channel * grid.words);
+            let starts = match rounding {
+                Some(rounding) => rounding.start.as_ptr().add(channel),
+                None => ZEROS.as_ptr(),
+            };
+            // Of no account where weights need not be gentle.
+            let rest = self.rest.as_ptr().wrapping_add(channel * self.taps);
+            let mut four = [V::zero(); 4];
+            if N <= CHANNELS {
+                let largest = grid.largest::<V, N>(panel, 2 * row, [weights, starts, rest]);
+                four.iter_mut().zip(largest).for_each(|(to, sum)| *to = sum);
+            } else {
+                for n in [0, 2] {
+                    let weights = weights.add(n * grid.words);
+                    let rest = rest.wrapping_add(n * self.taps);
+                    let places = [weights, starts.add(n), rest];
+                    let [a, b] = grid.largest::<V, 2>(panel, 2 * row, places);
+                    (four[n], four[n + 1]) = (a, b);
+                }
+            }
+            let words = match rounding {
+                Some(rounding) => rounded::<V, Y, R>(four, rounding, channel, N),
+                None => V::words(layer.finished::<V, Y>(four, channel, N).as_ptr().cast()),
+            };
+            all.as_mut_ptr().cast::<V>().write_unaligned(words);
+            let first = (row * width + column) * depth + channel;
+            let y = y.as_mut_ptr().cast::<u8>().add(first);
+            // From a half of the lanes to the other, from a row to the one below, and to the pixel on the right.
+            let steps = [grid.apart * width * depth, width * depth, depth];
+            match N {
+                4 => put::<V>(&all, y, steps, |y, word| y.cast::<u32>().write_unaligned(word)),
+                2 => {
+                    put::<V>(&all, y, steps, |y, word| y.cast::<u16>().write_unaligned(word as u16))
+                }
+                _ => put::<V>(&all, y, steps, |y, word| y.write(word as u8)),
+            }
+        }
+        N
+    }
+}
+
+/// Puts the words of two rows of four pixels, one half of the lanes and then the other, where they belong: `steps`
+/// says how far it is from one half to the other, from one row to the next and from a pixel to the next.
+#[inline(always)]
+fn put<V: Lanes>(
+    words: &[u32; PIXELS],
+    y: *mut u8,
+    [half, below, right]: [usize; 3],
+    write: impl Fn(*mut u8, u32),
+) {
+    let halves = words.as_chunks::<8>().0.iter().take(V::PIXELS / 8);
+    for (n, [a, b, c, d, e, f, g, h]) in halves.enumerate() {
+        let first = y.wrapping_add(n * half);
+        let second = first.wrapping_add(below);
+        write(first, *a);
+        write(first.wrapping_add(right), *b);
+        write(second, *c);
+        write(second.wrapping_add(right), *d);
+        write(first.wrapping_add(2 * right), *e);
+        write(first.wrapping_add(3 * right), *f);
+        write(second.wrapping_add(2 * right), *g);
+        write(second.wrapping_add(3 * right), *h);
+    }
+}
