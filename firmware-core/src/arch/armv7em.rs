@@ -55,8 +55,18 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        if lines::fit::<Plane>(convolution.shape) {
-            return Self::conv2d(convolution, staged, sums, requantized, y);
+        let Convolution { shape, x, bias, requantize, .. } = convolution;
+        match (R::shifts(requantize), convolution.weights.eight_bits()) {
+            (Some(shifts), Some(weights)) => {
+                let one = shape.input[2] == 1 && strip::fit(shape);
+                if one && strip::convolve(shape, (x, weights.bytes), (bias, shifts), y) {
+                    return;
+                }
+            }
+            _ if lines::fit::<Plane>(shape) => {
+                return Self::conv2d(convolution, staged, sums, requantized, y);
+            }
+            _ => {}
         }
         convolution.conv2d(staged, sums, outputs::Requantized, y);
     }
@@ -104,6 +114,10 @@ impl Target for Chosen {
         channels: (&[i32], &[R]),
         y: &mut [Y],
     ) -> bool {
+        let (bias, requantize) = channels;
+        if let Some(shifts) = R::shifts(requantize) {
+            return strip::fit(shape) && strip::convolve(shape, inputs, (bias, shifts), y);
+        }
         lines::depthwise_conv2d::<Plane, _, _, _>(shape, inputs, channels, y)
     }
 
@@ -161,6 +175,8 @@ mod one;
 mod outputs;
 #[path = "armv7em_slide.rs"]
 mod slide;
+#[path = "armv7em_strip.rs"]
+mod strip;
 
 /// Taps of one [`Patch`]: 16 groups of four.
 const TAPS: usize = 64;

@@ -53,9 +53,8 @@ pub(super) trait Plane: Sized {
     /// Outputs of the shortest line that is worth it with stride 1 and with stride 2.
     const LEAST: [usize; 2];
 
-    /// Words of a line of input and of the sums made of one, for `output` windows that are `stride`
-    /// apart.
-    fn words(output: usize, stride: usize) -> [usize; 2];
+    /// Words of a line of input and of the sums made of one, for windows that are `stride` apart.
+    fn words(along: &Axis, stride: usize) -> [usize; 2];
 
     /// Whether there is room for `count` lines of output.
     fn has_room(lines: &Lines, count: usize) -> bool;
@@ -128,7 +127,7 @@ impl Lines {
         // Two or three long lines would be worth it, too, but for the stack of what runs row by row in order
         // to need little memory.
         let worth = across.output >= 4 && along.output >= least;
-        let [pitch, sums] = P::words(along.output, stride);
+        let [pitch, sums] = P::words(&along, stride);
         let lines = Self { across, along, stride, pitch, sums, padding: shape.padding_value };
         (worth && P::has_room(&lines, 1)).then_some(lines)
     }

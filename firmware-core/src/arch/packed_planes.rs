@@ -10,7 +10,7 @@
 //! The lines of a channel lie one behind the other and with stride 1 a pass goes over many of them; what it
 //! makes where one line ends and the next begins is not used.
 
-use super::lines::{self, Lines, Weights};
+use super::lines::{self, Axis, Lines, Weights};
 use super::target::{LEAST, plane};
 use crate::Activation;
 
@@ -41,10 +41,10 @@ impl lines::Plane for Plane {
     const LEAST: [usize; 2] = LEAST;
 
     #[inline(always)]
-    fn words(output: usize, stride: usize) -> [usize; 2] {
+    fn words(along: &Axis, stride: usize) -> [usize; 2] {
         // One word for each pixel, and as many more as windows reach beyond the last one and words
         // are written in front of the next line. With stride 1 what is made of those are sums too.
-        let output = output.next_multiple_of(2);
+        let output = along.output.next_multiple_of(2);
         if stride == 1 { [output + 2; 2] } else { [2 * output + 2, output] }
     }
 

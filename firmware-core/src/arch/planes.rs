@@ -7,7 +7,7 @@
 
 use core::mem::offset_of;
 
-use super::lines::{self, Lines, TAPS, Weights};
+use super::lines::{self, Axis, Lines, TAPS, Weights};
 use crate::{Activation, Shift};
 
 #[path = "planes_outputs.rs"]
@@ -37,9 +37,13 @@ impl lines::Plane for Plane {
     const LEAST: [usize; 2] = [6, 12];
 
     #[inline(always)]
-    fn words(output: usize, stride: usize) -> [usize; 2] {
-        // Two pixels to a word. With stride 1 the last output may be complete only one word later.
-        let words = if stride == 1 { output / 2 + 1 } else { output + 1 };
+    fn words(along: &Axis, stride: usize) -> [usize; 2] {
+        let Axis { input, output, before, .. } = *along;
+        // Two pixels to a word. With stride 1 the last of an odd number of outputs is complete only one word
+        // later: where its last pixel is padding and lines begin with some, the next line's will do.
+        let padded = before > 0 && output + 1 >= before + input;
+        let behind = usize::from(output % 2 == 1 && !padded);
+        let words = if stride == 1 { output / 2 + 1 + behind } else { output + 1 };
         [words; 2]
     }
 
