@@ -56,7 +56,7 @@ impl Records {
     /// A row for each model, as Markdown.
     pub fn table(&self) -> String {
         let mut table = String::from(
-            "| model | bytes | RAM | float | int8, seeds from 0 | int8, mean ± deviation | M0 | M4F | RV32 |\n\
+            "| model | bytes | RAM | float | int8, by seed | int8, mean ± deviation | M0 | M4F | RV32 |\n\
              |---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for model in &self.model {
