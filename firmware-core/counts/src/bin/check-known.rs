@@ -106,9 +106,11 @@ fn known_shapes(seed: u64) {
     both!(conv2d, seed + 536; 3, 3, 3, 1, Unit, 9, 28, 7, 26);
     both!(conv2d, seed + 537; 3, 3, 3, 1, Strided<1, 1, 1, 2, 2, 1>, 31, 8, 32, 9);
     both!(conv2d, seed + 538; 2, 3, 3, 1, Strided<2, 2, 1, 1, 0, 0>, 25, 48, 12, 24);
-    // An odd number of windows of which the last ends with the input.
-    both!(depthwise_conv2d, seed + 558; 4, 3, 3, 4, Unit, 6, 9, 4, 7);
-    both!(conv2d, seed + 559; 3, 3, 3, 1, Unit, 7, 11, 5, 9);
+    // An odd number of windows of which the last ends with the input. The smallest flash has no room for them.
+    if firmware_core::KERNELS != "armv6m" {
+        both!(depthwise_conv2d, seed + 558; 4, 3, 3, 4, Unit, 6, 9, 4, 7);
+        both!(conv2d, seed + 559; 3, 3, 3, 1, Unit, 7, 11, 5, 9);
+    }
     // Strips of two long lines.
     both!(conv2d, seed + 555; 3, 3, 3, 1, Strided<1, 1, 1, 1, 0, 1>, 3, 28, 2, 28);
     cases::depthwise_conv2d::<
