@@ -50,7 +50,7 @@ mod tests {
         description.build(input, 10).expect("it takes such images")
     }
 
-    /// What is trained and evaluated does not change for them.
+    /// What is trained does not change for them, nor does evaluation, which has no statistics of its images.
     #[test]
     fn small_images_are_not_divided() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("networks");
@@ -65,7 +65,7 @@ mod tests {
             for workers in 1..=4 {
                 assert_eq!(parts(&network, 64, workers), workers, "{name}");
             }
-            assert!(images(&network) >= 100, "{name}");
+            assert!(images(&network) >= 64, "{name}");
             seen += 1;
         }
         assert!(seen >= 9, "{seen} networks");
