@@ -52,7 +52,7 @@ pub struct Recipe {
     pub patience: usize,
     /// Train on the images for validation too: once everything is chosen, they are worth more so. Their
     /// accuracy then says nothing.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub learn_validation: bool,
     /// The fewest steps of the epochs in floating point. Where data are so few that there would be
     /// less, batch and rate fall and epochs rise; see [`Recipe::for_images`]. 0 for as many as there
@@ -112,10 +112,6 @@ const MOST_SHIFT: f32 = 64.0;
 
 fn is_zero(value: &usize) -> bool {
     *value == 0
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 fn is_nought(value: &f32) -> bool {

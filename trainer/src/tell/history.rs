@@ -74,18 +74,19 @@ impl History {
     pub fn html(&self, graph: &str) -> String {
         let mut page = Page::new(&format!("Model {}: learning curves", self.model));
         page.paragraph(&format!("Recipe {}", self.recipe));
-        if self.validation_learned {
-            page.paragraph(
-                "The validation images were learned like the others: nothing below says how unknown images \
-                 are answered.",
-            );
-        }
-        page.paragraph(&format!(
-            "The parameters are those after epoch {}. Training images are answered {:+.2} points \
-             better than validation images, both without augmentation: the over-fitting gap.",
-            self.epoch,
-            100.0 * self.gap()
-        ));
+        page.paragraph(&match self.validation_learned {
+            true => format!(
+                "The parameters are those after epoch {}. The validation images were learned like the others: \
+                 nothing below says how unknown images are answered.",
+                self.epoch
+            ),
+            false => format!(
+                "The parameters are those after epoch {}. Training images are answered {:+.2} points \
+                 better than validation images, both without augmentation: the over-fitting gap.",
+                self.epoch,
+                100.0 * self.gap()
+            ),
+        });
         let series = |value: &dyn Fn(&EpochRecord) -> f64| self.epochs.iter().map(value).collect();
         let ticks = report::epochs(self.epochs.len());
         let wrong: [(String, Vec<f64>); 2] = [

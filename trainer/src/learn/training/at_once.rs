@@ -50,7 +50,11 @@ mod tests {
         description.build(input, 10).expect("it takes such images")
     }
 
-    /// What is trained does not change for them, nor does evaluation, which has no statistics of its images.
+    /// Their images are evaluated in smaller parts than those of others: that has no statistics of its images,
+    /// so that nothing changes for them either.
+    const LARGE: [&str; 1] = ["digits-64k"];
+
+    /// What is trained and evaluated does not change for them.
     #[test]
     fn small_images_are_not_divided() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("networks");
@@ -65,7 +69,8 @@ mod tests {
             for workers in 1..=4 {
                 assert_eq!(parts(&network, 64, workers), workers, "{name}");
             }
-            assert!(images(&network) >= 64, "{name}");
+            let large = file.file_stem().is_some_and(|stem| LARGE.iter().any(|name| stem == *name));
+            assert_eq!(images(&network) >= 100, !large, "{name}");
             seen += 1;
         }
         assert!(seen >= 9, "{seen} networks");
