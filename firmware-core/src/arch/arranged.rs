@@ -2,7 +2,8 @@
 
 #[cfg(not(host))]
 use super::nibbles::NibbleSum;
-use super::weights::{ConnectedSum, WeightSum, stored};
+use super::weights::{WeightSum, stored};
+use super::weights_connected::ConnectedSum;
 use super::{Chosen, Target};
 #[cfg(not(host))]
 use crate::nibbles::{Arrangement, filter_bytes};
@@ -34,7 +35,7 @@ pub(super) fn add_blocked(
     });
 }
 
-/// The rows of a fully connected layer as `weights::connected` arranges them.
+/// The rows of a fully connected layer as `weights_connected::connected` arranges them.
 pub(super) fn add_connected(
     weights: &[i8],
     [outputs, inputs]: [usize; 2],

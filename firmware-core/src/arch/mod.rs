@@ -108,6 +108,8 @@ mod stored;
 mod thirds;
 mod transparent;
 mod weights;
+mod weights_connected;
+mod weights_depthwise;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
 #[cfg_attr(kernels = "armv7m", path = "armv6m.rs")]
@@ -135,9 +137,9 @@ pub use target::limit_kernels;
 pub use target::limit_vectors;
 #[cfg(kernels)]
 use weights::WeightSum;
-pub(crate) use weights::{
-    ConnectedSum, ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights, biased,
-};
+pub(crate) use weights::{ConvolutionWeights, Weights, biased};
+pub(crate) use weights_connected::{ConnectedSum, ConnectedWeights};
+pub(crate) use weights_depthwise::DepthwiseWeights;
 #[cfg(kernels)]
 pub(crate) use {
     cursor::Cursor,

@@ -4,7 +4,9 @@
 use super::arranged::Arranged;
 #[cfg(not(host))]
 use super::nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
-use super::weights::{ConnectedWeights, ConvolutionWeights, DepthwiseWeights, Weights};
+use super::weights::{ConvolutionWeights, Weights};
+use super::weights_connected::ConnectedWeights;
+use super::weights_depthwise::DepthwiseWeights;
 #[cfg(kernels)]
 use super::{Begin, Cursor, Patch};
 #[cfg(kernels)]
