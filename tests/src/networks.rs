@@ -89,14 +89,9 @@ impl Reference {
             .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
-    /// [`INPUTS`] samples: all zeros, all ones, and random ones.
+    /// [`samples`] of its shape.
     pub fn samples(&self, seed: u64) -> Dataset {
-        let mut random = Rng::with_seed(seed);
-        let size: usize = self.shape.iter().product();
-        let mut samples = vec![0; size * INPUTS];
-        samples[size..2 * size].fill(255);
-        samples[2 * size..].iter_mut().for_each(|value| *value = random.u8(..));
-        Dataset::new(self.shape, samples, vec![0; INPUTS], labels::numbers(self.outputs))
+        samples(self.shape, self.outputs, seed)
     }
 
     /// Converts the network into `folder` and returns the inputs to run it on.
@@ -110,6 +105,16 @@ impl Reference {
         conversion.write(folder, &inputs, "").expect("the folder can be written");
         (conversion, inputs)
     }
+}
+
+/// [`INPUTS`] samples of a shape, for a network of so many outputs: all zeros, all ones, and random ones.
+pub fn samples(shape: [usize; 3], outputs: usize, seed: u64) -> Dataset {
+    let mut random = Rng::with_seed(seed);
+    let size: usize = shape.iter().product();
+    let mut samples = vec![0; size * INPUTS];
+    samples[size..2 * size].fill(255);
+    samples[2 * size..].iter_mut().for_each(|value| *value = random.u8(..));
+    Dataset::new(shape, samples, vec![0; INPUTS], labels::numbers(outputs))
 }
 
 /// The first test images, for `models/simple`.

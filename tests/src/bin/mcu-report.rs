@@ -19,7 +19,7 @@ usage: tools/mcu-report [boards] [NETWORK...] [CORE...]
 
   boards    models/simple on every board that QEMU emulates, 100 test images
   NETWORK   simple, digits-2k, -5k, -10k, -16k, mnist5, ic, kws, vww or ad on every core that QEMU emulates,
-            20 inputs
+            20 inputs; or the path of a model's folder, as models/simple, on 20 random inputs
   CORE      only on this core, named like cortex-m0, cortex-m33-with-dsp or cortex-m55-with-mve; or on one
             of telephones and small computers: cortex-a53 (NEON), cortex-a76 (dot products)
   (nothing) all of them
@@ -37,7 +37,8 @@ fn main() -> ExitCode {
         MODELS.into_iter().chain(REFERENCES.iter().map(|net| net.name)).collect();
     let (mut chosen, mut cores) = (Vec::new(), Vec::new());
     let (mut boards, mut costs) = (false, false);
-    for argument in std::env::args().skip(1) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    for argument in &arguments {
         match argument.as_str() {
             "-h" | "--help" => {
                 println!("{HELP}");
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
             "boards" => boards = true,
             "frames" => return exit(frames()),
             "costs" => costs = true,
+            folder if folder.contains('/') => chosen.push(folder),
             name => {
                 let network = names.iter().find(|known| **known == name);
                 let core = CORES.iter().chain(&APPLICATION_CORES).find(|core| core.slug() == name);
@@ -53,7 +55,8 @@ fn main() -> ExitCode {
                 cores.extend(core);
                 if network.is_none() && core.is_none() {
                     eprintln!(
-                        "error: there is no network and no core '{name}'; there are {}, {}, {}",
+                        "error: there is no network and no core '{name}'; there are {}, {}, {}; a folder is a path \
+                         with a slash",
                         names.join(", "),
                         CORES.map(|core| core.slug()).join(", "),
                         APPLICATION_CORES.map(|core| core.slug()).join(", ")

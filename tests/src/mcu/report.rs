@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use converter::graph::Shape;
 use converter::quantized::QuantizedNetwork;
 use converter::record::ModelRecord;
 use converter::{arena, reference};
@@ -13,7 +14,7 @@ use inkling_support::table::thousands;
 
 use super::cores::{Core, Cost};
 use super::{BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple};
-use crate::networks::{INPUTS, REFERENCES, digits};
+use crate::networks::{INPUTS, REFERENCES, digits, samples};
 
 /// A network, what is known of its layers, and what it costs on each core that the toolchain builds for.
 struct Row {
@@ -24,7 +25,7 @@ struct Row {
     costs: Vec<Option<Cost>>,
 }
 
-/// What the networks called `names` cost on `cores`: instructions, instructions per multiply-accumulate by
+/// What the networks called `names`, or in the folders of these paths, cost on `cores`: instructions, instructions per multiply-accumulate by
 /// kind of layer, flash and RAM.
 ///
 /// # Errors
@@ -43,7 +44,7 @@ pub fn networks(toolchain: &Toolchain, names: &[&str], cores: &[Core]) -> Result
 }
 
 fn measure_network(toolchain: &Toolchain, name: &str, cores: &[Core]) -> Result<Row, String> {
-    let scratch = crate::scratch(&format!("network-{name}"));
+    let scratch = crate::scratch(&format!("network-{}", name.replace('/', "-")));
     let (folder, layers, arena, inputs, logits) =
         match REFERENCES.iter().find(|net| net.name == name) {
             Some(network) => {
@@ -58,9 +59,11 @@ fn measure_network(toolchain: &Toolchain, name: &str, cores: &[Core]) -> Result<
                 (scratch.clone(), layers, conversion.arena.bytes, inputs, logits)
             }
             None => {
-                let folder = crate::root().join("models").join(name);
-                let network = committed(&folder)?;
-                let inputs = digits();
+                let own = name.contains('/');
+                let folder =
+                    if own { name.into() } else { crate::root().join("models").join(name) };
+                let network = integers_of(&folder)?;
+                let inputs = if own { random_inputs(&network)? } else { digits() };
                 let layers = network.layers.iter().map(|layer| (layer.kind(), layer.macs()));
                 let logits = reference::all_logits(&network, &inputs).concat();
                 let arena = arena::plan(&network).bytes;
@@ -82,20 +85,33 @@ fn measure_network(toolchain: &Toolchain, name: &str, cores: &[Core]) -> Result<
     };
     let costs = cores.iter().map(cost).collect::<Result<_, String>>()?;
     let _ = std::fs::remove_dir_all(&scratch);
-    Ok(Row { name: name.to_string(), layers, arena, input, costs })
+    let name = name.rsplit('/').next().unwrap_or(name).to_string();
+    Ok(Row { name, layers, arena, input, costs })
 }
 
-/// The integers of a model for MNIST in a folder of `models`.
-fn committed(folder: &Path) -> Result<QuantizedNetwork, String> {
+/// The integers of a model's folder.
+fn integers_of(folder: &Path) -> Result<QuantizedNetwork, String> {
     let file = |name: &str| {
         let path = folder.join(name);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
     let record = ModelRecord::of_folder(folder).map_err(|error| error.to_string())?;
-    let record = record.ok_or_else(|| format!("{}: has no record", folder.display()))?;
+    let record = record.ok_or_else(|| {
+        format!("{}: no folder of a model: it has no model.json", folder.display())
+    })?;
     let (_, network) = converter::restore(&file("float.onnx")?, &record, &file("int8.onnx")?)
         .map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(network)
+}
+
+/// Inputs of a network that computes with the bytes of one.
+fn random_inputs(network: &QuantizedNetwork) -> Result<Dataset, String> {
+    if network.inputs().len() != 1 {
+        return Err(format!("a network of {} inputs is not measured", network.inputs().len()));
+    }
+    let Shape { height, width, channels } = network.input;
+    let outputs = network.layers.last().map_or(0, |layer| layer.output.size());
+    Ok(samples([height, width, channels], outputs, 2))
 }
 
 /// A cell for each core, a dash where nothing was measured.
