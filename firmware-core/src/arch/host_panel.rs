@@ -42,11 +42,7 @@ pub(super) type Order = [[[u32; 4]; 8]; 2];
 
 /// The order of what the windows of four pixels cover of a row, which begin `step` values apart and, for the
 /// right side, `side` values behind those. `None` where 16 bytes are not all of it.
-pub(super) fn spreading<X: Activation, V: Lanes>(
-    step: usize,
-    side: usize,
-    groups: usize,
-) -> Option<Order> {
+fn spreading<X: Activation, V: Lanes>(step: usize, side: usize, groups: usize) -> Option<Order> {
     if !V::SPREADS || !X::UNSIGNED || 3 * step + side + groups * V::TAPS > 16 {
         return None;
     }

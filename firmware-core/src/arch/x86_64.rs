@@ -250,8 +250,6 @@ fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     unsafe {
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
-            // Where a pixel's channels fill words, columns have no less to pack, and pairs of them to look at.
-            Isa::Vnni if X::UNSIGNED && layer.shape.input[2] % 4 == 0 => max_pool2d_vnni(layer, y),
             Isa::Vnni if X::UNSIGNED => columns_vnni(layer, y) || max_pool2d_vnni(layer, y),
             Isa::Narrow if X::UNSIGNED => columns_narrow(layer, y) || max_pool2d_narrow(layer, y),
             Isa::Avx2 if X::UNSIGNED && columns_pairs(layer, y) => true,

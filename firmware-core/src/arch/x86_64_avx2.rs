@@ -205,6 +205,16 @@ impl Lanes for Avx2 {
             Self(_mm256_shuffle_epi8(values.0, _mm256_broadcastsi128_si256(order)))
         }
     }
+
+    #[inline(always)]
+    unsafe fn load_twice(x: *const u8, _: usize) -> Self {
+        unsafe { Self(_mm256_broadcastsi128_si256(_mm_loadu_si128(x.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn arrange(values: Self, order: &[u32; 8]) -> Self {
+        unsafe { Self(_mm256_shuffle_epi8(values.0, _mm256_loadu_si256(order.as_ptr().cast()))) }
+    }
 }
 
 /// The order in which the bytes of four lanes of four vectors, one vector after the other, are those of four

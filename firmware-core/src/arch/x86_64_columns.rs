@@ -12,8 +12,8 @@ use core::mem::MaybeUninit;
 
 use super::lanes::{Pooled, ROUNDED, ZEROS, rounded};
 use super::outputs::Rounding;
-use super::panel::{Copied, Order, PANEL, PIXELS, Panel, spreading};
-use super::vectors::Lanes;
+use super::panel::{Copied, PANEL, PIXELS, Panel};
+use super::vectors::{Lanes, ROW};
 use crate::arch::stacked::{rows_of_word, words};
 use crate::kernels::{Conv2dShape, Pool2dShape};
 use crate::{Activation, Requantize};
@@ -42,6 +42,19 @@ struct Grid {
     words: usize,
 }
 
+/// Most words of a kernel row whose windows in eight columns cover no more than 16 bytes.
+const MOST_GROUPS: usize = 4;
+
+/// How the words of eight columns are made of what lies side by side in the input.
+enum Filling {
+    /// All are among 16 bytes: which bytes each word has.
+    Arranged([[u32; COLUMNS]; MOST_GROUPS]),
+    /// All are in one row of two vectors: which pairs of bytes the first two words have.
+    Picked([u16; 2 * PIXELS]),
+    /// Loaded column by column, and transposed.
+    Columns,
+}
+
 impl Grid {
     /// `None` where a window needs padding, moves or is pooled otherwise than with 2 x 2 others, where there are
     /// too few of them, or where a panel does not fit.
@@ -51,12 +64,18 @@ impl Grid {
         let [pooled_height, pooled_width, channels] = pool.output;
         let [kernel, columns] = shape.window.kernel;
         let row = columns * depth;
+        let [down, right] = shape.window.stride;
+        let ([high, wide], [below, beside]) = (pool.window.kernel, pool.window.stride);
+        let ([dy, dx], [py, px]) = (shape.window.dilation, pool.window.dilation);
+        // Of single numbers: arrays are copied to be compared, and loaded before they are stored.
         let plain = !shape.window.is_padded()
             && !pool.window.is_padded()
-            && shape.window.stride == [1; 2]
-            && [pool.window.kernel, pool.window.stride] == [[2; 2]; 2]
-            && [shape.window.dilation, pool.window.dilation] == [[1; 2]; 2]
-            && [kernel, row, channels].iter().all(|&size| size > 0)
+            && (down, right) == (1, 1)
+            && (high, wide, below, beside) == (2, 2, 2, 2)
+            && (dy, dx, py, px) == (1, 1, 1, 1)
+            && kernel > 0
+            && row > 0
+            && channels > 0
             && 2 * pooled_width >= COLUMNS
             && 2 * pooled_height + kernel <= height + 1
             && 2 * pooled_width + columns <= width + 1;
@@ -81,6 +100,39 @@ impl Grid {
         })
     }
 
+    /// How a row of the panel is made of one of the input.
+    #[inline(always)]
+    fn filling<X: Activation, V: Lanes>(&self) -> Filling {
+        let groups = self.groups();
+        let reach = (COLUMNS - 1) * self.step;
+        if X::UNSIGNED && reach + groups * V::TAPS <= 16 {
+            let mut order = [[0; COLUMNS]; MOST_GROUPS];
+            for (group, order) in order.iter_mut().enumerate() {
+                for (pixel, word) in order.iter_mut().enumerate() {
+                    let first = pixel * self.step + group * V::TAPS;
+                    *word = V::ORDER.wrapping_add(first as u32 * V::ORDER_STEP);
+                }
+            }
+            return Filling::Arranged(order);
+        }
+        let covered = reach + groups.next_multiple_of(2) * V::TAPS;
+        if X::UNSIGNED && V::PICKS && self.step % 2 == 0 && covered <= ROW {
+            let mut order = [0; 2 * PIXELS];
+            for (place, half) in order.iter_mut().enumerate() {
+                let [word, pixel] = [place / 2 / COLUMNS, place / 2 % COLUMNS];
+                *half = (pixel * self.step / 2 + 2 * word + place % 2) as u16;
+            }
+            return Filling::Picked(order);
+        }
+        Filling::Columns
+    }
+
+    /// Words of a kernel row, with what is left over.
+    #[inline(always)]
+    fn groups(&self) -> usize {
+        self.whole + usize::from(self.together > 1)
+    }
+
     /// Fills the panel with what the windows in the eight columns cover of which the first one's begin at `x`:
     /// `[row][word]`, and behind that the words `[row]` that rows share.
     ///
@@ -93,59 +145,88 @@ impl Grid {
         &self,
         x: *const X,
         end: usize,
-        order: &Option<Order>,
+        filling: &Filling,
         panel: *mut V,
     ) {
-        let second = 2 * self.apart * self.pitch;
+        let second = if V::PIXELS == PIXELS { 2 * self.apart * self.pitch } else { 0 };
         let four = 4 * self.step;
-        let at = match V::PIXELS {
-            PIXELS => [0, four, second, second + four],
-            _ => [0, four, 0, 0],
-        };
-        let last = at[V::PIXELS / 4 - 1];
-        let groups = self.whole + usize::from(self.together > 1);
+        let groups = self.groups();
         // SAFETY: as the caller promises.
         unsafe {
-            let shared = panel.add(self.rows * self.whole);
             let mut below = V::zero();
             for row in (0..self.rows).rev() {
                 let x = x.add(row * self.pitch);
-                let to = panel.add(row * self.whole);
-                if let Some([order, _]) = order {
-                    let values = if x as usize + last + 16 <= end {
-                        V::load(x.cast(), &at)
-                    } else {
-                        let copy = Copied::new(x, &at, 0, end);
-                        V::load(copy.0.as_ptr().cast(), &Copied::<X>::QUADS)
-                    };
-                    for (group, order) in order.iter().enumerate().take(groups) {
-                        let word = V::spread(values, order);
-                        if group < self.whole {
-                            to.add(group).write(word);
+                match filling {
+                    Filling::Arranged(order) => {
+                        let values = if x as usize + second + 16 <= end {
+                            V::load_twice(x.cast(), second)
                         } else {
-                            below = V::pile(word, below, self.bits);
-                            shared.add(row).write(below);
+                            let copy = Copied::new(x, &[0, 0, second, second], 0, end);
+                            V::load_twice(copy.0.as_ptr().cast(), Copied::<X>::QUADS[2])
+                        };
+                        for (group, order) in order.iter().enumerate().take(groups) {
+                            let word = V::arrange(values, order);
+                            self.put(panel, [row, group], word, &mut below);
                         }
                     }
-                    continue;
-                }
-                for group in (0..groups).step_by(4) {
-                    let x = x.add(group * V::TAPS);
-                    let columns = if x as usize + last + 3 * self.step + 4 * V::TAPS <= end {
-                        V::columns(x, &at, self.step)
-                    } else {
-                        let copy = Copied::new(x, &at, self.step, end);
-                        V::columns(copy.0.as_ptr(), &Copied::<X>::QUADS, PIXELS)
-                    };
-                    for (n, word) in columns.into_iter().enumerate() {
-                        if group + n < self.whole {
-                            to.add(group + n).write(word);
-                        } else if group + n < groups {
-                            below = V::pile(word, below, self.bits);
-                            shared.add(row).write(below);
+                    Filling::Picked(order) => {
+                        let rows = V::load_rows(x.cast(), second, end);
+                        for group in (0..groups).step_by(2) {
+                            let [first, behind] = V::pick(&rows, order, 2 * group);
+                            self.put(panel, [row, group], first, &mut below);
+                            if group + 1 < groups {
+                                self.put(panel, [row, group + 1], behind, &mut below);
+                            }
+                        }
+                    }
+                    Filling::Columns => {
+                        let at = match V::PIXELS {
+                            PIXELS => [0, four, second, second + four],
+                            _ => [0, four, 0, 0],
+                        };
+                        let last = second + four;
+                        for group in (0..groups).step_by(4) {
+                            let x = x.add(group * V::TAPS);
+                            let columns = if x as usize + last + 3 * self.step + 4 * V::TAPS <= end
+                            {
+                                V::columns(x, &at, self.step)
+                            } else {
+                                let copy = Copied::new(x, &at, self.step, end);
+                                V::columns(copy.0.as_ptr(), &Copied::<X>::QUADS, PIXELS)
+                            };
+                            for (n, word) in columns.into_iter().enumerate() {
+                                if group + n < groups {
+                                    self.put(panel, [row, group + n], word, &mut below);
+                                }
+                            }
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// Puts a row's word where it belongs. If it is what is left over, the word of the row below is `below`, and this
+    /// one's becomes it.
+    ///
+    /// # Safety
+    ///
+    /// As [`Grid::fill`].
+    #[inline(always)]
+    unsafe fn put<V: Lanes>(
+        &self,
+        panel: *mut V,
+        [row, group]: [usize; 2],
+        word: V,
+        below: &mut V,
+    ) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if group < self.whole {
+                panel.add(row * self.whole + group).write(word);
+            } else {
+                *below = V::pile(word, *below, self.bits);
+                panel.add(self.rows * self.whole + row).write(*below);
             }
         }
     }
@@ -284,8 +365,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         {
             return false;
         }
-        let groups = grid.whole + usize::from(grid.together > 1);
-        let order = spreading::<X, V>(grid.step, 0, groups);
+        let filling = grid.filling::<X, V>();
         // A word has four products or two.
         let rounding = self.rounding(grid.words * 4);
         let mut panel = MaybeUninit::<Panel>::uninit();
@@ -300,7 +380,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
             // there are four pooled columns and two rows; there are weights, biases, requantizations and outputs for
             // every channel of every pixel.
             unsafe {
-                grid.fill(self.x.as_ptr().add(2 * column * grid.step), end, &order, panel);
+                grid.fill(self.x.as_ptr().add(2 * column * grid.step), end, &filling, panel);
                 for row in (0..grid.pooled).step_by(2) {
                     let place = [row.min(grid.pooled - 2), column];
                     let mut channel = 0;
@@ -335,7 +415,7 @@ impl<X: Activation, R: Requantize, V: Lanes> Run<'_, X, R, V> {
     ) -> usize {
         let Self { layer, grid, rounding, panel, .. } = *self;
         let [_, width, depth] = layer.pool.output;
-        let mut all = [0u32; PIXELS];
+        let mut all = [0u64; PIXELS / 2];
         // SAFETY: as the caller promises; a vector has no more lanes than `all`.
         unsafe {
             let weights = self.weights.as_ptr().add(channel * grid.words);
@@ -379,26 +459,30 @@ impl<X: Activation, R: Requantize, V: Lanes> Run<'_, X, R, V> {
     }
 }
 
-/// Puts the words of two rows of four pixels, one half of the lanes and then the other, where they belong: `steps`
-/// says how far it is from one half to the other, from one row to the next and from a pixel to the next.
+/// Puts the words, two to each of `words`, of two rows of four pixels, one half of the lanes and then the other, where
+/// they belong: how far it is from one half to the other, from one row to the next and from a pixel to the next.
 #[inline(always)]
 fn put<V: Lanes>(
-    words: &[u32; PIXELS],
+    words: &[u64; PIXELS / 2],
     y: *mut u8,
     [half, below, right]: [usize; 3],
     write: impl Fn(*mut u8, u32),
 ) {
-    let halves = words.as_chunks::<8>().0.iter().take(V::PIXELS / 8);
-    for (n, [a, b, c, d, e, f, g, h]) in halves.enumerate() {
+    let halves = words.as_chunks::<4>().0.iter().take(V::PIXELS / 8);
+    for (n, half_words) in halves.enumerate() {
         let first = y.wrapping_add(n * half);
         let second = first.wrapping_add(below);
-        write(first, *a);
-        write(first.wrapping_add(right), *b);
-        write(second, *c);
-        write(second.wrapping_add(right), *d);
-        write(first.wrapping_add(2 * right), *e);
-        write(first.wrapping_add(3 * right), *f);
-        write(second.wrapping_add(2 * right), *g);
-        write(second.wrapping_add(3 * right), *h);
+        let places = [first, second, first.wrapping_add(2 * right), second.wrapping_add(2 * right)];
+        for (place, two) in places.into_iter().zip(half_words) {
+            let two = match V::PIXELS {
+                // SAFETY: a reference is good for a load. Volatile, because the compiler otherwise takes each word out
+                // of the vector, for which there are fewer units than for loads.
+                PIXELS => unsafe { (&raw const *two).read_volatile() },
+                _ => *two,
+            };
+            let [a, b] = [two as u32, (two >> 32) as u32];
+            write(place, a);
+            write(place.wrapping_add(right), b);
+        }
     }
 }

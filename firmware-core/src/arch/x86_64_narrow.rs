@@ -145,6 +145,16 @@ impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
     unsafe fn spread(values: Self, order: &[u32; 4]) -> Self {
         unsafe { Self(Avx2::spread(Avx2(values.0), order).0) }
     }
+
+    #[inline(always)]
+    unsafe fn load_twice(x: *const u8, second: usize) -> Self {
+        unsafe { Self(Avx2::load_twice(x, second).0) }
+    }
+
+    #[inline(always)]
+    unsafe fn arrange(values: Self, order: &[u32; 8]) -> Self {
+        unsafe { Self(Avx2::arrange(Avx2(values.0), order).0) }
+    }
 }
 
 /// A byte to each lane.

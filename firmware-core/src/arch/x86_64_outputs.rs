@@ -110,25 +110,43 @@ impl<const SIZE: usize> Rounding<SIZE> {
     /// `None` where a sum of so many products could be too large.
     #[inline(always)]
     pub(super) fn new(bias: &[i32], shifts: &[Shift], products: usize) -> Option<Self> {
-        let (mut biases, mut all_shifts) = ([0i32; SIZE], [Shift::new(0); SIZE]);
-        biases.iter_mut().zip(bias).for_each(|(to, bias)| *to = *bias);
-        all_shifts.iter_mut().zip(shifts).for_each(|(to, shift)| *to = *shift);
         let zeros = [0; SIZE];
         let mut all = Self { start: zeros, mask: zeros, tie: zeros, bits: zeros };
         let (mut large, mut far) = (0, 0);
-        // All, whatever there are: a loop of a length known at compile time becomes vectors.
-        for n in 0..SIZE {
-            let bits = i32::from(all_shifts[n].bits());
-            let divides = -i32::from(bits != 0);
-            let unit = 1i32 << (bits & 31);
-            all.start[n] = biases[n].wrapping_add((unit >> 1) & divides);
-            all.mask[n] = unit.wrapping_mul(2).wrapping_sub(1) & divides;
-            all.tie[n] = unit;
-            all.bits[n] = bits;
-            large |= biases[n].unsigned_abs();
-            far = far.max(bits);
+        // By four, because those become vectors. No copy is made first: it would be loaded before it is stored.
+        let count = bias.len().min(shifts.len()).min(SIZE);
+        let (biases, last_biases) = bias.get(..count)?.as_chunks::<4>();
+        let (shifts, last_shifts) = shifts.get(..count)?.as_chunks::<4>();
+        for (number, (biases, shifts)) in biases.iter().zip(shifts).enumerate() {
+            for n in 0..4 {
+                all.set(4 * number + n, biases[n], shifts[n], (&mut large, &mut far));
+            }
+        }
+        for (n, (bias, shift)) in last_biases.iter().zip(last_shifts).enumerate() {
+            all.set(count / 4 * 4 + n, *bias, *shift, (&mut large, &mut far));
         }
         (products < PRODUCTS && large < Self::BIAS && far <= BITS).then_some(all)
+    }
+
+    /// Sets what is known of channel number `n`, and makes the largest bias and shift larger where its are.
+    #[inline(always)]
+    fn set(&mut self, n: usize, bias: i32, shift: Shift, (large, far): (&mut u32, &mut i32)) {
+        let bits = i32::from(shift.bits());
+        let divides = -i32::from(bits != 0);
+        let unit = 1i32 << (bits & 31);
+        let to = (
+            self.start.get_mut(n),
+            self.mask.get_mut(n),
+            self.tie.get_mut(n),
+            self.bits.get_mut(n),
+        );
+        let (Some(start), Some(mask), Some(tie), Some(to_bits)) = to else { return };
+        *start = bias.wrapping_add((unit >> 1) & divides);
+        *mask = unit.wrapping_mul(2).wrapping_sub(1) & divides;
+        *tie = unit;
+        *to_bits = bits;
+        *large |= bias.unsigned_abs();
+        *far = (*far).max(bits);
     }
 
     /// Masks, ties and bits of the channels in vector number `n`.

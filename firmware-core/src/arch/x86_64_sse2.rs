@@ -189,6 +189,16 @@ impl Lanes for Sse2 {
     unsafe fn spread(values: Self, _: &[u32; 4]) -> Self {
         values
     }
+
+    #[inline(always)]
+    unsafe fn load_twice(x: *const u8, _: usize) -> Self {
+        unsafe { Self(_mm_loadu_si128(x.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn arrange(values: Self, _: &[u32; 8]) -> Self {
+        values
+    }
 }
 
 /// The words of the four vectors as bytes between two bounds, one vector after the other.

@@ -79,4 +79,24 @@ pub(super) trait Lanes: Copy {
     /// The numbers of the first `TAPS` bytes, and what makes them the numbers of those one behind.
     const ORDER: u32;
     const ORDER_STEP: u32;
+    /// The 16 bytes at `x` for each of the first eight pixels, and those `second` behind for the others if there
+    /// are more.
+    unsafe fn load_twice(x: *const u8, second: usize) -> Self;
+    /// Of each eight pixels' 16 bytes the ones that a pixel's word of `order` numbers.
+    unsafe fn arrange(values: Self, order: &[u32; 8]) -> Self;
+    /// Whether there are `load_rows` and `pick`.
+    const PICKS: bool = false;
+    /// The [`ROW`] bytes from `x` on, and those `second` behind them. Those behind `end` are zeros.
+    unsafe fn load_rows(_x: *const u8, _second: usize, _end: usize) -> [[Self; 2]; 2] {
+        // SAFETY: as the caller promises.
+        unsafe { [[Self::zero(); 2]; 2] }
+    }
+    /// Two words of each pixel: the pairs of bytes that the two halves of `order` number, `behind` further on, of
+    /// the first row for the first eight pixels and of the second for the others.
+    unsafe fn pick(rows: &[[Self; 2]; 2], _order: &[u16; 32], _behind: usize) -> [Self; 2] {
+        rows[0]
+    }
 }
+
+/// Bytes of a row that [`Lanes::load_rows`] loads.
+pub(super) const ROW: usize = 128;

@@ -238,6 +238,57 @@ impl Lanes for VnniBytes {
             Self(_mm512_shuffle_epi8(values.0, _mm512_broadcast_i32x4(order)))
         }
     }
+
+    #[inline(always)]
+    unsafe fn load_twice(x: *const u8, second: usize) -> Self {
+        unsafe {
+            let first = _mm512_broadcast_i32x4(_mm_loadu_si128(x.cast()));
+            let other = _mm_loadu_si128(x.add(second).cast());
+            Self(_mm512_mask_broadcast_i32x4(first, 0xff00, other))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn arrange(values: Self, order: &[u32; 8]) -> Self {
+        unsafe {
+            let order = _mm512_broadcast_i64x4(_mm256_loadu_si256(order.as_ptr().cast()));
+            Self(_mm512_shuffle_epi8(values.0, order))
+        }
+    }
+
+    const PICKS: bool = true;
+
+    #[inline(always)]
+    unsafe fn load_rows(x: *const u8, second: usize, end: usize) -> [[Self; 2]; 2] {
+        unsafe {
+            let mut rows = [[Self::zero(); 2]; 2];
+            for n in 0..4 {
+                let x = x.wrapping_add(n / 2 * second + n % 2 * 64);
+                let left = end.saturating_sub(x as usize);
+                rows[n / 2][n % 2] = Self(if left >= 64 {
+                    _mm512_loadu_si512(x.cast())
+                } else {
+                    _mm512_maskz_loadu_epi8((1 << left) - 1, x.cast())
+                });
+            }
+            rows
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pick(rows: &[[Self; 2]; 2], order: &[u16; 32], behind: usize) -> [Self; 2] {
+        unsafe {
+            let order = _mm512_loadu_si512(order.as_ptr().cast());
+            let order = _mm512_add_epi16(order, _mm512_set1_epi16(behind as i16));
+            let [[a, a_more], [b, b_more]] = *rows;
+            let a = _mm512_permutex2var_epi16(a.0, order, a_more.0);
+            let b = _mm512_permutex2var_epi16(b.0, order, b_more.0);
+            [
+                Self(_mm512_inserti64x4::<1>(a, _mm512_castsi512_si256(b))),
+                Self(_mm512_shuffle_i64x2::<0b11_10_11_10>(a, b)),
+            ]
+        }
+    }
 }
 
 /// A byte to each lane.
