@@ -4,6 +4,8 @@
 //! can of what is at hand by then, up to as many rows as a step adds. So rows lie waiting nowhere
 //! but where a later window needs them again.
 
+use firmware_core::LayerKind;
+
 use super::form::{Call, RowForm};
 use crate::graph::ValueId;
 use crate::quantized::QuantizedNetwork;
@@ -100,17 +102,17 @@ impl Schedule {
         cost
     }
 
-    /// What kernels pack and begin again, as multiply-accumulates, because steps have fewer rows than they
-    /// take at a time: each band of rows packs those that it shares with its neighbour.
+    /// What depthwise kernels pack and begin again, as multiply-accumulates, because steps have fewer rows than
+    /// they take at a time: each band of rows packs those that it shares with its neighbour.
     pub fn again(&self, network: &QuantizedNetwork) -> usize {
         let mut cost = 0;
         for (index, form) in self.forms.iter().enumerate() {
             let [window] = form.windows[..] else { continue };
             let shared = window.extent.saturating_sub(window.stride);
-            if form.tiled || shared == 0 {
+            let layer = &network.layers[self.layers[0] + index];
+            if layer.kind() != LayerKind::DepthwiseConv2d || shared == 0 {
                 continue;
             }
-            let layer = &network.layers[self.layers[0] + index];
             let bands = self.steps.iter().map(|step| step[index + 1].div_ceil(BAND)).sum::<usize>();
             let more = bands.saturating_sub(layer.output.height.div_ceil(BAND));
             let input = network.shape(layer.input());

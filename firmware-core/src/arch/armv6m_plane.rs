@@ -4,7 +4,7 @@ use crate::arch::lines::Weights;
 use crate::arch::packed_planes::Job;
 
 /// See `lines::Plane::LEAST`.
-pub(in crate::arch) const LEAST: [usize; 2] = [16, usize::MAX];
+pub(in crate::arch) const LEAST: [usize; 2] = [6, 24];
 
 unsafe extern "C" {
     #[link_name = symbol!("plane")]

@@ -9,7 +9,7 @@ const GONE: usize = if cfg!(kernels = "armv6m") { 3 } else { 0 };
 
 /// The sums of as many channels as there are, a multiple of four: of the bias and what a window of
 /// `[rows, columns]` taps makes of each.
-#[inline(never)] // once for all layers that call it
+#[inline(always)]
 pub(super) fn depthwise<X: Activation>(
     x: &Taps<X>,
     weights: &Taps<i8>,
