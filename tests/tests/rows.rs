@@ -43,9 +43,10 @@ fn inputs(network: &Reference) -> Dataset {
     network.samples(2).subset(&[1, 2])
 }
 
-/// Each network needs at most so many instructions, in percent of those with whole images. 105 is the aim;
-/// where more are needed, a step has too few rows for the depthwise kernels: on a Cortex-M0 for those that take
-/// whole lines, on a Cortex-M4 it is a single row, for which each row of the input is packed three times.
+/// No network may need more instructions than this, in percent of those with whole images.
+const MOST_PERCENT: u64 = 105;
+
+/// Each network needs at most so many instructions, in percent of those with whole images.
 fn on_core(core: &str, networks: &[(&str, u64)]) {
     let what = format!("rows instead of images on {core}");
     let Some(toolchain) = Toolchain::or_skip(&what) else { return };
@@ -63,12 +64,13 @@ fn on_core(core: &str, networks: &[(&str, u64)]) {
             let expected = reference::all_logits(&conversion.network, &inputs).concat();
             assert!(cost.logits() == expected, "{}, {favour:?}", network.name);
             let _ = std::fs::remove_dir_all(&folder);
-            cost
+            (cost, conversion.arena.bytes)
         };
-        let [time, memory] = [Favour::Time, Favour::Memory].map(cost);
+        let [(time, whole), (memory, rows)] = [Favour::Time, Favour::Memory].map(cost);
         let percent = memory.instructions * 1000 / time.instructions;
         println!(
-            "{} on {}: {} -> {} instructions ({}.{} %), kernels {} -> {} bytes, stack {} -> {}",
+            "{} on {}: {} -> {} instructions ({}.{} %), arena {whole} -> {rows} bytes, kernels {} -> {}, \
+             stack {} -> {}",
             network.name,
             core.name,
             time.instructions,
@@ -80,23 +82,29 @@ fn on_core(core: &str, networks: &[(&str, u64)]) {
             time.stack,
             memory.stack
         );
+        for (layer, (time, memory)) in time.layers.iter().zip(&memory.layers).enumerate() {
+            if memory * 100 > time * MOST_PERCENT {
+                println!("  of which layer {layer}: {time} -> {memory}");
+            }
+        }
+        let most = MOST_PERCENT.min(*most);
         assert!(percent <= most * 10, "{} on {}", network.name, core.name);
     }
 }
 
 #[test]
 fn cortex_m0_computes_the_same_at_little_cost() {
-    on_core("Cortex-M0", &[("mnist5", 104), ("ic", 102), ("kws", 116)]);
+    on_core("Cortex-M0", &[("mnist5", 104), ("ic", 102), ("kws", 102), ("vww", 102)]);
 }
 
 #[test]
 fn cortex_m4_computes_the_same_at_little_cost() {
-    on_core("Cortex-M4F", &[("mnist5", 105), ("ic", 102), ("kws", 103), ("vww", 108)]);
+    on_core("Cortex-M4F", &[("mnist5", 105), ("ic", 102), ("kws", 103), ("vww", 103)]);
 }
 
 #[test]
 fn riscv_computes_the_same_at_little_cost() {
-    on_core("RV32IMC", &[("mnist5", 105), ("kws", 106)]);
+    on_core("RV32IMC", &[("mnist5", 105), ("kws", 105), ("vww", 103)]);
 }
 
 /// What generated code says of samples, and what the host's integers are.

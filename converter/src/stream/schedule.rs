@@ -4,6 +4,8 @@
 //! can of what is at hand by then, up to as many rows as a step adds. So rows lie waiting nowhere
 //! but where a later window needs them again.
 
+use firmware_core::LayerKind;
+
 use super::form::{Call, RowForm};
 use crate::graph::ValueId;
 use crate::quantized::QuantizedNetwork;
@@ -13,6 +15,14 @@ const MOST_ROWS: usize = 255;
 
 /// Pixels that a kernel for convolution computes at a time.
 const TILE: usize = 4;
+
+/// Rows of output that kernels for windows over one channel make at a time, where there are as many.
+const BAND: usize = 4;
+
+/// What it costs, as multiply-accumulates, to pack a value for them, and to begin with a channel: its weights
+/// and its place.
+const PACKED: usize = 3;
+const BEGUN: usize = 50;
 
 /// Layers that run row by row, and what they compute when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +98,25 @@ impl Schedule {
             }
             let row = width * layer.output.channels;
             cost += parts().count() * (50 + self.held[index][1] * row / 4);
+        }
+        cost
+    }
+
+    /// What depthwise kernels pack and begin again, as multiply-accumulates, because steps have fewer rows than
+    /// they take at a time: each band of rows packs those that it shares with its neighbour.
+    pub fn again(&self, network: &QuantizedNetwork) -> usize {
+        let mut cost = 0;
+        for (index, form) in self.forms.iter().enumerate() {
+            let [window] = form.windows[..] else { continue };
+            let shared = window.extent.saturating_sub(window.stride);
+            let layer = &network.layers[self.layers[0] + index];
+            if layer.kind() != LayerKind::DepthwiseConv2d || shared == 0 {
+                continue;
+            }
+            let bands = self.steps.iter().map(|step| step[index + 1].div_ceil(BAND)).sum::<usize>();
+            let more = bands.saturating_sub(layer.output.height.div_ceil(BAND));
+            let input = network.shape(layer.input());
+            cost += more * input.channels * (shared * input.width * PACKED + BEGUN);
         }
         cost
     }

@@ -4,14 +4,14 @@
 //! 8 instructions make 4 multiply-accumulates of a convolution.
 
 use super::packed::dot4;
-#[cfg(kernels = "armv6m")]
-use super::packed_planes::Plane;
 use super::{
-    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
-    packed_nibbles, thirds,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, lines, packed_nibbles,
+    thirds,
 };
 #[cfg(kernels = "armv7m")]
-use super::{divide, planes::Plane, rows};
+use super::{depthwise, divide, planes::Plane, rows};
+#[cfg(kernels = "armv6m")]
+use super::{depthwise_blocks as depthwise, packed_planes::Plane};
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::nibbles::Arrangement;
@@ -24,6 +24,10 @@ pub(crate) use super::packed::Patch;
 mod plane;
 #[cfg(kernels = "armv6m")]
 pub(super) use plane::{LEAST, plane};
+
+#[cfg(kernels = "armv6m")]
+#[path = "armv6m_depthwise.rs"]
+mod assembly;
 
 #[path = "armv6m_thirds.rs"]
 mod convolution;

@@ -7,7 +7,7 @@
 
 use super::{
     Begin, ConnectedSum, Convolution, ConvolutionFilters, Cursor, Target, WeightSum, by_four,
-    divide, lines, planes::Plane, rows,
+    depthwise_blocks, divide, lines, planes::Plane, rows,
 };
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
@@ -129,7 +129,7 @@ impl Target for Chosen {
         bias: &[i32],
         sums: &mut [i32],
     ) {
-        depthwise::depthwise(x, weights, taps, bias, sums);
+        depthwise_blocks::depthwise(x, weights, taps, bias, sums);
     }
 
     #[inline(always)]

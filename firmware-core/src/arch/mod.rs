@@ -77,8 +77,10 @@ mod arranged;
 mod by_four;
 #[cfg(kernels)]
 mod cursor;
-#[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
+#[cfg(any(kernels = "armv7m", kernels = "riscv32"))]
 mod depthwise;
+#[cfg(any(kernels = "armv6m", kernels = "armv7em", kernels = "mve"))]
+mod depthwise_blocks;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
 mod divide;
 #[cfg(all(kernels, not(host)))]
