@@ -14,7 +14,7 @@ usage: ./ci.sh [VERB…]
   lint        cargo clippy: the workspace
   lint-firmware  cargo clippy: boards and counts, each for its target
   test        all tests of the host workspace, the boards' and cores' in QEMU among them
-  all-inputs  the tests of boards and of imported models with all their inputs
+  all-inputs  the tests of boards, of the records and of imported models with all their inputs
   benches     every benchmark once, to see that it runs
   minimum     the declared minimum Rust versions build the workspace and the firmware
   aarch64     firmware-core's tests, built for aarch64 Linux and run by qemu-aarch64, with dot products and
@@ -151,7 +151,7 @@ lint_firmware() {
 
 test() { tools/run-tests; }
 
-all_inputs() { INKLING_ALL_INPUTS=1 cargo test --quiet --package tests --test boards --test tflite --test tflite_cores; }
+all_inputs() { INKLING_ALL_INPUTS=1 cargo test --quiet --package tests --test boards --test records_cores --test tflite --test tflite_cores; }
 
 benches() { cargo test --quiet --package benches --benches; }
 

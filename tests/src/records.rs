@@ -11,11 +11,14 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Records {
+    /// Folders of `models/`.
     pub model: Vec<Model>,
+    /// Networks of `trainer/networks` of which no folder is committed.
+    pub preset: Vec<Model>,
     pub published: Vec<Published>,
 }
 
-/// A folder of `models/`, and what runs by other seeds reached.
+/// A network, and what runs by several seeds reached; the folder of a model is the first of them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
@@ -55,28 +58,12 @@ impl Records {
 
     /// A row for each model, as Markdown.
     pub fn table(&self) -> String {
-        let mut table = String::from(
-            "| model | bytes | RAM | float | int8, by seed | int8, mean ± deviation | M0 | M4F | RV32 |\n\
-             |---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
-        );
-        for model in &self.model {
-            let seeds: Vec<String> = model.int8.iter().map(|value| format!("{value:.2}")).collect();
-            let _ = writeln!(
-                table,
-                "| [`{0}`](models/{0}) | {1} | {2} | {3:.2} % | {4} | {5:.2} ± {6:.2} % | {7} | {8} | {9} |",
-                model.name,
-                thousands(model.bytes),
-                thousands(model.ram),
-                mean(&model.float),
-                seeds.join(" "),
-                mean(&model.int8),
-                deviation(&model.int8),
-                thousands(model.m0),
-                thousands(model.m4),
-                thousands(model.rv32),
-            );
-        }
-        table
+        table(&self.model, "models", "")
+    }
+
+    /// A row for each preset, as Markdown.
+    pub fn presets(&self) -> String {
+        table(&self.preset, "trainer/networks", ".toml")
     }
 
     /// Accuracy over bytes and over instructions, as a picture that stands alone.
@@ -104,8 +91,15 @@ impl Records {
         });
         let bytes = Panel {
             title: "weights, biases and shifts, bytes",
-            ticks: &[(2e3, "2,000"), (4e3, "4,000"), (8e3, "8,000"), (16e3, "16,000")],
-            ends: [1.5e3, 30e3],
+            ticks: &[
+                (2e3, "2,000"),
+                (4e3, "4,000"),
+                (8e3, "8,000"),
+                (16e3, "16,000"),
+                (32e3, "32,000"),
+                (64e3, "64,000"),
+            ],
+            ends: [1.5e3, 90e3],
             series: vec![
                 ("ours", ours(|model| model.bytes as f64).collect()),
                 ("others", published.collect()),
@@ -113,8 +107,15 @@ impl Records {
         };
         let instructions = Panel {
             title: "instructions per image",
-            ticks: &[(2e5, "200,000"), (5e5, "500,000"), (1e6, "1 million"), (2e6, "2 million")],
-            ends: [1.2e5, 3e6],
+            ticks: &[
+                (2e5, "200,000"),
+                (5e5, "500,000"),
+                (1e6, "1 million"),
+                (2e6, "2 million"),
+                (5e6, "5 million"),
+                (1e7, "10 million"),
+            ],
+            ends: [1.2e5, 15e6],
             series: vec![
                 ("Cortex-M4F", ours(|model| model.m4 as f64).collect()),
                 ("Cortex-M0", ours(|model| model.m0 as f64).collect()),
@@ -129,6 +130,35 @@ impl Records {
             instructions.drawn(430.0)
         )
     }
+}
+
+/// A row for each network, whose name leads to the file or folder of that name.
+fn table(networks: &[Model], folder: &str, ending: &str) -> String {
+    let mut table = String::from(
+        "| network | bytes | RAM | float | int8, by seed | int8, mean ± deviation | M0 | M4F | RV32 |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    );
+    for model in networks {
+        let seeds: Vec<String> = model.int8.iter().map(|value| format!("{value:.2}")).collect();
+        let _ = writeln!(
+            table,
+            "| [`{0}`]({folder}/{0}{ending}) | {1} | {2} | {3:.2} % | {4} | {5} | {6} | {7} | {8} |",
+            model.name,
+            thousands(model.bytes),
+            thousands(model.ram),
+            mean(&model.float),
+            seeds.join(" "),
+            // One run has no spread.
+            match model.int8[..] {
+                [_] => "one seed".into(),
+                _ => format!("{:.2} ± {:.2} %", mean(&model.int8), deviation(&model.int8)),
+            },
+            thousands(model.m0),
+            thousands(model.m4),
+            thousands(model.rv32),
+        );
+    }
+    table
 }
 
 /// One point of a panel.

@@ -2,12 +2,16 @@
 
 use std::fs;
 
+use converter::Converter;
 use converter::record::ModelRecord;
 use tests::records::Records;
-use tests::root;
+use tests::{networks, root};
+use trainer::learn::export::float_onnx;
+use trainer::learn::network::Description;
 
-/// Where README's table begins and ends.
-const BEGIN: &str = "<!-- made by tests/tests/records.rs -->\n";
+/// Where a table of README begins and ends.
+const MODELS: &str = "<!-- made by tests/tests/records.rs -->\n";
+const PRESETS: &str = "<!-- of the presets, made by tests/tests/records.rs -->\n";
 const END: &str = "<!-- end of the table -->";
 
 #[test]
@@ -31,13 +35,34 @@ fn the_committed_models_are_the_first_seeds() {
 }
 
 #[test]
-fn table_and_figure_are_current() {
+fn the_presets_have_the_bytes_that_are_said() {
+    for preset in Records::read(&root()).expect("it can be read").preset {
+        let network = Description::named(&preset.name)
+            .and_then(|description| description.build([1, 28, 28], 10))
+            .unwrap_or_else(|error| panic!("{error}"));
+        let onnx = float_onnx(&network, &network.initial_parameters(0), None);
+        let conversion = Converter::new(&preset.name, &onnx)
+            .convert(&networks::samples([28, 28, 1], 10, 0))
+            .unwrap_or_else(|error| panic!("{}: {error}", preset.name));
+        assert_eq!(conversion.network.parameter_bytes(), preset.bytes, "{}", preset.name);
+        assert_eq!(preset.float.len(), preset.int8.len(), "{}: one of each seed", preset.name);
+    }
+}
+
+/// What stands between the mark and the end behind it is replaced.
+fn with_table(text: &str, mark: &str, table: &str) -> String {
+    let (before, rest) = text.split_once(mark).expect("README has a place for the table");
+    let (_, after) = rest.split_once(END).expect("the place has an end");
+    format!("{before}{mark}{table}{END}{after}")
+}
+
+#[test]
+fn tables_and_figure_are_current() {
     let records = Records::read(&root()).expect("it can be read");
     let readme = root().join("README.md");
     let text = fs::read_to_string(&readme).expect("there is a README");
-    let (before, rest) = text.split_once(BEGIN).expect("README has a place for the table");
-    let (_, after) = rest.split_once(END).expect("the place has an end");
-    let now = format!("{before}{BEGIN}{}{END}{after}", records.table());
+    let now = with_table(&text, MODELS, &records.table());
+    let now = with_table(&now, PRESETS, &records.presets());
     let picture = root().join("docs/records.svg");
     let drawn = records.figure();
     if std::env::var_os("INKLING_WRITE").is_some() {
@@ -45,7 +70,7 @@ fn table_and_figure_are_current() {
         return fs::write(&readme, now).expect("README can be written");
     }
     let how = "write it with INKLING_WRITE=1 cargo test -p tests --test records";
-    assert!(text == now, "README's table of records is another; {how}");
+    assert!(text == now, "a table of README's records is another; {how}");
     let shown = fs::read_to_string(&picture).unwrap_or_default();
     assert!(shown == drawn, "docs/records.svg is another; {how}");
 }

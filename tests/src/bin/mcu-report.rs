@@ -18,8 +18,8 @@ usage: tools/mcu-report [boards] [NETWORK...] [CORE...]
        tools/mcu-report frames
 
   boards    models/simple on every board that QEMU emulates, 100 test images
-  NETWORK   simple, digits-2k, -5k, -10k, -16k, mnist5, ic, kws, vww or ad on every core that QEMU emulates,
-            20 inputs; or the path of a model's folder, as models/simple, on 20 random inputs
+  NETWORK   simple, digits-2k, -5k, -10k, -16k, -64k, mnist5, ic, kws, vww or ad on every core that QEMU
+            emulates, 20 inputs; or the path of a model's folder, as models/simple, on 20 random inputs
   CORE      only on this core, named like cortex-m0, cortex-m33-with-dsp or cortex-m55-with-mve; or on one
             of telephones and small computers: cortex-a53 (NEON), cortex-a76 (dot products)
   (nothing) all of them
@@ -30,7 +30,8 @@ usage: tools/mcu-report [boards] [NETWORK...] [CORE...]
 Every logit is compared with the host's on the way. Needs what tools/mcu-toolchain sets up.";
 
 /// Folders of `models`.
-const MODELS: [&str; 5] = ["simple", "digits-2k", "digits-5k", "digits-10k", "digits-16k"];
+const MODELS: [&str; 6] =
+    ["simple", "digits-2k", "digits-5k", "digits-10k", "digits-16k", "digits-64k"];
 
 fn main() -> ExitCode {
     let names: Vec<&str> =

@@ -298,6 +298,32 @@ impl Core {
         })
     }
 
+    /// The logits of the model in the folder `model` for inputs of `input_bytes` bytes each, uncounted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Core::cost`].
+    pub fn logits(
+        &self,
+        toolchain: &Toolchain,
+        model: &Path,
+        inputs: &[u8],
+        input_bytes: usize,
+    ) -> Result<Vec<i32>, String> {
+        let release = self.build(toolchain, self.count, &["count"], &[("INKLING_MODEL", model)])?;
+        let scratch = crate::scratch(&format!("logits-{}", self.slug()));
+        let file = |name: &str| scratch.join(name);
+        let mut outputs = Vec::new();
+        // So many that each run is far from the emulator's time limit.
+        for part in inputs.chunks(1000 * input_bytes) {
+            fs::write(file("inputs"), part).map_err(|error| error.to_string())?;
+            self.count.run(&release.join("count"), &scratch, &[])?;
+            outputs.extend(fs::read(file("logits")).map_err(|error| error.to_string())?);
+        }
+        let _ = fs::remove_dir_all(&scratch);
+        Ok(outputs.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect())
+    }
+
     /// Loads a blob and runs it on inputs of `input_bytes` bytes each. Of the costs `layers` has one
     /// element: the instructions of the loading.
     ///

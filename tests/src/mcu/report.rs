@@ -7,7 +7,7 @@ use std::path::Path;
 use converter::graph::Shape;
 use converter::quantized::QuantizedNetwork;
 use converter::record::ModelRecord;
-use converter::{arena, reference};
+use converter::reference;
 use firmware_core::{LayerKind, argmax};
 use inkling_data::{Dataset, Split};
 use inkling_support::table::thousands;
@@ -66,7 +66,7 @@ fn measure_network(toolchain: &Toolchain, name: &str, cores: &[Core]) -> Result<
                 let inputs = if own { random_inputs(&network)? } else { digits() };
                 let layers = network.layers.iter().map(|layer| (layer.kind(), layer.macs()));
                 let logits = reference::all_logits(&network, &inputs).concat();
-                let arena = arena::plan(&network).bytes;
+                let arena = arena_of(&folder)?;
                 (folder, layers.collect(), arena, inputs, logits)
             }
         };
@@ -90,7 +90,11 @@ fn measure_network(toolchain: &Toolchain, name: &str, cores: &[Core]) -> Result<
 }
 
 /// The integers of a model's folder.
-fn integers_of(folder: &Path) -> Result<QuantizedNetwork, String> {
+///
+/// # Errors
+///
+/// A folder without them, or whose files do not belong together.
+pub fn integers_of(folder: &Path) -> Result<QuantizedNetwork, String> {
     let file = |name: &str| {
         let path = folder.join(name);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
@@ -102,6 +106,20 @@ fn integers_of(folder: &Path) -> Result<QuantizedNetwork, String> {
     let (_, network) = converter::restore(&file("float.onnx")?, &record, &file("int8.onnx")?)
         .map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(network)
+}
+
+/// The bytes of the arena that the code in a model's folder asks for.
+///
+/// # Errors
+///
+/// A folder without such code.
+pub fn arena_of(folder: &Path) -> Result<usize, String> {
+    let path = folder.join("model.rs");
+    let code =
+        std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let (_, rest) = code.split_once("pub const ARENA_BYTES: usize = ").unwrap_or_default();
+    let (bytes, _) = rest.split_once(';').unwrap_or_default();
+    bytes.parse().map_err(|_| format!("{}: says no ARENA_BYTES", path.display()))
 }
 
 /// Inputs of a network that computes with the bytes of one.
