@@ -134,15 +134,20 @@ lint() {
 
 lint_firmware() {
     # clippy needs the library of each target in its own toolchain, which Debian's compiler has not.
-    local target
-    for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf riscv32imac-unknown-none-elf; do
-        if ! has_target $target; then
+    local target targets="thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf riscv32imc-unknown-none-elf
+        riscv32imac-unknown-none-elf"
+    for target in $targets; do
+        if ! has_target "$target"; then
             skip "clippy for the firmware" "rustup has no library for $target"
             return
         fi
     done
     clippy_firmware() { cargo clippy --quiet --release --locked --target-dir target/clippy "$@" -- -D warnings; }
     firmware clippy_firmware
+    # What those are built on, which as a dependency is not looked at.
+    for target in $targets; do
+        clippy_firmware --package firmware-core --target "$target"
+    done
     local example
     for example in $firmware_examples; do
         (cd "$example" && clippy_firmware --bins)

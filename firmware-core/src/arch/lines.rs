@@ -182,6 +182,7 @@ impl Lines {
 
 /// Where the weights of a convolution's channel begin, and from one of them to the next: see
 /// [`Target::BLOCK`].
+#[allow(clippy::modulo_one, reason = "on some cores a block is one channel")]
 #[inline(always)]
 fn place(channel: usize, channels: usize) -> (usize, usize) {
     const BLOCK: usize = Chosen::BLOCK;

@@ -97,7 +97,7 @@ impl lines::Plane for Plane {
             gap: 4 * (pitch - (head + pixels).div_ceil(2)),
             lines: count,
             padding,
-            edges: head | (pixels - head) % 2 << 1,
+            edges: head | (((pixels - head) % 2) << 1),
         };
         let words = words.as_mut_ptr().wrapping_add(along.before / 2);
         // SAFETY: the routines read `pixels` values of each of `count` lines, of which the last was

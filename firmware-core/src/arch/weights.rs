@@ -256,15 +256,12 @@ impl ConvolutionFilters for Weights<'_> {
 
 /// Elements for targets without sums: they take no memory. On hosts no kernel that takes stored weights asks
 /// for their sums.
-const NO_SUMS: &[WeightSum] = if Chosen::WEIGHT_SUMS {
-    &[[0; Chosen::WEIGHT_SUMS as usize]; if cfg!(host) && Chosen::WEIGHT_SUMS {
-        1 << 12
-    } else {
-        0
-    }]
-} else {
-    &[[0; Chosen::WEIGHT_SUMS as usize]; if Chosen::WEIGHT_SUMS { 0 } else { 1 << 16 }]
-};
+const NO_SUMS: &[WeightSum] = &[[0; Chosen::WEIGHT_SUMS as usize];
+    match (Chosen::WEIGHT_SUMS, cfg!(host)) {
+        (true, true) => 1 << 12,
+        (true, false) => 0,
+        (false, _) => 1 << 16,
+    }];
 
 impl<'a> Weights<'a> {
     /// Weights that lie in the target's order already, with the zeros behind them, of up to 65,535
