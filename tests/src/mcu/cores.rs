@@ -207,10 +207,15 @@ impl std::fmt::Display for Prepared {
 const PANICS: [&str; 5] =
     ["panic_bounds_check", "panic_const", "_index_fail", "unwrap_failed", "len_mismatch_fail"];
 
+/// What a program wrote as little-endian words.
+fn integers(outputs: &[u8]) -> Vec<i32> {
+    outputs.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect()
+}
+
 impl Cost {
     /// The outputs.
     pub fn logits(&self) -> Vec<i32> {
-        self.outputs.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect()
+        integers(&self.outputs)
     }
 
     /// The outputs of a model that ends in 8-bit values, as their bytes.
@@ -321,7 +326,7 @@ impl Core {
             outputs.extend(fs::read(file("logits")).map_err(|error| error.to_string())?);
         }
         let _ = fs::remove_dir_all(&scratch);
-        Ok(outputs.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes)).collect())
+        Ok(integers(&outputs))
     }
 
     /// Loads a blob and runs it on inputs of `input_bytes` bytes each. Of the costs `layers` has one

@@ -25,8 +25,8 @@ struct Row {
     costs: Vec<Option<Cost>>,
 }
 
-/// What the networks called `names`, or in the folders of these paths, cost on `cores`: instructions, instructions per multiply-accumulate by
-/// kind of layer, flash and RAM.
+/// What the networks called `names`, or in the folders of these paths, cost on `cores`: instructions,
+/// instructions per multiply-accumulate by kind of layer, flash and RAM.
 ///
 /// # Errors
 ///
