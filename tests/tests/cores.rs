@@ -52,4 +52,5 @@ cores! {
     rv32imc: "RV32IMC",
     cortex_a53: "Cortex-A53",
     cortex_a76: "Cortex-A76",
+    cortex_a53_portable: "Cortex-A53 portable",
 }

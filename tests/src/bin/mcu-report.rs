@@ -21,7 +21,8 @@ usage: tools/mcu-report [boards] [NETWORK...] [CORE...]
   NETWORK   simple, digits-2k, -5k, -10k, -16k, -64k, mnist5, ic, kws, vww or ad on every core that QEMU
             emulates, 20 inputs; or the path of a model's folder, as models/simple, on 20 random inputs
   CORE      only on this core, named like cortex-m0, cortex-m33-with-dsp or cortex-m55-with-mve; or on one
-            of telephones and small computers: cortex-a53 (NEON), cortex-a76 (dot products)
+            of telephones and small computers: cortex-a53 (NEON), cortex-a76 (dot products),
+            cortex-a53-portable (what the compiler makes of the portable kernels)
   (nothing) all of them
   frames    2,000 frames of a camera prepared as digits: what models/simple makes of them, and what it
             costs on a Cortex-M0 and an M4F

@@ -56,8 +56,9 @@ const A53: Machine = aarch64(&["-cpu", "cortex-a53", "-nic", "none"]);
 const A76: Machine = aarch64(&["-cpu", "cortex-a76", "-nic", "none"]);
 
 /// Cores of telephones and small computers, whose kernels are measured as those of microcontrollers are: one
-/// with NEON alone, and one with dot products. As in any operating system addresses need not be aligned.
-pub const APPLICATION_CORES: [Core; 2] = [
+/// with NEON alone, one with dot products, and the first again with the portable kernels. As in any operating
+/// system addresses need not be aligned.
+pub const APPLICATION_CORES: [Core; 3] = [
     Core {
         name: "Cortex-A53",
         target: "aarch64-unknown-none",
@@ -73,6 +74,14 @@ pub const APPLICATION_CORES: [Core; 2] = [
         flags: "-C target-feature=-strict-align,+dotprod",
         check: A76,
         count: A76,
+    },
+    Core {
+        name: "Cortex-A53 portable",
+        target: "aarch64-unknown-none",
+        features: &[],
+        flags: "-C target-feature=-strict-align --cfg inkling_portable",
+        check: A53,
+        count: A53,
     },
 ];
 
