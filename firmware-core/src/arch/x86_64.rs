@@ -37,6 +37,8 @@ mod outputs;
 mod panel;
 #[path = "host_patch.rs"]
 mod patch;
+#[path = "x86_64_slide.rs"]
+mod slide;
 #[path = "x86_64_sse2.rs"]
 mod sse2;
 #[path = "host_strip.rs"]
@@ -350,7 +352,7 @@ unsafe fn conv2d_avx2<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     ending: E,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<Avx2, Y, E, 6>(ending, y) }
+    unsafe { layer.run::<Avx2, Y, E, 6, 8>(ending, y) }
 }
 
 #[target_feature(enable = "avx2,avxvnni")]
@@ -359,7 +361,7 @@ unsafe fn conv2d_narrow<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     ending: E,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<NarrowBytes<VEX>, Y, E, 6>(ending, y) }
+    unsafe { layer.run::<NarrowBytes<VEX>, Y, E, 6, 8>(ending, y) }
 }
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -370,8 +372,8 @@ unsafe fn conv2d_vnni<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
 ) -> bool {
     unsafe {
         match layer.bias.len() {
-            ..=8 => layer.run::<NarrowBytes<EVEX>, Y, E, 8>(ending, y),
-            _ => layer.run::<VnniBytes, Y, E, 8>(ending, y),
+            ..=8 => layer.run::<NarrowBytes<EVEX>, Y, E, 8, 8>(ending, y),
+            _ => layer.run::<VnniBytes, Y, E, 8, 8>(ending, y),
         }
     }
 }

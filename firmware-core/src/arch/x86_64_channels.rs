@@ -61,13 +61,20 @@ impl Walk {
 
 impl<X: Activation, R: Copy> Channels<'_, X, R> {
     /// Computes all of `y`, or returns false where a window has gaps between the pixels of a row, where
-    /// its rows are too long for a strip, or where a slice is not as long as its shape says.
+    /// its rows are too long for a strip, or where a slice is not as long as its shape says. `PIXELS` are computed
+    /// together of two vectors of channels, and `MORE` of one.
     ///
     /// # Safety
     ///
     /// The processor must have the extension of `V`.
     #[inline(always)]
-    pub(super) unsafe fn run<V: Lanes, Y, E: Ending<R, Y>, const PIXELS: usize>(
+    pub(super) unsafe fn run<
+        V: Lanes,
+        Y,
+        E: Ending<R, Y>,
+        const PIXELS: usize,
+        const MORE: usize,
+    >(
         &self,
         ending: E,
         y: &mut [Y],
@@ -102,7 +109,7 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             let windows = windows(self.x.as_ptr().cast(), width * depth);
             // SAFETY: all windows lie on the input, and groups of taps within kernel rows; the slices
             // are as long as was checked.
-            unsafe { self.rows::<V, Y, E, PIXELS>(windows, rows, ending, y) };
+            unsafe { self.rows::<V, Y, E, PIXELS, MORE>(windows, rows, ending, y) };
             return true;
         }
         let Some(Rows { pitch, outputs }) = Strip::rows(self.shape, size) else { return false };
@@ -117,7 +124,7 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             };
             // SAFETY: the strip has all that the windows cover, and some bytes behind it for the last
             // group of taps; the slices are as long as was checked.
-            unsafe { self.rows::<V, Y, E, PIXELS>(windows(start, pitch), rows, ending, y) };
+            unsafe { self.rows::<V, Y, E, PIXELS, MORE>(windows(start, pitch), rows, ending, y) };
         }
         true
     }
@@ -129,7 +136,7 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
     /// The processor must have the extension of `V`; `windows` must be good for all pixels of the rows,
     /// which `y` has, and there must be weights, biases and requantizations for all channels.
     #[inline(always)]
-    unsafe fn rows<V: Lanes, Y, E: Ending<R, Y>, const PIXELS: usize>(
+    unsafe fn rows<V: Lanes, Y, E: Ending<R, Y>, const PIXELS: usize, const MORE: usize>(
         &self,
         windows: Windows,
         rows: usize,
@@ -145,7 +152,7 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
                     self.channels::<V, Y, E, PIXELS, 2>(&windows, rows, channel, ending, y);
                     channel += 2 * V::PIXELS;
                 } else {
-                    self.channels::<V, Y, E, PIXELS, 1>(&windows, rows, channel, ending, y);
+                    self.channels::<V, Y, E, MORE, 1>(&windows, rows, channel, ending, y);
                     channel += V::PIXELS;
                 }
             }

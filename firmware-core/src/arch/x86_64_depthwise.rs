@@ -3,9 +3,10 @@
 //! The values that the rows of a window have of one channel, two or four of them, are put side by side
 //! into a lane, column by column. Then each tap of a kernel row is one instruction for all of them and for as
 //! many channels as there are lanes, and windows share their columns: those of 3 x 3 slide over them in
-//! registers, others find them in a line. Padding is a column like others.
+//! registers (`slide`), others find them in a line. Padding is a column like others.
 
 use core::mem::MaybeUninit;
+use core::slice;
 
 use super::outputs::{Outputs, Requantized};
 use super::vectors::Lanes;
@@ -29,8 +30,8 @@ pub(super) struct Depthwise<'a, X, R> {
 type Room<V, const N: usize> = [MaybeUninit<V>; N];
 
 /// The weights of some channels: vectors for each column of a kernel, and where columns are in a line.
-struct Taps<V> {
-    weights: *const V,
+pub(super) struct Taps<V> {
+    pub weights: *const V,
     columns: usize,
     /// Vectors of each column.
     groups: usize,
@@ -57,77 +58,6 @@ impl<V: Lanes> Taps<V> {
             }
         }
         sum
-    }
-}
-
-/// The columns of three rows, one after the other, with their padding.
-struct Columns<X> {
-    /// Where the rows' next pixels are, and how far those of a row are apart.
-    x: [(*const X, usize); 4],
-    /// The next column of the input.
-    next: usize,
-    width: usize,
-    padding: *const X,
-}
-
-impl<X: Activation> Columns<X> {
-    /// # Safety
-    ///
-    /// The processor must have the extension of `V`; rows must be good for as many values of every pixel as it
-    /// has lanes.
-    #[inline(always)]
-    unsafe fn next<V: Lanes, const GROUPS: usize>(&mut self) -> [V; GROUPS] {
-        let on = self.next < self.width;
-        self.next = self.next.wrapping_add(1);
-        let mut x = [self.padding; 4];
-        if on {
-            x = self.x.map(|(x, _)| x);
-            for (x, step) in &mut self.x {
-                *x = x.wrapping_add(*step);
-            }
-        }
-        // SAFETY: as the caller promises.
-        unsafe {
-            let mut groups = [V::zero(); GROUPS];
-            if GROUPS == 1 {
-                groups[0] = V::stack::<X, 3>(x);
-            } else {
-                groups[0] = V::stack::<X, 2>(x);
-                groups[1] = V::stack::<X, 1>([x[2]; 4]);
-            }
-            groups
-        }
-    }
-
-    /// The sum of the next window, which begins with `start`; `window` has the columns of the one before.
-    ///
-    /// # Safety
-    ///
-    /// As [`Columns::next`].
-    #[inline(always)]
-    unsafe fn sum<V: Lanes, const STRIDE: usize, const GROUPS: usize>(
-        &mut self,
-        window: &mut [[V; GROUPS]; 3],
-        start: V,
-        taps: &Taps<V>,
-    ) -> V {
-        // SAFETY: as the caller promises.
-        unsafe {
-            for i in STRIDE..3 {
-                window[i - STRIDE] = window[i];
-            }
-            for i in 3 - STRIDE..3 {
-                window[i] = self.next();
-            }
-            let mut sum = start;
-            for i in 0..3 {
-                for group in 0..GROUPS {
-                    let w = taps.weights.add(i * GROUPS + group).read();
-                    sum = V::multiply(sum, window[i][group], w);
-                }
-            }
-            sum
-        }
     }
 }
 
@@ -174,13 +104,6 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         true
     }
 
-    /// Whether windows slide over columns in registers.
-    #[inline(always)]
-    fn slides(&self) -> bool {
-        let window = self.shape.window;
-        window.kernel == [3, 3] && window.dilation[1] == 1 && matches!(window.stride[1], 1 | 2)
-    }
-
     /// As many channels as there are lanes, from `channel` on. `SLIDE` is the stride of windows of 3 x 3, which
     /// slide over what they share in registers, or 0 for any other: those find all in a line.
     ///
@@ -206,24 +129,24 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         let groups = window.kernel[0].div_ceil(V::TAPS);
         // SAFETY: as the caller promises; what is read was written.
         unsafe {
-            self.weights::<V>(channel, &mut weights);
+            let mut to = weights.iter_mut();
+            let down = if SLIDE > 0 { self.down() } else { 1 };
+            for above in 0..down {
+                self.weights::<V>(channel, above, &mut to);
+            }
             let taps = Taps {
                 weights: weights.as_ptr().cast(),
                 columns: window.kernel[1],
                 groups,
                 step: window.dilation[1] * groups,
             };
+            if SLIDE > 0 {
+                self.slide::<V, Y, SLIDE>(channel, (&outputs, &taps), y);
+                return;
+            }
             let [start] = outputs.start::<V, 1>();
             for (row, y) in y.chunks_exact_mut(columns * depth).enumerate() {
                 let y = y.get_mut(channel..).unwrap_or_default();
-                if SLIDE > 0 {
-                    if V::TAPS == 2 {
-                        self.slide::<V, Y, SLIDE, 2>(row, channel, (&outputs, &taps), y);
-                    } else {
-                        self.slide::<V, Y, SLIDE, 1>(row, channel, (&outputs, &taps), y);
-                    }
-                    continue;
-                }
                 self.line::<V>(row, channel, &mut line);
                 let line: *const V = line.as_ptr().cast();
                 for column in 0..columns {
@@ -236,74 +159,19 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         }
     }
 
-    /// A row of windows of 3 x 3, `STRIDE` columns apart, of as many channels as there are lanes.
-    ///
-    /// # Safety
-    ///
-    /// As [`Depthwise::channels`]; there must be `GROUPS` groups of rows.
+    /// Where `count` rows that an output row's windows cover begin, from their row `first` on, and how far their
+    /// pixels are apart: what lies on padding stays where it is.
     #[inline(always)]
-    unsafe fn slide<V: Lanes, Y: Activation, const STRIDE: usize, const GROUPS: usize>(
+    pub(super) fn row(
         &self,
-        row: usize,
-        channel: usize,
-        (outputs, taps): (&Outputs<R>, &Taps<V>),
-        y: &mut [Y],
-    ) {
-        let ([_, columns, depth], width) = (self.shape.output, self.shape.input[1]);
-        let padding = [X::saturate(self.shape.padding_value); 16];
-        let mut rows = Columns {
-            x: self.row(row, 0, channel, padding.as_ptr()),
-            // Wraps around in front of the input.
-            next: 0usize.wrapping_sub(self.shape.window.padding[1]),
-            width,
-            padding: padding.as_ptr(),
-        };
-        // SAFETY: as the caller promises.
-        unsafe {
-            let [start] = outputs.start::<V, 1>();
-            let mut window = [[V::zero(); GROUPS]; 3];
-            for i in STRIDE..3 {
-                window[i] = rows.next();
-            }
-            let mut column = 0;
-            while column < columns {
-                let mut sums = [[start]; 4];
-                let count = (columns - column).min(4);
-                let y = y.get_mut(column * depth..).unwrap_or_default();
-                if count == 4 {
-                    for sum in &mut sums {
-                        *sum = [rows.sum::<V, STRIDE, GROUPS>(&mut window, start, taps)];
-                    }
-                    outputs.finish(sums, Requantized, depth, y);
-                    column += 4;
-                } else if count >= 2 {
-                    for sum in sums.iter_mut().take(2) {
-                        *sum = [rows.sum::<V, STRIDE, GROUPS>(&mut window, start, taps)];
-                    }
-                    outputs.finish([sums[0], sums[1]], Requantized, depth, y);
-                    column += 2;
-                } else {
-                    let sum = rows.sum::<V, STRIDE, GROUPS>(&mut window, start, taps);
-                    outputs.finish([[sum]], Requantized, depth, y);
-                    column += 1;
-                }
-            }
-        }
-    }
-
-    /// Where the rows of a group of an output row begin, and how far their pixels are apart: what lies on
-    /// padding stays where it is.
-    #[inline(always)]
-    fn row(
-        &self,
-        row: usize,
-        first: usize,
+        [row, first]: [usize; 2],
+        count: usize,
         channel: usize,
         padding: *const X,
     ) -> [(*const X, usize); 4] {
         let Conv2dShape { input: [height, width, depth], window, .. } = *self.shape;
         let mut rows = [(padding, 0); 4];
-        for (n, to) in rows.iter_mut().enumerate().take(window.kernel[0].saturating_sub(first)) {
+        for (n, to) in rows.iter_mut().enumerate().take(count) {
             let at = row * window.stride[0] + (first + n) * window.dilation[0];
             let at = at.wrapping_sub(window.padding[0]);
             if at < height {
@@ -313,22 +181,29 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         rows
     }
 
-    /// The weights of the channels, `[kernel column][group of rows]`.
+    /// The weights of the channels, `[kernel column][group of rows]`, below so many rows of zeros.
     ///
     /// # Safety
     ///
     /// As [`Depthwise::channels`].
     #[inline(always)]
-    unsafe fn weights<V: Lanes>(&self, channel: usize, to: &mut Room<V, WEIGHTS>) {
+    unsafe fn weights<V: Lanes>(
+        &self,
+        channel: usize,
+        above: usize,
+        to: &mut slice::IterMut<MaybeUninit<V>>,
+    ) {
         let ([rows, columns], depth) = (self.shape.window.kernel, self.shape.input[2]);
         let zeros = [0i8; 16];
-        let mut to = to.iter_mut();
         for column in 0..columns {
-            for first in (0..rows).step_by(V::TAPS) {
+            for first in (0..rows + above).step_by(V::TAPS) {
                 let mut taps = [zeros.as_ptr(); 4];
-                for (n, tap) in taps.iter_mut().enumerate().take(V::TAPS.min(rows - first)) {
-                    let at = ((first + n) * columns + column) * depth + channel;
-                    *tap = self.weights.as_ptr().wrapping_add(at);
+                for (n, tap) in taps.iter_mut().enumerate().take(V::TAPS) {
+                    let row = (first + n).wrapping_sub(above);
+                    if row < rows {
+                        let at = (row * columns + column) * depth + channel;
+                        *tap = self.weights.as_ptr().wrapping_add(at);
+                    }
                 }
                 // SAFETY: as the caller promises.
                 let all = unsafe {
@@ -354,8 +229,8 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         let padding = [X::saturate(self.shape.padding_value); 16];
         let to: *mut V = to.as_mut_ptr().cast();
         for group in 0..groups {
-            let rows = self.row(row, group * V::TAPS, channel, padding.as_ptr());
             let all = V::TAPS.min(window.kernel[0] - group * V::TAPS);
+            let rows = self.row([row, group * V::TAPS], all, channel, padding.as_ptr());
             // SAFETY: the line has room for all columns and groups; rows are part of `x`, or padding.
             unsafe {
                 let to = to.add(group);

@@ -38,16 +38,19 @@ impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
     #[inline(always)]
     unsafe fn stack<X: Activation, const ROWS: usize>([a, b, c, d]: [*const X; 4]) -> Self {
         unsafe {
-            let mut all = bytes(a.cast());
-            if ROWS > 1 {
-                all = _mm256_or_si256(all, _mm256_slli_epi32::<8>(bytes(b.cast())));
+            if ROWS == 1 {
+                return Self(_mm256_cvtepu8_epi32(_mm_loadl_epi64(a.cast())));
             }
-            if ROWS > 2 {
-                all = _mm256_or_si256(all, _mm256_slli_epi32::<16>(bytes(c.cast())));
+            // Shuffles rather than shifts: each half of the lanes comes out of one.
+            let ab = _mm_unpacklo_epi8(_mm_loadl_epi64(a.cast()), _mm_loadl_epi64(b.cast()));
+            if ROWS == 2 {
+                return Self(_mm256_cvtepu16_epi32(ab));
             }
-            if ROWS > 3 {
-                all = _mm256_or_si256(all, _mm256_slli_epi32::<24>(bytes(d.cast())));
-            }
+            let c = _mm_loadl_epi64(c.cast());
+            let d = if ROWS > 3 { _mm_loadl_epi64(d.cast()) } else { c };
+            let cd = _mm_unpacklo_epi8(c, d);
+            let all = _mm256_castsi128_si256(_mm_unpacklo_epi16(ab, cd));
+            let all = _mm256_inserti128_si256::<1>(all, _mm_unpackhi_epi16(ab, cd));
             Self(all)
         }
     }
@@ -155,10 +158,4 @@ impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
     unsafe fn arrange(values: Self, order: &[u32; 8]) -> Self {
         unsafe { Self(Avx2::arrange(Avx2(values.0), order).0) }
     }
-}
-
-/// A byte to each lane.
-#[inline(always)]
-unsafe fn bytes(x: *const u8) -> __m256i {
-    unsafe { _mm256_cvtepu8_epi32(_mm_loadl_epi64(x.cast())) }
 }
