@@ -130,7 +130,7 @@ pub fn compile(folder: &Path, main: &str, release: bool) -> Result<PathBuf, Stri
     let manifest = format!(
         "[package]\nname = \"generated\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
          [[bin]]\nname = \"generated\"\npath = \"main.rs\"\n\n\
-         [dependencies]\nfirmware-core = {{ path = {:?} }}\n\n[profile.dev]\nopt-level = 1\n\n[workspace]\n",
+         [dependencies]\nfirmware-core = {{ path = {:?} }}\n\n[profile.dev]\nopt-level = 1\ndebug = false\n\n[workspace]\n",
         root.join("firmware-core")
     );
     fs::write(folder.join("main.rs"), main).map_err(said)?;
