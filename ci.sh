@@ -10,9 +10,9 @@ usage: ./ci.sh [VERB…]
   setup       install what the tests can use: ONNX Runtime, onnx and TensorFlow Lite for
               Microcontrollers by pip into target/python, bare-metal targets and QEMU
               (tools/mcu-toolchain), compilers for the other systems and a browser
-  format      cargo fmt, without changing a file: workspace, boards, counts
+  format      cargo fmt, without changing a file: workspace, boards, counts, play, examples
   lint        cargo clippy: the workspace
-  lint-firmware  cargo clippy: boards and counts, each for its target
+  lint-firmware  cargo clippy: boards, counts, firmware-core and the firmwares of examples, each for its target
   test        all tests of the host workspace, the boards' and cores' in QEMU among them
   all-inputs  the tests of boards, of the records and of imported models with all their inputs
   benches     every benchmark once, to see that it runs
@@ -24,7 +24,7 @@ usage: ./ci.sh [VERB…]
   windows     trainer and converter build for Windows (x86_64-pc-windows-gnu)
   miri        the layers of firmware-core under Miri, which sees undefined behaviour (needs a nightly
               compiler with it)
-  package     firmware-core, the protocol, data and converter as the packages that are published, each
+  package     firmware-core, the protocol, support, data and converter as the packages that are published, each
               built from its own files alone
   fuzz        an hour of fuzzing for each kind of input (INKLING_FUZZ_SECONDS), from a seed that is
               said and may be given (INKLING_FUZZ_SEED); `test` runs a few thousand mutants
@@ -36,10 +36,12 @@ usage: ./ci.sh [VERB…]
   mcu-report  flash, RAM and instructions of every network on every core, as the README shows them
   all         format lint lint-firmware test benches miri package minimum aarch64 wasm windows site (the default)
 
-What lacks a tool says SKIPPED and passes, and is listed at the end; after `setup` nothing should be.
+What lacks a tool says SKIPPED and passes, and is listed at the end; after `setup` that is what needs another
+compiler (Miri, the minimum versions, where rustup cannot fetch them) or files of ../shared.
 With INKLING_REQUIRE_ORT, INKLING_REQUIRE_ONNX, INKLING_REQUIRE_TFLITE_MICRO, INKLING_REQUIRE_MCU or
-INKLING_REQUIRE_SYSTEMS (the verbs from minimum to windows, and slurm) set to 1 a missing tool fails; with
-INKLING_REQUIRE_SHARED, a missing file of ../shared.
+INKLING_REQUIRE_SYSTEMS (every verb here that would skip, and the play page's module) set to 1 a missing tool fails;
+with INKLING_REQUIRE_BROWSER, a missing browser; with INKLING_REQUIRE_SHARED or INKLING_REQUIRE_CASES, a missing file
+of ../shared.
 TEXT
 }
 
@@ -156,7 +158,8 @@ lint_firmware() {
 
 test() { tools/run-tests; }
 
-all_inputs() { INKLING_ALL_INPUTS=1 cargo test --quiet --package tests --test boards --test records_cores --test tflite --test tflite_cores; }
+all_inputs() { INKLING_ALL_INPUTS=1 cargo test --quiet --package tests --test boards --test records_cores --test tflite --test tflite_cores \
+    --test quantized_onnx --test quantized_onnx_cores; }
 
 benches() { cargo test --quiet --package benches --benches; }
 

@@ -75,8 +75,8 @@ struct TrainArgs {
 /// The options of every run that trains
 #[derive(Args)]
 pub struct RunArgs {
-    /// The data set: IDX files named as MNIST's, raw or .gz; a CSV file of label,pixel,…; or a
-    /// folder per label with PNG, JPEG or BMP files
+    /// The data set: a folder per label with PNG, JPEG, BMP, GIF or WebP files; IDX files named as
+    /// MNIST's, raw or .gz; a CSV file; .npy or .npz arrays; recordings of sensors; or an archive of these
     #[arg(long, value_name = "DATA", default_value = "data/mnist")]
     data: PathBuf,
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub struct RunArgs {
     /// Train on at most so many images of each class
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     per_class: Option<u32>,
-    /// How to train: "default"; "best", the longest and most exact; "article" for plain SGD with
+    /// How to train: "default"; "best", long and the most exact for MNIST; "article" for plain SGD with
     /// rate 0.01 and batch 64; "fashion" for Fashion-MNIST; "unknown" for characters that other
     /// things are to be told from; "finetune" for small steps; or a TOML
     /// file [default: "default", and "finetune" for finetune]

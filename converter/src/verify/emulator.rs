@@ -181,11 +181,6 @@ impl Emulator {
         self.child.id()
     }
 
-    /// Whether it is still running.
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-
     /// Waits for its end.
     pub fn wait(mut self) {
         let _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! Kernels for particular processors, one file each: the only files with `unsafe`.
+//! Kernels for particular processors, a file for each and others of its name: the only files with `unsafe`.
 //!
 //! A processor is a [`Target`]: every method has a default, the portable code, and a file
 //! overrides what it can do better. The order of the sums is all that differs from the scalar

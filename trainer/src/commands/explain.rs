@@ -20,7 +20,7 @@ use super::sample::{self, Asked, InputArgs};
 /// depends on, and with --html the filters and feature maps as pictures.
 #[derive(Args)]
 pub struct ExplainCommand {
-    /// The picture: PNG, JPEG or BMP
+    /// The picture: PNG, JPEG, BMP, GIF or WebP
     #[arg(value_name = "IMAGE")]
     image: Option<PathBuf>,
     #[command(flatten)]
