@@ -1,4 +1,4 @@
-//! The records on MNIST: docs/records.toml, the table of it in the README, and the figure.
+//! The records on MNIST and Fashion-MNIST: docs/records.toml, its tables in the README, and the figure.
 
 use std::fmt::Write;
 use std::fs;
@@ -15,6 +15,8 @@ pub struct Records {
     pub model: Vec<Model>,
     /// Networks of `trainer/networks` of which no folder is committed.
     pub preset: Vec<Model>,
+    /// The same, on Fashion-MNIST.
+    pub fashion: Vec<Model>,
     pub published: Vec<Published>,
 }
 
@@ -64,6 +66,11 @@ impl Records {
     /// A row for each preset, as Markdown.
     pub fn presets(&self) -> String {
         table(&self.preset, "trainer/networks", ".toml")
+    }
+
+    /// A row for each network on Fashion-MNIST, as Markdown.
+    pub fn fashion(&self) -> String {
+        table(&self.fashion, "trainer/networks", ".toml")
     }
 
     /// Accuracy over bytes and over instructions, as a picture that stands alone.

@@ -3,8 +3,9 @@
 use std::fs;
 
 use converter::Converter;
+use converter::quantize::{Bits, USUAL_BITS};
 use converter::record::ModelRecord;
-use tests::records::Records;
+use tests::records::{Model, Records};
 use tests::{networks, root};
 use trainer::learn::export::float_onnx;
 use trainer::learn::network::Description;
@@ -12,6 +13,7 @@ use trainer::learn::network::Description;
 /// Where a table of README begins and ends.
 const MODELS: &str = "<!-- made by tests/tests/records.rs -->\n";
 const PRESETS: &str = "<!-- of the presets, made by tests/tests/records.rs -->\n";
+const FASHION: &str = "<!-- of Fashion-MNIST, made by tests/tests/records.rs -->\n";
 const END: &str = "<!-- end of the table -->";
 
 #[test]
@@ -35,17 +37,20 @@ fn the_committed_models_are_the_first_seeds() {
 }
 
 #[test]
-fn the_presets_have_the_bytes_that_are_said() {
-    for preset in Records::read(&root()).expect("it can be read").preset {
-        let network = Description::named(&preset.name)
+fn the_networks_have_the_bytes_that_are_said() {
+    let records = Records::read(&root()).expect("it can be read");
+    for Model { name, bytes, float, int8, .. } in records.preset.iter().chain(&records.fashion) {
+        let file = root().join("trainer/networks").join(format!("{name}.toml"));
+        let network = Description::named(&file.to_string_lossy())
             .and_then(|description| description.build([1, 28, 28], 10))
             .unwrap_or_else(|error| panic!("{error}"));
         let onnx = float_onnx(&network, &network.initial_parameters(0), None);
-        let conversion = Converter::new(&preset.name, &onnx)
+        let conversion = Converter::new(name, &onnx)
+            .bits(Bits::new(USUAL_BITS, network.bits.clone()))
             .convert(&networks::samples([28, 28, 1], 10, 0))
-            .unwrap_or_else(|error| panic!("{}: {error}", preset.name));
-        assert_eq!(conversion.network.parameter_bytes(), preset.bytes, "{}", preset.name);
-        assert_eq!(preset.float.len(), preset.int8.len(), "{}: one of each seed", preset.name);
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(conversion.network.parameter_bytes(), *bytes, "{name}");
+        assert_eq!(float.len(), int8.len(), "{name}: one of each seed");
     }
 }
 
@@ -63,6 +68,7 @@ fn tables_and_figure_are_current() {
     let text = fs::read_to_string(&readme).expect("there is a README");
     let now = with_table(&text, MODELS, &records.table());
     let now = with_table(&now, PRESETS, &records.presets());
+    let now = with_table(&now, FASHION, &records.fashion());
     let picture = root().join("docs/records.svg");
     let drawn = records.figure();
     if std::env::var_os("INKLING_WRITE").is_some() {
