@@ -16,8 +16,8 @@ use super::data::{self, ImportArgs};
 /// Turns pictures or a CSV file into the IDX files that all tools read.
 ///
 /// DATA is a folder per label with PNG, JPEG, BMP, GIF or WebP files of any size (or train/ and test/ with
-/// such folders), a CSV file of label,pixel,…, arrays, a folder of IDX files, or an archive of these. Pictures of characters are
-/// converted the way MNIST was made: light ink on dark, boxed with its aspect kept, centre of mass
+/// such folders), a CSV file of label,pixel,…, arrays, a folder of IDX files, or an archive of these. Pictures of
+/// characters are converted the way MNIST was made: light ink on dark, boxed with its aspect kept, centre of mass
 /// at the centre. Writes the four IDX files, labels.txt, and for pictures preview.png.
 #[derive(Args)]
 pub struct ImportCommand {
