@@ -7,7 +7,11 @@
 //! Windows that reach beyond the input are first copied, row by row, with what lies on the
 //! padding. Shapes are known at run time here, so that all layers of a model share this code.
 
-use crate::arch::{Convolution, ConvolutionFilters, Cursor, Finish, Patch, begin, interleave};
+#[cfg(not(host))]
+use crate::arch::Part;
+use crate::arch::{
+    Convolution, ConvolutionFilters, Cursor, Finish, Patch, Place, begin, interleave,
+};
 use crate::kernels::Pool2dShape;
 use crate::window::{Axis, Window};
 use crate::{Activation, Requantize};
@@ -32,7 +36,7 @@ struct Walk {
     row_start: usize,
 }
 
-impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
+impl<X: Activation, R: Copy, W: ConvolutionFilters, P: Place> Convolution<'_, X, R, W, P> {
     /// Values from one row of the input to the next.
     fn pitch(&self) -> usize {
         self.shape.input[1] * self.shape.input[2]
@@ -202,26 +206,6 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         }
     }
 
-    /// Convolution into `y`, `[height][width][channel]`. `sums` has one element per output channel.
-    ///
-    /// `staged` says whether some window may reach beyond the input or have gaps.
-    #[inline(always)]
-    pub(crate) fn conv2d<Y>(
-        &self,
-        staged: bool,
-        sums: &mut [[i32; 4]],
-        finish: impl Finish<R, Y>,
-        y: &mut [Y],
-    ) {
-        // Known at compile time where this is inlined: only what the layer needs is linked.
-        let [height, width, _] = self.shape.output;
-        match (staged, height * width >= 4) {
-            (false, true) => self.conv2d_of::<Y, false>(sums, finish, y),
-            (true, true) => self.conv2d_of::<Y, true>(sums, finish, y),
-            (_, false) => self.few_pixels(sums, finish, y),
-        }
-    }
-
     /// At least four pixels.
     #[inline(never)]
     fn conv2d_of<Y, const STAGED: bool>(
@@ -248,7 +232,8 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
             if W::ONE && done + 5 == pixels {
                 let pixel = self.step(&mut following);
                 self.sums::<STAGED>((&mut patch, &mut *staged), [pixel; 4], sums);
-                return self.store_one(0, sums, finish, y.get_mut((done + 4) * depth..));
+                let at = (done + 4) * depth + self.place.first();
+                return self.store_one(0, sums, finish, y.get_mut(at..));
             }
             if done + 8 <= pixels {
                 (walk, done) = (following, done + 4);
@@ -264,7 +249,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
     /// Finishes the sums of four pixels that lie side by side in `y`.
     #[inline(always)]
     fn store<Y>(&self, sums: &[[i32; 4]], finish: impl Finish<R, Y>, y: &mut [Y]) {
-        if finish.four(self.requantize, sums, y) {
+        if finish.four(self.requantize, sums, self.place, y) {
             return;
         }
         let channels =
@@ -274,7 +259,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
             let bias = W::BEGIN.missing(*bias).wrapping_add(W::correction::<X>(weights));
             W::finish(*sums).map(|sum| move || finish.one(requantize, bias.wrapping_add(sum)))
         });
-        interleave(pixels, self.shape.output[2], y);
+        interleave(pixels, [self.place.first(), self.shape.output[2]], y);
     }
 
     /// Less than four pixels: the last one is repeated.
@@ -292,7 +277,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
         let mut staged: Staged<X> = [[X::MIN; Patch::TAPS]; 4];
         self.sums::<true>((&mut Patch::new(), &mut staged), tile, sums);
         for (n, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
-            self.store_one(n, sums, finish, Some(y));
+            self.store_one(n, sums, finish, y.get_mut(self.place.first()..));
         }
     }
 
@@ -317,6 +302,96 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
     }
 }
 
+/// Computes a whole, or every part of its output channels for which there are sums.
+macro_rules! in_parts {
+    ($whole:ident, |$part:ident, $sums:ident| $compute:expr) => {{
+        #[cfg(not(host))]
+        if $sums.len() < $whole.bias.len() {
+            return $whole.for_each_part($sums, |$part, $sums| $compute);
+        }
+        let $part = $whole;
+        $compute
+    }};
+}
+
+impl<X: Activation, R: Copy, W: ConvolutionFilters> Convolution<'_, X, R, W> {
+    /// Does something with every part of the output channels for which there are `sums`.
+    #[cfg(not(host))]
+    #[inline(never)]
+    fn for_each_part(
+        &self,
+        sums: &mut [[i32; 4]],
+        mut compute: impl FnMut(&Convolution<X, R, W, Part>, &mut [[i32; 4]]),
+    ) {
+        let Convolution { shape, interior, x, weights, bias, requantize, .. } = *self;
+        let (taps, most) = (shape.window.kernel[0] * self.row(), sums.len().max(1));
+        let mut first = 0;
+        for (bias, requantize) in bias.chunks(most).zip(requantize.chunks(most)) {
+            let weights = weights.part(first, bias.len(), taps);
+            let place = Part { first, depth: shape.output[2] };
+            let part = Convolution { shape, interior, x, weights, bias, requantize, place };
+            compute(&part, sums.get_mut(..bias.len()).unwrap_or_default());
+            first += bias.len();
+        }
+    }
+
+    /// Convolution into `y`, `[height][width][channel]`. `sums` has one element per output channel, or as
+    /// many as are to be computed at a time: see [`Target::IN_PARTS`](crate::arch::Target::IN_PARTS).
+    ///
+    /// `staged` says whether some window may reach beyond the input or have gaps.
+    #[inline(always)]
+    pub(crate) fn conv2d<Y>(
+        &self,
+        staged: bool,
+        sums: &mut [[i32; 4]],
+        finish: impl Finish<R, Y>,
+        y: &mut [Y],
+    ) {
+        // Known at compile time where this is inlined: only what the layer needs is linked.
+        let [height, width, _] = self.shape.output;
+        match (staged, height * width >= 4) {
+            (false, true) => {
+                in_parts!(self, |part, sums| part.conv2d_of::<Y, false>(sums, finish, y));
+            }
+            (true, true) => {
+                in_parts!(self, |part, sums| part.conv2d_of::<Y, true>(sums, finish, y));
+            }
+            (_, false) => in_parts!(self, |part, sums| part.few_pixels(sums, finish, y)),
+        }
+    }
+}
+
+impl<X: Activation, R: Requantize, W: ConvolutionFilters> Convolution<'_, X, R, W> {
+    /// Convolution and max pooling into `y`, `[height][width][channel]`. `sums` and `staged` as in
+    /// [`Convolution::conv2d`].
+    #[inline(always)]
+    pub(crate) fn max_pool2d<Y: Activation>(
+        &self,
+        staged: bool,
+        pool: &Pool2dShape,
+        sums: &mut [[i32; 4]],
+        y: &mut [Y],
+    ) {
+        let [height, width] = pool.window.kernel;
+        let Window { dilation, .. } = pool.window;
+        let plain = !pool.window.is_padded() && dilation[0] == 1 && dilation[1] == 1;
+        match (staged, plain && height <= 2 && width <= 2) {
+            (false, true) => {
+                in_parts!(self, |part, sums| part.max_pool2d_of::<Y, false, true>(pool, sums, y));
+            }
+            (false, false) => {
+                in_parts!(self, |part, sums| part.max_pool2d_of::<Y, false, false>(pool, sums, y));
+            }
+            (true, true) => {
+                in_parts!(self, |part, sums| part.max_pool2d_of::<Y, true, true>(pool, sums, y));
+            }
+            (true, false) => {
+                in_parts!(self, |part, sums| part.max_pool2d_of::<Y, true, false>(pool, sums, y));
+            }
+        }
+    }
+}
+
 /// Copies what lies from `begin` on on a line of the input, which wraps around in front of it; what
 /// does not lie on it is padding.
 #[inline(always)]
@@ -331,28 +406,7 @@ fn copy_row<X: Activation>(line: &[X], begin: usize, padding: X, y: &mut [X]) {
     behind.fill(padding);
 }
 
-impl<X: Activation, R: Requantize, W: ConvolutionFilters> Convolution<'_, X, R, W> {
-    /// Convolution and max pooling into `y`, `[height][width][channel]`. `sums` has one element
-    /// per output channel. `staged` as in [`Convolution::conv2d`].
-    #[inline(always)]
-    pub(crate) fn max_pool2d<Y: Activation>(
-        &self,
-        staged: bool,
-        pool: &Pool2dShape,
-        sums: &mut [[i32; 4]],
-        y: &mut [Y],
-    ) {
-        let [height, width] = pool.window.kernel;
-        let Window { dilation, .. } = pool.window;
-        let plain = !pool.window.is_padded() && dilation[0] == 1 && dilation[1] == 1;
-        match (staged, plain && height <= 2 && width <= 2) {
-            (false, true) => self.max_pool2d_of::<Y, false, true>(pool, sums, y),
-            (false, false) => self.max_pool2d_of::<Y, false, false>(pool, sums, y),
-            (true, true) => self.max_pool2d_of::<Y, true, true>(pool, sums, y),
-            (true, false) => self.max_pool2d_of::<Y, true, false>(pool, sums, y),
-        }
-    }
-
+impl<X: Activation, R: Requantize, W: ConvolutionFilters, P: Place> Convolution<'_, X, R, W, P> {
     #[inline(never)]
     fn max_pool2d_of<Y: Activation, const STAGED: bool, const FITS_TILE: bool>(
         &self,
@@ -377,7 +431,8 @@ impl<X: Activation, R: Requantize, W: ConvolutionFilters> Convolution<'_, X, R, 
                 let rows = pool.window.span(Axis::Rows, py, pool.input[0]);
                 let columns = pool.window.span(Axis::Columns, px, pool.input[1]);
                 // Several tiles; those at the bottom and at the right may repeat pixels.
-                y.fill(Y::MIN);
+                let all = y.iter_mut().skip(self.place.first()).take(sums.len());
+                all.for_each(|y| *y = Y::MIN);
                 let [down, across] = pool.window.dilation;
                 for top in (0..rows.len).step_by(2) {
                     let bottom = (top + 1).min(rows.len - 1);
@@ -402,6 +457,7 @@ impl<X: Activation, R: Requantize, W: ConvolutionFilters> Convolution<'_, X, R, 
     #[inline(never)]
     fn largest<Y: Activation, const MERGE: bool>(&self, sums: &[[i32; 4]], y: &mut [Y]) {
         let channels = sums.iter().zip(self.bias).zip(self.weights.sums()).zip(self.requantize);
+        let y = y.get_mut(self.place.first()..).unwrap_or_default();
         for (y, (((sums, bias), weights), requantize)) in y.iter_mut().zip(channels) {
             let [a, b, c, d] = W::finish(*sums);
             let largest = a.max(b).max(c.max(d)).wrapping_add(W::correction::<X>(weights));

@@ -46,6 +46,7 @@ impl Target for Chosen {
     const NAME: &'static str = "armv7m";
     const TAPS: usize = thirds::TAPS;
     const BEGIN: Begin = Begin::Anything;
+    const IN_PARTS: bool = true;
     // LDRB has room for an offset, LDRSB has not.
     const BIASED: bool = true;
     const NIBBLE_SUMS: bool = true;

@@ -22,6 +22,7 @@ impl Target for Chosen {
     const TAIL: usize = 3;
     const GROUP: usize = 4;
     const BEGIN: Begin = Begin::Biases;
+    const IN_PARTS: bool = true;
     const NIBBLES_BEGIN: Begin = Begin::Biases;
     const NIBBLES: Arrangement = nibbles::ARRANGEMENT;
     const NIBBLE_ROWS: usize = nibbles::ROWS;

@@ -1,6 +1,6 @@
 //! Sums and the outputs made of them with the DSP extension, where one instruction saturates.
 
-use crate::arch::Finish;
+use crate::arch::{Finish, Place};
 use crate::kernels::requantized;
 use crate::{Activation, Requantize, Shift};
 
@@ -15,9 +15,9 @@ impl<R: Requantize, Y: Activation> Finish<R, Y> for Requantized {
     }
 
     #[inline(always)]
-    fn four(self, requantize: &[R], sums: &[[i32; 4]], y: &mut [Y]) -> bool {
+    fn four(self, requantize: &[R], sums: &[[i32; 4]], place: impl Place, y: &mut [Y]) -> bool {
         let Some(shifts) = R::shifts(requantize) else { return false };
-        divide_four(shifts, sums, y);
+        divide_four(shifts, sums, place, y);
         true
     }
 }
@@ -32,18 +32,20 @@ pub(super) fn spread(bias: &[i32], sums: &mut [[i32; 4]]) {
     }
 }
 
-/// The outputs of four pixels that lie side by side in `y`: their sums divided by powers of two, rounded
-/// half to even, and saturated.
+/// The outputs in their place of four pixels that lie side by side in `y`: their sums divided by powers of two,
+/// rounded half to even, and saturated.
 #[inline(never)]
-fn divide_four<Y: Activation>(shifts: &[Shift], sums: &[[i32; 4]], y: &mut [Y]) {
-    let depth = sums.len();
-    if depth == 0 || shifts.len() != depth || y.len() < 4 * depth {
+fn divide_four<Y: Activation>(shifts: &[Shift], sums: &[[i32; 4]], place: impl Place, y: &mut [Y]) {
+    let (channels, first) = (sums.len(), place.first());
+    let depth = place.depth(channels);
+    if channels == 0 || shifts.len() != channels || first + channels > depth || y.len() < 4 * depth
+    {
         return;
     }
-    let (shifts, y) = (shifts.as_ptr().cast(), y.as_mut_ptr().cast());
+    let (shifts, y) = (shifts.as_ptr().cast(), y.as_mut_ptr().wrapping_add(first).cast());
     let sums = sums.as_ptr_range();
     let job = Job { sums: sums.start.cast(), shifts, y, depth, end: sums.end.cast() };
-    // SAFETY: the routines read `depth` quadruples of sums and as many shifts, which are bytes, and write
+    // SAFETY: the routines read `channels` quadruples of sums and as many shifts, which are bytes, and write
     // as many outputs of four pixels, which are bytes too: that all are there was just checked. They keep
     // to the procedure call standard.
     unsafe {

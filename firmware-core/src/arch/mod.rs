@@ -150,7 +150,7 @@ pub(crate) use {
 };
 
 /// A convolution, its weights and its input.
-pub(crate) struct Convolution<'a, X, R, W = Weights<'a>> {
+pub(crate) struct Convolution<'a, X, R, W = Weights<'a>, P = Whole> {
     pub shape: &'a Conv2dShape,
     /// The windows that lie on the input, of all rows and columns of them.
     #[cfg_attr(not(kernels), allow(dead_code))]
@@ -160,6 +160,57 @@ pub(crate) struct Convolution<'a, X, R, W = Weights<'a>> {
     /// One per output channel, as are the requantizations.
     pub bias: &'a [i32],
     pub requantize: &'a [R],
+    /// The output channels that they are for.
+    #[cfg_attr(not(kernels), allow(dead_code))]
+    pub place: P,
+}
+
+/// Which of the output channels of a pixel a convolution computes: of a whole known at compile time, of a part
+/// where the target computes it [in parts](Target::IN_PARTS).
+#[cfg_attr(not(kernels), allow(dead_code))]
+pub(crate) trait Place: Copy {
+    /// The first of them.
+    fn first(self) -> usize;
+
+    /// How many a pixel has, if these are `channels`.
+    #[allow(dead_code)] // not every target asks
+    fn depth(self, channels: usize) -> usize;
+}
+
+/// All output channels.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole;
+
+impl Place for Whole {
+    #[inline(always)]
+    fn first(self) -> usize {
+        0
+    }
+
+    #[inline(always)]
+    fn depth(self, channels: usize) -> usize {
+        channels
+    }
+}
+
+/// Those from `first` on of `depth`.
+#[derive(Clone, Copy)]
+#[cfg_attr(any(not(kernels), host), allow(dead_code))]
+pub(crate) struct Part {
+    pub first: usize,
+    pub depth: usize,
+}
+
+impl Place for Part {
+    #[inline(always)]
+    fn first(self) -> usize {
+        self.first
+    }
+
+    #[inline(always)]
+    fn depth(self, _: usize) -> usize {
+        self.depth
+    }
 }
 
 /// What runs convolutions whose weights are known at run time only: the target's kernels, unless they
@@ -238,6 +289,9 @@ pub(crate) trait Target {
     #[cfg(kernels)]
     #[cfg_attr(host, allow(dead_code))] // a host unpacks them
     const NIBBLES_BEGIN: Begin = Begin::Zeros;
+    /// Whether convolutions of many output channels go over their input once for each
+    /// [`MOST`](channels::MOST) of them, so that the sums of no more are on the stack.
+    const IN_PARTS: bool = false;
     /// Words of 32 bits that a convolution needs beside its weights, each of as many of a kernel
     /// row's weights as it says here.
     const WIDE: &'static [usize] = &[];

@@ -14,8 +14,8 @@ impl<'a, X, R, W> Convolution<'a, X, R, W> {
     /// The same with its weights in a form that is known.
     #[inline(always)]
     pub(super) fn with<'b>(&'b self, weights: Weights<'b>) -> Convolution<'b, X, R> {
-        let Convolution { shape, interior, x, bias, requantize, .. } = *self;
-        Convolution { shape, interior, x, weights, bias, requantize }
+        let Convolution { shape, interior, x, bias, requantize, place, .. } = *self;
+        Convolution { shape, interior, x, weights, bias, requantize, place }
     }
 }
 

@@ -107,6 +107,13 @@ impl ConvolutionFilters for Packed<'_> {
 
     #[cfg(kernels)]
     #[inline(always)]
+    fn part(&self, first: usize, count: usize, taps: usize) -> Self {
+        let bytes = self.bytes.get(first * filter_bytes(taps)..).unwrap_or_default();
+        Self { bytes, sums: self.sums.get(first..first + count).unwrap_or_default() }
+    }
+
+    #[cfg(kernels)]
+    #[inline(always)]
     fn gather<X: Activation>(patch: &mut Patch, cursor: &mut Cursor<X>, taps: usize) {
         patch.gather_for_nibbles(cursor, taps);
     }

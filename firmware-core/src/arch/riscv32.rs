@@ -71,6 +71,7 @@ impl Target for Chosen {
     const BLOCK: usize = BLOCK;
     const TAPS: usize = thirds::TAPS;
     const BEGIN: Begin = Begin::Anything;
+    const IN_PARTS: bool = true;
     const NIBBLE_SUMS: bool = true;
     const NIBBLES: Arrangement = packed_nibbles::ARRANGEMENT;
     const NIBBLE_ROWS: usize = packed_nibbles::ROWS;

@@ -103,6 +103,13 @@ pub trait ConvolutionFilters: Copy {
     #[cfg(kernels)]
     fn sums(&self) -> &[Self::Sum];
 
+    /// Those of `count` output channels from `first` on, a multiple of [`Target::BLOCK`], of `taps` taps
+    /// each; for kernels that ask for nothing but bytes and sums.
+    ///
+    /// [`Target::BLOCK`]: super::Target::BLOCK
+    #[cfg(all(kernels, not(host)))]
+    fn part(&self, first: usize, count: usize, taps: usize) -> Self;
+
     /// Sets the first `taps` taps of a patch from where `cursor` is.
     #[cfg(kernels)]
     fn gather<X: Activation>(patch: &mut Patch, cursor: &mut Cursor<X>, taps: usize);

@@ -1,6 +1,6 @@
 //! What a convolution writes: sums, and the outputs made of them.
 
-use super::{Chosen, Target};
+use super::{Chosen, Place, Target};
 
 /// What sums are before the first patch of a window is added to them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,10 +47,10 @@ pub(crate) fn begin(with: Begin, bias: &[i32], sums: &mut [[i32; 4]]) {
 pub(crate) trait Finish<R, Y>: Copy {
     fn one(self, requantize: R, sum: i32) -> Y;
 
-    /// The outputs of four pixels that lie side by side in `y`, if the target has something better than
-    /// one after the other; else false, and nothing done.
+    /// The outputs in their place of four pixels that lie side by side in `y`, if the target has something
+    /// better than one after the other; else false, and nothing done.
     #[inline(always)]
-    fn four(self, _requantize: &[R], _sums: &[[i32; 4]], _y: &mut [Y]) -> bool {
+    fn four(self, _: &[R], _sums: &[[i32; 4]], _: impl Place, _y: &mut [Y]) -> bool {
         false
     }
 }
@@ -62,25 +62,26 @@ impl<R, Y, F: Fn(R, i32) -> Y + Copy> Finish<R, Y> for F {
     }
 }
 
-/// Writes the outputs of four pixels that lie side by side in `y`, `depth` channels each.
+/// Writes the outputs of four pixels that lie side by side in `y`, `depth` channels each, from channel
+/// `first` on.
 #[inline(always)]
 pub(crate) fn interleave<Y, F: FnOnce() -> Y>(
     channels: impl Iterator<Item = [F; 4]>,
-    depth: usize,
+    [first, depth]: [usize; 2],
     y: &mut [Y],
 ) {
     if y.len() < 4 * depth {
         return;
     }
-    let mut a = y.as_mut_ptr();
+    let mut a = y.as_mut_ptr().wrapping_add(first);
     let mut c = a.wrapping_add(2 * depth);
-    for [first, second, third, fourth] in channels.take(depth) {
-        // SAFETY: as many channels as a pixel has, of four pixels that were just seen to be in `y`.
+    for [one, two, three, four] in channels.take(depth.saturating_sub(first)) {
+        // SAFETY: no more channels than a pixel has, of four pixels that were just seen to be in `y`.
         unsafe {
-            a.write(first());
-            a.add(depth).write(second());
-            c.write(third());
-            c.add(depth).write(fourth());
+            a.write(one());
+            a.add(depth).write(two());
+            c.write(three());
+            c.add(depth).write(four());
         }
         (a, c) = (a.wrapping_add(1), c.wrapping_add(1));
     }

@@ -220,6 +220,13 @@ impl ConvolutionFilters for Weights<'_> {
         self.sums
     }
 
+    #[cfg(all(kernels, not(host)))]
+    #[inline(always)]
+    fn part(&self, first: usize, count: usize, taps: usize) -> Self {
+        let bytes = self.bytes.get(first * taps..).unwrap_or_default();
+        Self { bytes, sums: self.sums.get(first..first + count).unwrap_or_default(), ..*self }
+    }
+
     #[cfg(kernels)]
     #[inline(always)]
     fn gather<X: Activation>(patch: &mut Patch, cursor: &mut Cursor<X>, taps: usize) {

@@ -8,7 +8,7 @@ use super::format::{Kind, record};
 use super::{
     Element, InferError, Layer, Model, SIGNED, Stored, ValueInfo, Values, Watch, check, shapes,
 };
-use crate::arch::{Chosen, Convolution, Convolving, Target, Weights};
+use crate::arch::{Chosen, Convolution, Convolving, Target, Weights, Whole};
 use crate::kernels::{self, Combine, Conv2dShape};
 use crate::window::Interior;
 use crate::{Activation, Offset, Product, Requantize, Shift, Term, channels};
@@ -427,6 +427,7 @@ impl Over {
             weights: Weights::stored(weights, sums, self.shape.output[2]),
             bias,
             requantize,
+            place: Whole,
         }
     }
 }

@@ -8,13 +8,24 @@ use super::{Geometry, MaxPool2d, Unit};
 use crate::arch::PackedConvolution;
 use crate::arch::{
     Arranged, Chosen, Convolution, ConvolutionStorage, ConvolutionWeights, EightBits, FourBits,
-    Storage, Target,
+    Storage, Target, Whole,
 };
+use crate::channels;
 use crate::kernels::{Conv2dShape, Pool2dShape, accumulated};
 #[cfg(host)]
 use crate::nibbles::check as check_four_bits;
 use crate::nibbles::filter_bytes;
 use crate::{Activation, Checked, Checksum, Requantize, Shift, Window};
+
+/// Scratch for the sums of `OC` output channels, or of as many of them as the target computes at a time.
+#[inline(always)]
+pub(super) fn with_sums<const OC: usize>(compute: impl FnOnce(&mut [[i32; 4]])) {
+    if const { Chosen::IN_PARTS && OC > channels::MOST } {
+        compute(&mut [[0; 4]; channels::MOST]);
+    } else {
+        compute(&mut [[0; 4]; OC]);
+    }
+}
 
 /// Convolution from `IC` to `OC` channels with windows of `KH` x `KW` pixels; `G` is its stride,
 /// dilation and padding.
@@ -199,6 +210,7 @@ impl<
             weights: self.weights.get(),
             bias: &self.bias,
             requantize: &self.requantize,
+            place: Whole,
         }
     }
 
@@ -225,8 +237,7 @@ impl<
             )
         };
         let y = y.as_flattened_mut().as_flattened_mut();
-        let sums = &mut [[0; 4]; OC];
-        Chosen::conv2d(&self.over(x), Self::STAGED, sums, accumulated, y);
+        with_sums::<OC>(|sums| Chosen::conv2d(&self.over(x), Self::STAGED, sums, accumulated, y));
     }
 }
 
@@ -264,7 +275,7 @@ impl<
             )
         };
         let y = y.as_flattened_mut().as_flattened_mut();
-        Chosen::convolve(&self.over(x), Self::STAGED, &mut [[0; 4]; OC], y);
+        with_sums::<OC>(|sums| Chosen::convolve(&self.over(x), Self::STAGED, sums, y));
     }
 
     /// Convolution and pooling in one pass; `y` is the pooled output, and the integers are those
@@ -307,8 +318,9 @@ impl<
             }
         };
         let y = y.as_flattened_mut().as_flattened_mut();
-        let sums = &mut [[0; 4]; OC];
-        Chosen::conv2d_max_pool2d(&convolution, Self::STAGED, pool, sums, y);
+        with_sums::<OC>(|sums| {
+            Chosen::conv2d_max_pool2d(&convolution, Self::STAGED, pool, sums, y);
+        });
     }
 }
 

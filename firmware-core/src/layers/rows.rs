@@ -2,12 +2,15 @@
 //! on a strip of the image. The padding at the top belongs to the first rows only, and the padding
 //! at the bottom begins behind the last row of the input that is at hand.
 
+use super::conv2d::with_sums;
 use super::geometry::padding_value_fits;
 use super::{
     Add, AveragePool2d, Conv2d, DepthwiseConv2d, Elementwise, Geometry, GroupedConv2d, LeakyRelu,
     Lookup, MaxPool2d, MeanPool2d, PRelu,
 };
-use crate::arch::{Chosen, Convolution, ConvolutionStorage, DepthwiseStorage, Storage, Target};
+use crate::arch::{
+    Chosen, Convolution, ConvolutionStorage, DepthwiseStorage, Storage, Target, Whole,
+};
 use crate::channels;
 use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape, requantized};
 use crate::window::Interior;
@@ -114,9 +117,10 @@ impl<
             weights: self.weights.get(),
             bias: &self.bias,
             requantize: &self.requantize,
+            place: Whole,
         };
         let y = y.rows.as_flattened_mut().as_flattened_mut();
-        Chosen::convolve(&convolution, Self::STAGED, &mut [[0; 4]; OC], y);
+        with_sums::<OC>(|sums| Chosen::convolve(&convolution, Self::STAGED, sums, y));
     }
 
     /// The rows of [`Conv2d::forward_max_pool2d`] for which `y` has room; `convolved` is the height
@@ -168,11 +172,14 @@ impl<
             weights: self.weights.get(),
             bias: &self.bias,
             requantize: &self.requantize,
+            place: Whole,
         };
         let output = [y.rows.len(), OW, OC];
         let pool = Pool2dShape { input: shape.output, output, window: pool_window };
         let y = y.rows.as_flattened_mut().as_flattened_mut();
-        Chosen::conv2d_max_pool2d(&convolution, Self::STAGED, &pool, &mut [[0; 4]; OC], y);
+        with_sums::<OC>(|sums| {
+            Chosen::conv2d_max_pool2d(&convolution, Self::STAGED, &pool, sums, y);
+        });
     }
 
     /// The shape of a strip of `input` and of `output` rows and columns, and which of its windows lie

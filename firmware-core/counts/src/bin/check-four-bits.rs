@@ -42,6 +42,9 @@ fn known_shapes(seed: u64) {
     // Kernel rows of twelve taps at the edge: no whole groups of eight.
     both!(conv2d, seed + 603; 100; 5, 3, 3, 4, Strided<1, 1, 1, 1>, 5, 4, 5, 4);
     both!(conv2d_max_pool2d, seed + 604; 84; 7, 2, 3, 4, Unit, 2, 2, Strided<2, 2>, 5, 6, 2, 2);
+    // More output channels than are computed at a time.
+    both!(conv2d, seed + 609; 280; 70, 1, 1, 5, Unit, 2, 3, 2, 3);
+    both!(conv2d_max_pool2d, seed + 610; 528; 66, 2, 2, 3, Unit, 3, 2, Strided<2, 2, 1, 0>, 7, 7, 3, 3);
     both!(fully_connected, seed + 605; 528; 4, 257);
     both!(fully_connected, seed + 606; 180; 9, 33);
     both!(fully_connected, seed + 607; 136; 1, 265);

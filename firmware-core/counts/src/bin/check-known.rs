@@ -110,6 +110,12 @@ fn known_shapes(seed: u64) {
     if firmware_core::KERNELS != "armv6m" {
         both!(depthwise_conv2d, seed + 558; 4, 3, 3, 4, Unit, 6, 9, 4, 7);
         both!(conv2d, seed + 559; 3, 3, 3, 1, Unit, 7, 11, 5, 9);
+        // More output channels than are computed at a time; check-four-bits has them for all.
+        both!(conv2d, seed + 560; 70, 1, 1, 5, Unit, 2, 3, 2, 3);
+        both!(conv2d, seed + 561; 130, 1, 3, 2, Unit, 1, 4, 1, 2);
+        both!(conv2d, seed + 562; 66, 3, 3, 3, Strided<1, 1, 1, 1>, 3, 3, 3, 3);
+        both!(conv2d_max_pool2d, seed + 563; 65, 2, 2, 3, Unit, 2, 2, Strided<2, 2>, 5, 5, 2, 2);
+        both!(conv2d_max_pool2d, seed + 564; 67, 2, 2, 2, Unit, 3, 2, Strided<2, 2, 1, 0>, 7, 7, 3, 3);
     }
     // Strips of two long lines.
     both!(conv2d, seed + 555; 3, 3, 3, 1, Strided<1, 1, 1, 1, 0, 1>, 3, 28, 2, 28);
