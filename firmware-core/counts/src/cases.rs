@@ -14,6 +14,7 @@ use firmware_core::{
 };
 use semihosting::println;
 
+use crate::scalar;
 use crate::source::Source;
 use crate::stored::Stored;
 
@@ -87,6 +88,7 @@ const ALL_VALUES: [Values; 5] = [
 ];
 
 impl Values {
+    #[inline(never)]
     fn input<X: Activation>(self, source: &mut Source, x: &mut [X]) {
         x.iter_mut().for_each(|x| *x = activation(source.byte()));
         if let Self::Extreme(_, least) = self {
@@ -94,7 +96,9 @@ impl Values {
         }
     }
 
-    fn weights<S: Stored>(self, weights: &mut [i8]) {
+    #[inline(never)]
+    fn weights<S: Stored>(self, source: &mut Source, weights: &mut [i8]) {
+        source.weights(weights);
         match self {
             Self::Random if S::LARGEST == 127 => {}
             Self::Random => weights.iter_mut().for_each(|weight| *weight %= S::LARGEST + 1),
@@ -104,14 +108,24 @@ impl Values {
         }
     }
 
-    /// Requantizations under which not everything saturates.
-    fn requantize<R: OfBits, const N: usize>(self, source: &mut Source, seed: u64) -> [R; N] {
-        let shifts: [Shift; N] = match self {
-            Self::Random => source.shifts((seed % 12) as u8),
-            Self::Extreme(..) => [Shift::new(15); N],
-        };
-        shifts.map(|shift| R::of_bits(shift.bits()))
+    /// Biases, and requantizations under which not everything saturates.
+    fn channels<R: OfBits, const N: usize>(
+        self,
+        source: &mut Source,
+        seed: u64,
+    ) -> ([i32; N], [R; N]) {
+        let (mut biases, mut requantize) = ([0; N], [R::of_bits(15); N]);
+        source.biases(&mut biases);
+        if let Self::Random = self {
+            shifts(source, (seed % 12) as u8, &mut requantize);
+        }
+        (biases, requantize)
     }
+}
+
+#[inline(never)]
+fn shifts<R: OfBits>(source: &mut Source, least: u8, requantize: &mut [R]) {
+    requantize.iter_mut().for_each(|requantize| *requantize = R::of_bits(source.shift(least)));
 }
 
 /// Convolution alone: requantized, and its accumulators.
@@ -139,10 +153,10 @@ pub fn conv2d<
         let dimensions = [OC, KH, KW, IC, IH, IW, OH, OW];
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
-        let mut weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
-        values.weights::<S>(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
-        let bias: [i32; OC] = source.biases();
-        let requantize: [R; OC] = values.requantize(source, seed);
+        let mut weights = [[[[0; IC]; KW]; KH]; OC];
+        let flat = weights.as_flattened_mut().as_flattened_mut().as_flattened_mut();
+        values.weights::<S>(source, flat);
+        let (bias, requantize) = values.channels::<R, OC>(source, seed);
         let layer = S::conv2d::<OC, KH, KW, IC, G, R>(weights, bias, requantize);
         let (x_flat, flat) =
             (x.as_flattened().as_flattened(), weights.as_flattened().as_flattened().as_flattened());
@@ -151,14 +165,14 @@ pub fn conv2d<
         let mut want = y;
         layer.forward(&x, &mut y);
         let want = want.as_flattened_mut().as_flattened_mut();
-        kernels::conv2d(&shape, x_flat, flat, &bias, &requantize, want);
+        scalar::conv2d(&shape, x_flat, flat, &bias, &requantize, want);
         must_match(y.as_flattened().as_flattened(), want, "conv2d", &dimensions);
 
         let mut y = [[[-7; OC]; OW]; OH];
         let mut want = y;
         layer.accumulate(&x, &mut y);
         let want = want.as_flattened_mut().as_flattened_mut();
-        kernels::conv2d_accumulate(&shape, x_flat, flat, &bias, want);
+        scalar::conv2d_accumulate(&shape, x_flat, flat, &bias, want);
         must_match(y.as_flattened().as_flattened(), want, "conv2d accumulators", &dimensions);
         must_check(&layer, [&weights, &bias, &requantize], "conv2d", &dimensions);
     }
@@ -198,16 +212,16 @@ pub fn conv2d_max_pool2d<
         };
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
-        let mut weights: [[[[i8; IC]; KW]; KH]; OC] = source.weights();
-        values.weights::<S>(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
-        let bias: [i32; OC] = source.biases();
-        let requantize: [R; OC] = values.requantize(source, seed);
+        let mut weights = [[[[0; IC]; KW]; KH]; OC];
+        let flat = weights.as_flattened_mut().as_flattened_mut().as_flattened_mut();
+        values.weights::<S>(source, flat);
+        let (bias, requantize) = values.channels::<R, OC>(source, seed);
         let layer = S::conv2d::<OC, KH, KW, IC, G, R>(weights, bias, requantize);
         let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
         let mut want = y;
         layer.forward_max_pool2d(&MaxPool2d::<PH, PW, PG>::new(), &x, &mut y);
         let want = want.as_flattened_mut().as_flattened_mut();
-        kernels::conv2d_max_pool2d(
+        scalar::conv2d_max_pool2d(
             &shape,
             &pool,
             x.as_flattened().as_flattened(),
@@ -245,16 +259,15 @@ pub fn depthwise_conv2d<
         let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
-        let [mut weights] = source.weights::<1, KH, KW, OC>();
-        values.weights::<S>(weights.as_flattened_mut().as_flattened_mut());
-        let bias: [i32; OC] = source.biases();
-        let requantize: [R; OC] = values.requantize(source, seed);
+        let mut weights = [[[0; OC]; KW]; KH];
+        values.weights::<S>(source, weights.as_flattened_mut().as_flattened_mut());
+        let (bias, requantize) = values.channels::<R, OC>(source, seed);
         let layer = S::depthwise_conv2d::<OC, KH, KW, G, R>(weights, bias, requantize);
         let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
         let mut want = y;
         layer.forward(&x, &mut y);
         let want = want.as_flattened_mut().as_flattened_mut();
-        kernels::depthwise_conv2d(
+        scalar::depthwise_conv2d(
             &shape,
             x.as_flattened().as_flattened(),
             weights.as_flattened().as_flattened(),
@@ -292,17 +305,16 @@ pub fn grouped_conv2d<
         let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
         let mut x = [[[X::MIN; IC]; IW]; IH];
         values.input(source, x.as_flattened_mut().as_flattened_mut());
-        let mut weights: [[[[i8; GC]; KW]; KH]; OC] = source.weights();
-        values
-            .weights::<EightBits>(weights.as_flattened_mut().as_flattened_mut().as_flattened_mut());
-        let bias: [i32; OC] = source.biases();
-        let requantize: [R; OC] = values.requantize(source, seed);
+        let mut weights = [[[[0; GC]; KW]; KH]; OC];
+        let flat = weights.as_flattened_mut().as_flattened_mut().as_flattened_mut();
+        values.weights::<EightBits>(source, flat);
+        let (bias, requantize) = values.channels::<R, OC>(source, seed);
         let layer = GroupedConv2d::<OC, KH, KW, GC, G, R>::new(weights, bias, requantize);
         let mut y = [[[activation::<Y>(0xa5); OC]; OW]; OH];
         let mut want = y;
         layer.forward(&x, &mut y);
         let want = want.as_flattened_mut().as_flattened_mut();
-        kernels::grouped_conv2d(
+        scalar::grouped_conv2d(
             &shape,
             IC / GC,
             x.as_flattened().as_flattened(),
@@ -333,18 +345,17 @@ pub fn fully_connected<
         let source = &mut Source::new(seed);
         let mut x = [X::MIN; IN];
         values.input(source, &mut x);
-        let [[mut weights]] = source.weights::<1, 1, OUT, IN>();
-        values.weights::<S>(weights.as_flattened_mut());
-        let bias: [i32; OUT] = source.biases();
-        let requantize: [R; OUT] = values.requantize(source, seed);
+        let mut weights = [[0; IN]; OUT];
+        values.weights::<S>(source, weights.as_flattened_mut());
+        let (bias, requantize) = values.channels::<R, OUT>(source, seed);
         let layer = S::fully_connected::<OUT, IN, R>(weights, bias, requantize);
         let mut y = [activation::<Y>(0xa5); OUT];
         let mut want = y;
         let logits = S::connect(&layer, &x, &mut y);
-        kernels::fully_connected(&x, weights.as_flattened(), &bias, &requantize, &mut want);
+        scalar::fully_connected(&x, weights.as_flattened(), &bias, &requantize, &mut want);
         must_match(&y, &want, "fully_connected", &[OUT, IN]);
         let mut want = [-7; OUT];
-        kernels::fully_connected_logits(&x, weights.as_flattened(), &bias, &mut want);
+        scalar::fully_connected_logits(&x, weights.as_flattened(), &bias, &mut want);
         must_match(&logits, &want, "fully_connected logits", &[OUT, IN]);
         must_check(&layer, [&weights, &bias, &requantize], "fully_connected", &[OUT, IN]);
     }
@@ -374,7 +385,7 @@ pub fn max_pool2d<
     let mut want = y;
     MaxPool2d::<KH, KW, G>::new().forward(&x, &mut y);
     let want = want.as_flattened_mut().as_flattened_mut();
-    kernels::max_pool2d(&shape, x.as_flattened().as_flattened(), want);
+    scalar::max_pool2d(&shape, x.as_flattened().as_flattened(), want);
     let dimensions = [C, KH, KW, IH, IW, OH, OW];
     must_match(y.as_flattened().as_flattened(), want, "max_pool2d", &dimensions);
 }
@@ -410,7 +421,7 @@ pub fn average_pool2d<
         let mut want = y;
         AveragePool2d::<KH, KW, G, R>::new(requantize).forward(&x, &mut y);
         let want = want.as_flattened_mut().as_flattened_mut();
-        kernels::average_pool2d(&shape, x.as_flattened().as_flattened(), requantize, want);
+        scalar::average_pool2d(&shape, x.as_flattened().as_flattened(), requantize, want);
         let dimensions = [C, KH, KW, IH, IW, OH, OW];
         must_match(y.as_flattened().as_flattened(), want, "average_pool2d", &dimensions);
     }

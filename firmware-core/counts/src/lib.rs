@@ -5,6 +5,7 @@
 
 pub mod arithmetic;
 pub mod cases;
+mod scalar;
 pub mod source;
 #[cfg(target_arch = "aarch64")]
 mod start;

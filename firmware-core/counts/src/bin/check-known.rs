@@ -43,14 +43,11 @@ fn known_shapes(seed: u64) {
     both!(conv2d_max_pool2d, seed + 510; 3, 3, 3, 2, Unit, 2, 2, Strided<2, 2>, 7, 9, 2, 3);
     both!(conv2d_max_pool2d, seed + 511; 6, 3, 3, 8, Strided<1, 1, 1, 1>, 2, 2, Strided<2, 2>, 6, 8, 3, 4);
     both!(conv2d_max_pool2d, seed + 514; 4, 4, 4, 4, Unit, 3, 2, Strided<2, 2, 1, 0>, 9, 9, 3, 3);
-    // More taps than fit into three words on some cores, and the one pixel that nine leave over. The smallest
-    // flash has no room for them.
-    if firmware_core::KERNELS == "riscv32" || firmware_core::KERNELS == "armv7em" {
-        both!(conv2d, seed + 551; 6, 3, 3, 32, Strided<1, 1, 1, 1>, 3, 4, 3, 4);
-        both!(conv2d, seed + 552; 5, 1, 1, 300, Unit, 2, 3, 2, 3);
-        both!(conv2d, seed + 553; 5, 1, 1, 20, Unit, 3, 3, 3, 3);
-        both!(conv2d, seed + 554; 3, 1, 1, 84, Unit, 1, 5, 1, 5);
-    }
+    // More taps than fit into three words on some cores, and the one pixel that nine leave over.
+    both!(conv2d, seed + 551; 6, 3, 3, 32, Strided<1, 1, 1, 1>, 3, 4, 3, 4);
+    both!(conv2d, seed + 552; 5, 1, 1, 300, Unit, 2, 3, 2, 3);
+    both!(conv2d, seed + 553; 5, 1, 1, 20, Unit, 3, 3, 3, 3);
+    both!(conv2d, seed + 554; 3, 1, 1, 84, Unit, 1, 5, 1, 5);
     // One input channel: whole rows at a time on some cores.
     both!(conv2d_max_pool2d, seed + 515; 3, 3, 3, 1, Unit, 2, 2, Strided<2, 2>, 9, 8, 3, 3);
     both!(conv2d_max_pool2d, seed + 516; 2, 5, 5, 1, Unit, 2, 2, Strided<2, 2>, 9, 10, 2, 3);
@@ -106,17 +103,15 @@ fn known_shapes(seed: u64) {
     both!(conv2d, seed + 536; 3, 3, 3, 1, Unit, 9, 28, 7, 26);
     both!(conv2d, seed + 537; 3, 3, 3, 1, Strided<1, 1, 1, 2, 2, 1>, 31, 8, 32, 9);
     both!(conv2d, seed + 538; 2, 3, 3, 1, Strided<2, 2, 1, 1, 0, 0>, 25, 48, 12, 24);
-    // An odd number of windows of which the last ends with the input. The smallest flash has no room for them.
-    if firmware_core::KERNELS != "armv6m" {
-        both!(depthwise_conv2d, seed + 558; 4, 3, 3, 4, Unit, 6, 9, 4, 7);
-        both!(conv2d, seed + 559; 3, 3, 3, 1, Unit, 7, 11, 5, 9);
-        // More output channels than are computed at a time; check-four-bits has them for all.
-        both!(conv2d, seed + 560; 70, 1, 1, 5, Unit, 2, 3, 2, 3);
-        both!(conv2d, seed + 561; 130, 1, 3, 2, Unit, 1, 4, 1, 2);
-        both!(conv2d, seed + 562; 66, 3, 3, 3, Strided<1, 1, 1, 1>, 3, 3, 3, 3);
-        both!(conv2d_max_pool2d, seed + 563; 65, 2, 2, 3, Unit, 2, 2, Strided<2, 2>, 5, 5, 2, 2);
-        both!(conv2d_max_pool2d, seed + 564; 67, 2, 2, 2, Unit, 3, 2, Strided<2, 2, 1, 0>, 7, 7, 3, 3);
-    }
+    // An odd number of windows of which the last ends with the input.
+    both!(depthwise_conv2d, seed + 558; 4, 3, 3, 4, Unit, 6, 9, 4, 7);
+    both!(conv2d, seed + 559; 3, 3, 3, 1, Unit, 7, 11, 5, 9);
+    // More output channels than are computed at a time.
+    both!(conv2d, seed + 560; 70, 1, 1, 5, Unit, 2, 3, 2, 3);
+    both!(conv2d, seed + 561; 130, 1, 3, 2, Unit, 1, 4, 1, 2);
+    both!(conv2d, seed + 562; 66, 3, 3, 3, Strided<1, 1, 1, 1>, 3, 3, 3, 3);
+    both!(conv2d_max_pool2d, seed + 563; 65, 2, 2, 3, Unit, 2, 2, Strided<2, 2>, 5, 5, 2, 2);
+    both!(conv2d_max_pool2d, seed + 564; 67, 2, 2, 2, Unit, 3, 2, Strided<2, 2, 1, 0>, 7, 7, 3, 3);
     // Strips of two long lines.
     both!(conv2d, seed + 555; 3, 3, 3, 1, Strided<1, 1, 1, 1, 0, 1>, 3, 28, 2, 28);
     cases::depthwise_conv2d::<
