@@ -169,34 +169,23 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                     window[i] = all.next();
                 }
                 let mut column = 0;
+                // The next so many windows of each row.
+                macro_rules! windows {
+                    ($count:literal) => {{
+                        let sums = all.sums::<V, STRIDE, GROUPS, $count>(&mut window, start, taps);
+                        for (down, sums) in sums.into_iter().enumerate() {
+                            let at = (down * columns + column) * depth + channel;
+                            let y = y.get_mut(at..).unwrap_or_default();
+                            outputs.finish(sums, Requantized, depth, y);
+                        }
+                        $count
+                    }};
+                }
                 while column < columns {
-                    // Where the pixels of each row are.
-                    let at = |down: usize| (down * columns + column) * depth + channel;
                     column += match columns - column {
-                        4.. => {
-                            let sums = all.sums::<V, STRIDE, GROUPS, 4>(&mut window, start, taps);
-                            for (n, sums) in sums.into_iter().enumerate() {
-                                let y = y.get_mut(at(n)..).unwrap_or_default();
-                                outputs.finish(sums, Requantized, depth, y);
-                            }
-                            4
-                        }
-                        2.. => {
-                            let sums = all.sums::<V, STRIDE, GROUPS, 2>(&mut window, start, taps);
-                            for (n, sums) in sums.into_iter().enumerate() {
-                                let y = y.get_mut(at(n)..).unwrap_or_default();
-                                outputs.finish(sums, Requantized, depth, y);
-                            }
-                            2
-                        }
-                        _ => {
-                            let sums = all.sums::<V, STRIDE, GROUPS, 1>(&mut window, start, taps);
-                            for (n, sums) in sums.into_iter().enumerate() {
-                                let y = y.get_mut(at(n)..).unwrap_or_default();
-                                outputs.finish(sums, Requantized, depth, y);
-                            }
-                            1
-                        }
+                        4.. => windows!(4),
+                        2.. => windows!(2),
+                        _ => windows!(1),
                     };
                 }
             }
