@@ -123,6 +123,7 @@ impl Values {
     }
 }
 
+/// Requantizations by `least` to `least + 3` bits.
 #[inline(never)]
 fn shifts<R: OfBits>(source: &mut Source, least: u8, requantize: &mut [R]) {
     requantize.iter_mut().for_each(|requantize| *requantize = R::of_bits(source.shift(least)));

@@ -8,7 +8,6 @@ macro_rules! scalar {
     ($($name:ident<$($of:ident: $bound:ident),*>($($argument:ident: $type:ty),*);)*) => {
         $(
             #[inline(never)]
-            #[allow(clippy::too_many_arguments)]
             pub fn $name<$($of: $bound),*>($($argument: $type),*) {
                 kernels::$name($($argument),*);
             }

@@ -20,6 +20,7 @@ use crate::{Activation, Checked, Checksum, Requantize, Shift, Window};
 /// Scratch for the sums of `OC` output channels, or of as many of them as the target computes at a time.
 #[inline(always)]
 pub(super) fn with_sums<const OC: usize>(compute: impl FnOnce(&mut [[i32; 4]])) {
+    const { assert!(channels::MOST / Chosen::BLOCK * Chosen::BLOCK == channels::MOST, "whole blocks") };
     if const { Chosen::IN_PARTS && OC > channels::MOST } {
         compute(&mut [[0; 4]; channels::MOST]);
     } else {
