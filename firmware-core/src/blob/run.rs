@@ -345,8 +345,10 @@ fn weighted<X: Activation, const K: u32>(
     }
     let over = Over::new(layer, input, shape[2]);
     let scratch = scratch_of(scratch, shape[2]);
-    let convolution = over.convolution(x, parameters, bias);
-    Convolving::conv2d(&convolution, true, scratch, kernels::accumulated, y);
+    if is_for_all(scratch, bias) {
+        let convolution = over.convolution(x, parameters, bias);
+        Convolving::conv2d(&convolution, true, scratch, kernels::accumulated, y);
+    }
 }
 
 /// A layer whose accumulators are requantized.
@@ -378,18 +380,25 @@ fn requantizing<X: Activation, Y: Activation, const K: u32>(
         }
         // `true`: one copy of the kernels, for windows that reach beyond the input and those that do
         // not.
-        Kind::Conv2dMaxPool2d if has::<K>(Kind::Conv2dMaxPool2d) => {
+        Kind::Conv2dMaxPool2d if has::<K>(Kind::Conv2dMaxPool2d) && is_for_all(scratch, bias) => {
             let pool = shapes::pool(layer.pool(), shape.output, output);
             let convolution = over.convolution(x, parameters, requantize);
             Convolving::conv2d_max_pool2d(&convolution, true, &pool, scratch, y);
         }
-        Kind::Conv2d if has::<K>(Kind::Conv2d) => {
+        Kind::Conv2d if has::<K>(Kind::Conv2d) && is_for_all(scratch, bias) => {
             let convolution = over.convolution(x, parameters, requantize);
             Convolving::convolve(&convolution, true, scratch, y);
         }
         // What is not linked was refused.
         _ => {}
     }
+}
+
+/// Whether there is scratch for all output channels, as every loaded model has it that needs any: asked, so that
+/// no kernels for parts of the channels are linked.
+#[inline(always)]
+fn is_for_all(scratch: &[[i32; 4]], bias: &[i32]) -> bool {
+    !Chosen::IN_PARTS || scratch.len() == bias.len()
 }
 
 /// One element for each output channel; none for kernels that need none.
@@ -413,6 +422,7 @@ impl Over {
         Self { shape, interior }
     }
 
+    #[inline(always)]
     fn convolution<'a, X, R>(
         &'a self,
         x: &'a [X],
