@@ -6,8 +6,9 @@ use firmware_core::{
     Activation, AffineAdd, Clip, Elementwise, Multiplier, Requantize, Shift, Term,
 };
 
-use crate::cases::{activation, must_match};
+use crate::compare::must_match;
 use crate::source::Source;
+use crate::values::activation;
 
 /// The division by a power of two against its definition, at every number of bits.
 #[inline(never)]

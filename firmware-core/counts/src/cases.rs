@@ -4,130 +4,17 @@
 //!
 //! Results are filled with `0xa5` before, so that a value that is never written differs.
 
-use core::fmt::Debug;
-
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::{EightBits, Geometry};
 use firmware_core::{
-    Activation, Add, AveragePool2d, Checked, Checksum, Clip, Concat, GroupedConv2d, LeakyRelu,
-    MaxPool2d, Requantize, Shift, Window,
+    Activation, Add, AveragePool2d, Concat, GroupedConv2d, LeakyRelu, MaxPool2d, Shift, Window,
 };
-use semihosting::println;
 
+use crate::compare::{must_check, must_match};
 use crate::scalar;
 use crate::source::Source;
 use crate::stored::Stored;
-
-/// A requantization that can be made of a number of bits.
-pub trait OfBits: Requantize + Checked {
-    fn of_bits(bits: u8) -> Self;
-}
-
-impl OfBits for Shift {
-    fn of_bits(bits: u8) -> Self {
-        Self::new(bits)
-    }
-}
-
-impl<const LOW: i32, const HIGH: i32> OfBits for Clip<LOW, HIGH> {
-    fn of_bits(bits: u8) -> Self {
-        Self::new(bits)
-    }
-}
-
-/// Ends the program with a line that names the case and what differs in it.
-fn fail(what: &str, shape: &[usize], got: &dyn Debug, want: &dyn Debug) -> ! {
-    println!("FAILED: {what} {shape:?}: {got:?}, not {want:?}");
-    semihosting::process::exit(1)
-}
-
-/// Ends the program with the case and the place and the value of the first difference, or the numbers of
-/// values, if `got` and `want` differ.
-#[inline(never)]
-pub fn must_match<T: PartialEq + Debug>(got: &[T], want: &[T], what: &str, shape: &[usize]) {
-    if got == want {
-        return;
-    }
-    match got.iter().zip(want).enumerate().find(|(_, (got, want))| got != want) {
-        Some((at, (got, want))) => fail(what, shape, &(at, got), want),
-        None => fail(what, shape, &got.len(), &want.len()),
-    }
-}
-
-/// Ends the program if a layer's checksum is not that of the weights, biases and requantizations that it was
-/// made of.
-#[inline(never)]
-fn must_check(layer: &impl Checked, parts: [&dyn Checked; 3], what: &str, shape: &[usize]) {
-    let (mut got, mut want) = (Checksum::new(), Checksum::new());
-    layer.add_to(&mut got);
-    parts.iter().for_each(|part| part.add_to(&mut want));
-    if got.value().is_none() || got != want {
-        fail(what, shape, &got, &want);
-    }
-}
-
-pub(crate) fn activation<X: Activation>(byte: u8) -> X {
-    X::saturate(if X::MIN.to_i32() < 0 { i32::from(byte as i8) } else { i32::from(byte) })
-}
-
-/// What the values of a case are: random, or every product at its extreme.
-#[derive(Clone, Copy)]
-enum Values {
-    Random,
-    /// Every weight has the largest magnitude and this sign, every input the largest (or, for signed
-    /// ones, the smallest) value.
-    Extreme(i8, bool),
-}
-
-const ALL_VALUES: [Values; 5] = [
-    Values::Random,
-    Values::Extreme(-1, false),
-    Values::Extreme(1, false),
-    Values::Extreme(-1, true),
-    Values::Extreme(1, true),
-];
-
-impl Values {
-    #[inline(never)]
-    fn input<X: Activation>(self, source: &mut Source, x: &mut [X]) {
-        x.iter_mut().for_each(|x| *x = activation(source.byte()));
-        if let Self::Extreme(_, least) = self {
-            x.fill(X::saturate(if least { i32::MIN } else { i32::MAX }));
-        }
-    }
-
-    #[inline(never)]
-    fn weights<S: Stored>(self, source: &mut Source, weights: &mut [i8]) {
-        source.weights(weights);
-        match self {
-            Self::Random if S::LARGEST == 127 => {}
-            Self::Random => weights.iter_mut().for_each(|weight| *weight %= S::LARGEST + 1),
-            // What others quantized may have -128.
-            Self::Extreme(-1, _) if S::LARGEST == 127 => weights.fill(i8::MIN),
-            Self::Extreme(sign, _) => weights.fill(sign * S::LARGEST),
-        }
-    }
-
-    /// Biases, and requantizations under which not everything saturates.
-    fn channels<R: OfBits, const N: usize>(
-        self,
-        source: &mut Source,
-        seed: u64,
-    ) -> ([i32; N], [R; N]) {
-        let (mut biases, mut requantize) = ([0; N], [R::of_bits(15); N]);
-        source.biases(&mut biases);
-        if let Self::Random = self {
-            shifts(source, (seed % 12) as u8, &mut requantize);
-        }
-        (biases, requantize)
-    }
-}
-
-/// Requantizations by `least` to `least + 3` bits.
-#[inline(never)]
-fn shifts<R: OfBits>(source: &mut Source, least: u8, requantize: &mut [R]) {
-    requantize.iter_mut().for_each(|requantize| *requantize = R::of_bits(source.shift(least)));
-}
+use crate::values::{ALL_VALUES, OfBits, Values, activation};
 
 /// Convolution alone: requantized, and its accumulators.
 #[inline(never)]

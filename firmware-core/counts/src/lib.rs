@@ -5,11 +5,13 @@
 
 pub mod arithmetic;
 pub mod cases;
+pub mod compare;
 mod scalar;
 pub mod source;
 #[cfg(target_arch = "aarch64")]
 mod start;
 pub mod stored;
+pub mod values;
 
 use core::panic::PanicInfo;
 

@@ -4,7 +4,7 @@
 #![no_std]
 #![no_main]
 
-use counts::cases;
+use counts::{cases, compare};
 use firmware_core::layers::{Dilated, EightBits, PaddedWith};
 use firmware_core::{Arena, Clip, Shift, Strided};
 use inkling_app::golden::GOLDEN;
@@ -31,6 +31,6 @@ fn main() -> ! {
 fn golden() {
     let mut arena = Arena::new();
     for (image, _, logits) in &GOLDEN {
-        cases::must_match(&model::infer(image, &mut arena), logits, "the model's logits", &[]);
+        compare::must_match(&model::infer(image, &mut arena), logits, "the model's logits", &[]);
     }
 }
