@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::Arena;
+use crate::arch::{Chosen, Target};
 
 /// Images that a thread takes at a time: some hundred microseconds of work, so that taking them
 /// costs nothing and no thread waits long for the others.
@@ -43,7 +44,10 @@ pub fn infer_batch<Image: Sync, Logits: Send, const ARENA_BYTES: usize>(
         loop {
             let share = shares.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some((images, logits)) = share else { return };
-            for (image, logits) in images.iter().zip(logits) {
+            for (n, (image, logits)) in images.iter().zip(logits).enumerate() {
+                if let Some(next) = images.get(n + 1) {
+                    Chosen::prefetch(next);
+                }
                 *logits = infer(image, &mut arena);
             }
         }

@@ -154,6 +154,10 @@ pub(crate) use {
     target::Patch,
 };
 
+/// Most bytes that are worth fetching: the processor finds out itself what follows.
+#[cfg(feature = "std")]
+pub(crate) const PREFETCHED: usize = 4096;
+
 /// A processor, with the kernels that it has. What they compute is what the default computes.
 pub(crate) trait Target {
     /// Which kernels these are.
@@ -209,6 +213,11 @@ pub(crate) trait Target {
     /// is the natural order, 2 two bytes of each in turn, 4 four bytes.
     #[cfg_attr(host, allow(dead_code))]
     const NIBBLE_ROWS: usize = 1;
+
+    /// Has the processor fetch the first [`PREFETCHED`] bytes of what is needed soon.
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn prefetch<T>(_: &T) {}
 
     /// Division by 2^`bits`, 0 to 31 of them, rounding half to even.
     #[inline(always)]

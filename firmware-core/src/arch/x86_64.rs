@@ -11,6 +11,11 @@
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
 #![allow(clippy::incompatible_msrv)]
 
+#[cfg(feature = "std")]
+use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+#[cfg(feature = "std")]
+use super::PREFETCHED;
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};
 use crate::kernels::{self, Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
@@ -43,6 +48,8 @@ mod slide;
 mod sse2;
 #[path = "host_strip.rs"]
 mod strip;
+#[path = "x86_64_two_pixels.rs"]
+mod two_pixels;
 #[path = "x86_64_vectors.rs"]
 mod vectors;
 #[path = "x86_64_vnni.rs"]
@@ -65,6 +72,10 @@ use lanes::Pooled;
 
 pub(crate) use patch::Patch;
 
+/// Bytes of a cache's line.
+#[cfg(feature = "std")]
+const LINE: usize = 64;
+
 pub(crate) enum Chosen {}
 
 impl Target for Chosen {
@@ -74,6 +85,16 @@ impl Target for Chosen {
     const SIDE_BY_SIDE: &'static [[usize; 2]] = &[[4, 16], [2, 8]];
     // Whole vectors are multiplied.
     const TAIL: usize = WIDEST - 1;
+
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    fn prefetch<T>(value: &T) {
+        let first = (&raw const *value).cast::<i8>();
+        for at in (0..size_of::<T>().min(PREFETCHED)).step_by(LINE) {
+            // SAFETY: every x86-64 has the instruction, which does nothing that is seen.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(at)) };
+        }
+    }
 
     #[inline(always)]
     fn convolve<X: Activation, R: Requantize, W: ConvolutionFilters, Y: Activation>(
@@ -372,10 +393,22 @@ unsafe fn conv2d_vnni<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
 ) -> bool {
     unsafe {
         match layer.bias.len() {
+            two_pixels::DEPTH if conv2d_two_pixels(layer, ending, y) => true,
             ..=8 => layer.run::<NarrowBytes<EVEX>, Y, E, 8, 8>(ending, y),
             _ => layer.run::<VnniBytes, Y, E, 8, 8>(ending, y),
         }
     }
+}
+
+// In a function of its own, so that the others take no registers from it.
+#[inline(never)]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn conv2d_two_pixels<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
+    layer: &Channels<X, R>,
+    ending: E,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.two_pixels::<VnniBytes, Y, E>(ending, y) }
 }
 
 #[target_feature(enable = "avx2")]
