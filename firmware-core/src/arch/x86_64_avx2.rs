@@ -111,6 +111,50 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn first_words(words: *const i32, count: usize) -> Self {
+        unsafe {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            let first = _mm256_cmpgt_epi32(_mm256_set1_epi32(count.min(8) as i32), lanes);
+            Self(_mm256_maskload_epi32(words, first))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn first_bytes(bytes: *const u8, count: usize) -> Self {
+        unsafe {
+            let all = match count {
+                8.. => bytes.cast::<i64>().read_unaligned(),
+                _ => {
+                    let one = |n: usize| i64::from(bytes.add(n).read()) << (8 * n);
+                    (0..count).fold(0, |all, n| all | one(n))
+                }
+            };
+            Self(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(all)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn division(bias: Self, bits: Self) -> [Self; 3] {
+        unsafe {
+            let one = _mm256_set1_epi32(1);
+            let tie = _mm256_sllv_epi32(one, bits.0);
+            let divides = _mm256_cmpgt_epi32(bits.0, _mm256_setzero_si256());
+            let half = _mm256_and_si256(divides, _mm256_srli_epi32::<1>(tie));
+            let mask = _mm256_sub_epi32(_mm256_add_epi32(tie, tie), one);
+            let mask = _mm256_and_si256(divides, mask);
+            [Self(_mm256_add_epi32(bias.0, half)), Self(mask), Self(tie)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn exceeds(words: Self, limit: i32) -> bool {
+        unsafe {
+            let words = _mm256_xor_si256(words.0, _mm256_srai_epi32::<31>(words.0));
+            _mm256_movemask_epi8(_mm256_cmpgt_epi32(words, _mm256_set1_epi32(limit))) != 0
+        }
+    }
+
+    #[inline(always)]
     unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8) {
         unsafe {
             let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);

@@ -5,7 +5,7 @@
 //! lie side by side; several pixels share the weights that are loaded. Nothing is gathered, and
 //! nothing is added across lanes. Padding is in the [`Strip`].
 
-use super::outputs::{Ending, Outputs};
+use super::outputs::{Ending, Outputs, Room};
 use super::strip::{Rows, Strip};
 use super::vectors::Lanes;
 use crate::Activation;
@@ -175,12 +175,15 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
     ) {
         let [_, columns, depth] = self.shape.output;
         let [height, groups] = windows.taps;
-        let outputs = Outputs::new::<Y, E>(
-            self.bias.get(channel..).unwrap_or_default(),
-            self.requantize.get(channel..).unwrap_or_default(),
-            (N * V::PIXELS).min(depth.saturating_sub(channel)),
-            height * groups * V::TAPS,
-        );
+        let mut room = Room::new();
+        let bias = self.bias.get(channel..).unwrap_or_default();
+        let requantize = self.requantize.get(channel..).unwrap_or_default();
+        let count = (N * V::PIXELS).min(depth.saturating_sub(channel));
+        let products = height * groups * V::TAPS;
+        // SAFETY: as the caller promises.
+        let outputs = unsafe {
+            Outputs::new::<V, Y, E>(&mut room, (bias, requantize), count, products)
+        };
         let Some(outputs) = outputs else { return };
         let pixels = rows * columns;
         // Rows of pixels that are as far apart as their rows are one row.
@@ -265,7 +268,7 @@ unsafe fn sums<V: Lanes, R: Copy, const P: usize, const N: usize>(
     windows: &Windows,
     starts: [*const u8; P],
     weights: *const i32,
-    outputs: &Outputs<R>,
+    outputs: &Outputs<'_, R>,
 ) -> [[V; N]; P] {
     let [rows, groups] = windows.taps;
     // From one vector of weights to the one of the next channels: in the same block, or in the next.

@@ -327,7 +327,7 @@ struct Run<'a, X, R, V> {
     /// What is left of weights that are not gentle, and how far apart that of two channels is.
     rest: &'a [i32],
     taps: usize,
-    rounding: &'a Option<Rounding<ROUNDED>>,
+    rounding: Option<&'a Rounding<ROUNDED>>,
     panel: *const V,
 }
 
@@ -367,10 +367,12 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         }
         let filling = grid.filling::<X, V>();
         // A word has four products or two.
-        let rounding = self.rounding(grid.words * 4);
+        let mut room = MaybeUninit::uninit();
+        // SAFETY: as the caller promises.
+        let rounding = unsafe { self.rounding::<V>(&mut room, grid.words * 4) };
         let mut panel = MaybeUninit::<Panel>::uninit();
         let panel: *mut V = panel.as_mut_ptr().cast();
-        let run = Run { layer: self, grid: &grid, weights, rest, taps, rounding: &rounding, panel };
+        let run = Run { layer: self, grid: &grid, weights, rest, taps, rounding, panel };
         let end = self.x.as_ptr_range().end as usize;
         for column in (0..width).step_by(COLUMNS / 2) {
             // The last columns, and rows, overlap the ones before where they are no multiple of what is computed

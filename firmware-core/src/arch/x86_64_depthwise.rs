@@ -8,7 +8,7 @@
 use core::mem::MaybeUninit;
 use core::slice;
 
-use super::outputs::{Outputs, Requantized};
+use super::outputs::{self, Outputs, Requantized};
 use super::vectors::Lanes;
 use crate::kernels::Conv2dShape;
 use crate::{Activation, Requantize};
@@ -117,12 +117,14 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         y: &mut [Y],
     ) {
         let ([_, columns, depth], window) = (self.shape.output, self.shape.window);
-        let outputs = Outputs::new::<Y, Requantized>(
-            self.bias.get(channel..).unwrap_or_default(),
-            self.requantize.get(channel..).unwrap_or_default(),
-            V::PIXELS,
-            window.area(),
-        );
+        let mut room = outputs::Room::new();
+        let bias = self.bias.get(channel..).unwrap_or_default();
+        let requantize = self.requantize.get(channel..).unwrap_or_default();
+        // SAFETY: as the caller promises.
+        let outputs = unsafe {
+            let of = (bias, requantize);
+            Outputs::new::<V, Y, Requantized>(&mut room, of, V::PIXELS, window.area())
+        };
         let Some(outputs) = outputs else { return };
         let mut line: Room<V, LINE> = [const { MaybeUninit::uninit() }; LINE];
         let mut weights: Room<V, WEIGHTS> = [const { MaybeUninit::uninit() }; WEIGHTS];

@@ -60,7 +60,9 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         let [height, width, depth] = self.pool.output;
         let order = plan.order::<X, V>();
         // A word has four products or two.
-        let rounding = self.rounding(plan.rows * plan.groups * 4);
+        let mut room = MaybeUninit::uninit();
+        // SAFETY: as the caller promises.
+        let rounding = unsafe { self.rounding::<V>(&mut room, plan.rows * plan.groups * 4) };
         let weights = self.weights[usize::from(V::TAPS == 2)].as_ptr();
         // Words of a channel's weights.
         let taps = plan.words / depth;
@@ -92,7 +94,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                         let count = 4.min(depth - channel);
                         let mut four = [V::zero(); 4];
                         let weights = weights.add(channel * taps);
-                        let starts = match &rounding {
+                        let starts = match rounding {
                             Some(rounding) => rounding.start.as_ptr().add(channel),
                             None => ZEROS.as_ptr(),
                         };
@@ -111,7 +113,7 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                                 }
                             }
                         }
-                        let words = match &rounding {
+                        let words = match rounding {
                             Some(rounding) => rounded::<V, Y, R>(four, rounding, channel, count),
                             None => V::words(
                                 self.finished::<V, Y>(four, channel, count).as_ptr().cast(),
@@ -128,14 +130,20 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
 
     /// The rounding of all channels, whose sums are of so many products, if they have shifts and are not
     /// too many.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`.
     #[inline(always)]
-    pub(super) fn rounding(&self, products: usize) -> Option<Rounding<ROUNDED>> {
+    pub(super) unsafe fn rounding<'r, V: Lanes>(
+        &self,
+        room: &'r mut MaybeUninit<Rounding<ROUNDED>>,
+        products: usize,
+    ) -> Option<&'r Rounding<ROUNDED>> {
         let depth = self.pool.output[2];
         let (shifts, _) = R::as_shifts(self.requantize.get(..depth)?)?;
-        if depth > ROUNDED {
-            return None;
-        }
-        Rounding::new(self.bias.get(..depth)?, shifts, products)
+        // SAFETY: as the caller promises.
+        unsafe { Rounding::set::<V>(room, self.bias.get(..depth)?, shifts, products) }
     }
 
     /// The sums of up to four channels, from `channel` on, as bytes: a word for each pixel.

@@ -85,6 +85,29 @@ impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
     }
 
     #[inline(always)]
+    unsafe fn first_words(words: *const i32, count: usize) -> Self {
+        unsafe { Self(Avx2::first_words(words, count).0) }
+    }
+
+    #[inline(always)]
+    unsafe fn first_bytes(bytes: *const u8, count: usize) -> Self {
+        unsafe { Self(Avx2::first_bytes(bytes, count).0) }
+    }
+
+    #[inline(always)]
+    unsafe fn division(bias: Self, bits: Self) -> [Self; 3] {
+        unsafe {
+            let [start, mask, tie] = Avx2::division(Avx2(bias.0), Avx2(bits.0));
+            [Self(start.0), Self(mask.0), Self(tie.0)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn exceeds(words: Self, limit: i32) -> bool {
+        unsafe { Avx2::exceeds(Avx2(words.0), limit) }
+    }
+
+    #[inline(always)]
     unsafe fn narrow<Y: Activation>([a, b, c, d]: [Self; 4], bounds: [i32; 2], to: *mut u8) {
         unsafe { Avx2::narrow::<Y>([Avx2(a.0), Avx2(b.0), Avx2(c.0), Avx2(d.0)], bounds, to) }
     }

@@ -1,6 +1,8 @@
 //! From sums in the lanes of vectors to outputs: shifts where the sums are, any other requantization sixteen
 //! channels at a time, because the compiler makes vectors of loops of that length.
 
+use core::mem::MaybeUninit;
+
 use super::vectors::Lanes;
 use crate::kernels::requantized;
 use crate::{Activation, Requantize, Shift};
@@ -103,50 +105,52 @@ pub(super) struct Rounding<const SIZE: usize = MOST> {
 }
 
 impl<const SIZE: usize> Rounding<SIZE> {
-    /// Least bias that is too large.
-    const BIAS: u32 = 1 << 29;
+    /// Largest bias, up to a sign.
+    const BIAS: i32 = (1 << 29) - 1;
 
-    /// Of as many channels as `bias` has, no more than `SIZE`; those that are left over are harmless.
-    /// `None` where a sum of so many products could be too large.
+    /// Makes `to` that of as many channels as `bias` has, no more than `SIZE`, and returns it; those that are left
+    /// over are harmless. `None` where a sum of so many products could be too large.
+    // What is in place need not be copied, which has to wait until all of it is stored.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`.
     #[inline(always)]
-    pub(super) fn new(bias: &[i32], shifts: &[Shift], products: usize) -> Option<Self> {
-        let zeros = [0; SIZE];
-        let mut all = Self { start: zeros, mask: zeros, tie: zeros, bits: zeros };
-        let (mut large, mut far) = (0, 0);
-        // By four, because those become vectors. No copy is made first: it would be loaded before it is stored.
-        let count = bias.len().min(shifts.len()).min(SIZE);
-        let (biases, last_biases) = bias.get(..count)?.as_chunks::<4>();
-        let (shifts, last_shifts) = shifts.get(..count)?.as_chunks::<4>();
-        for (number, (biases, shifts)) in biases.iter().zip(shifts).enumerate() {
-            for n in 0..4 {
-                all.set(4 * number + n, biases[n], shifts[n], (&mut large, &mut far));
+    pub(super) unsafe fn set<'r, V: Lanes>(
+        to: &'r mut MaybeUninit<Self>,
+        bias: &[i32],
+        shifts: &[Shift],
+        products: usize,
+    ) -> Option<&'r Self> {
+        const { assert!(SIZE % V::PIXELS == 0) };
+        let count = bias.len().min(shifts.len());
+        if count > SIZE || products >= PRODUCTS {
+            return None;
+        }
+        let all: *mut Self = to.as_mut_ptr();
+        let mut fits = true;
+        // SAFETY: the loads are of what the slices have, and `SIZE` is a multiple of what a vector has.
+        unsafe {
+            let [start, mask, tie, bits] = [
+                (&raw mut (*all).start).cast::<i32>(),
+                (&raw mut (*all).mask).cast::<i32>(),
+                (&raw mut (*all).tie).cast::<i32>(),
+                (&raw mut (*all).bits).cast::<i32>(),
+            ];
+            for at in (0..SIZE).step_by(V::PIXELS) {
+                let left = count.saturating_sub(at);
+                let biases = V::first_words(bias.as_ptr().wrapping_add(at), left);
+                let shifts = shifts.as_ptr().wrapping_add(at).cast();
+                let to_bits = V::first_bytes(shifts, left);
+                fits &= !V::exceeds(biases, Self::BIAS) && !V::exceeds(to_bits, BITS);
+                let [to_start, to_mask, to_tie] = V::division(biases, to_bits);
+                start.add(at).cast::<V>().write_unaligned(to_start);
+                mask.add(at).cast::<V>().write_unaligned(to_mask);
+                tie.add(at).cast::<V>().write_unaligned(to_tie);
+                bits.add(at).cast::<V>().write_unaligned(to_bits);
             }
+            fits.then_some(to.assume_init_ref())
         }
-        for (n, (bias, shift)) in last_biases.iter().zip(last_shifts).enumerate() {
-            all.set(count / 4 * 4 + n, *bias, *shift, (&mut large, &mut far));
-        }
-        (products < PRODUCTS && large < Self::BIAS && far <= BITS).then_some(all)
-    }
-
-    /// Sets what is known of channel number `n`, and makes the largest bias and shift larger where its are.
-    #[inline(always)]
-    fn set(&mut self, n: usize, bias: i32, shift: Shift, (large, far): (&mut u32, &mut i32)) {
-        let bits = i32::from(shift.bits());
-        let divides = -i32::from(bits != 0);
-        let unit = 1i32 << (bits & 31);
-        let to = (
-            self.start.get_mut(n),
-            self.mask.get_mut(n),
-            self.tie.get_mut(n),
-            self.bits.get_mut(n),
-        );
-        let (Some(start), Some(mask), Some(tie), Some(to_bits)) = to else { return };
-        *start = bias.wrapping_add((unit >> 1) & divides);
-        *mask = unit.wrapping_mul(2).wrapping_sub(1) & divides;
-        *tie = unit;
-        *to_bits = bits;
-        *large |= bias.unsigned_abs();
-        *far = (*far).max(bits);
     }
 
     /// Masks, ties and bits of the channels in vector number `n`.
@@ -168,41 +172,61 @@ impl<const SIZE: usize> Rounding<SIZE> {
     }
 }
 
-/// How sums of up to [`MOST`] channels are finished; where there are fewer, the first is repeated.
-#[allow(clippy::large_enum_variant)] // on the stack, and never moved
-enum Kind<R> {
-    Shifts(Rounding),
-    Others { bias: [i32; MOST], requantize: [R; MOST] },
+/// Memory for how the sums of up to [`MOST`] channels are finished.
+pub(super) struct Room<R> {
+    rounding: MaybeUninit<Rounding>,
+    others: MaybeUninit<([i32; MOST], [R; MOST])>,
+}
+
+impl<R> Room<R> {
+    #[inline(always)]
+    pub(super) const fn new() -> Self {
+        Self { rounding: MaybeUninit::uninit(), others: MaybeUninit::uninit() }
+    }
+}
+
+/// How sums are finished.
+#[derive(Clone, Copy)]
+enum Kind<'a, R> {
+    Shifts(&'a Rounding),
+    /// Biases and requantizations; where there are fewer, the first is repeated.
+    Others(&'a [i32; MOST], &'a [R; MOST]),
 }
 
 /// Biases and requantizations of some channels.
-pub(super) struct Outputs<R> {
-    kind: Kind<R>,
+pub(super) struct Outputs<'a, R> {
+    kind: Kind<'a, R>,
     /// How many there are.
     count: usize,
 }
 
-impl<R: Copy> Outputs<R> {
+impl<'a, R: Copy> Outputs<'a, R> {
     /// Those of the first `count` channels, one to [`MOST`] of them, whose sums are of so many products;
     /// `None` where there are fewer.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`.
     #[inline(always)]
-    pub(super) fn new<Y, E: Ending<R, Y>>(
-        bias: &[i32],
-        requantize: &[R],
+    pub(super) unsafe fn new<V: Lanes, Y, E: Ending<R, Y>>(
+        room: &'a mut Room<R>,
+        (bias, requantize): (&[i32], &[R]),
         count: usize,
         products: usize,
     ) -> Option<Self> {
         let (bias, requantize) = (bias.get(..count)?, requantize.get(..count)?);
         if let Some((shifts, _)) = E::shifts(requantize) {
-            if let Some(rounding) = Rounding::new(bias, shifts, products) {
+            // SAFETY: as the caller promises.
+            let set = unsafe { Rounding::set::<V>(&mut room.rounding, bias, shifts, products) };
+            if let Some(rounding) = set {
                 return Some(Self { kind: Kind::Shifts(rounding), count });
             }
         }
-        let (&first_bias, &first) = (bias.first()?, requantize.first()?);
-        let (mut biases, mut all) = ([first_bias; MOST], [first; MOST]);
+        let first = (*bias.first()?, *requantize.first()?);
+        let (biases, all) = room.others.write(([first.0; MOST], [first.1; MOST]));
         biases.iter_mut().zip(bias).for_each(|(to, bias)| *to = *bias);
         all.iter_mut().zip(requantize).for_each(|(to, one)| *to = *one);
-        Some(Self { kind: Kind::Others { bias: biases, requantize: all }, count })
+        Some(Self { kind: Kind::Others(biases, all), count })
     }
 
     /// What the sums of `N` vectors of channels begin with.
@@ -213,9 +237,9 @@ impl<R: Copy> Outputs<R> {
     #[inline(always)]
     pub(super) unsafe fn start<V: Lanes, const N: usize>(&self) -> [V; N] {
         const { assert!(N * V::PIXELS <= MOST) };
-        let start = match &self.kind {
+        let start = match self.kind {
             Kind::Shifts(rounding) => &rounding.start,
-            Kind::Others { bias, .. } => bias,
+            Kind::Others(bias, _) => bias,
         };
         // SAFETY: as many words are there.
         unsafe {
@@ -245,9 +269,9 @@ impl<R: Copy> Outputs<R> {
         if y.len() < (P - 1) * depth + self.count {
             return;
         }
-        let rounding = match &self.kind {
+        let rounding = match self.kind {
             Kind::Shifts(rounding) => rounding,
-            Kind::Others { requantize, .. } => {
+            Kind::Others(_, requantize) => {
                 let mut words = [[0i32; MOST]; P];
                 for p in 0..P {
                     for n in 0..N {

@@ -116,7 +116,7 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     pub(super) unsafe fn slide<V: Lanes, Y: Activation, const STRIDE: usize>(
         &self,
         channel: usize,
-        parts: (&Outputs<R>, &Taps<V>),
+        parts: (&Outputs<'_, R>, &Taps<V>),
         y: &mut [Y],
     ) {
         // SAFETY: as the caller promises.
@@ -145,7 +145,7 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     >(
         &self,
         channel: usize,
-        (outputs, taps): (&Outputs<R>, &Taps<V>),
+        (outputs, taps): (&Outputs<'_, R>, &Taps<V>),
         y: &mut [Y],
     ) {
         let ([rows, columns, depth], width) = (self.shape.output, self.shape.input[1]);

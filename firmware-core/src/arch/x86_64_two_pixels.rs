@@ -6,7 +6,7 @@
 //! outputs of the two are side by side as well.
 
 use super::channels::Channels;
-use super::outputs::{Ending, Outputs};
+use super::outputs::{Ending, Outputs, Room};
 use super::strip::{Rows, Strip};
 use super::vectors::Lanes;
 use crate::Activation;
@@ -79,7 +79,11 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             return false;
         };
         let (bias, requantize) = (twice(bias), twice(requantize));
-        let outputs = Outputs::new::<Y, E>(&bias, &requantize, LANES, 4 * count);
+        let mut room = Room::new();
+        // SAFETY: as the caller promises.
+        let outputs = unsafe {
+            Outputs::new::<V, Y, E>(&mut room, (&bias, &requantize), LANES, 4 * count)
+        };
         let Some(outputs) = outputs else { return false };
         let mut weights = [[0; LANES]; WORDS];
         self.arrange([groups, words, moved], &mut weights);
@@ -147,7 +151,7 @@ impl Windows {
         &self,
         columns: usize,
         weights: &Weights,
-        outputs: &Outputs<R>,
+        outputs: &Outputs<'_, R>,
         ending: E,
         y: &mut [Y],
     ) {
@@ -188,7 +192,7 @@ impl Windows {
         &self,
         start: *const u8,
         weights: &Weights,
-        outputs: &Outputs<R>,
+        outputs: &Outputs<'_, R>,
     ) -> [[V; 1]; P] {
         let [rows, words] = self.taps;
         // SAFETY: as the caller promises.

@@ -3,7 +3,7 @@
 //! Every function is unsafe for one reason: the processor must have the extension, and loads read
 //! as many values as they say. All are inlined into functions that are compiled for the extension.
 
-use super::panel::QUADS;
+use super::panel::{PIXELS, QUADS};
 use crate::Activation;
 
 /// Values of the widest vector.
@@ -56,6 +56,58 @@ pub(super) trait Lanes: Copy {
     /// What a [`Rounding`](super::outputs::Rounding) does: `sum` divided by 2^`bits`, one less where
     /// `sum & mask` is `tie`. (SSE2 divides all lanes by what is said of the first.)
     unsafe fn round(sum: Self, mask: Self, tie: Self, bits: Self) -> Self;
+    /// The first `count` lanes' words, and zeros in the others.
+    #[inline(always)]
+    unsafe fn first_words(words: *const i32, count: usize) -> Self {
+        // SAFETY: as the caller promises; a vector has no more lanes.
+        unsafe {
+            let mut all = [0i32; PIXELS];
+            for n in 0..count.min(Self::PIXELS) {
+                all[n] = words.add(n).read_unaligned();
+            }
+            Self::words(all.as_ptr())
+        }
+    }
+    /// The same of bytes, as words.
+    #[inline(always)]
+    unsafe fn first_bytes(bytes: *const u8, count: usize) -> Self {
+        // SAFETY: as the caller promises; a vector has no more lanes.
+        unsafe {
+            let mut all = [0i32; PIXELS];
+            for n in 0..count.min(Self::PIXELS) {
+                all[n] = i32::from(bytes.add(n).read());
+            }
+            Self::words(all.as_ptr())
+        }
+    }
+    /// Of biases and of bits that are shifted out what a [`Rounding`](super::outputs::Rounding) has: start, mask
+    /// and tie.
+    #[inline(always)]
+    unsafe fn division(bias: Self, bits: Self) -> [Self; 3] {
+        // SAFETY: as the caller promises; a vector has no more lanes.
+        unsafe {
+            let [mut start, mut mask, mut tie, mut all] = [[0i32; PIXELS]; 4];
+            start.as_mut_ptr().cast::<Self>().write_unaligned(bias);
+            all.as_mut_ptr().cast::<Self>().write_unaligned(bits);
+            for n in 0..Self::PIXELS {
+                let divides = -i32::from(all[n] != 0);
+                tie[n] = 1i32.wrapping_shl(all[n].cast_unsigned());
+                start[n] = start[n].wrapping_add((tie[n] >> 1) & divides);
+                mask[n] = tie[n].wrapping_mul(2).wrapping_sub(1) & divides;
+            }
+            [Self::words(start.as_ptr()), Self::words(mask.as_ptr()), Self::words(tie.as_ptr())]
+        }
+    }
+    /// Whether a lane's word is no positive number up to `limit` nor the complement of one.
+    #[inline(always)]
+    unsafe fn exceeds(words: Self, limit: i32) -> bool {
+        // SAFETY: a vector has no more lanes.
+        unsafe {
+            let mut all = [0i32; PIXELS];
+            all.as_mut_ptr().cast::<Self>().write_unaligned(words);
+            all.iter().any(|word| (*word).max(!*word) > limit)
+        }
+    }
     /// The four vectors' words, one vector after the other, saturated to bytes and kept between two bounds.
     unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8);
     /// The same, each vector's bytes to a place of its own.

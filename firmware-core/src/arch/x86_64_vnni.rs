@@ -147,6 +147,41 @@ impl Lanes for VnniBytes {
     }
 
     #[inline(always)]
+    unsafe fn first_words(words: *const i32, count: usize) -> Self {
+        unsafe { Self(_mm512_maskz_loadu_epi32(first_lanes(count), words)) }
+    }
+
+    #[inline(always)]
+    unsafe fn first_bytes(bytes: *const u8, count: usize) -> Self {
+        unsafe {
+            let bytes = _mm_maskz_loadu_epi8(first_lanes(count), bytes.cast());
+            Self(_mm512_cvtepu8_epi32(bytes))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn division(bias: Self, bits: Self) -> [Self; 3] {
+        unsafe {
+            let one = _mm512_set1_epi32(1);
+            let tie = _mm512_sllv_epi32(one, bits.0);
+            let divides = _mm512_test_epi32_mask(bits.0, bits.0);
+            let half = _mm512_srli_epi32::<1>(tie);
+            let start = _mm512_mask_add_epi32(bias.0, divides, bias.0, half);
+            let mask = _mm512_maskz_sub_epi32(divides, _mm512_add_epi32(tie, tie), one);
+            [Self(start), Self(mask), Self(tie)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn exceeds(words: Self, limit: i32) -> bool {
+        unsafe {
+            let sign = _mm512_srai_epi32::<31>(words.0);
+            let words = _mm512_xor_si512(words.0, sign);
+            _mm512_cmpgt_epi32_mask(words, _mm512_set1_epi32(limit)) != 0
+        }
+    }
+
+    #[inline(always)]
     unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8) {
         unsafe {
             let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -289,6 +324,15 @@ impl Lanes for VnniBytes {
                 Self(_mm512_shuffle_i64x2::<0b11_10_11_10>(a, b)),
             ]
         }
+    }
+}
+
+/// As many lanes, of which there are 16.
+#[inline(always)]
+fn first_lanes(count: usize) -> u16 {
+    match count {
+        16.. => u16::MAX,
+        _ => (1 << count) - 1,
     }
 }
 
