@@ -181,9 +181,8 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
         let count = (N * V::PIXELS).min(depth.saturating_sub(channel));
         let products = height * groups * V::TAPS;
         // SAFETY: as the caller promises.
-        let outputs = unsafe {
-            Outputs::new::<V, Y, E>(&mut room, (bias, requantize), count, products)
-        };
+        let outputs =
+            unsafe { Outputs::new::<V, Y, E>(&mut room, (bias, requantize), count, products) };
         let Some(outputs) = outputs else { return };
         let pixels = rows * columns;
         // Rows of pixels that are as far apart as their rows are one row.

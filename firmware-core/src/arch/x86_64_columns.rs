@@ -106,21 +106,23 @@ impl Grid {
         let groups = self.groups();
         let reach = (COLUMNS - 1) * self.step;
         if X::UNSIGNED && reach + groups * V::TAPS <= 16 {
-            let mut order = [[0; COLUMNS]; MOST_GROUPS];
-            for (group, order) in order.iter_mut().enumerate() {
-                for (pixel, word) in order.iter_mut().enumerate() {
-                    let first = pixel * self.step + group * V::TAPS;
-                    *word = V::ORDER.wrapping_add(first as u32 * V::ORDER_STEP);
+            let mut order = [[0u32; COLUMNS]; MOST_GROUPS];
+            let right = V::ORDER_STEP.wrapping_mul(self.step as u32);
+            let mut first = V::ORDER;
+            for order in &mut order {
+                for pixel in 0..COLUMNS {
+                    order[pixel] = first.wrapping_add(right.wrapping_mul(pixel as u32));
                 }
+                first = first.wrapping_add(V::ORDER_STEP.wrapping_mul(V::TAPS as u32));
             }
             return Filling::Arranged(order);
         }
         let covered = reach + groups.next_multiple_of(2) * V::TAPS;
         if X::UNSIGNED && V::PICKS && self.step % 2 == 0 && covered <= ROW {
-            let mut order = [0; 2 * PIXELS];
-            for (place, half) in order.iter_mut().enumerate() {
+            let mut order = [0u16; 2 * PIXELS];
+            for place in 0..2 * PIXELS {
                 let [word, pixel] = [place / 2 / COLUMNS, place / 2 % COLUMNS];
-                *half = (pixel * self.step / 2 + 2 * word + place % 2) as u16;
+                order[place] = (pixel * self.step / 2 + 2 * word + place % 2) as u16;
             }
             return Filling::Picked(order);
         }
@@ -148,85 +150,151 @@ impl Grid {
         filling: &Filling,
         panel: *mut V,
     ) {
-        let second = if V::PIXELS == PIXELS { 2 * self.apart * self.pitch } else { 0 };
-        let four = 4 * self.step;
+        // SAFETY: as the caller promises.
+        unsafe {
+            match filling {
+                // Loops of so many words that no row asks how many.
+                Filling::Arranged(order) => match self.groups() {
+                    1 => self.fill_arranged::<X, V, 1>(x, end, order, panel),
+                    2 => self.fill_arranged::<X, V, 2>(x, end, order, panel),
+                    3 => self.fill_arranged::<X, V, 3>(x, end, order, panel),
+                    _ => self.fill_arranged::<X, V, MOST_GROUPS>(x, end, order, panel),
+                },
+                Filling::Picked(order) => self.fill_picked(x.cast(), end, order, panel),
+                Filling::Columns => self.fill_columns(x, end, panel),
+            }
+        }
+    }
+
+    /// From the rows of the first eight pixels to those of the others, in values of the input.
+    #[inline(always)]
+    fn second<V: Lanes>(&self) -> usize {
+        if V::PIXELS == PIXELS { 2 * self.apart * self.pitch } else { 0 }
+    }
+
+    /// [`Grid::fill`] from [`Filling::Arranged`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Grid::fill`]; a kernel row must have `GROUPS` words.
+    #[inline(always)]
+    unsafe fn fill_arranged<X: Activation, V: Lanes, const GROUPS: usize>(
+        &self,
+        x: *const X,
+        end: usize,
+        order: &[[u32; COLUMNS]; MOST_GROUPS],
+        panel: *mut V,
+    ) {
+        let second = self.second::<V>();
+        let all = self.together == 1;
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut below = V::zero();
+            let mut to = panel.add(self.rows * self.whole);
+            let mut shared = to.add(self.rows);
+            let mut x = x.add(self.rows * self.pitch);
+            for _ in 0..self.rows {
+                x = x.sub(self.pitch);
+                to = to.sub(self.whole);
+                let values = if x as usize + second + 16 <= end {
+                    V::load_twice(x.cast(), second)
+                } else {
+                    let copy = Copied::new(x, &[0, 0, second, second], 0, end);
+                    V::load_twice(copy.0.as_ptr().cast(), Copied::<X>::QUADS[2])
+                };
+                for group in 0..GROUPS - 1 {
+                    to.add(group).write(V::arrange(values, &order[group]));
+                }
+                let last = V::arrange(values, &order[GROUPS - 1]);
+                if all {
+                    to.add(GROUPS - 1).write(last);
+                } else {
+                    below = V::pile(last, below, self.bits);
+                    shared = shared.sub(1);
+                    shared.write(below);
+                }
+            }
+        }
+    }
+
+    /// [`Grid::fill`] from [`Filling::Picked`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Grid::fill`].
+    #[inline(always)]
+    unsafe fn fill_picked<V: Lanes>(
+        &self,
+        x: *const u8,
+        end: usize,
+        order: &[u16; 2 * PIXELS],
+        panel: *mut V,
+    ) {
+        let second = self.second::<V>();
+        let odd = self.whole % 2 > 0;
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut below = V::zero();
+            for row in (0..self.rows).rev() {
+                let rows = V::load_rows(x.add(row * self.pitch), second, end);
+                let to = panel.add(row * self.whole);
+                for group in (1..self.whole).step_by(2) {
+                    let [first, behind] = V::pick(&rows, order, 2 * (group - 1));
+                    to.add(group - 1).write(first);
+                    to.add(group).write(behind);
+                }
+                if !odd && self.together == 1 {
+                    continue;
+                }
+                let [first, behind] = V::pick(&rows, order, 2 * (self.whole - usize::from(odd)));
+                if odd {
+                    to.add(self.whole - 1).write(first);
+                }
+                if self.together > 1 {
+                    below = V::pile(if odd { behind } else { first }, below, self.bits);
+                    panel.add(self.rows * self.whole + row).write(below);
+                }
+            }
+        }
+    }
+
+    /// [`Grid::fill`] from [`Filling::Columns`].
+    ///
+    /// # Safety
+    ///
+    /// As [`Grid::fill`].
+    #[inline(always)]
+    unsafe fn fill_columns<X: Activation, V: Lanes>(&self, x: *const X, end: usize, panel: *mut V) {
+        let (second, four) = (self.second::<V>(), 4 * self.step);
+        let at = match V::PIXELS {
+            PIXELS => [0, four, second, second + four],
+            _ => [0, four, 0, 0],
+        };
+        let last = second + four + 3 * self.step + 4 * V::TAPS;
         let groups = self.groups();
         // SAFETY: as the caller promises.
         unsafe {
             let mut below = V::zero();
             for row in (0..self.rows).rev() {
                 let x = x.add(row * self.pitch);
-                match filling {
-                    Filling::Arranged(order) => {
-                        let values = if x as usize + second + 16 <= end {
-                            V::load_twice(x.cast(), second)
-                        } else {
-                            let copy = Copied::new(x, &[0, 0, second, second], 0, end);
-                            V::load_twice(copy.0.as_ptr().cast(), Copied::<X>::QUADS[2])
-                        };
-                        for (group, order) in order.iter().enumerate().take(groups) {
-                            let word = V::arrange(values, order);
-                            self.put(panel, [row, group], word, &mut below);
-                        }
-                    }
-                    Filling::Picked(order) => {
-                        let rows = V::load_rows(x.cast(), second, end);
-                        for group in (0..groups).step_by(2) {
-                            let [first, behind] = V::pick(&rows, order, 2 * group);
-                            self.put(panel, [row, group], first, &mut below);
-                            if group + 1 < groups {
-                                self.put(panel, [row, group + 1], behind, &mut below);
-                            }
-                        }
-                    }
-                    Filling::Columns => {
-                        let at = match V::PIXELS {
-                            PIXELS => [0, four, second, second + four],
-                            _ => [0, four, 0, 0],
-                        };
-                        let last = second + four;
-                        for group in (0..groups).step_by(4) {
-                            let x = x.add(group * V::TAPS);
-                            let columns = if x as usize + last + 3 * self.step + 4 * V::TAPS <= end
-                            {
-                                V::columns(x, &at, self.step)
-                            } else {
-                                let copy = Copied::new(x, &at, self.step, end);
-                                V::columns(copy.0.as_ptr(), &Copied::<X>::QUADS, PIXELS)
-                            };
-                            for (n, word) in columns.into_iter().enumerate() {
-                                if group + n < groups {
-                                    self.put(panel, [row, group + n], word, &mut below);
-                                }
-                            }
+                let to = panel.add(row * self.whole);
+                for group in (0..groups).step_by(4) {
+                    let x = x.add(group * V::TAPS);
+                    let columns = if x as usize + last <= end {
+                        V::columns(x, &at, self.step)
+                    } else {
+                        let copy = Copied::new(x, &at, self.step, end);
+                        V::columns(copy.0.as_ptr(), &Copied::<X>::QUADS, PIXELS)
+                    };
+                    for (n, word) in columns.into_iter().enumerate() {
+                        if group + n < self.whole {
+                            to.add(group + n).write(word);
+                        } else if group + n < groups {
+                            below = V::pile(word, below, self.bits);
+                            panel.add(self.rows * self.whole + row).write(below);
                         }
                     }
                 }
-            }
-        }
-    }
-
-    /// Puts a row's word where it belongs. If it is what is left over, the word of the row below is `below`, and this
-    /// one's becomes it.
-    ///
-    /// # Safety
-    ///
-    /// As [`Grid::fill`].
-    #[inline(always)]
-    unsafe fn put<V: Lanes>(
-        &self,
-        panel: *mut V,
-        [row, group]: [usize; 2],
-        word: V,
-        below: &mut V,
-    ) {
-        // SAFETY: as the caller promises.
-        unsafe {
-            if group < self.whole {
-                panel.add(row * self.whole + group).write(word);
-            } else {
-                *below = V::pile(word, *below, self.bits);
-                panel.add(self.rows * self.whole + row).write(*below);
             }
         }
     }
@@ -401,8 +469,8 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
 }
 
 impl<X: Activation, R: Requantize, V: Lanes> Run<'_, X, R, V> {
-    /// Computes `N` channels, one, two or four, from `channel` on of two rows of four pooled pixels, of which the
-    /// first is at `[row, column]`, and the same some rows below where vectors have two halves; returns `N`.
+    /// Computes `N` channels, one, two or four, from `channel` on of two rows of four pooled pixels, of which
+    /// the first is at `[row, column]`, and the same some rows below where vectors have two halves; returns `N`.
     ///
     /// # Safety
     ///
@@ -415,10 +483,48 @@ impl<X: Activation, R: Requantize, V: Lanes> Run<'_, X, R, V> {
         channel: usize,
         y: &mut [Y],
     ) -> usize {
-        let Self { layer, grid, rounding, panel, .. } = *self;
-        let [_, width, depth] = layer.pool.output;
+        let [_, width, depth] = self.layer.pool.output;
+        let first = (row * width + column) * depth + channel;
+        let y = y.as_mut_ptr().wrapping_add(first).cast::<u8>();
+        // From a half of the lanes to the other, from a row to the one below, and to the pixel on the right.
+        let steps = [self.grid.apart * width * depth, width * depth, depth];
         let mut all = [0u64; PIXELS / 2];
         // SAFETY: as the caller promises; a vector has no more lanes than `all`.
+        unsafe {
+            let vectors = all.as_mut_ptr().cast::<V>();
+            match N {
+                4 => {
+                    vectors.write_unaligned(self.words::<Y, CHANNELS, 4>(row, channel));
+                    put::<V>(&all, y, steps, |y, word| y.cast::<u32>().write_unaligned(word));
+                }
+                2 => {
+                    vectors.write_unaligned(self.words::<Y, CHANNELS, 2>(row, channel));
+                    let half = |word: u32| word as u16;
+                    put::<V>(&all, y, steps, |y, word| y.cast::<u16>().write_unaligned(half(word)));
+                }
+                _ => {
+                    vectors.write_unaligned(self.words::<Y, CHANNELS, 1>(row, channel));
+                    put::<V>(&all, y, steps, |y, word| y.write(word as u8));
+                }
+            }
+        }
+        N
+    }
+
+    /// The `N` channels from `channel` on, one, two or four, of the pooled pixels from row `row` on: a byte of a
+    /// lane's word for each, where [`Grid::largest`] has them.
+    ///
+    /// # Safety
+    ///
+    /// As [`Run::channels`].
+    #[inline(always)]
+    unsafe fn words<Y: Activation, const CHANNELS: usize, const N: usize>(
+        &self,
+        row: usize,
+        channel: usize,
+    ) -> V {
+        let Self { layer, grid, rounding, panel, .. } = *self;
+        // SAFETY: as the caller promises.
         unsafe {
             let weights = self.weights.as_ptr().add(channel * grid.words);
             let starts = match rounding {
@@ -440,24 +546,11 @@ impl<X: Activation, R: Requantize, V: Lanes> Run<'_, X, R, V> {
                     (four[n], four[n + 1]) = (a, b);
                 }
             }
-            let words = match rounding {
+            match rounding {
                 Some(rounding) => rounded::<V, Y, R>(four, rounding, channel, N),
                 None => V::words(layer.finished::<V, Y>(four, channel, N).as_ptr().cast()),
-            };
-            all.as_mut_ptr().cast::<V>().write_unaligned(words);
-            let first = (row * width + column) * depth + channel;
-            let y = y.as_mut_ptr().cast::<u8>().add(first);
-            // From a half of the lanes to the other, from a row to the one below, and to the pixel on the right.
-            let steps = [grid.apart * width * depth, width * depth, depth];
-            match N {
-                4 => put::<V>(&all, y, steps, |y, word| y.cast::<u32>().write_unaligned(word)),
-                2 => {
-                    put::<V>(&all, y, steps, |y, word| y.cast::<u16>().write_unaligned(word as u16))
-                }
-                _ => put::<V>(&all, y, steps, |y, word| y.write(word as u8)),
             }
         }
-        N
     }
 }
 
@@ -470,21 +563,23 @@ fn put<V: Lanes>(
     [half, below, right]: [usize; 3],
     write: impl Fn(*mut u8, u32),
 ) {
-    let halves = words.as_chunks::<4>().0.iter().take(V::PIXELS / 8);
-    for (n, half_words) in halves.enumerate() {
-        let first = y.wrapping_add(n * half);
-        let second = first.wrapping_add(below);
-        let places = [first, second, first.wrapping_add(2 * right), second.wrapping_add(2 * right)];
-        for (place, two) in places.into_iter().zip(half_words) {
-            let two = match V::PIXELS {
-                // SAFETY: a reference is good for a load. Volatile, because the compiler otherwise takes each word out
-                // of the vector, for which there are fewer units than for loads.
-                PIXELS => unsafe { (&raw const *two).read_volatile() },
-                _ => *two,
-            };
-            let [a, b] = [two as u32, (two >> 32) as u32];
-            write(place, a);
-            write(place.wrapping_add(right), b);
-        }
+    for (n, two) in words.iter().enumerate().take(V::PIXELS / 2) {
+        // Each four lanes have two pixels of the first row, then two of the second.
+        let place = n / 4 * half + n % 2 * below + n / 2 % 2 * 2 * right;
+        let place = y.wrapping_add(place);
+        let two = loaded::<V>(two);
+        write(place, two as u32);
+        write(place.wrapping_add(right), (two >> 32) as u32);
+    }
+}
+
+/// What is there, loaded from there.
+#[inline(always)]
+fn loaded<V: Lanes>(word: &u64) -> u64 {
+    match V::PIXELS {
+        // SAFETY: a reference is good for a load. Volatile, because the compiler otherwise takes each word out of
+        // the vector, for which there are fewer units than for loads.
+        PIXELS => unsafe { (&raw const *word).read_volatile() },
+        _ => *word,
     }
 }

@@ -81,9 +81,8 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
         let (bias, requantize) = (twice(bias), twice(requantize));
         let mut room = Room::new();
         // SAFETY: as the caller promises.
-        let outputs = unsafe {
-            Outputs::new::<V, Y, E>(&mut room, (&bias, &requantize), LANES, 4 * count)
-        };
+        let outputs =
+            unsafe { Outputs::new::<V, Y, E>(&mut room, (&bias, &requantize), LANES, 4 * count) };
         let Some(outputs) = outputs else { return false };
         let mut weights = [[0; LANES]; WORDS];
         self.arrange([groups, words, moved], &mut weights);
@@ -109,9 +108,8 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             let start = strip.fill(self.shape, self.x, lines, place, |x| x);
             // SAFETY: the strip has all that the windows cover, and some bytes behind it for the last word.
             unsafe {
-                windows(start.cast(), pitch).run::<V, R, Y, E>(
-                    columns, &weights, &outputs, ending, y,
-                );
+                windows(start.cast(), pitch)
+                    .run::<V, R, Y, E>(columns, &weights, &outputs, ending, y);
             }
         }
         true

@@ -300,12 +300,7 @@ impl Lanes for VnniBytes {
             let mut rows = [[Self::zero(); 2]; 2];
             for n in 0..4 {
                 let x = x.wrapping_add(n / 2 * second + n % 2 * 64);
-                let left = end.saturating_sub(x as usize);
-                rows[n / 2][n % 2] = Self(if left >= 64 {
-                    _mm512_loadu_si512(x.cast())
-                } else {
-                    _mm512_maskz_loadu_epi8((1 << left) - 1, x.cast())
-                });
+                rows[n / 2][n % 2] = Self(bytes_until(x, end));
             }
             rows
         }
@@ -357,6 +352,19 @@ unsafe fn shifted(words: __m512i, bits: __m512i) -> __m512i {
         );
     }
     floor
+}
+
+/// The bytes from `x` on, and zeros behind `end`.
+#[inline(always)]
+unsafe fn bytes_until(x: *const u8, end: usize) -> __m512i {
+    let left = end.saturating_sub(x as usize);
+    // SAFETY: as the caller promises.
+    unsafe {
+        match left {
+            64.. => _mm512_loadu_si512(x.cast()),
+            _ => _mm512_maskz_loadu_epi8((1 << left) - 1, x.cast()),
+        }
+    }
 }
 
 /// A byte to each lane.
