@@ -153,6 +153,31 @@ impl Windows {
         ending: E,
         y: &mut [Y],
     ) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if self.taps[1] == 1 && self.steps[0] == 1 {
+                self.rows::<V, R, Y, E, true>(columns, weights, outputs, ending, y);
+            } else {
+                self.rows::<V, R, Y, E, false>(columns, weights, outputs, ending, y);
+            }
+        }
+    }
+
+    /// The same; whether windows have a word to each row and are a byte apart, as often with one input channel,
+    /// is known at compile time.
+    ///
+    /// # Safety
+    ///
+    /// As [`Windows::run`].
+    #[inline(always)]
+    unsafe fn rows<V: Lanes, R: Copy, Y, E: Ending<R, Y>, const ONE: bool>(
+        &self,
+        columns: usize,
+        weights: &Weights,
+        outputs: &Outputs<'_, R>,
+        ending: E,
+        y: &mut [Y],
+    ) {
         for (row, y) in y.chunks_exact_mut(columns * DEPTH).enumerate() {
             let line = self.start.wrapping_add(row * self.steps[1]);
             let mut column = 0;
@@ -166,11 +191,12 @@ impl Windows {
                 unsafe {
                     match count {
                         MANY => {
-                            let sums = self.sums::<V, R, { MANY / 2 }>(start, weights, outputs);
+                            let sums =
+                                self.sums::<V, R, { MANY / 2 }, ONE>(start, weights, outputs);
                             outputs.finish(sums, ending, LANES, y);
                         }
                         _ => {
-                            let sums = self.sums::<V, R, { FEW / 2 }>(start, weights, outputs);
+                            let sums = self.sums::<V, R, { FEW / 2 }, ONE>(start, weights, outputs);
                             outputs.finish(sums, ending, LANES, y);
                         }
                     }
@@ -184,15 +210,16 @@ impl Windows {
     ///
     /// # Safety
     ///
-    /// The processor must have the extension of `V`, and the windows be good for these pixels.
+    /// As [`Windows::rows`].
     #[inline(always)]
-    unsafe fn sums<V: Lanes, R: Copy, const P: usize>(
+    unsafe fn sums<V: Lanes, R: Copy, const P: usize, const ONE: bool>(
         &self,
         start: *const u8,
         weights: &Weights,
         outputs: &Outputs<'_, R>,
     ) -> [[V; 1]; P] {
-        let [rows, words] = self.taps;
+        let [rows, words] = if ONE { [self.taps[0], 1] } else { self.taps };
+        let right = if ONE { 1 } else { self.steps[0] };
         // SAFETY: as the caller promises.
         unsafe {
             let mut sums = [outputs.start::<V, 1>(); P];
@@ -203,7 +230,7 @@ impl Windows {
                     let w = V::words(all);
                     all = all.wrapping_add(LANES);
                     for p in 0..P {
-                        let x = x.wrapping_add(p * 2 * self.steps[0] + 4 * word).cast();
+                        let x = x.wrapping_add(p * 2 * right + 4 * word).cast();
                         sums[p][0] = V::multiply(sums[p][0], V::broadcast(x), w);
                     }
                 }
