@@ -34,6 +34,9 @@ struct Windows {
     taps: [usize; 2],
 }
 
+/// Groups of taps from which on [`doubled`] is worth its additions at last.
+const LONG: usize = 16;
+
 /// Where the next pixel's window begins.
 struct Walk {
     start: *const u8,
@@ -44,15 +47,38 @@ struct Walk {
 }
 
 impl Walk {
-    /// The windows of the next pixels, whatever rows they are in.
+    /// The windows of the next `N` pixels, of this row and of those below.
+    // Rows end at another pixel each time, which no processor guesses.
+    #[inline(always)]
+    fn next<const N: usize>(&mut self, [right, down]: [usize; 2]) -> [*const u8; N] {
+        let mut starts = [self.start; N];
+        if self.columns < N {
+            self.fill([right, down], &mut starts);
+            return starts;
+        }
+        let left = self.columns - self.column;
+        let below = self.line.wrapping_add(down);
+        let jump = (below as usize).wrapping_sub(self.start.wrapping_add(left * right) as usize);
+        for (n, start) in starts.iter_mut().enumerate() {
+            let jump = if n < left { 0 } else { jump };
+            *start = start.wrapping_add((n * right).wrapping_add(jump));
+        }
+        let ends = N >= left;
+        self.column = if ends { N - left } else { self.column + N };
+        self.line = if ends { below } else { self.line };
+        self.start = self.line.wrapping_add(self.column * right);
+        starts
+    }
+
+    /// The same of rows that are shorter, or of fewer pixels.
     #[inline(never)]
-    fn fill(&mut self, steps: [usize; 2], starts: &mut [*const u8]) {
+    fn fill(&mut self, [right, down]: [usize; 2], starts: &mut [*const u8]) {
         for to in starts {
             *to = self.start;
-            self.start = self.start.wrapping_add(steps[0]);
+            self.start = self.start.wrapping_add(right);
             self.column += 1;
             if self.column == self.columns {
-                self.line = self.line.wrapping_add(steps[1]);
+                self.line = self.line.wrapping_add(down);
                 (self.start, self.column) = (self.line, 0);
             }
         }
@@ -195,50 +221,46 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
             // SAFETY: as the caller promises; there are as many pixels.
             unsafe {
                 let weights = self.weights(channel, height * groups, V::BLOCK);
+                let steps = windows.steps;
                 if walk.column + PIXELS < columns {
                     // All of them are in this row, and so is the next.
                     let mut starts = [walk.start; PIXELS];
                     for (n, start) in starts.iter_mut().enumerate() {
-                        *start = start.wrapping_add(n * right);
+                        *start = start.wrapping_add(n * steps[0]);
                     }
-                    walk.start = walk.start.wrapping_add(PIXELS * right);
+                    walk.start = walk.start.wrapping_add(PIXELS * steps[0]);
                     walk.column += PIXELS;
                     let sums = sums::<V, R, PIXELS, N>(windows, starts, weights, &outputs);
                     outputs.finish(sums, ending, depth, y);
                     done += PIXELS;
                     continue;
                 }
-                let mut starts = [walk.start; PIXELS];
                 let count = match pixels - done {
-                    left if left >= PIXELS => PIXELS,
-                    4.. if PIXELS > 4 => 4,
-                    2.. => 2,
-                    _ => 1,
-                };
-                walk.fill(windows.steps, starts.get_mut(..count).unwrap_or_default());
-                let starts = starts.as_ptr();
-                match count {
-                    1 => {
-                        let starts = starts.cast::<[_; 1]>().read();
-                        let sums = sums::<V, R, 1, N>(windows, starts, weights, &outputs);
-                        outputs.finish(sums, ending, depth, y);
-                    }
-                    2 => {
-                        let starts = starts.cast::<[_; 2]>().read();
-                        let sums = sums::<V, R, 2, N>(windows, starts, weights, &outputs);
-                        outputs.finish(sums, ending, depth, y);
-                    }
-                    4 if PIXELS > 4 => {
-                        let starts = starts.cast::<[_; 4]>().read();
-                        let sums = sums::<V, R, 4, N>(windows, starts, weights, &outputs);
-                        outputs.finish(sums, ending, depth, y);
-                    }
-                    _ => {
-                        let starts = starts.cast::<[_; PIXELS]>().read();
+                    left if left >= PIXELS => {
+                        let starts = walk.next::<PIXELS>(steps);
                         let sums = sums::<V, R, PIXELS, N>(windows, starts, weights, &outputs);
                         outputs.finish(sums, ending, depth, y);
+                        PIXELS
                     }
-                }
+                    4.. if PIXELS > 4 => {
+                        let starts = walk.next::<4>(steps);
+                        let sums = sums::<V, R, 4, N>(windows, starts, weights, &outputs);
+                        outputs.finish(sums, ending, depth, y);
+                        4
+                    }
+                    2.. => {
+                        let starts = walk.next::<2>(steps);
+                        let sums = sums::<V, R, 2, N>(windows, starts, weights, &outputs);
+                        outputs.finish(sums, ending, depth, y);
+                        2
+                    }
+                    _ => {
+                        let starts = walk.next::<1>(steps);
+                        let sums = sums::<V, R, 1, N>(windows, starts, weights, &outputs);
+                        outputs.finish(sums, ending, depth, y);
+                        1
+                    }
+                };
                 done += count;
             }
         }
@@ -270,6 +292,10 @@ unsafe fn sums<V: Lanes, R: Copy, const P: usize, const N: usize>(
     outputs: &Outputs<'_, R>,
 ) -> [[V; N]; P] {
     let [rows, groups] = windows.taps;
+    if V::DOUBLES && N == 1 && groups > 1 && rows * groups >= LONG {
+        // SAFETY: as the caller promises.
+        return unsafe { doubled(windows, starts, weights, outputs) };
+    }
     // From one vector of weights to the one of the next channels: in the same block, or in the next.
     let next = if V::BLOCK > V::PIXELS { V::PIXELS } else { rows * groups * V::BLOCK };
     // SAFETY: as the caller promises.
@@ -295,4 +321,52 @@ unsafe fn sums<V: Lanes, R: Copy, const P: usize, const N: usize>(
         }
     }
     sums
+}
+
+/// [`sums`] of one vector of channels, for which there are as many loads as multiplications otherwise: two groups of
+/// taps are broadcast together, every other lane has the sum of every other group, and neighbours are added at last.
+///
+/// # Safety
+///
+/// As [`sums`]; the vector must have [`Lanes::DOUBLES`].
+#[inline(always)]
+unsafe fn doubled<V: Lanes, R: Copy, const P: usize, const N: usize>(
+    windows: &Windows,
+    starts: [*const u8; P],
+    weights: *const i32,
+    outputs: &Outputs<'_, R>,
+) -> [[V; N]; P] {
+    let [rows, groups] = windows.taps;
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut halves = [[V::zero(); 2]; P];
+        let mut weights = weights;
+        for row in 0..rows {
+            let x = starts.map(|start| start.wrapping_add(row * windows.pitch).cast::<i32>());
+            for group in (1..groups).step_by(2) {
+                let w = V::zip(V::words(weights), V::words(weights.add(V::BLOCK)));
+                weights = weights.add(2 * V::BLOCK);
+                for p in 0..P {
+                    let x = V::broadcast_two(x[p].add(group - 1));
+                    halves[p][0] = V::multiply(halves[p][0], x, w[0]);
+                    halves[p][1] = V::multiply(halves[p][1], x, w[1]);
+                }
+            }
+            if groups % 2 > 0 {
+                let w = V::zip(V::words(weights), V::zero());
+                weights = weights.add(V::BLOCK);
+                for p in 0..P {
+                    let x = V::broadcast(x[p].add(groups - 1));
+                    halves[p][0] = V::multiply(halves[p][0], x, w[0]);
+                    halves[p][1] = V::multiply(halves[p][1], x, w[1]);
+                }
+            }
+        }
+        let [start] = outputs.start();
+        let mut sums = [[V::zero(); N]; P];
+        for p in 0..P {
+            sums[p] = [V::add_neighbours(start, halves[p]); N];
+        }
+        sums
+    }
 }

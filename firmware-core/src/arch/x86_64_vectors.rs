@@ -122,6 +122,21 @@ pub(super) trait Lanes: Copy {
     unsafe fn pile(lower: Self, upper: Self, bits: u32) -> Self;
     /// Of each four lanes of `a` the larger one of the first two and of the last two, then the same of `b`.
     unsafe fn pairs(a: Self, b: Self) -> Self;
+    /// Whether there are the next three.
+    const DOUBLES: bool = false;
+    /// Two words of weights or values, in turn in the lanes.
+    unsafe fn broadcast_two(words: *const i32) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe { Self::broadcast(words) }
+    }
+    /// Of each four lanes the words of the first two of `a`, each with that of `b` behind it; and of the other two.
+    unsafe fn zip(a: Self, b: Self) -> [Self; 2] {
+        [a, b]
+    }
+    /// `start` plus, in every lane, what the two lanes add up to that [`Lanes::zip`] makes of it.
+    unsafe fn add_neighbours(start: Self, _zipped: [Self; 2]) -> Self {
+        start
+    }
     /// Whether there are `load` and `spread`, for values that are never negative.
     const SPREADS: bool;
     /// The 16 bytes at `x` plus each of `at`, as many as the vector has.

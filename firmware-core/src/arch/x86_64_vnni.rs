@@ -253,6 +253,28 @@ impl Lanes for VnniBytes {
         }
     }
 
+    const DOUBLES: bool = true;
+
+    #[inline(always)]
+    unsafe fn broadcast_two(words: *const i32) -> Self {
+        unsafe { Self(_mm512_set1_epi64(words.cast::<i64>().read_unaligned())) }
+    }
+
+    #[inline(always)]
+    unsafe fn zip(a: Self, b: Self) -> [Self; 2] {
+        unsafe { [Self(_mm512_unpacklo_epi32(a.0, b.0)), Self(_mm512_unpackhi_epi32(a.0, b.0))] }
+    }
+
+    #[inline(always)]
+    unsafe fn add_neighbours(start: Self, [a, b]: [Self; 2]) -> Self {
+        unsafe {
+            let [a, b] = [_mm512_castsi512_ps(a.0), _mm512_castsi512_ps(b.0)];
+            let even = _mm512_castps_si512(_mm512_shuffle_ps::<0b10_00_10_00>(a, b));
+            let odd = _mm512_castps_si512(_mm512_shuffle_ps::<0b11_01_11_01>(a, b));
+            Self(_mm512_add_epi32(start.0, _mm512_add_epi32(even, odd)))
+        }
+    }
+
     const SPREADS: bool = true;
 
     #[inline(always)]
