@@ -215,6 +215,43 @@ fn wide_convolutions() {
     });
 }
 
+/// Eight channels, of which two pixels fill a vector: rows of eight pixels and more that do not come out even,
+/// windows of one word to a row and of several, with padding and without, and rows that are too short.
+#[cfg(not(miri))]
+#[test]
+fn convolutions_of_eight_channels() {
+    type Same = Strided<1, 1, 1, 1>;
+    on_every_processor(|| {
+        conv2d::<u8, 8, 3, 3, 1, Unit, 28, 28, 26, 26, 13, 13>(80);
+        conv2d::<u8, 8, 3, 3, 1, Same, 5, 9, 5, 9, 2, 4>(81);
+        conv2d::<u8, 8, 2, 3, 1, Unit, 3, 25, 2, 23, 1, 11>(82);
+        conv2d::<u8, 8, 3, 3, 3, Strided<2, 2, 0, 0, 1, 1>, 8, 34, 4, 17, 2, 8>(83);
+        conv2d::<i8, 8, 3, 3, 3, Same, 4, 9, 4, 9, 2, 4>(84);
+        conv2d::<u8, 8, 5, 5, 1, PaddedWith<Strided<1, 2, 2, 2, 2, 2>, 99>, 5, 33, 5, 17, 2, 8>(85);
+        conv2d::<u8, 8, 1, 1, 4, Unit, 3, 11, 3, 11, 1, 5>(86);
+        conv2d::<u8, 8, 3, 3, 8, Same, 4, 16, 4, 16, 2, 8>(87);
+        conv2d::<u8, 8, 5, 5, 7, Unit, 6, 13, 2, 9, 1, 4>(88);
+        conv2d::<u8, 8, 3, 3, 2, Dilated<Same, 2, 1>, 5, 10, 3, 10, 1, 5>(89);
+        conv2d::<u8, 8, 3, 2, 1, Unit, 5, 8, 3, 7, 1, 3>(90);
+    });
+}
+
+/// Sums of many products in few channels, over rows that end before, behind and between blocks of pixels.
+#[cfg(not(miri))]
+#[test]
+fn long_sums() {
+    type Same = Strided<1, 1, 1, 1>;
+    on_every_processor(|| {
+        conv2d::<u8, 16, 3, 3, 12, Unit, 12, 12, 10, 10, 5, 5>(100);
+        conv2d::<u8, 12, 3, 3, 9, Same, 6, 11, 6, 11, 3, 5>(101);
+        conv2d::<u8, 9, 4, 5, 5, Unit, 9, 12, 6, 8, 3, 4>(102);
+        conv2d::<u8, 16, 5, 5, 4, Same, 9, 5, 7, 3, 3, 1>(103);
+        conv2d::<i8, 13, 3, 3, 11, Same, 3, 17, 3, 17, 1, 8>(104);
+        conv2d::<u8, 24, 3, 3, 16, Same, 5, 9, 5, 9, 2, 4>(105);
+        conv2d::<u8, 16, 1, 1, 96, Unit, 4, 7, 4, 7, 2, 3>(106);
+    });
+}
+
 #[cfg(not(miri))]
 #[test]
 fn wide_depthwise_convolutions() {
