@@ -33,10 +33,14 @@ mod lanes;
 mod narrow;
 #[path = "x86_64_outputs.rs"]
 mod outputs;
+#[path = "x86_64_pairs.rs"]
+mod pairs;
 #[path = "host_panel.rs"]
 mod panel;
 #[path = "host_patch.rs"]
 mod patch;
+#[path = "x86_64_scaled.rs"]
+mod scaled;
 #[path = "x86_64_slide.rs"]
 mod slide;
 #[path = "x86_64_sse2.rs"]

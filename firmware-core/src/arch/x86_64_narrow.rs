@@ -85,6 +85,11 @@ impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
     }
 
     #[inline(always)]
+    unsafe fn scale(sum: Self, factors: Self) -> Self {
+        unsafe { Self(Avx2::scale(Avx2(sum.0), Avx2(factors.0)).0) }
+    }
+
+    #[inline(always)]
     unsafe fn narrow<Y: Activation>([a, b, c, d]: [Self; 4], bounds: [i32; 2], to: *mut u8) {
         unsafe { Avx2::narrow::<Y>([Avx2(a.0), Avx2(b.0), Avx2(c.0), Avx2(d.0)], bounds, to) }
     }

@@ -56,6 +56,9 @@ pub(super) trait Lanes: Copy {
     /// What a [`Rounding`](super::outputs::Rounding) does: `sum` divided by 2^`bits`, one less where
     /// `sum & mask` is `tie`. (SSE2 divides all lanes by what is said of the first.)
     unsafe fn round(sum: Self, mask: Self, tie: Self, bits: Self) -> Self;
+    /// The integers next to the products of `sum` and the `f32` that lanes of `factors` have, from halves the even
+    /// one: sums must be exact as `f32`, and what they give be an `i32`.
+    unsafe fn scale(sum: Self, factors: Self) -> Self;
     /// The four vectors' words, one vector after the other, saturated to bytes and kept between two bounds.
     unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8);
     /// The same, each vector's bytes to a place of its own.

@@ -146,6 +146,14 @@ impl Lanes for VnniBytes {
     }
 
     #[inline(always)]
+    unsafe fn scale(sum: Self, factors: Self) -> Self {
+        unsafe {
+            let factors = _mm512_castsi512_ps(factors.0);
+            Self(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum.0), factors)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8) {
         unsafe {
             let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);

@@ -1,0 +1,169 @@
+//! Depthwise windows of 3 x 3 over lines of pairs: each lane of a line's vector has what two rows of the input,
+//! one below the other, have of a channel.
+//!
+//! A window has two lines, of which the second is the first of the windows two rows below. Of rows of windows
+//! that lie one apart two are computed together: the upper one has no weight for the last row of its lines, the
+//! lower one none for the first.
+
+use super::depthwise::{Depthwise, LINE, Room};
+use super::scaled::Scaled;
+use super::vectors::Lanes;
+use crate::{Activation, Requantize};
+
+/// The weights of two rows of windows: those of each line's columns.
+type Weights<V> = [[[V; 3]; 2]; 2];
+
+/// The sums of `COUNT` windows, `STRIDE` columns apart, of each of the first `DOWN` rows.
+///
+/// # Safety
+///
+/// The processor must have the extension of `V`, and lines be good for all columns of the windows.
+#[inline(always)]
+unsafe fn sums<V: Lanes, const STRIDE: usize, const DOWN: usize, const COUNT: usize>(
+    lines: [*const V; 2],
+    weights: &Weights<V>,
+    start: V,
+) -> [[V; COUNT]; DOWN] {
+    let mut sums = [[start; COUNT]; DOWN];
+    for (pair, line) in lines.into_iter().enumerate() {
+        for column in 0..(COUNT - 1) * STRIDE + 3 {
+            // SAFETY: as the caller promises.
+            unsafe {
+                let x = line.add(column).read();
+                for down in 0..DOWN {
+                    for n in 0..COUNT {
+                        if n * STRIDE <= column && column < n * STRIDE + 3 {
+                            let w = weights[down][pair][column - n * STRIDE];
+                            sums[down][n] = V::multiply(sums[down][n], x, w);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    sums
+}
+
+impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
+    /// Whether windows have lines of pairs.
+    #[inline(always)]
+    pub(super) fn paired(&self, covered: usize) -> bool {
+        let window = self.shape.window;
+        window.kernel == [3, 3]
+            && window.dilation == [1, 1]
+            && matches!(window.stride, [1, 1] | [2, 2])
+            && 2 * covered <= LINE
+    }
+
+    /// All windows, `STRIDE` apart, of as many channels as there are lanes, from `channel` on. `covered` columns
+    /// are what windows cover.
+    ///
+    /// # Safety
+    ///
+    /// As [`Depthwise::run`], whose conditions must hold, and [`Depthwise::paired`]; `V` must have two taps.
+    #[inline(always)]
+    pub(super) unsafe fn pairs<V: Lanes, Y: Activation, const STRIDE: usize>(
+        &self,
+        [channel, covered]: [usize; 2],
+        outputs: &Scaled<V, R>,
+        room: &mut Room<V, LINE>,
+        y: &mut [Y],
+    ) {
+        let [rows, columns, depth] = self.shape.output;
+        let padding = [X::saturate(self.shape.padding_value); 16];
+        let room: *mut V = room.as_mut_ptr().cast();
+        let down = 3 - STRIDE;
+        // SAFETY: as the caller promises; there is room for two lines.
+        unsafe {
+            let weights = self.paired_weights::<V>(channel);
+            let mut lines = [room, room.add(covered)];
+            for pair in 0..=rows.div_ceil(down) {
+                lines.swap(0, 1);
+                let from = self.row([0, 2 * pair], 2, channel, padding.as_ptr());
+                self.columns::<V, 2>(from, padding.as_ptr(), 1, lines[1]);
+                let Some(before) = pair.checked_sub(1) else { continue };
+                let row = before * down;
+                let y = y.as_mut_ptr().add(row * columns * depth + channel);
+                let lines = lines.map(|line| line.cast_const());
+                if STRIDE == 1 && row + 1 < rows {
+                    self.paired_rows::<V, Y, STRIDE, 2>(lines, &weights, outputs, y);
+                } else {
+                    self.paired_rows::<V, Y, STRIDE, 1>(lines, &weights, outputs, y);
+                }
+            }
+        }
+    }
+
+    /// The weights of the channels.
+    ///
+    /// # Safety
+    ///
+    /// As [`Depthwise::pairs`].
+    #[inline(always)]
+    unsafe fn paired_weights<V: Lanes>(&self, channel: usize) -> Weights<V> {
+        let depth = self.shape.input[2];
+        let zeros = [0i8; 16];
+        let none = zeros.as_ptr();
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut weights = [[[V::zero(); 3]; 2]; 2];
+            for column in 0..3 {
+                let tap = |row: usize| {
+                    self.weights.as_ptr().wrapping_add((row * 3 + column) * depth + channel)
+                };
+                let [a, b, c] = [tap(0), tap(1), tap(2)];
+                weights[0][0][column] = V::stack::<i8, 2>([a, b, a, b]);
+                weights[0][1][column] = V::stack::<i8, 2>([c, none, c, none]);
+                weights[1][0][column] = V::stack::<i8, 2>([none, a, none, a]);
+                weights[1][1][column] = V::stack::<i8, 2>([b, c, b, c]);
+            }
+            weights
+        }
+    }
+
+    /// `DOWN` rows of windows, which have the same lines.
+    ///
+    /// # Safety
+    ///
+    /// As [`Depthwise::pairs`]; `y` must be good for as many rows.
+    #[inline(always)]
+    unsafe fn paired_rows<V: Lanes, Y: Activation, const STRIDE: usize, const DOWN: usize>(
+        &self,
+        lines: [*const V; 2],
+        weights: &Weights<V>,
+        outputs: &Scaled<V, R>,
+        y: *mut Y,
+    ) {
+        let [_, columns, depth] = self.shape.output;
+        let mut column = 0;
+        // The next so many windows of each row, four at most in all.
+        macro_rules! windows {
+            ($count:literal) => {{
+                let lines = lines.map(|line| line.wrapping_add(column * STRIDE));
+                // SAFETY: lines and rows have so many columns more.
+                unsafe {
+                    let sums = sums::<V, STRIDE, DOWN, $count>(lines, weights, outputs.start);
+                    let (mut all, mut to) = ([V::zero(); 4], [y; 4]);
+                    for down in 0..DOWN {
+                        for n in 0..$count {
+                            let at = (down * columns + column + n) * depth;
+                            all[down * $count + n] = sums[down][n];
+                            to[down * $count + n] = y.wrapping_add(at);
+                        }
+                    }
+                    outputs.finish(all, to, DOWN * $count);
+                }
+                column += $count;
+            }};
+        }
+        while DOWN == 1 && column + 4 <= columns {
+            windows!(4);
+        }
+        while column + 2 <= columns {
+            windows!(2);
+        }
+        if column < columns {
+            windows!(1);
+        }
+    }
+}

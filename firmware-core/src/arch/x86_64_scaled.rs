@@ -1,0 +1,85 @@
+//! Sums of few products: where requantizations are shifts, such sums are exact as `f32`, and the conversion of
+//! their quotients to integers rounds half to even.
+
+use core::slice;
+
+use super::outputs::bounds;
+use super::vectors::{Lanes, WIDEST};
+use crate::kernels::requantized;
+use crate::{Activation, Requantize};
+
+/// Above most products of so many taps, and above biases: both together are below 2^24.
+const EXACT: u32 = 1 << 23;
+
+/// Whether sums of so many products of bytes and these biases are exact as `f32`.
+#[inline(always)]
+pub(super) fn exact(bias: &[i32], products: usize) -> bool {
+    let all = bias.iter().fold(0, |all, bias| all | bias.unsigned_abs());
+    products <= EXACT as usize / (255 * 128) && all < EXACT
+}
+
+/// How the sums of a vector's channels begin, and what becomes of them.
+pub(super) struct Scaled<'a, V, R> {
+    /// The biases.
+    pub start: V,
+    /// What sums are multiplied with, if they are exact as `f32` and requantizations are shifts.
+    factors: Option<V>,
+    requantize: &'a [R],
+}
+
+impl<'a, V: Lanes, R: Requantize> Scaled<'a, V, R> {
+    /// Of the first channels of slices, as many as a vector has lanes; `None` where there are fewer. `exact` says
+    /// whether sums are exact as `f32`.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`.
+    #[inline(always)]
+    pub(super) unsafe fn new(bias: &[i32], requantize: &'a [R], exact: bool) -> Option<Self> {
+        let (bias, requantize) = (bias.get(..V::PIXELS)?, requantize.get(..V::PIXELS)?);
+        let mut factors = None;
+        if let (true, Some((shifts, _))) = (exact, R::as_shifts(requantize)) {
+            let mut words = [0; WIDEST];
+            for (word, shift) in words.iter_mut().zip(shifts.get(..V::PIXELS)?) {
+                // An exponent with nothing behind it.
+                *word = (127 - i32::from(shift.bits())) << 23;
+            }
+            // SAFETY: there are at least as many words as lanes.
+            factors = Some(unsafe { V::words(words.as_ptr()) });
+        }
+        // SAFETY: there are as many biases as lanes.
+        Some(Self { start: unsafe { V::words(bias.as_ptr()) }, factors, requantize })
+    }
+
+    /// Finishes the first `count` sums, each vector to a place of its own.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have the extension of `V`, and each place be good for as many values as it has lanes.
+    #[inline(always)]
+    pub(super) unsafe fn finish<Y: Activation>(&self, sums: [V; 4], to: [*mut Y; 4], count: usize) {
+        // SAFETY: as the caller promises; activations are bytes, and words have room for all lanes.
+        unsafe {
+            let Some(factors) = self.factors else {
+                for (sum, to) in sums.into_iter().zip(to).take(count) {
+                    let mut words = [0; WIDEST];
+                    words.as_mut_ptr().cast::<V>().write_unaligned(sum);
+                    let y = slice::from_raw_parts_mut(to, V::PIXELS);
+                    for ((y, word), requantize) in y.iter_mut().zip(words).zip(self.requantize) {
+                        *y = requantized(*requantize, word);
+                    }
+                }
+                return;
+            };
+            let mut nowhere = [0u8; WIDEST];
+            let (mut four, mut bytes) = ([V::zero(); 4], [nowhere.as_mut_ptr(); 4]);
+            for n in 0..4 {
+                if n < count {
+                    four[n] = V::scale(sums[n], factors);
+                    bytes[n] = to[n].cast();
+                }
+            }
+            V::scatter::<Y>(four, bounds::<R>(), bytes);
+        }
+    }
+}
