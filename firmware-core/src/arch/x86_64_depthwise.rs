@@ -100,6 +100,10 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         }
         let exact = exact(self.bias.get(..depth).unwrap_or_default(), window.area());
         let mut room: Room<V, LINE> = [const { MaybeUninit::uninit() }; LINE];
+        if self.how::<V>(covered) == How::Pairs {
+            // SAFETY: there is room for two lines.
+            unsafe { self.pad(covered, &mut room) };
+        }
         let mut channel = 0;
         while channel < depth {
             // The last channels overlap those before where their number is no multiple of the lanes.
@@ -270,7 +274,7 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     ///
     /// As [`Depthwise::lines`]; the line must have room for all columns.
     #[inline(always)]
-    pub(super) unsafe fn columns<V: Lanes, const ROWS: usize>(
+    unsafe fn columns<V: Lanes, const ROWS: usize>(
         &self,
         rows: [(*const X, usize); 4],
         padding: *const X,

@@ -80,7 +80,7 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
             for pair in 0..=rows.div_ceil(down) {
                 lines.swap(0, 1);
                 let from = self.row([0, 2 * pair], 2, channel, padding.as_ptr());
-                self.columns::<V, 2>(from, padding.as_ptr(), 1, lines[1]);
+                self.pair_rows(from, lines[1], covered);
                 let Some(before) = pair.checked_sub(1) else { continue };
                 let row = before * down;
                 let y = y.as_mut_ptr().add(row * columns * depth + channel);
@@ -91,6 +91,44 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                     self.paired_rows::<V, Y, STRIDE, 1>(lines, &weights, outputs, y);
                 }
             }
+        }
+    }
+
+    /// Sets what lines have on the left and on the right of the input.
+    ///
+    /// # Safety
+    ///
+    /// As [`Depthwise::pairs`].
+    #[inline(always)]
+    pub(super) unsafe fn pad<V: Lanes>(&self, covered: usize, room: &mut Room<V, LINE>) {
+        let padding = [X::saturate(self.shape.padding_value); 16];
+        let width = self.shape.input[1];
+        let left = self.shape.window.padding[1].min(covered);
+        // SAFETY: as the caller promises.
+        let outside = unsafe { V::stack::<X, 2>([padding.as_ptr(); 4]) };
+        for line in room.chunks_exact_mut(covered).take(2) {
+            let (front, rest) = line.split_at_mut_checked(left).unwrap_or_default();
+            let back = rest.get_mut(width..).unwrap_or_default();
+            front.iter_mut().chain(back).for_each(|to| _ = to.write(outside));
+        }
+    }
+
+    /// Sets what a line has on the input, from two rows that begin where is said and whose pixels are as far apart.
+    ///
+    /// # Safety
+    ///
+    /// The same.
+    #[inline(always)]
+    unsafe fn pair_rows<V: Lanes>(&self, rows: [(*const X, usize); 4], to: *mut V, covered: usize) {
+        let left = self.shape.window.padding[1].min(covered);
+        let count = self.shape.input[1].min(covered - left);
+        let [(mut a, a_step), (mut b, b_step), ..] = rows;
+        let mut to = to.wrapping_add(left);
+        for _ in 0..count {
+            // SAFETY: as the caller promises.
+            unsafe { to.write(V::stack::<X, 2>([a, b, a, b])) };
+            (a, b) = (a.wrapping_add(a_step), b.wrapping_add(b_step));
+            to = to.wrapping_add(1);
         }
     }
 
@@ -135,35 +173,38 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         y: *mut Y,
     ) {
         let [_, columns, depth] = self.shape.output;
-        let mut column = 0;
+        let (mut lines, mut y) = (lines, [y, y.wrapping_add(columns * depth)]);
+        let mut left = columns;
         // The next so many windows of each row, four at most in all.
         macro_rules! windows {
             ($count:literal) => {{
-                let lines = lines.map(|line| line.wrapping_add(column * STRIDE));
                 // SAFETY: lines and rows have so many columns more.
                 unsafe {
                     let sums = sums::<V, STRIDE, DOWN, $count>(lines, weights, outputs.start);
-                    let (mut all, mut to) = ([V::zero(); 4], [y; 4]);
+                    let (mut all, mut to) = ([V::zero(); 4], [y[0]; 4]);
                     for down in 0..DOWN {
                         for n in 0..$count {
-                            let at = (down * columns + column + n) * depth;
                             all[down * $count + n] = sums[down][n];
-                            to[down * $count + n] = y.wrapping_add(at);
+                            to[down * $count + n] = y[down].wrapping_add(n * depth);
                         }
                     }
                     outputs.finish(all, to, DOWN * $count);
                 }
-                column += $count;
+                lines = lines.map(|line| line.wrapping_add($count * STRIDE));
+                y = y.map(|y| y.wrapping_add($count * depth));
             }};
         }
-        while DOWN == 1 && column + 4 <= columns {
+        while DOWN == 1 && left >= 4 {
             windows!(4);
+            left -= 4;
         }
-        while column + 2 <= columns {
+        while left >= 2 {
             windows!(2);
+            left -= 2;
         }
-        if column < columns {
+        if left > 0 {
             windows!(1);
         }
+        let _ = (lines, y);
     }
 }

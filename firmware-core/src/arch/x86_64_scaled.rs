@@ -61,15 +61,12 @@ impl<'a, V: Lanes, R: Requantize> Scaled<'a, V, R> {
         // SAFETY: as the caller promises; activations are bytes, and words have room for all lanes.
         unsafe {
             let Some(factors) = self.factors else {
-                for (sum, to) in sums.into_iter().zip(to).take(count) {
-                    let mut words = [0; WIDEST];
+                let mut words = [[0; WIDEST]; 4];
+                for (sum, words) in sums.into_iter().zip(&mut words) {
                     words.as_mut_ptr().cast::<V>().write_unaligned(sum);
-                    let y = slice::from_raw_parts_mut(to, V::PIXELS);
-                    for ((y, word), requantize) in y.iter_mut().zip(words).zip(self.requantize) {
-                        *y = requantized(*requantize, word);
-                    }
                 }
-                return;
+                let requantize = self.requantize;
+                return each(requantize, words.get(..count).unwrap_or_default(), to);
             };
             let mut nowhere = [0u8; WIDEST];
             let (mut four, mut bytes) = ([V::zero(); 4], [nowhere.as_mut_ptr(); 4]);
@@ -80,6 +77,32 @@ impl<'a, V: Lanes, R: Requantize> Scaled<'a, V, R> {
                 }
             }
             V::scatter::<Y>(four, bounds::<R>(), bytes);
+        }
+    }
+}
+
+/// Requantizes words of as many channels as there are, each of their vectors to a place of its own. (A function of
+/// its own: in one with the sums it takes registers from them.)
+///
+/// # Safety
+///
+/// The processor must have AVX2, and each place be good for as many values.
+#[inline(never)]
+#[target_feature(enable = "avx2")]
+unsafe fn each<R: Requantize, Y: Activation>(
+    requantize: &[R],
+    words: &[[i32; WIDEST]],
+    to: [*mut Y; 4],
+) {
+    for (words, to) in words.iter().zip(to) {
+        // SAFETY: as the caller promises.
+        let y = unsafe { slice::from_raw_parts_mut(to, requantize.len()) };
+        // Eight at a time, because those become vectors.
+        let (y, words) = (y.as_chunks_mut::<8>().0, words.as_chunks::<8>().0);
+        for ((y, words), requantize) in y.iter_mut().zip(words).zip(requantize.as_chunks::<8>().0) {
+            for n in 0..8 {
+                y[n] = requantized(requantize[n], words[n]);
+            }
         }
     }
 }
