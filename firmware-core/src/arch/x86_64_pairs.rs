@@ -175,36 +175,27 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         let [_, columns, depth] = self.shape.output;
         let (mut lines, mut y) = (lines, [y, y.wrapping_add(columns * depth)]);
         let mut left = columns;
-        // The next so many windows of each row, four at most in all.
+        // The next so many windows of each row.
         macro_rules! windows {
             ($count:literal) => {{
                 // SAFETY: lines and rows have so many columns more.
                 unsafe {
                     let sums = sums::<V, STRIDE, DOWN, $count>(lines, weights, outputs.start);
-                    let (mut all, mut to) = ([V::zero(); 4], [y[0]; 4]);
-                    for down in 0..DOWN {
-                        for n in 0..$count {
-                            all[down * $count + n] = sums[down][n];
-                            to[down * $count + n] = y[down].wrapping_add(n * depth);
-                        }
-                    }
-                    outputs.finish(all, to, DOWN * $count);
+                    outputs.finish_rows(sums, depth, y);
                 }
                 lines = lines.map(|line| line.wrapping_add($count * STRIDE));
                 y = y.map(|y| y.wrapping_add($count * depth));
+                left -= $count;
             }};
         }
-        while DOWN == 1 && left >= 4 {
+        while left >= 4 {
             windows!(4);
-            left -= 4;
         }
         while left >= 2 {
             windows!(2);
-            left -= 2;
         }
-        if left > 0 {
+        while left > 0 {
             windows!(1);
         }
-        let _ = (lines, y);
     }
 }

@@ -51,6 +51,38 @@ impl<'a, V: Lanes, R: Requantize> Scaled<'a, V, R> {
         Some(Self { start: unsafe { V::words(bias.as_ptr()) }, factors, requantize })
     }
 
+    /// Finishes the sums of `COUNT` pixels of each of one or two rows: pixels lie `depth` values apart from where
+    /// the rows begin.
+    ///
+    /// # Safety
+    ///
+    /// As [`Scaled::finish`].
+    #[inline(always)]
+    pub(super) unsafe fn finish_rows<Y: Activation, const DOWN: usize, const COUNT: usize>(
+        &self,
+        sums: [[V; COUNT]; DOWN],
+        depth: usize,
+        rows: [*mut Y; 2],
+    ) {
+        const { assert!(0 < COUNT && 0 < DOWN && DOWN <= 2) };
+        let total = DOWN * COUNT;
+        let mut first = 0;
+        while first < total {
+            let count = if total - first < 4 { total - first } else { 4 };
+            // SAFETY: as the caller promises.
+            unsafe {
+                let (mut all, mut to) = ([V::zero(); 4], [rows[0]; 4]);
+                for n in 0..count {
+                    let (down, pixel) = ((first + n) / COUNT, (first + n) % COUNT);
+                    all[n] = sums[down][pixel];
+                    to[n] = rows[down].wrapping_add(pixel * depth);
+                }
+                self.finish(all, to, count);
+            }
+            first += 4;
+        }
+    }
+
     /// Finishes the first `count` sums, each vector to a place of its own.
     ///
     /// # Safety

@@ -60,12 +60,12 @@ impl<X: Activation, const DOWN: usize> Columns<X, DOWN> {
         // SAFETY: as the caller promises.
         unsafe {
             for pixel in 0..COUNT {
-                for i in STRIDE..3 {
-                    window[i - STRIDE] = window[i];
-                }
-                for i in 3 - STRIDE..3 {
-                    window[i] = self.next();
-                }
+                // (Loops would become copies from memory to memory.)
+                let [_, second, third] = *window;
+                *window = match STRIDE {
+                    1 => [second, third, self.next()],
+                    _ => [third, self.next(), self.next()],
+                };
                 for down in 0..DOWN {
                     for i in 0..3 {
                         let sum = &mut sums[down][pixel];
@@ -140,40 +140,35 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                 width,
                 padding: padding.as_ptr(),
             };
+            let y = y.as_mut_ptr().wrapping_add(row * columns * depth + channel);
+            let mut y = [y, y.wrapping_add(columns * depth)];
             // SAFETY: as the caller promises.
-            unsafe {
-                let y = y.as_mut_ptr().add(row * columns * depth + channel);
-                let mut window = [V::zero(); 3];
-                for i in STRIDE..3 {
-                    window[i] = all.next();
-                }
-                let mut column = 0;
-                // The next so many windows of each row, four at most in all.
-                macro_rules! windows {
-                    ($count:literal) => {{
+            let mut window = unsafe {
+                let first = all.next();
+                [V::zero(), first, if STRIDE == 1 { all.next() } else { first }]
+            };
+            let mut left = columns;
+            // The next so many windows of each row.
+            macro_rules! windows {
+                ($count:literal) => {{
+                    // SAFETY: as the caller promises; there are so many more.
+                    unsafe {
                         let sums =
                             all.sums::<V, STRIDE, $count>(&mut window, outputs.start, &weights);
-                        let (mut four, mut to) = ([V::zero(); 4], [y; 4]);
-                        for down in 0..DOWN {
-                            for n in 0..$count {
-                                let at = (down * columns + column + n) * depth;
-                                four[down * $count + n] = sums[down][n];
-                                to[down * $count + n] = y.wrapping_add(at);
-                            }
-                        }
-                        outputs.finish(four, to, DOWN * $count);
-                        column += $count;
-                    }};
-                }
-                while DOWN == 1 && column + 4 <= columns {
-                    windows!(4);
-                }
-                while column + 2 <= columns {
-                    windows!(2);
-                }
-                if column < columns {
-                    windows!(1);
-                }
+                        outputs.finish_rows(sums, depth, y);
+                    }
+                    y = y.map(|y| y.wrapping_add($count * depth));
+                    left -= $count;
+                }};
+            }
+            while left >= 4 {
+                windows!(4);
+            }
+            while left >= 2 {
+                windows!(2);
+            }
+            while left > 0 {
+                windows!(1);
             }
         }
     }
