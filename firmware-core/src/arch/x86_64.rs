@@ -21,6 +21,8 @@ mod avx2;
 mod channels;
 #[path = "x86_64_columns.rs"]
 mod columns;
+#[path = "x86_64_connected.rs"]
+mod connected;
 #[path = "x86_64_depthwise.rs"]
 mod depthwise;
 #[path = "x86_64_elements.rs"]
@@ -54,6 +56,7 @@ mod vnni;
 
 use avx2::Avx2;
 use channels::Channels;
+use connected::Connected;
 use depthwise::Depthwise;
 use elements::Addition;
 pub use isa::limit_vectors;
@@ -205,7 +208,8 @@ impl Target for Chosen {
         requantize: &[R],
         y: &mut [Y],
     ) {
-        if wide_fully_connected(x, weights, bias, requantize, y) {
+        let layer = Connected { x, weights, bias, requantize };
+        if fully_connected(&layer, Requantized, y) {
             return;
         }
         by_four::fully_connected(x, weights, (bias, requantize), requantized, y, dot4);
@@ -218,6 +222,10 @@ impl Target for Chosen {
         bias: &[i32],
         logits: &mut [i32],
     ) {
+        let layer = Connected { x, weights, bias, requantize: bias };
+        if fully_connected(&layer, Each(|_, sum| sum), logits) {
+            return;
+        }
         by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
     }
 }
@@ -267,23 +275,24 @@ fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     }
 }
 
-/// A fully connected layer, or false where [`dot4`] is as good: one of few outputs, or a processor
-/// without the widest vectors.
+/// A fully connected layer, or false where [`dot4`] is as good: one of few outputs, or a processor that has SSE2
+/// alone.
 #[inline(always)]
-fn wide_fully_connected<X: Activation, Y: Activation, R: Requantize>(
-    x: &[X],
-    weights: &[i8],
-    bias: &[i32],
-    requantize: &[R],
+fn fully_connected<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
+    layer: &Connected<X, R>,
+    ending: E,
     y: &mut [Y],
 ) -> bool {
-    let fits = y.len() >= vnni::ROWS && weights.len() == x.len() * y.len();
-    if !X::UNSIGNED || isa() != Isa::Vnni || !fits {
-        return false;
+    // SAFETY: `isa` found the extensions that the routines are compiled for.
+    unsafe {
+        match isa() {
+            // The products of bytes are those of an unsigned one and a signed one.
+            Isa::Vnni if X::UNSIGNED => connected::with_vnni(layer, ending, y),
+            Isa::Narrow if X::UNSIGNED => connected::with_avx_vnni(layer, ending, y),
+            Isa::Vnni | Isa::Narrow | Isa::Avx2 => connected::with_avx2(layer, ending, y),
+            Isa::Sse2 => false,
+        }
     }
-    // SAFETY: `isa` found the extensions; there are 16 rows of weights and more, as long as `x`.
-    unsafe { vnni::fully_connected(bytemuck::must_cast_slice(x), weights, bias, requantize, y) };
-    true
 }
 
 /// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.

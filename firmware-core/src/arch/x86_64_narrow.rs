@@ -17,7 +17,7 @@ pub(super) const PAIRS: u8 = 2;
 
 /// Bytes, for values that are never negative.
 #[derive(Clone, Copy)]
-pub(super) struct NarrowBytes<const HOW: u8>(__m256i);
+pub(super) struct NarrowBytes<const HOW: u8>(pub(super) __m256i);
 
 impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
     const PIXELS: usize = 8;
