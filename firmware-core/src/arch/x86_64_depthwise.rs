@@ -181,8 +181,8 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                         to[n] = y.add((first + n) * depth);
                     }
                     match count {
-                        4 => outputs.finish(sums, to, 4),
-                        _ => outputs.finish(sums, to, count),
+                        4 => outputs.finish(sums, to, 4, depth == V::PIXELS),
+                        _ => outputs.finish(sums, to, count, false),
                     }
                 }
             }

@@ -77,7 +77,7 @@ impl<'a, V: Lanes, R: Requantize> Scaled<'a, V, R> {
                     all[n] = sums[down][pixel];
                     to[n] = rows[down].wrapping_add(pixel * depth);
                 }
-                self.finish(all, to, count);
+                self.finish(all, to, count, COUNT % 4 == 0 && depth == V::PIXELS);
             }
             first += 4;
         }
@@ -89,7 +89,13 @@ impl<'a, V: Lanes, R: Requantize> Scaled<'a, V, R> {
     ///
     /// The processor must have the extension of `V`, and each place be good for as many values as it has lanes.
     #[inline(always)]
-    pub(super) unsafe fn finish<Y: Activation>(&self, sums: [V; 4], to: [*mut Y; 4], count: usize) {
+    pub(super) unsafe fn finish<Y: Activation>(
+        &self,
+        sums: [V; 4],
+        to: [*mut Y; 4],
+        count: usize,
+        adjacent: bool,
+    ) {
         // SAFETY: as the caller promises; activations are bytes, and words have room for all lanes.
         unsafe {
             let Some(factors) = self.factors else {
@@ -107,6 +113,9 @@ impl<'a, V: Lanes, R: Requantize> Scaled<'a, V, R> {
                     four[n] = V::scale(sums[n], factors);
                     bytes[n] = to[n].cast();
                 }
+            }
+            if adjacent {
+                return V::narrow::<Y>(four, bounds::<R>(), bytes[0]);
             }
             V::scatter::<Y>(four, bounds::<R>(), bytes);
         }
