@@ -369,11 +369,20 @@ fn average_poolings() {
 }
 
 /// Both tensors have `N` values, more than a vector; one sum is kept in place.
-fn addition<A: Activation, const N: usize, const A_BITS: u32, const B_BITS: u32>(bits: u8) {
+fn addition<A: Activation, B: Activation, const N: usize, const A_BITS: u32, const B_BITS: u32>(
+    bits: u8,
+) {
     let source = &mut Source(u64::from(bits) + 41);
-    let (a, b): ([A; N], [u8; N]) = (source.activations(), source.activations());
+    let (mut a, mut b): ([A; N], [B; N]) = (source.activations(), source.activations());
+    // The least and the largest sum.
+    (a[0], b[0]) = (A::saturate(-128), B::saturate(-128));
+    (a[1], b[1]) = (A::saturate(255), B::saturate(255));
     let (mut y, mut want) = ([[[untouched::<i8>(); N]]], [0; N]);
     let left = [A_BITS, B_BITS];
+    Add::<A_BITS, B_BITS>::new(Shift::new(bits)).forward(&[[a]], &[[b]], &mut y);
+    kernels::add(left, &a, &b, Shift::new(bits), &mut want);
+    assert_eq!(y, [[want]]);
+    let (mut y, mut want) = ([[[untouched::<u8>(); N]]], [0; N]);
     Add::<A_BITS, B_BITS>::new(Shift::new(bits)).forward(&[[a]], &[[b]], &mut y);
     kernels::add(left, &a, &b, Shift::new(bits), &mut want);
     assert_eq!(y, [[want]]);
@@ -386,10 +395,13 @@ fn addition<A: Activation, const N: usize, const A_BITS: u32, const B_BITS: u32>
 #[test]
 fn additions() {
     on_every_processor(|| {
-        for bits in [0, 1, 5, 31] {
-            addition::<i8, 37, 0, 2>(bits);
-            addition::<u8, 19, 5, 0>(bits);
-            addition::<i8, 33, 1, 15>(bits); // more than 16 bits
+        for bits in [0, 1, 5, 13, 31] {
+            addition::<i8, u8, 37, 0, 2>(bits);
+            addition::<u8, u8, 19, 5, 0>(bits);
+            addition::<i8, i8, 70, 6, 5>(bits);
+            addition::<u8, i8, 101, 4, 6>(bits);
+            addition::<u8, u8, 32, 5, 6>(bits);
+            addition::<i8, u8, 33, 1, 15>(bits); // more than 16 bits
         }
     });
 }
