@@ -104,7 +104,8 @@ impl<'a, V: Lanes, R: Requantize> Scaled<'a, V, R> {
                     words.as_mut_ptr().cast::<V>().write_unaligned(sum);
                 }
                 let requantize = self.requantize;
-                return each(requantize, words.get(..count).unwrap_or_default(), to);
+                let [a, b, c, d] = to;
+                return each(requantize, words.get(..count).unwrap_or_default(), (a, b), (c, d));
             };
             let mut nowhere = [0u8; WIDEST];
             let (mut four, mut bytes) = ([V::zero(); 4], [nowhere.as_mut_ptr(); 4]);
@@ -133,9 +134,10 @@ impl<'a, V: Lanes, R: Requantize> Scaled<'a, V, R> {
 unsafe fn each<R: Requantize, Y: Activation>(
     requantize: &[R],
     words: &[[i32; WIDEST]],
-    to: [*mut Y; 4],
+    (a, b): (*mut Y, *mut Y),
+    (c, d): (*mut Y, *mut Y),
 ) {
-    for (words, to) in words.iter().zip(to) {
+    for (words, to) in words.iter().zip([a, b, c, d]) {
         // SAFETY: as the caller promises.
         let y = unsafe { slice::from_raw_parts_mut(to, requantize.len()) };
         // Eight at a time, because those become vectors.
