@@ -8,8 +8,11 @@ use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::Geometry;
 use firmware_core::{
     Activation, Add, AveragePool2d, Clip, Conv2d, DepthwiseConv2d, Dilated, FullyConnected,
-    MaxPool2d, PaddedWith, Shift, Strided, Unit, Window,
+    MaxPool2d, PaddedWith, Requantize, Shift, Strided, Unit, Window,
 };
+
+#[cfg(not(miri))]
+use firmware_core::Multiplier;
 
 /// A multiplicative generator; its high bits are used.
 struct Source(u64);
@@ -265,6 +268,25 @@ fn wide_depthwise_convolutions() {
         depthwise::<u8, 16, 8, 8, Unit, 9, 9, 2, 2>(66);
         depthwise::<u8, 16, 9, 8, Unit, 9, 9, 1, 2>(67);
         depthwise::<u8, 48, 3, 3, Same, 40, 30, 40, 30>(68);
+        depthwise::<u8, 8, 3, 3, Unit, 3, 3, 1, 1>(69);
+        depthwise::<i8, 8, 3, 3, Unit, 4, 4, 2, 2>(70);
+        depthwise::<u8, 9, 3, 3, Unit, 5, 6, 3, 4>(71);
+        depthwise::<u8, 40, 3, 3, Same, 25, 5, 25, 5>(72);
+        depthwise::<i8, 17, 3, 3, PaddedWith<Strided<1, 1, 2, 2, 2, 1>, -9>, 4, 7, 6, 8>(73);
+        depthwise::<u8, 16, 3, 3, Strided<2, 2, 1, 1, 1, 1>, 5, 5, 3, 3>(74);
+        depthwise::<u8, 8, 3, 3, Strided<2, 2>, 8, 14, 3, 6>(75);
+        depthwise::<i8, 20, 3, 3, PaddedWith<Strided<2, 2, 2, 0, 0, 2>, 31>, 7, 9, 4, 5>(76);
+        depthwise::<u8, 18, 3, 3, Strided<1, 2, 1, 0, 0, 1>, 6, 8, 5, 4>(77);
+        depthwise::<u8, 24, 3, 3, Strided<2, 1, 1, 1, 1, 1>, 7, 5, 4, 5>(78);
+        depthwise::<u8, 8, 3, 3, Dilated<Same, 2, 1>, 6, 6, 4, 6>(79);
+        depthwise::<i8, 16, 3, 3, Strided<3, 3>, 9, 9, 3, 3>(80);
+        depthwise::<u8, 8, 3, 3, Same, 2, 400, 2, 400>(81);
+        depthwise::<u8, 8, 3, 3, Same, 3, 370, 3, 370>(84);
+        depthwise::<u8, 16, 1, 7, Strided<1, 1, 0, 3, 0, 3>, 2, 9, 2, 9>(82);
+        depthwise::<i8, 33, 6, 2, Unit, 8, 6, 3, 5>(83);
+        bounded_depthwise::<27, 3, 3, Same, 5, 5, 5, 5>(85);
+        bounded_depthwise::<8, 3, 3, Strided<2, 2>, 7, 15, 3, 7>(86);
+        bounded_depthwise::<16, 2, 3, Unit, 4, 9, 3, 7>(87);
     });
 }
 
@@ -284,14 +306,69 @@ fn depthwise<
     let source = &mut Source(seed);
     let x: [[[X; C]; IW]; IH] = [(); IH].map(|()| [(); IW].map(|()| source.activations()));
     let weights = [(); KH].map(|()| [(); KW].map(|()| source.bytes()));
-    let (bias, shifts) = source.channels();
-    let mut y = [[[untouched::<i8>(); C]; OW]; OH];
-    let mut want = vec![0; OH * OW * C];
-    DepthwiseConv2d::<C, KH, KW, G>::new(weights, bias, shifts).forward(&x, &mut y);
+    let (bias, shifts): (_, [Shift; C]) = source.channels();
+    check_depthwise::<X, i8, C, KH, KW, G, IH, IW, OH, OW>(&x, weights, bias, shifts);
+    // The largest products, and many halves, which go to the even number.
+    let x = x.map(|row| row.map(|pixel| pixel.map(|x| X::saturate(256 * (x.to_i32() % 2)))));
+    let extreme = |weight: i8| if weight % 2 == 0 { -128 } else { 127 };
+    let weights = weights.map(|row| row.map(|taps| taps.map(extreme)));
+    let halves = shifts.map(|shift| Shift::new(shift.bits() % 4));
+    check_depthwise::<X, u8, C, KH, KW, G, IH, IW, OH, OW>(&x, weights, bias, halves);
+    // Sums that have more bits than an `f32`.
+    let large = bias.map(|bias| (bias << 16).wrapping_add(bias));
+    let far = shifts.map(|shift| Shift::new(20 + shift.bits()));
+    check_depthwise::<X, i8, C, KH, KW, G, IH, IW, OH, OW>(&x, weights, large, far);
+}
+
+/// The same with requantizations that are more than shifts.
+#[cfg(not(miri))]
+fn bounded_depthwise<
+    const C: usize,
+    const KH: usize,
+    const KW: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    seed: u64,
+) {
+    let source = &mut Source(seed);
+    let x: [[[u8; C]; IW]; IH] = [(); IH].map(|()| [(); IW].map(|()| source.activations()));
+    let weights = [(); KH].map(|()| [(); KW].map(|()| source.bytes()));
+    let (bias, shifts): (_, [Shift; C]) = source.channels();
+    let clips = shifts.map(|shift| Clip::<-90, 90>::new(shift.bits()));
+    check_depthwise::<u8, u8, C, KH, KW, G, IH, IW, OH, OW>(&x, weights, bias, clips);
+    check_depthwise::<u8, i8, C, KH, KW, G, IH, IW, OH, OW>(&x, weights, bias, clips);
+    let multipliers = shifts
+        .map(|shift| Multiplier::new((1 << 30) + 12_345, -(shift.bits() as i8), -5, [-100, 120]));
+    check_depthwise::<u8, i8, C, KH, KW, G, IH, IW, OH, OW>(&x, weights, bias, multipliers);
+}
+
+fn check_depthwise<
+    X: Activation,
+    Y: Activation,
+    const C: usize,
+    const KH: usize,
+    const KW: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+>(
+    x: &[[[X; C]; IW]; IH],
+    weights: [[[i8; C]; KW]; KH],
+    bias: [i32; C],
+    requantize: [impl Requantize; C],
+) {
     let shape = Conv2dShape::of::<G>([IH, IW, C], [OH, OW, C], [KH, KW]);
-    let flat = weights.as_flattened().as_flattened();
-    let input = x.as_flattened().as_flattened();
-    kernels::depthwise_conv2d(&shape, input, flat, &bias, &shifts, &mut want);
+    let (input, flat) = (x.as_flattened().as_flattened(), weights.as_flattened().as_flattened());
+    let mut y = [[[untouched::<Y>(); C]; OW]; OH];
+    let mut want = vec![untouched(); OH * OW * C];
+    DepthwiseConv2d::<C, KH, KW, G, _>::new(weights, bias, requantize).forward(x, &mut y);
+    kernels::depthwise_conv2d(&shape, input, flat, &bias, &requantize, &mut want);
     assert_eq!(y.as_flattened().as_flattened(), want);
 }
 
@@ -329,11 +406,20 @@ fn average_poolings() {
 }
 
 /// Both tensors have `N` values, more than a vector; one sum is kept in place.
-fn addition<A: Activation, const N: usize, const A_BITS: u32, const B_BITS: u32>(bits: u8) {
+fn addition<A: Activation, B: Activation, const N: usize, const A_BITS: u32, const B_BITS: u32>(
+    bits: u8,
+) {
     let source = &mut Source(u64::from(bits) + 41);
-    let (a, b): ([A; N], [u8; N]) = (source.activations(), source.activations());
+    let (mut a, mut b): ([A; N], [B; N]) = (source.activations(), source.activations());
+    // The least and the largest sum.
+    (a[0], b[0]) = (A::saturate(-128), B::saturate(-128));
+    (a[1], b[1]) = (A::saturate(255), B::saturate(255));
     let (mut y, mut want) = ([[[untouched::<i8>(); N]]], [0; N]);
     let left = [A_BITS, B_BITS];
+    Add::<A_BITS, B_BITS>::new(Shift::new(bits)).forward(&[[a]], &[[b]], &mut y);
+    kernels::add(left, &a, &b, Shift::new(bits), &mut want);
+    assert_eq!(y, [[want]]);
+    let (mut y, mut want) = ([[[untouched::<u8>(); N]]], [0; N]);
     Add::<A_BITS, B_BITS>::new(Shift::new(bits)).forward(&[[a]], &[[b]], &mut y);
     kernels::add(left, &a, &b, Shift::new(bits), &mut want);
     assert_eq!(y, [[want]]);
@@ -346,10 +432,13 @@ fn addition<A: Activation, const N: usize, const A_BITS: u32, const B_BITS: u32>
 #[test]
 fn additions() {
     on_every_processor(|| {
-        for bits in [0, 1, 5, 31] {
-            addition::<i8, 37, 0, 2>(bits);
-            addition::<u8, 19, 5, 0>(bits);
-            addition::<i8, 33, 1, 15>(bits); // more than 16 bits
+        for bits in [0, 1, 5, 13, 31] {
+            addition::<i8, u8, 37, 0, 2>(bits);
+            addition::<u8, u8, 19, 5, 0>(bits);
+            addition::<i8, i8, 70, 6, 5>(bits);
+            addition::<u8, i8, 101, 4, 6>(bits);
+            addition::<u8, u8, 32, 5, 6>(bits);
+            addition::<i8, u8, 33, 1, 15>(bits); // more than 16 bits
         }
     });
 }
@@ -397,14 +486,35 @@ fn fully_connected<X: Activation, const OUT: usize, const IN: usize>(seed: u64) 
     let x: [X; IN] = source.activations();
     let weights: [[i8; IN]; OUT] = [(); OUT].map(|()| source.bytes());
     let (bias, shifts) = source.channels();
+    check_connected(&x, weights, bias, shifts);
+    // The largest products, and values next to the middle, whose sums of pairs have just 16 bits.
+    let extreme = |weight: i8| if weight % 2 == 0 { -128 } else { 127 };
+    let weights = weights.map(|row| row.map(extreme));
+    check_connected(&x.map(|x| X::saturate(256 * (x.to_i32() % 2))), weights, bias, shifts);
+    check_connected(&x.map(|x| X::saturate(127 + x.to_i32() % 3)), weights, bias, shifts);
+    check_connected(&[X::saturate(-128); IN], weights, bias, shifts);
+    // Values of which few are large.
+    check_connected(&x.map(|x| X::saturate(x.to_i32() - 120)), weights, bias, shifts);
+}
+
+fn check_connected<X: Activation, const OUT: usize, const IN: usize>(
+    x: &[X; IN],
+    weights: [[i8; IN]; OUT],
+    bias: [i32; OUT],
+    shifts: [Shift; OUT],
+) {
     let layer = FullyConnected::<OUT, IN>::new(weights, bias, shifts);
     let (mut y, mut want) = ([untouched::<u8>(); OUT], [0; OUT]);
-    layer.forward(&x, &mut y);
-    kernels::fully_connected(&x, weights.as_flattened(), &bias, &shifts, &mut want);
+    layer.forward(x, &mut y);
+    kernels::fully_connected(x, weights.as_flattened(), &bias, &shifts, &mut want);
+    assert_eq!(y, want);
+    let (mut y, mut want) = ([untouched::<i8>(); OUT], [0; OUT]);
+    layer.forward(x, &mut y);
+    kernels::fully_connected(x, weights.as_flattened(), &bias, &shifts, &mut want);
     assert_eq!(y, want);
     let mut want = [0; OUT];
-    kernels::fully_connected_logits(&x, weights.as_flattened(), &bias, &mut want);
-    assert_eq!(layer.logits(&x), want);
+    kernels::fully_connected_logits(x, weights.as_flattened(), &bias, &mut want);
+    assert_eq!(layer.logits(x), want);
 }
 
 #[test]
@@ -414,5 +524,30 @@ fn fully_connected_layers() {
         fully_connected::<i8, 4, 9>(32);
         fully_connected::<u8, 6, 17>(33);
         fully_connected::<u8, 18, 35>(34);
+        fully_connected::<i8, 11, 18>(35);
+        fully_connected::<u8, 8, 4>(36);
+        fully_connected::<u8, 12, 5>(37);
+    });
+}
+
+#[cfg(not(miri))]
+#[test]
+fn wide_fully_connected_layers() {
+    on_every_processor(|| {
+        fully_connected::<u8, 128, 8>(91);
+        fully_connected::<i8, 128, 8>(92);
+        fully_connected::<u8, 33, 1>(93);
+        fully_connected::<u8, 40, 2>(94);
+        fully_connected::<i8, 9, 15>(95);
+        fully_connected::<u8, 8, 16>(96);
+        fully_connected::<u8, 17, 31>(97);
+        fully_connected::<i8, 16, 32>(98);
+        fully_connected::<u8, 16, 33>(99);
+        fully_connected::<i8, 23, 63>(100);
+        fully_connected::<u8, 10, 64>(101);
+        fully_connected::<u8, 25, 127>(102);
+        fully_connected::<i8, 50, 320>(103);
+        fully_connected::<u8, 50, 320>(104);
+        fully_connected::<u8, 15, 200>(105);
     });
 }

@@ -4,9 +4,10 @@
 //! A convolution with max pooling keeps a pixel in each lane of a vector (`columns`, or `lanes` over what
 //! `panel` packs), other convolutions an output channel (`channels`), with padding and all in a `strip`: 64, 32, 16
 //! or 8 multiply-accumulates to an instruction, and nothing is added across lanes. So do depthwise ones
-//! (`depthwise`). Shifts are divided by where the sums are (`outputs`). What neither takes, and SSE2, widens
-//! values to 16 bits in a [`Patch`], and two channels share the loads of four pixels. What differs between the
-//! extensions is in a file for each.
+//! (`depthwise`). Shifts are divided by where the sums are (`outputs`, `scaled`). Fully connected layers add the
+//! lanes of several outputs together (`connected`). What none of them takes, and SSE2, widens values to 16 bits in
+//! a [`Patch`], and two channels share the loads of four pixels. What differs between the extensions is in a file
+//! for each.
 
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
 #![allow(clippy::incompatible_msrv)]
@@ -26,6 +27,8 @@ mod avx2;
 mod channels;
 #[path = "x86_64_columns.rs"]
 mod columns;
+#[path = "x86_64_connected.rs"]
+mod connected;
 #[path = "x86_64_depthwise.rs"]
 mod depthwise;
 #[path = "x86_64_elements.rs"]
@@ -38,10 +41,14 @@ mod lanes;
 mod narrow;
 #[path = "x86_64_outputs.rs"]
 mod outputs;
+#[path = "x86_64_pairs.rs"]
+mod pairs;
 #[path = "host_panel.rs"]
 mod panel;
 #[path = "host_patch.rs"]
 mod patch;
+#[path = "x86_64_scaled.rs"]
+mod scaled;
 #[path = "x86_64_slide.rs"]
 mod slide;
 #[path = "x86_64_sse2.rs"]
@@ -57,6 +64,7 @@ mod vnni;
 
 use avx2::Avx2;
 use channels::Channels;
+use connected::Connected;
 use depthwise::Depthwise;
 use elements::Addition;
 pub use isa::limit_vectors;
@@ -222,7 +230,8 @@ impl Target for Chosen {
         requantize: &[R],
         y: &mut [Y],
     ) {
-        if wide_fully_connected(x, weights, bias, requantize, y) {
+        let layer = Connected { x, weights, bias, requantize };
+        if fully_connected(&layer, Requantized, y) {
             return;
         }
         by_four::fully_connected(x, weights, (bias, requantize), requantized, y, dot4);
@@ -235,6 +244,10 @@ impl Target for Chosen {
         bias: &[i32],
         logits: &mut [i32],
     ) {
+        let layer = Connected { x, weights, bias, requantize: bias };
+        if fully_connected(&layer, Each(|_, sum| sum), logits) {
+            return;
+        }
         by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
     }
 }
@@ -284,23 +297,24 @@ fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     }
 }
 
-/// A fully connected layer, or false where [`dot4`] is as good: one of few outputs, or a processor
-/// without the widest vectors.
+/// A fully connected layer, or false where [`dot4`] is as good: one of few outputs, or a processor that has SSE2
+/// alone.
 #[inline(always)]
-fn wide_fully_connected<X: Activation, Y: Activation, R: Requantize>(
-    x: &[X],
-    weights: &[i8],
-    bias: &[i32],
-    requantize: &[R],
+fn fully_connected<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
+    layer: &Connected<X, R>,
+    ending: E,
     y: &mut [Y],
 ) -> bool {
-    let fits = y.len() >= vnni::ROWS && weights.len() == x.len() * y.len();
-    if !X::UNSIGNED || isa() != Isa::Vnni || !fits {
-        return false;
+    // SAFETY: `isa` found the extensions that the routines are compiled for.
+    unsafe {
+        match isa() {
+            // The products of bytes are those of an unsigned one and a signed one.
+            Isa::Vnni if X::UNSIGNED => connected::with_vnni(layer, ending, y),
+            Isa::Narrow if X::UNSIGNED => connected::with_avx_vnni(layer, ending, y),
+            Isa::Vnni | Isa::Narrow | Isa::Avx2 => connected::with_avx2(layer, ending, y),
+            Isa::Sse2 => false,
+        }
     }
-    // SAFETY: `isa` found the extensions; there are 16 rows of weights and more, as long as `x`.
-    unsafe { vnni::fully_connected(bytemuck::must_cast_slice(x), weights, bias, requantize, y) };
-    true
 }
 
 /// Four outputs of a fully connected layer: the sums of `x` times each of four rows of weights.

@@ -155,6 +155,14 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn scale(sum: Self, factors: Self) -> Self {
+        unsafe {
+            let factors = _mm256_castsi256_ps(factors.0);
+            Self(_mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sum.0), factors)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8) {
         unsafe {
             let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);

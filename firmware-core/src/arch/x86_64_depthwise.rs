@@ -3,18 +3,18 @@
 //! The values that the rows of a window have of one channel, two or four of them, are put side by side
 //! into a lane, column by column. Then each tap of a kernel row is one instruction for all of them and for as
 //! many channels as there are lanes, and windows share their columns: those of 3 x 3 slide over them in
-//! registers (`slide`), others find them in a line. Padding is a column like others.
+//! registers (`slide`) or share lines of two rows (`pairs`), others find them in a line. Padding is a column like
+//! others.
 
 use core::mem::MaybeUninit;
-use core::slice;
 
-use super::outputs::{self, Outputs, Requantized};
+use super::scaled::{Scaled, exact};
 use super::vectors::Lanes;
 use crate::kernels::Conv2dShape;
 use crate::{Activation, Requantize};
 
 /// Vectors of a line, and of the weights.
-const LINE: usize = 768;
+pub(super) const LINE: usize = 768;
 const WEIGHTS: usize = 64;
 
 /// A depthwise convolution with as many output channels as input channels.
@@ -27,11 +27,11 @@ pub(super) struct Depthwise<'a, X, R> {
 }
 
 /// Vectors that are filled before they are read.
-type Room<V, const N: usize> = [MaybeUninit<V>; N];
+pub(super) type Room<V, const N: usize> = [MaybeUninit<V>; N];
 
 /// The weights of some channels: vectors for each column of a kernel, and where columns are in a line.
-pub(super) struct Taps<V> {
-    pub weights: *const V,
+struct Taps<V> {
+    weights: *const V,
     columns: usize,
     /// Vectors of each column.
     groups: usize,
@@ -61,6 +61,17 @@ impl<V: Lanes> Taps<V> {
     }
 }
 
+/// Where windows find their columns.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    /// In lines of pairs of rows: `pairs`.
+    Pairs,
+    /// In registers: `slide`.
+    Slide,
+    /// In a line of all their rows.
+    Lines,
+}
+
 impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     /// Computes all of `y`, or returns false where there are fewer channels than lanes, rows too long for a
     /// line, too many weights, or where a slice is not as long as its shape says.
@@ -77,7 +88,7 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         if depth < V::PIXELS
             || channels != depth
             || groups * window.kernel[1] > WEIGHTS
-            || (!self.slides() && groups * covered > LINE)
+            || (self.how::<V>(covered) == How::Lines && groups * covered > LINE)
             || self.x.len() < height * width * depth
             || self.weights.len() < window.area() * depth
             || self.bias.len() < depth
@@ -87,16 +98,31 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         {
             return false;
         }
+        let exact = exact(self.bias.get(..depth).unwrap_or_default(), window.area());
+        let mut room: Room<V, LINE> = [const { MaybeUninit::uninit() }; LINE];
+        if self.how::<V>(covered) == How::Pairs {
+            // SAFETY: there is room for two lines.
+            unsafe { self.pad(covered, &mut room) };
+        }
         let mut channel = 0;
         while channel < depth {
             // The last channels overlap those before where their number is no multiple of the lanes.
             channel = channel.min(depth - V::PIXELS);
-            // SAFETY: as many channels are there, and line and weights have room.
+            let bias = self.bias.get(channel..).unwrap_or_default();
+            let requantize = self.requantize.get(channel..).unwrap_or_default();
+            // SAFETY: as many channels are there, and lines and weights have room.
             unsafe {
-                match (self.slides(), window.stride[1]) {
-                    (true, 1) => self.channels::<V, Y, 1>(channel, y),
-                    (true, _) => self.channels::<V, Y, 2>(channel, y),
-                    _ => self.channels::<V, Y, 0>(channel, y),
+                let Some(outputs) = Scaled::new(bias, requantize, exact) else { return false };
+                match (self.how::<V>(covered), window.stride[1]) {
+                    (How::Pairs, 1) => {
+                        self.pairs::<V, Y, 1>([channel, covered], &outputs, &mut room, y)
+                    }
+                    (How::Pairs, _) => {
+                        self.pairs::<V, Y, 2>([channel, covered], &outputs, &mut room, y)
+                    }
+                    (How::Slide, 1) => self.slide::<V, Y, 1>(channel, &outputs, y),
+                    (How::Slide, _) => self.slide::<V, Y, 2>(channel, &outputs, y),
+                    (How::Lines, _) => self.lines(channel, &outputs, &mut room, y),
                 }
             }
             channel += V::PIXELS;
@@ -104,58 +130,60 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         true
     }
 
-    /// As many channels as there are lanes, from `channel` on. `SLIDE` is the stride of windows of 3 x 3, which
-    /// slide over what they share in registers, or 0 for any other: those find all in a line.
+    /// What is fastest.
+    #[inline(always)]
+    fn how<V: Lanes>(&self, covered: usize) -> How {
+        match V::TAPS {
+            2 if self.paired(covered) => How::Pairs,
+            4 if self.slides() => How::Slide,
+            _ => How::Lines,
+        }
+    }
+
+    /// As many channels as there are lanes, from `channel` on, with windows of any shape, a line for each row of
+    /// output.
     ///
     /// # Safety
     ///
     /// As [`Depthwise::run`], whose conditions must hold.
     #[inline(always)]
-    unsafe fn channels<V: Lanes, Y: Activation, const SLIDE: usize>(
+    unsafe fn lines<V: Lanes, Y: Activation>(
         &self,
         channel: usize,
+        outputs: &Scaled<V, R>,
+        line: &mut Room<V, LINE>,
         y: &mut [Y],
     ) {
         let ([_, columns, depth], window) = (self.shape.output, self.shape.window);
-        let mut room = outputs::Room::new();
-        let bias = self.bias.get(channel..).unwrap_or_default();
-        let requantize = self.requantize.get(channel..).unwrap_or_default();
-        // SAFETY: as the caller promises.
-        let outputs = unsafe {
-            let of = (bias, requantize);
-            Outputs::new::<V, Y, Requantized>(&mut room, of, V::PIXELS, window.area())
-        };
-        let Some(outputs) = outputs else { return };
-        let mut line: Room<V, LINE> = [const { MaybeUninit::uninit() }; LINE];
-        let mut weights: Room<V, WEIGHTS> = [const { MaybeUninit::uninit() }; WEIGHTS];
         let groups = window.kernel[0].div_ceil(V::TAPS);
+        let mut weights: Room<V, WEIGHTS> = [const { MaybeUninit::uninit() }; WEIGHTS];
         // SAFETY: as the caller promises; what is read was written.
         unsafe {
-            let mut to = weights.iter_mut();
-            let down = if SLIDE > 0 { self.down() } else { 1 };
-            for above in 0..down {
-                self.weights::<V>(channel, above, &mut to);
-            }
+            self.weights::<V>(channel, &mut weights);
             let taps = Taps {
                 weights: weights.as_ptr().cast(),
                 columns: window.kernel[1],
                 groups,
                 step: window.dilation[1] * groups,
             };
-            if SLIDE > 0 {
-                self.slide::<V, Y, SLIDE>(channel, (&outputs, &taps), y);
-                return;
-            }
-            let [start] = outputs.start::<V, 1>();
             for (row, y) in y.chunks_exact_mut(columns * depth).enumerate() {
-                let y = y.get_mut(channel..).unwrap_or_default();
-                self.line::<V>(row, channel, &mut line);
+                self.line::<V>(row, channel, line);
                 let line: *const V = line.as_ptr().cast();
-                for column in 0..columns {
-                    let x = line.add(column * window.stride[1] * groups);
-                    let sum = taps.add_to(start, x);
-                    let y = y.get_mut(column * depth..).unwrap_or_default();
-                    outputs.finish([[sum]], Requantized, depth, y);
+                let sum = |column: usize| {
+                    taps.add_to(outputs.start, line.add(column * window.stride[1] * groups))
+                };
+                let y = y.as_mut_ptr().add(channel);
+                for first in (0..columns).step_by(4) {
+                    let count = 4.min(columns - first);
+                    let (mut sums, mut to) = ([outputs.start; 4], [y; 4]);
+                    for n in 0..count {
+                        sums[n] = sum(first + n);
+                        to[n] = y.add((first + n) * depth);
+                    }
+                    match count {
+                        4 => outputs.finish(sums, to, 4, depth == V::PIXELS),
+                        _ => outputs.finish(sums, to, count, false),
+                    }
                 }
             }
         }
@@ -183,29 +211,22 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
         rows
     }
 
-    /// The weights of the channels, `[kernel column][group of rows]`, below so many rows of zeros.
+    /// The weights of the channels, `[kernel column][group of rows]`.
     ///
     /// # Safety
     ///
-    /// As [`Depthwise::channels`].
+    /// As [`Depthwise::lines`].
     #[inline(always)]
-    unsafe fn weights<V: Lanes>(
-        &self,
-        channel: usize,
-        above: usize,
-        to: &mut slice::IterMut<MaybeUninit<V>>,
-    ) {
+    unsafe fn weights<V: Lanes>(&self, channel: usize, to: &mut Room<V, WEIGHTS>) {
         let ([rows, columns], depth) = (self.shape.window.kernel, self.shape.input[2]);
         let zeros = [0i8; 16];
+        let mut to = to.iter_mut();
         for column in 0..columns {
-            for first in (0..rows + above).step_by(V::TAPS) {
+            for first in (0..rows).step_by(V::TAPS) {
                 let mut taps = [zeros.as_ptr(); 4];
-                for (n, tap) in taps.iter_mut().enumerate().take(V::TAPS) {
-                    let row = (first + n).wrapping_sub(above);
-                    if row < rows {
-                        let at = (row * columns + column) * depth + channel;
-                        *tap = self.weights.as_ptr().wrapping_add(at);
-                    }
+                for (row, tap) in (first..rows).zip(&mut taps).take(V::TAPS) {
+                    let at = (row * columns + column) * depth + channel;
+                    *tap = self.weights.as_ptr().wrapping_add(at);
                 }
                 // SAFETY: as the caller promises.
                 let all = unsafe {
@@ -223,7 +244,7 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     ///
     /// # Safety
     ///
-    /// As [`Depthwise::channels`].
+    /// As [`Depthwise::lines`].
     #[inline(always)]
     unsafe fn line<V: Lanes>(&self, row: usize, channel: usize, to: &mut Room<V, LINE>) {
         let window = self.shape.window;
@@ -251,7 +272,7 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     ///
     /// # Safety
     ///
-    /// As [`Depthwise::channels`]; the line must have room for all columns.
+    /// As [`Depthwise::lines`]; the line must have room for all columns.
     #[inline(always)]
     unsafe fn columns<V: Lanes, const ROWS: usize>(
         &self,

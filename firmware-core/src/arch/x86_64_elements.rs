@@ -1,7 +1,12 @@
-//! Sums of tensors and average pooling, in loops that the compiler makes vectors of.
+//! Sums of tensors, and average pooling in loops that the compiler makes vectors of.
+
+use core::arch::x86_64::*;
 
 use crate::kernels::{Pool2dShape, requantized};
 use crate::{Activation, Requantize};
+
+/// Sums of tensors that are made at a time.
+const SUMS: usize = 32;
 
 /// Channels that are pooled at a time.
 const CHANNELS: usize = 16;
@@ -46,17 +51,102 @@ impl Addition {
         bytemuck::must_cast(value as u8)
     }
 
-    /// The sums of two tensors.
+    /// As many sums of two tensors as [`SUMS`].
+    ///
+    /// # Safety
+    ///
+    /// The processor must have AVX2, and pointers be good for as many values.
     #[inline(always)]
-    fn all<A: Activation, B: Activation, Y: Activation>(&self, a: &[A], b: &[B], y: &mut [Y]) {
-        for (y, (a, b)) in y.iter_mut().zip(a.iter().zip(b)) {
+    unsafe fn many<A: Activation, B: Activation, Y: Activation>(
+        &self,
+        a: *const A,
+        b: *const B,
+        y: *mut Y,
+    ) {
+        let [a_bits, b_bits] = self.left;
+        // Values are multiplied as if they had no signs: those that have one are 128 too large.
+        let highest = i8::MIN;
+        let (mut start, mut flips) = (self.half, [0, 0]);
+        if !A::UNSIGNED {
+            start = start.wrapping_sub(128i16.wrapping_shl(a_bits));
+            flips[0] = highest;
+        }
+        if !B::UNSIGNED {
+            start = start.wrapping_sub(128i16.wrapping_shl(b_bits));
+            flips[1] = highest;
+        }
+        // Both fit: a tensor is shifted by six bits at most.
+        let units = 1i16.wrapping_shl(a_bits) | 1i16.wrapping_shl(b_bits).wrapping_shl(8);
+        let [low, high] = self.bounds;
+        // SAFETY: as the caller promises.
+        unsafe {
+            let [low, high] = [_mm256_set1_epi8(low as i8), _mm256_set1_epi8(high as i8)];
+            let a = _mm256_xor_si256(_mm256_loadu_si256(a.cast()), _mm256_set1_epi8(flips[0]));
+            let b = _mm256_xor_si256(_mm256_loadu_si256(b.cast()), _mm256_set1_epi8(flips[1]));
+            let mut sums = [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)];
+            for sum in &mut sums {
+                let all = _mm256_maddubs_epi16(*sum, _mm256_set1_epi16(units));
+                let all = _mm256_add_epi16(all, _mm256_set1_epi16(start));
+                let rest = _mm256_and_si256(all, _mm256_set1_epi16(self.mask));
+                let ties = _mm256_cmpeq_epi16(rest, _mm256_set1_epi16(self.tie));
+                let floor = _mm256_sra_epi16(all, _mm_cvtsi32_si128(self.right as i32));
+                *sum = _mm256_add_epi16(floor, ties);
+            }
+            let [lower, upper] = sums;
+            let bytes = match Y::UNSIGNED {
+                true => {
+                    let bytes = _mm256_packus_epi16(lower, upper);
+                    _mm256_min_epu8(_mm256_max_epu8(bytes, low), high)
+                }
+                false => {
+                    let bytes = _mm256_packs_epi16(lower, upper);
+                    _mm256_min_epi8(_mm256_max_epi8(bytes, low), high)
+                }
+            };
+            _mm256_storeu_si256(y.cast(), bytes);
+        }
+    }
+
+    /// The sums of two tensors.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have AVX2.
+    #[inline(always)]
+    unsafe fn all<A: Activation, B: Activation, Y: Activation>(
+        &self,
+        a: &[A],
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        let whole = a.len().min(b.len()).min(y.len()) / SUMS * SUMS;
+        for at in (0..whole).step_by(SUMS) {
+            // SAFETY: as the caller promises; all slices have so many values.
+            unsafe {
+                self.many(a.as_ptr().add(at), b.as_ptr().add(at), y.as_mut_ptr().add(at));
+            }
+        }
+        for (y, (a, b)) in y.iter_mut().zip(a.iter().zip(b)).skip(whole) {
             *y = self.sum(*a, *b);
         }
     }
 
+    /// The same where `y` holds the second tensor.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have AVX2.
     #[inline(always)]
-    fn all_in_place<A: Activation, Y: Activation>(&self, a: &[A], y: &mut [Y]) {
-        for (y, a) in y.iter_mut().zip(a) {
+    unsafe fn all_in_place<A: Activation, Y: Activation>(&self, a: &[A], y: &mut [Y]) {
+        let whole = a.len().min(y.len()) / SUMS * SUMS;
+        for at in (0..whole).step_by(SUMS) {
+            // SAFETY: as the caller promises; both slices have so many values.
+            unsafe {
+                let y = y.as_mut_ptr().add(at);
+                self.many(a.as_ptr().add(at), y.cast_const(), y);
+            }
+        }
+        for (y, a) in y.iter_mut().zip(a).skip(whole) {
             *y = self.sum(*a, *y);
         }
     }
@@ -72,7 +162,7 @@ pub(super) unsafe fn add<A: Activation, B: Activation, Y: Activation>(
     b: &[B],
     y: &mut [Y],
 ) {
-    addition.all(a, b, y);
+    unsafe { addition.all(a, b, y) }
 }
 
 /// The same where `y` holds the second tensor.
@@ -86,7 +176,7 @@ pub(super) unsafe fn add_in_place<A: Activation, Y: Activation>(
     a: &[A],
     y: &mut [Y],
 ) {
-    addition.all_in_place(a, y);
+    unsafe { addition.all_in_place(a, y) }
 }
 
 /// [`kernels::average_pool2d`](crate::kernels::average_pool2d) of at least sixteen channels.

@@ -17,7 +17,7 @@ pub(super) const PAIRS: u8 = 2;
 
 /// Bytes, for values that are never negative.
 #[derive(Clone, Copy)]
-pub(super) struct NarrowBytes<const HOW: u8>(__m256i);
+pub(super) struct NarrowBytes<const HOW: u8>(pub(super) __m256i);
 
 impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
     const PIXELS: usize = 8;
@@ -105,6 +105,11 @@ impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
     #[inline(always)]
     unsafe fn exceeds(words: Self, limit: i32) -> bool {
         unsafe { Avx2::exceeds(Avx2(words.0), limit) }
+    }
+
+    #[inline(always)]
+    unsafe fn scale(sum: Self, factors: Self) -> Self {
+        unsafe { Self(Avx2::scale(Avx2(sum.0), Avx2(factors.0)).0) }
     }
 
     #[inline(always)]

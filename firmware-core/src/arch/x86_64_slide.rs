@@ -3,8 +3,8 @@
 //! Where a window's row is one below another's, both share their columns: a column then has four rows, and each
 //! row of windows weights of its own, with nothing for the row that is not its.
 
-use super::depthwise::{Depthwise, Taps};
-use super::outputs::{Outputs, Requantized};
+use super::depthwise::Depthwise;
+use super::scaled::Scaled;
 use super::vectors::Lanes;
 use crate::{Activation, Requantize};
 
@@ -24,7 +24,7 @@ impl<X: Activation, const DOWN: usize> Columns<X, DOWN> {
     /// The processor must have the extension of `V`; rows must be good for as many values of every pixel as it
     /// has lanes.
     #[inline(always)]
-    unsafe fn next<V: Lanes, const GROUPS: usize>(&mut self) -> [V; GROUPS] {
+    unsafe fn next<V: Lanes>(&mut self) -> V {
         let on = self.next < self.width;
         self.next = self.next.wrapping_add(1);
         let mut x = [self.padding; 4];
@@ -36,20 +36,10 @@ impl<X: Activation, const DOWN: usize> Columns<X, DOWN> {
         }
         // SAFETY: as the caller promises.
         unsafe {
-            let mut groups = [V::zero(); GROUPS];
-            match (GROUPS, DOWN) {
-                (1, 1) => groups[0] = V::stack::<X, 3>(x),
-                (1, _) => groups[0] = V::stack::<X, 4>(x),
-                (_, 1) => {
-                    groups[0] = V::stack::<X, 2>(x);
-                    groups[1] = V::stack::<X, 1>([x[2]; 4]);
-                }
-                _ => {
-                    groups[0] = V::stack::<X, 2>(x);
-                    groups[1] = V::stack::<X, 2>([x[2], x[3], x[2], x[3]]);
-                }
+            match DOWN {
+                1 => V::stack::<X, 3>(x),
+                _ => V::stack::<X, 4>(x),
             }
-            groups
         }
     }
 
@@ -60,29 +50,26 @@ impl<X: Activation, const DOWN: usize> Columns<X, DOWN> {
     ///
     /// As [`Columns::next`].
     #[inline(always)]
-    unsafe fn sums<V: Lanes, const STRIDE: usize, const GROUPS: usize, const COUNT: usize>(
+    unsafe fn sums<V: Lanes, const STRIDE: usize, const COUNT: usize>(
         &mut self,
-        window: &mut [[V; GROUPS]; 3],
+        window: &mut [V; 3],
         start: V,
-        taps: &Taps<V>,
-    ) -> [[[V; 1]; COUNT]; DOWN] {
-        let mut sums = [[[start]; COUNT]; DOWN];
+        weights: &[[V; 3]; 2],
+    ) -> [[V; COUNT]; DOWN] {
+        let mut sums = [[start; COUNT]; DOWN];
         // SAFETY: as the caller promises.
         unsafe {
             for pixel in 0..COUNT {
-                for i in STRIDE..3 {
-                    window[i - STRIDE] = window[i];
-                }
-                for i in 3 - STRIDE..3 {
-                    window[i] = self.next();
-                }
+                // (Loops would become copies from memory to memory.)
+                let [_, second, third] = *window;
+                *window = match STRIDE {
+                    1 => [second, third, self.next()],
+                    _ => [third, self.next(), self.next()],
+                };
                 for down in 0..DOWN {
                     for i in 0..3 {
-                        for group in 0..GROUPS {
-                            let w = taps.weights.add((down * 3 + i) * GROUPS + group).read();
-                            let sum = &mut sums[down][pixel][0];
-                            *sum = V::multiply(*sum, window[i][group], w);
-                        }
+                        let sum = &mut sums[down][pixel];
+                        *sum = V::multiply(*sum, window[i], weights[down][i]);
                     }
                 }
             }
@@ -110,46 +97,39 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
     ///
     /// # Safety
     ///
-    /// As [`Depthwise::run`], whose conditions must hold; `taps` must have the weights of each of so many rows of
-    /// windows as [`Depthwise::down`] says.
+    /// As [`Depthwise::run`], whose conditions must hold; `V` must have four taps.
     #[inline(always)]
     pub(super) unsafe fn slide<V: Lanes, Y: Activation, const STRIDE: usize>(
         &self,
         channel: usize,
-        parts: (&Outputs<'_, R>, &Taps<V>),
+        outputs: &Scaled<V, R>,
         y: &mut [Y],
     ) {
         // SAFETY: as the caller promises.
         unsafe {
-            match (V::TAPS, self.down()) {
-                (2, 1) => self.rows::<V, Y, STRIDE, 2, 1>(channel, parts, y),
-                (2, _) => self.rows::<V, Y, STRIDE, 2, 2>(channel, parts, y),
-                (_, 1) => self.rows::<V, Y, STRIDE, 1, 1>(channel, parts, y),
-                _ => self.rows::<V, Y, STRIDE, 1, 2>(channel, parts, y),
+            match self.down() {
+                1 => self.rows::<V, Y, STRIDE, 1>(channel, outputs, y),
+                _ => self.rows::<V, Y, STRIDE, 2>(channel, outputs, y),
             }
         }
     }
 
-    /// As [`Depthwise::slide`], `DOWN` rows of windows at a time, whose columns are `GROUPS` vectors.
+    /// As [`Depthwise::slide`], `DOWN` rows of windows at a time.
     ///
     /// # Safety
     ///
     /// The same.
     #[inline(always)]
-    unsafe fn rows<
-        V: Lanes,
-        Y: Activation,
-        const STRIDE: usize,
-        const GROUPS: usize,
-        const DOWN: usize,
-    >(
+    unsafe fn rows<V: Lanes, Y: Activation, const STRIDE: usize, const DOWN: usize>(
         &self,
         channel: usize,
-        (outputs, taps): (&Outputs<'_, R>, &Taps<V>),
+        outputs: &Scaled<V, R>,
         y: &mut [Y],
     ) {
         let ([rows, columns, depth], width) = (self.shape.output, self.shape.input[1]);
         let padding = [X::saturate(self.shape.padding_value); 16];
+        // SAFETY: as the caller promises.
+        let weights = unsafe { self.slide_weights::<V>(channel) };
         for row in (0..rows).step_by(DOWN) {
             // The last rows overlap those before where their number is no multiple.
             let row = row.min(rows - DOWN);
@@ -160,35 +140,61 @@ impl<X: Activation, R: Requantize> Depthwise<'_, X, R> {
                 width,
                 padding: padding.as_ptr(),
             };
-            let y = y.get_mut(row * columns * depth..).unwrap_or_default();
+            let y = y.as_mut_ptr().wrapping_add(row * columns * depth + channel);
+            let mut y = [y, y.wrapping_add(columns * depth)];
             // SAFETY: as the caller promises.
-            unsafe {
-                let [start] = outputs.start::<V, 1>();
-                let mut window = [[V::zero(); GROUPS]; 3];
-                for i in STRIDE..3 {
-                    window[i] = all.next();
-                }
-                let mut column = 0;
-                // The next so many windows of each row.
-                macro_rules! windows {
-                    ($count:literal) => {{
-                        let sums = all.sums::<V, STRIDE, GROUPS, $count>(&mut window, start, taps);
-                        for (down, sums) in sums.into_iter().enumerate() {
-                            let at = (down * columns + column) * depth + channel;
-                            let y = y.get_mut(at..).unwrap_or_default();
-                            outputs.finish(sums, Requantized, depth, y);
-                        }
-                        $count
-                    }};
-                }
-                while column < columns {
-                    column += match columns - column {
-                        4.. => windows!(4),
-                        2.. => windows!(2),
-                        _ => windows!(1),
-                    };
-                }
+            let mut window = unsafe {
+                let first = all.next();
+                [V::zero(), first, if STRIDE == 1 { all.next() } else { first }]
+            };
+            let mut left = columns;
+            // The next so many windows of each row.
+            macro_rules! windows {
+                ($count:literal) => {{
+                    // SAFETY: as the caller promises; there are so many more.
+                    unsafe {
+                        let sums =
+                            all.sums::<V, STRIDE, $count>(&mut window, outputs.start, &weights);
+                        outputs.finish_rows(sums, depth, y);
+                    }
+                    y = y.map(|y| y.wrapping_add($count * depth));
+                    left -= $count;
+                }};
             }
+            while left >= 4 {
+                windows!(4);
+            }
+            while left >= 2 {
+                windows!(2);
+            }
+            while left > 0 {
+                windows!(1);
+            }
+        }
+    }
+
+    /// The weights of the channels: columns, and for the lower one of two rows of windows the same one row below.
+    ///
+    /// # Safety
+    ///
+    /// As [`Depthwise::slide`].
+    #[inline(always)]
+    unsafe fn slide_weights<V: Lanes>(&self, channel: usize) -> [[V; 3]; 2] {
+        let depth = self.shape.input[2];
+        let zeros = [0i8; 16];
+        let none = zeros.as_ptr();
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut weights = [[V::zero(); 3]; 2];
+            for column in 0..3 {
+                let tap = |row: usize| {
+                    self.weights.as_ptr().wrapping_add((row * 3 + column) * depth + channel)
+                };
+                let [a, b, c] = [tap(0), tap(1), tap(2)];
+                weights[0][column] = V::stack::<i8, 4>([a, b, c, none]);
+                weights[1][column] = V::stack::<i8, 4>([none, a, b, c]);
+            }
+            weights
         }
     }
 }

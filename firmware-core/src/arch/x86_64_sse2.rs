@@ -112,6 +112,14 @@ impl Lanes for Sse2 {
     }
 
     #[inline(always)]
+    unsafe fn scale(sum: Self, factors: Self) -> Self {
+        unsafe {
+            let factors = _mm_castsi128_ps(factors.0);
+            Self(_mm_cvtps_epi32(_mm_mul_ps(_mm_cvtepi32_ps(sum.0), factors)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8) {
         unsafe { _mm_storeu_si128(to.cast(), saturate::<Y>(four, bounds)) }
     }

@@ -108,6 +108,9 @@ pub(super) trait Lanes: Copy {
             all.iter().any(|word| (*word).max(!*word) > limit)
         }
     }
+    /// The integers next to the products of `sum` and the `f32` that lanes of `factors` have, from halves the even
+    /// one: sums must be exact as `f32`, and what they give be an `i32`.
+    unsafe fn scale(sum: Self, factors: Self) -> Self;
     /// The four vectors' words, one vector after the other, saturated to bytes and kept between two bounds.
     unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8);
     /// The same, each vector's bytes to a place of its own.

@@ -9,7 +9,7 @@ use core::arch::x86_64::*;
 use super::avx2::{Avx2, BY_LANE};
 use super::panel::QUADS;
 use super::vectors::{Lanes, Vector, WIDEST};
-use crate::{Activation, Requantize};
+use crate::Activation;
 
 #[derive(Clone, Copy)]
 pub(super) struct Vnni(__m512i);
@@ -178,6 +178,14 @@ impl Lanes for VnniBytes {
             let sign = _mm512_srai_epi32::<31>(words.0);
             let words = _mm512_xor_si512(words.0, sign);
             _mm512_cmpgt_epi32_mask(words, _mm512_set1_epi32(limit)) != 0
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scale(sum: Self, factors: Self) -> Self {
+        unsafe {
+            let factors = _mm512_castsi512_ps(factors.0);
+            Self(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum.0), factors)))
         }
     }
 
@@ -420,87 +428,5 @@ unsafe fn saturate<Y: Activation>([a, b, c, d]: [VnniBytes; 4], [low, high]: [i3
             bytes = _mm512_min_epi8(bytes, _mm512_set1_epi8(high as i8));
         }
         bytes
-    }
-}
-
-/// Outputs of a fully connected layer that are computed together: their sums fill a vector, so that
-/// they are added across lanes and requantized at once.
-pub(super) const ROWS: usize = 16;
-
-/// A fully connected layer.
-///
-/// # Safety
-///
-/// The processor must have the extensions; `y` must have 16 elements or more, and `weights` as many
-/// rows, as long as `x`.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) unsafe fn fully_connected<Y: Activation, R: Requantize>(
-    x: &[u8],
-    weights: &[i8],
-    bias: &[i32],
-    requantize: &[R],
-    y: &mut [Y],
-) {
-    for first in (0..y.len()).step_by(ROWS) {
-        // The last rows overlap the ones before where their number is no multiple of 16.
-        let first = first.min(y.len() - ROWS);
-        let outputs = first..first + ROWS;
-        let mut sums = [0i32; ROWS];
-        // SAFETY: 16 rows from the first on are part of `weights`, and 16 sums are a vector.
-        unsafe {
-            let sum = dot16(x, weights.as_ptr().add(first * x.len()));
-            _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
-        }
-        let (Some(y), Some(bias), Some(requantize)) =
-            (y.get_mut(outputs.clone()), bias.get(outputs.clone()), requantize.get(outputs))
-        else {
-            return;
-        };
-        for (((y, sum), bias), requantize) in y.iter_mut().zip(sums).zip(bias).zip(requantize) {
-            *y = Y::saturate(requantize.apply(bias.wrapping_add(sum)));
-        }
-    }
-}
-
-/// The sums of products of `x` and each of 16 rows.
-///
-/// # Safety
-///
-/// The processor must have the extensions, and `rows` be good for 16 times as many bytes as `x`.
-#[inline(always)]
-unsafe fn dot16(x: &[u8], rows: *const i8) -> __m512i {
-    let len = x.len();
-    // SAFETY: all loads lie within `x` and within each row.
-    unsafe {
-        let mut sums = [_mm512_setzero_si512(); ROWS];
-        for at in (0..len).step_by(64) {
-            // What lies behind the end is neither loaded nor counted.
-            let some = u64::MAX >> 64usize.saturating_sub(len - at);
-            let x = _mm512_maskz_loadu_epi8(some, x.as_ptr().add(at).cast());
-            for (row, sum) in sums.iter_mut().enumerate() {
-                let w = _mm512_maskz_loadu_epi8(some, rows.add(row * len + at));
-                *sum = _mm512_dpbusd_epi32(*sum, x, w);
-            }
-        }
-        // Lanes are added in pairs, then the pairs: sums of four rows in every quarter.
-        let mut fours = [_mm512_setzero_si512(); 4];
-        for (four, rows) in fours.iter_mut().zip(sums.as_chunks::<4>().0) {
-            let [a, b, c, d] = *rows;
-            let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-            let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-            *four = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-        }
-        let [a, b, c, d] = fours;
-        add_quarters(add_quarters(a, b), add_quarters(c, d))
-    }
-}
-
-/// The sums of quarters 0 and 1, then of 2 and 3, of `a` and then of `b`.
-#[inline(always)]
-unsafe fn add_quarters(a: __m512i, b: __m512i) -> __m512i {
-    unsafe {
-        let even = _mm512_shuffle_i32x4::<0b10_00_10_00>(a, b);
-        let odd = _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b);
-        _mm512_add_epi32(even, odd)
     }
 }
