@@ -27,6 +27,8 @@ mod avx2;
 mod channels;
 #[path = "x86_64_columns.rs"]
 mod columns;
+#[path = "x86_64_compiled.rs"]
+mod compiled;
 #[path = "x86_64_connected.rs"]
 mod connected;
 #[path = "x86_64_depthwise.rs"]
@@ -62,19 +64,18 @@ mod vectors;
 #[path = "x86_64_vnni.rs"]
 mod vnni;
 
-use avx2::Avx2;
 use channels::Channels;
+use compiled::*;
 use connected::Connected;
 use depthwise::Depthwise;
 use elements::Addition;
 pub use isa::limit_vectors;
 use isa::{Isa, isa};
-use narrow::{EVEX, NarrowBytes, PAIRS, VEX};
 use outputs::{Each, Ending, Requantized};
 use patch::{TAPS, dot4_with};
 use sse2::Sse2;
 use vectors::WIDEST;
-use vnni::{Vnni, VnniBytes};
+use vnni::VnniBytes;
 
 use lanes::Pooled;
 
@@ -357,165 +358,4 @@ unsafe fn accumulate(
             Isa::Sse2 => patch::accumulate::<Sse2>(patch, taps, weights, stride, sums),
         }
     }
-}
-
-#[target_feature(enable = "avx2")]
-unsafe fn accumulate_avx2(
-    patch: &[[i16; TAPS]; 4],
-    taps: usize,
-    weights: *const i8,
-    stride: usize,
-    sums: &mut [[i32; 4]],
-) {
-    unsafe { patch::accumulate::<Avx2>(patch, taps, weights, stride, sums) }
-}
-
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn accumulate_vnni(
-    patch: &[[i16; TAPS]; 4],
-    taps: usize,
-    weights: *const i8,
-    stride: usize,
-    sums: &mut [[i32; 4]],
-) {
-    unsafe { patch::accumulate::<Vnni>(patch, taps, weights, stride, sums) }
-}
-
-#[target_feature(enable = "avx2")]
-unsafe fn conv2d_avx2<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
-    layer: &Channels<X, R>,
-    ending: E,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.run::<Avx2, Y, E, 6, 8>(ending, y) }
-}
-
-#[target_feature(enable = "avx2,avxvnni")]
-unsafe fn conv2d_narrow<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
-    layer: &Channels<X, R>,
-    ending: E,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.run::<NarrowBytes<VEX>, Y, E, 6, 8>(ending, y) }
-}
-
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn conv2d_vnni<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
-    layer: &Channels<X, R>,
-    ending: E,
-    y: &mut [Y],
-) -> bool {
-    unsafe {
-        match layer.bias.len() {
-            two_pixels::DEPTH if conv2d_two_pixels(layer, ending, y) => true,
-            ..=8 => layer.run::<NarrowBytes<EVEX>, Y, E, 8, 8>(ending, y),
-            _ => layer.run::<VnniBytes, Y, E, 8, 8>(ending, y),
-        }
-    }
-}
-
-// In a function of its own, so that the others take no registers from it.
-#[inline(never)]
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn conv2d_two_pixels<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
-    layer: &Channels<X, R>,
-    ending: E,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.two_pixels::<VnniBytes, Y, E>(ending, y) }
-}
-
-#[target_feature(enable = "avx2")]
-unsafe fn depthwise_avx2<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Depthwise<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.run::<Avx2, Y>(y) }
-}
-
-#[target_feature(enable = "avx2,avxvnni")]
-unsafe fn depthwise_narrow<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Depthwise<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.run::<NarrowBytes<VEX>, Y>(y) }
-}
-
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn depthwise_vnni<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Depthwise<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.run::<VnniBytes, Y>(y) || layer.run::<NarrowBytes<EVEX>, Y>(y) }
-}
-
-#[target_feature(enable = "avx2")]
-unsafe fn max_pool2d_avx2<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Pooled<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.run::<Avx2, Y, 2>(y) }
-}
-
-#[target_feature(enable = "avx2,avxvnni")]
-unsafe fn max_pool2d_narrow<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Pooled<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.run::<NarrowBytes<VEX>, Y, 2>(y) }
-}
-
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn max_pool2d_vnni<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Pooled<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.run::<VnniBytes, Y, 4>(y) }
-}
-
-// Each in a function of its own: in one, they take registers from each other.
-#[inline(never)]
-#[target_feature(enable = "avx2")]
-unsafe fn columns_avx2<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Pooled<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.columns::<Avx2, Y, 2>(y) }
-}
-
-#[inline(never)]
-#[target_feature(enable = "avx2")]
-unsafe fn columns_pairs<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Pooled<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.columns::<NarrowBytes<PAIRS>, Y, 2>(y) }
-}
-
-#[inline(never)]
-#[target_feature(enable = "avx2,avxvnni")]
-unsafe fn columns_narrow<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Pooled<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.columns::<NarrowBytes<VEX>, Y, 2>(y) }
-}
-
-#[inline(never)]
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn columns_vnni<X: Activation, Y: Activation, R: Requantize>(
-    layer: &Pooled<X, R>,
-    y: &mut [Y],
-) -> bool {
-    unsafe { layer.columns::<VnniBytes, Y, 4>(y) }
-}
-
-#[target_feature(enable = "avx2")]
-unsafe fn dot4_avx2<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
-    unsafe { dot4_with::<X, Avx2>(x, rows) }
-}
-
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn dot4_vnni<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
-    unsafe { dot4_with::<X, Vnni>(x, rows) }
 }
