@@ -154,10 +154,6 @@ pub(crate) use {
     target::Patch,
 };
 
-/// Most bytes that are worth fetching: the processor finds out itself what follows.
-#[cfg(feature = "std")]
-pub(crate) const PREFETCHED: usize = 4096;
-
 /// A processor, with the kernels that it has. What they compute is what the default computes.
 pub(crate) trait Target {
     /// Which kernels these are.
@@ -214,8 +210,8 @@ pub(crate) trait Target {
     #[cfg_attr(host, allow(dead_code))]
     const NIBBLE_ROWS: usize = 1;
 
-    /// Has the processor fetch the first [`PREFETCHED`] bytes of what is needed soon.
-    #[cfg(feature = "std")]
+    /// Has the processor fetch the beginning of what is needed soon.
+    #[cfg_attr(not(feature = "std"), allow(dead_code))]
     #[inline(always)]
     fn prefetch<T>(_: &T) {}
 

@@ -12,11 +12,9 @@
 // The host's compiler is newer than the boards', for which the crate's minimum stands.
 #![allow(clippy::incompatible_msrv)]
 
-#[cfg(feature = "std")]
+#[cfg(not(miri))]
 use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
-#[cfg(feature = "std")]
-use super::PREFETCHED;
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};
 use crate::kernels::{self, Conv2dShape, Pool2dShape, requantized};
 use crate::{Activation, Requantize};
@@ -81,9 +79,11 @@ use lanes::Pooled;
 
 pub(crate) use patch::Patch;
 
-/// Bytes of a cache's line.
-#[cfg(feature = "std")]
+/// Bytes of a cache's line, and most bytes that are worth fetching: the processor finds out itself what follows.
+#[cfg(not(miri))]
 const LINE: usize = 64;
+#[cfg(not(miri))]
+const PREFETCHED: usize = 4096;
 
 pub(crate) enum Chosen {}
 
@@ -95,7 +95,7 @@ impl Target for Chosen {
     // Whole vectors are multiplied.
     const TAIL: usize = WIDEST - 1;
 
-    #[cfg(feature = "std")]
+    #[cfg(not(miri))]
     #[inline(always)]
     fn prefetch<T>(value: &T) {
         let first = (&raw const *value).cast::<i8>();
