@@ -23,15 +23,15 @@ pub(super) struct Channels<'a, X, R> {
 
 /// Windows that lie in memory, with their padding.
 #[derive(Clone, Copy)]
-struct Windows {
+pub(super) struct Windows {
     /// The first window's first value.
-    start: *const u8,
+    pub start: *const u8,
     /// Bytes from one pixel of the output to the next on its right, and to the next below.
-    steps: [usize; 2],
+    pub steps: [usize; 2],
     /// Bytes from one kernel row to the next.
-    pitch: usize,
+    pub pitch: usize,
     /// Kernel rows, and groups of taps in each.
-    taps: [usize; 2],
+    pub taps: [usize; 2],
 }
 
 /// Groups of taps from which on [`doubled`] is worth its additions at last.

@@ -5,7 +5,7 @@
 //! many bytes as its window is: what one window does not cover has zeros. So no lane is idle, and the
 //! outputs of the two are side by side as well.
 
-use super::channels::Channels;
+use super::channels::{Channels, Windows};
 use super::outputs::{Ending, Outputs, Room};
 use super::strip::{Rows, Strip};
 use super::vectors::Lanes;
@@ -27,18 +27,6 @@ type Weights = [[i32; LANES]; WORDS];
 /// Pixels that are computed together, and where a row has fewer.
 const MANY: usize = 16;
 const FEW: usize = 8;
-
-/// Where the windows are.
-struct Windows {
-    /// The first window's first value.
-    start: *const u8,
-    /// Bytes from one pixel of the output to the next on its right, and to the next below.
-    steps: [usize; 2],
-    /// Bytes from one kernel row to the next.
-    pitch: usize,
-    /// Kernel rows, and words in each.
-    taps: [usize; 2],
-}
 
 impl<X: Activation, R: Copy> Channels<'_, X, R> {
     /// Computes all of `y`, or returns false where the channels are not eight, a row has fewer than eight pixels or

@@ -109,7 +109,7 @@ pub(super) trait Lanes: Copy {
         }
     }
     /// The integers next to the products of `sum` and the `f32` that lanes of `factors` have, from halves the even
-    /// one: sums must be exact as `f32`, and what they give be an `i32`.
+    /// one, as Rust assumes of every processor's rounding: sums must be exact as `f32`, and what they give be an `i32`.
     unsafe fn scale(sum: Self, factors: Self) -> Self;
     /// The four vectors' words, one vector after the other, saturated to bytes and kept between two bounds.
     unsafe fn narrow<Y: Activation>(four: [Self; 4], bounds: [i32; 2], to: *mut u8);
