@@ -1,5 +1,6 @@
 //! Which vectors there are, found out at run time.
 
+#[cfg(not(miri))]
 use core::arch::x86_64::*;
 use core::sync::atomic::{AtomicU8, Ordering};
 
