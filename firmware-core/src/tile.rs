@@ -8,13 +8,18 @@
 //! padding. Shapes are known at run time here, so that all layers of a model share this code.
 
 #[cfg(not(host))]
-use crate::arch::Part;
+use crate::arch::{Chosen, Part, Target};
 use crate::arch::{
-    Convolution, ConvolutionFilters, Cursor, Finish, Patch, Place, begin, interleave,
+    Convolution, ConvolutionFilters, Cursor, Finish, Patch, Place, begin, interleave, room,
 };
 use crate::kernels::Pool2dShape;
 use crate::window::{Axis, Window};
 use crate::{Activation, Requantize};
+
+/// A patch and the copies of what it covers of four windows, with weights of eight bits: beside the sums all that
+/// a layer here takes of a microcontroller's stack for values.
+#[cfg(not(host))]
+const _: () = assert!(size_of::<Patch>() + 4 * room(Chosen::TAPS) <= 768);
 
 /// The place of an output pixel: its row and column, and where its window begins on the input,
 /// which wraps around in front of it.
@@ -24,9 +29,6 @@ struct Pixel {
     column: usize,
     start: usize,
 }
-
-/// The parts of the windows of four pixels that fit into a patch, with what lies on the padding.
-type Staged<X> = [[X; Patch::TAPS]; 4];
 
 /// Walks over the output's pixels in the order of memory.
 #[derive(Clone, Copy)]
@@ -92,7 +94,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters, P: Place> Convolution<'_, X,
     #[inline(always)]
     fn sums<const STAGED: bool>(
         &self,
-        (patch, staged): (&mut Patch, &mut [[X; Patch::TAPS]]),
+        (patch, staged): (&mut Patch, &mut [X]),
         pixels: [Pixel; 4],
         sums: &mut [[i32; 4]],
     ) {
@@ -130,7 +132,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters, P: Place> Convolution<'_, X,
     fn staged_sums(
         &self,
         patch: &mut Patch,
-        staged: &mut [[X; Patch::TAPS]],
+        staged: &mut [X],
         pixels: &[Pixel; 4],
         sums: &mut [[i32; 4]],
     ) {
@@ -145,13 +147,14 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters, P: Place> Convolution<'_, X,
         if row % W::GROUP != 0 || row > W::TAPS {
             most = W::TAPS;
         }
+        let room = const { room(W::TAPS) };
         let (mut done, mut kernel_row, mut first) = (0, 0, 0);
         while done < taps {
             let chunk = (taps - done).min(most);
             let mut at = 0;
             while at < chunk {
                 let len = (row - first).min(chunk - at);
-                for (pixel, staged) in pixels.iter().zip(&mut *staged) {
+                for (pixel, staged) in pixels.iter().zip(staged.chunks_exact_mut(room)) {
                     let staged = staged.get_mut(at..at + len).unwrap_or_default();
                     self.stage(pixel, kernel_row, first, staged);
                 }
@@ -161,8 +164,8 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters, P: Place> Convolution<'_, X,
                     (kernel_row, first) = (kernel_row + 1, 0);
                 }
             }
-            let starts = [0, 1, 2, 3].map(|pixel| pixel * Patch::TAPS);
-            let cursor = Cursor::new(staged.as_flattened(), starts, 1, chunk, chunk);
+            let starts = [0, 1, 2, 3].map(|pixel| pixel * room);
+            let cursor = Cursor::new(staged, starts, 1, chunk, chunk);
             let Some(mut cursor) = cursor else { return };
             W::gather(patch, &mut cursor, chunk);
             self.weights.accumulate(patch, [done, chunk, taps], sums);
@@ -216,7 +219,13 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters, P: Place> Convolution<'_, X,
     ) {
         let [height, width, depth] = self.shape.output;
         let mut patch = Patch::new();
-        let staged: &mut [_] = if STAGED { &mut [[X::MIN; Patch::TAPS]; 4] } else { &mut [] };
+        let mut copies;
+        let staged: &mut [_] = if STAGED {
+            copies = W::copies::<X>();
+            copies.as_mut()
+        } else {
+            &mut []
+        };
         let mut walk = self.walk();
         let (mut done, pixels) = (0, height * width);
         loop {
@@ -274,8 +283,8 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters, P: Place> Convolution<'_, X,
             }
             pixel
         });
-        let mut staged: Staged<X> = [[X::MIN; Patch::TAPS]; 4];
-        self.sums::<true>((&mut Patch::new(), &mut staged), tile, sums);
+        let mut copies = W::copies::<X>();
+        self.sums::<true>((&mut Patch::new(), copies.as_mut()), tile, sums);
         for (n, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
             self.store_one(n, sums, finish, y.get_mut(self.place.first()..));
         }
@@ -416,7 +425,13 @@ impl<X: Activation, R: Requantize, W: ConvolutionFilters, P: Place> Convolution<
     ) {
         let [_, width, depth] = pool.output;
         let mut patch = Patch::new();
-        let staged: &mut [_] = if STAGED { &mut [[X::MIN; Patch::TAPS]; 4] } else { &mut [] };
+        let mut copies;
+        let staged: &mut [_] = if STAGED {
+            copies = W::copies::<X>();
+            copies.as_mut()
+        } else {
+            &mut []
+        };
         let Window { kernel, stride, .. } = pool.window;
         for (py, y) in y.chunks_exact_mut((width * depth).max(1)).enumerate() {
             for (px, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {

@@ -134,6 +134,8 @@ pub(crate) use convolution::{Convolution, Convolving, Whole};
 use nibbles::NibbleSum;
 #[cfg(not(host))]
 pub(crate) use nibbles::{PackedConnected, PackedConvolution, PackedDepthwise};
+#[cfg(kernels)]
+pub(crate) use storage::room;
 pub(crate) use storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
 pub use storage::{EightBits, FourBits, Storage};
 pub use stored::Stored;

@@ -2,6 +2,8 @@
 
 use super::arranged::{Arranged, add_packed, add_packed_rows};
 use super::storage::{ConvolutionFilters, ConvolutionStorage, DepthwiseStorage};
+#[cfg(kernels)]
+use super::storage::{Copies, room};
 use super::weights::{Weights, sums};
 #[cfg(kernels)]
 use super::{Begin, Cursor, Patch};
@@ -85,9 +87,17 @@ impl ConvolutionFilters for Packed<'_> {
     #[cfg(kernels)]
     const TAPS: usize = Patch::TAPS;
     #[cfg(kernels)]
+    type Copies<X: Activation> = Copies<X, { 4 * room(Patch::TAPS) }>;
+    #[cfg(kernels)]
     const BEGIN: Begin = Chosen::NIBBLES_BEGIN;
     #[cfg(kernels)]
     type Sum = NibbleSum;
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn copies<X: Activation>() -> Self::Copies<X> {
+        Copies([X::MIN; 4 * room(Patch::TAPS)])
+    }
 
     #[inline(always)]
     fn scalar(self) -> impl Filters {

@@ -74,6 +74,25 @@ pub trait ConvolutionStorage {
     fn get(&self) -> Self::Filters<'_>;
 }
 
+/// Copies of what four windows have in a patch, each of which begins at a word.
+#[cfg(kernels)]
+#[repr(C, align(4))]
+pub struct Copies<X, const LEN: usize>(pub [X; LEN]);
+
+#[cfg(kernels)]
+impl<X, const LEN: usize> AsMut<[X]> for Copies<X, LEN> {
+    #[inline(always)]
+    fn as_mut(&mut self) -> &mut [X] {
+        &mut self.0
+    }
+}
+
+/// Values from one copy of `taps` taps to the next.
+#[cfg(kernels)]
+pub const fn room(taps: usize) -> usize {
+    taps.next_multiple_of(4)
+}
+
 /// The same without its sizes, as kernels take it.
 pub trait ConvolutionFilters: Copy {
     /// Taps that a kernel takes at once: the first tap of every patch is a multiple of it.
@@ -83,6 +102,13 @@ pub trait ConvolutionFilters: Copy {
     /// Taps of a patch, at most.
     #[cfg(kernels)]
     const TAPS: usize;
+
+    /// Room for copies of the most taps of a patch.
+    #[cfg(kernels)]
+    type Copies<X: Activation>: AsMut<[X]>;
+
+    #[cfg(kernels)]
+    fn copies<X: Activation>() -> Self::Copies<X>;
 
     /// What sums must be before [`ConvolutionFilters::accumulate`] of a window's first patch.
     #[cfg(kernels)]

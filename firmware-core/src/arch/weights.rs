@@ -4,6 +4,8 @@ use super::arranged::{Arranged, add_blocked};
 use super::stacked::{TABLES, Table, gentle, is_gentle, is_stacked, rows_of_word, stacked};
 use super::storage::{ConvolutionFilters, ConvolutionStorage};
 #[cfg(kernels)]
+use super::storage::{Copies, room};
+#[cfg(kernels)]
 use super::{Begin, Cursor, Patch};
 use super::{Chosen, Target};
 #[cfg(kernels)]
@@ -200,9 +202,17 @@ impl ConvolutionFilters for Weights<'_> {
     #[cfg(kernels)]
     const TAPS: usize = Chosen::TAPS;
     #[cfg(kernels)]
+    type Copies<X: Activation> = Copies<X, { 4 * room(Chosen::TAPS) }>;
+    #[cfg(kernels)]
     const BEGIN: Begin = Chosen::BEGIN;
     #[cfg(kernels)]
     type Sum = WeightSum;
+
+    #[cfg(kernels)]
+    #[inline(always)]
+    fn copies<X: Activation>() -> Self::Copies<X> {
+        Copies([X::MIN; 4 * room(Chosen::TAPS)])
+    }
 
     #[inline(always)]
     fn scalar(self) -> impl Filters {
