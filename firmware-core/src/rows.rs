@@ -125,10 +125,10 @@ impl Rows {
         copy(buffer.get(skip..).unwrap_or_default(), kept, count);
     }
 
-    /// Copies what [`Rows::save`] has kept back into the buffer.
+    /// Copies the rows to another place: what [`Rows::save`] has kept back into the buffer, or to where it waits.
     #[inline(always)]
-    pub fn load<Row: Copy>(&self, kept: &[Row], buffer: &mut [Row]) {
-        copy(kept, buffer, self.end.wrapping_sub(self.first));
+    pub fn load<Row: Copy>(&self, kept: &[Row], place: &mut [Row]) {
+        copy(kept, place, self.end.wrapping_sub(self.first));
     }
 }
 

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use converter::arena::ArenaPlan;
-use converter::quantized::QuantizedNetwork;
+use converter::quantized::{QuantizedLayer, QuantizedNetwork};
 use converter::{Conversion, Converter, Favour, reference, tflite};
+use firmware_core::LayerKind;
 use inkling_data::Dataset;
 use tests::generated::{self, Program};
 use tests::mcu::{CORES, Toolchain};
@@ -14,9 +15,20 @@ use tests::structures::{ALL, CLASSES, SIDE, Structure, network};
 use tests::tflite_micro::{MODELS, committed};
 use tests::{random_images, scratch};
 
-/// Most bytes of the arena.
+/// Most bytes of the arena and of what kernels write on a microcontroller's stack.
 const BUDGETS: [(&str, usize); 5] =
-    [("mnist5", 3 << 10), ("ic", 18 << 10), ("kws", 7 << 10), ("vww", 22 << 10), ("ad", 768)];
+    [("mnist5", 3 << 10), ("ic", 14 << 10), ("kws", 7 << 10), ("vww", 20 << 10), ("ad", 768)];
+
+/// Bytes that the kernels of a network's convolutions write beside inputs and outputs: four sums for each output
+/// channel, 64 channels at most, and what firmware-core's `tile.rs` asserts to be enough for a patch and the copies of
+/// what it covers.
+fn kernels(network: &QuantizedNetwork) -> usize {
+    let convolutions = network.layers.iter().filter(|layer| {
+        layer.kind() == LayerKind::Conv2d || layer.kind() == LayerKind::Conv2dMaxPool2d
+    });
+    let of_layer = |layer: &QuantizedLayer| 16 * layer.output.channels.min(64) + 768;
+    convolutions.map(of_layer).max().unwrap_or(0)
+}
 
 fn reference(name: &str) -> &'static Reference {
     REFERENCES.iter().find(|network| network.name == name).expect("a network of the list")
@@ -27,8 +39,9 @@ fn arenas_are_within_their_budgets() {
     assert_eq!(REFERENCES.map(|network| network.name), BUDGETS.map(|(name, _)| name));
     for (network, (name, budget)) in REFERENCES.iter().zip(BUDGETS) {
         let conversion = network.convert_for(Favour::Memory);
-        let bytes = conversion.arena.bytes;
-        assert!(bytes <= budget, "{name}: {bytes} bytes of arena");
+        let (bytes, kernels) = (conversion.arena.bytes, kernels(&conversion.network));
+        println!("{name}: {bytes} bytes of arena, {} with what kernels write", bytes + kernels);
+        assert!(bytes + kernels <= budget, "{name}: {bytes} bytes of arena, {kernels} of kernels");
         let whole = network.convert().arena;
         assert!(whole.stream.is_none() && whole.bytes >= bytes, "{name}");
         let said = conversion.report_markdown();
@@ -99,12 +112,12 @@ fn cortex_m0_computes_the_same_at_little_cost() {
 
 #[test]
 fn cortex_m4_computes_the_same_at_little_cost() {
-    on_core("Cortex-M4F", &[("mnist5", 105), ("ic", 102), ("kws", 103), ("vww", 103)]);
+    on_core("Cortex-M4F", &[("mnist5", 105), ("ic", 104), ("kws", 103), ("vww", 103)]);
 }
 
 #[test]
 fn riscv_computes_the_same_at_little_cost() {
-    on_core("RV32IMC", &[("mnist5", 105), ("kws", 105), ("vww", 103)]);
+    on_core("RV32IMC", &[("mnist5", 105), ("kws", 105), ("vww", 105)]);
 }
 
 /// What generated code says of samples, and what the host's integers are.

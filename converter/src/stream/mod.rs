@@ -2,10 +2,11 @@
 //! of whole images.
 //!
 //! [`form`] says how a layer computes some of its rows, [`schedule`] which rows in which step, and
-//! this file where they lie. What they compute is what they compute as whole images.
+//! this file where they lie, several values on a [`tape`]. What they compute is what they compute as whole images.
 
 pub mod form;
 pub mod schedule;
+mod tape;
 
 pub use form::RowForm;
 pub use schedule::Schedule;
@@ -17,10 +18,13 @@ use crate::quantized::QuantizedNetwork;
 const MOST_OVERHEAD: usize = 4;
 
 /// The part of the smallest plan's memory that may be added for fewer instructions.
-const MOST_MORE: usize = 3;
+const MOST_MORE: usize = 2;
 
 /// Most rows of the first layer's result that a step is tried with.
 const MOST_ROWS: usize = 4;
+
+/// Bytes that are copied in the time of a multiply-accumulate.
+const COPIED: usize = 4;
 
 /// Where rows lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,34 +54,54 @@ pub enum Kept {
     There,
     /// So many are copied to a place of their own, since others use the buffer in between.
     Elsewhere { rows: usize, at: usize },
+    /// So many are on a [`tape`]: at byte `before` until a step comes to the value, at byte `after` from behind
+    /// layer `until` of the segment to the step's end.
+    Moved { rows: usize, before: usize, after: usize, until: usize },
+}
+
+/// Where a value's rows are to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// In a buffer of their own.
+    Own,
+    /// What is kept in a place of its own, so that others use the buffer in between.
+    Split,
+    /// On the tape.
+    Shared,
 }
 
 /// The plan that takes the least memory of those that cost little, if any takes less than whole images:
-/// `whole` is theirs. What kernels pack again because steps are short counts only as far as a third more
-/// memory avoids it.
+/// `whole` is theirs. What kernels pack again because steps are short counts only as far as half as much
+/// memory again avoids it.
 pub fn plan(network: &QuantizedNetwork, whole: ArenaPlan) -> ArenaPlan {
     let (layers, macs) = (network.layers.len(), network.macs());
     let alone = |layer: usize| schedule::form(network, layer).is_some();
     let little = |cost: usize| cost * 100 <= macs * MOST_OVERHEAD;
-    // Each with what it costs.
-    let mut plans = vec![(whole, 0)];
+    let mut schedules = Vec::new();
     // From where layers begin that can run row by row, to any of those behind.
     for first in (0..layers).filter(|&layer| alone(layer) && (layer == 0 || !alone(layer - 1))) {
         for end in (first + 2..=layers).take_while(|end| alone(end - 1)) {
             let ways = (1..=MOST_ROWS).flat_map(|rows| [(rows, true), (rows, false)]);
             for (rows, whole_tiles) in ways {
                 let schedule = Schedule::new(network, [first, end], rows, whole_tiles);
-                let Some(schedule) = schedule else { continue };
-                let overhead = schedule.overhead(network);
-                if little(overhead) {
-                    let cost = overhead + schedule.again(network);
-                    plans.push((arrange(network, schedule), cost));
-                }
+                schedules.extend(schedule.filter(|schedule| little(schedule.overhead(network))));
             }
         }
     }
+    let begin = |schedule: &Schedule| {
+        beginnings(schedule).map(|rooms| place(network, schedule, &rooms).0.bytes)
+    };
+    let found = schedules.iter().flat_map(begin).chain([whole.bytes]).min().unwrap_or(0);
+    let enough = |smallest: usize| smallest + smallest / MOST_MORE;
+    // Each with what it costs.
+    let mut plans = vec![(whole, 0)];
+    for schedule in schedules.iter().filter(|schedule| least(network, schedule) <= enough(found)) {
+        let (plan, copied) = arrange(network, schedule);
+        let cost = schedule.overhead(network) + copied / COPIED + schedule.again(network);
+        plans.push((plan, cost));
+    }
     let smallest = plans.iter().map(|(plan, _)| plan.bytes).min().unwrap_or(0);
-    plans.retain(|(plan, _)| plan.bytes <= smallest + smallest / MOST_MORE);
+    plans.retain(|(plan, _)| plan.bytes <= enough(smallest));
     let chosen = plans.into_iter().min_by_key(|(plan, cost)| match little(*cost) {
         true => (false, plan.bytes, *cost),
         false => (true, *cost, plan.bytes),
@@ -85,45 +109,105 @@ pub fn plan(network: &QuantizedNetwork, whole: ArenaPlan) -> ArenaPlan {
     chosen.map(|(plan, _)| plan).expect("the smallest is there")
 }
 
-/// The plan for a schedule: each buffer keeps its rows where that takes less memory altogether.
-fn arrange(network: &QuantizedNetwork, schedule: Schedule) -> ArenaPlan {
-    let mut elsewhere = vec![false; schedule.forms.len() - 1];
-    let mut best = place(network, &schedule, &elsewhere);
+/// Bytes that no plan for a schedule can do without: while a layer runs, the rows at work and those that are
+/// kept.
+fn least(network: &QuantizedNetwork, schedule: &Schedule) -> usize {
+    let layers = 0..schedule.forms.len();
+    let values = 0..schedule.forms.len() - 1;
+    let at_once = |layer: usize| {
+        let bytes = |value: usize| {
+            let [held, kept] = held(network, schedule, value);
+            let (begin, last) = lives(network, schedule, value);
+            if (begin..=last).contains(&layer) { held } else { kept }
+        };
+        values.clone().map(bytes).sum()
+    };
+    layers.map(at_once).max().unwrap_or(0)
+}
+
+/// Bytes of the rows of a schedule's value `value` that are at work, and of those that are kept.
+fn held(network: &QuantizedNetwork, schedule: &Schedule, value: usize) -> [usize; 2] {
+    let row = row_bytes(network, schedule.layers[0] + value + 1);
+    schedule.held[value].map(|rows| rows * row)
+}
+
+/// Within a step the layer that computes a value's rows and the last that reads them, counted from the first.
+fn lives(network: &QuantizedNetwork, schedule: &Schedule, value: usize) -> (usize, usize) {
+    let readers = schedule.readers(network, value + 1);
+    (value, readers.into_iter().max().unwrap_or(value))
+}
+
+/// Where rows may lie to begin with: all in buffers of their own, or those that are kept on the tape.
+fn beginnings(schedule: &Schedule) -> [Vec<Room>; 2] {
+    let values = schedule.forms.len() - 1;
+    let shared = |value: usize| match schedule.held[value] {
+        [_, 0] => Room::Own,
+        _ => Room::Shared,
+    };
+    [vec![Room::Own; values], (0..values).map(shared).collect()]
+}
+
+/// The plan for a schedule: each value's rows lie where that takes the least memory altogether, and copies fewest
+/// bytes; how many that are, is returned too.
+fn arrange(network: &QuantizedNetwork, schedule: &Schedule) -> (ArenaPlan, usize) {
+    let plans = beginnings(schedule).map(|rooms| better(network, schedule, rooms));
+    let by_memory = |(plan, copied): &(ArenaPlan, usize)| (plan.bytes, *copied);
+    plans.into_iter().min_by_key(by_memory).expect("there are two")
+}
+
+/// The plan for rows that lie as `rooms` says, and how many bytes it copies, or that to which single steps from it lead.
+fn better(
+    network: &QuantizedNetwork,
+    schedule: &Schedule,
+    mut rooms: Vec<Room>,
+) -> (ArenaPlan, usize) {
+    let mut best = place(network, schedule, &rooms);
     loop {
-        let mut better = None;
-        for value in 0..elsewhere.len() {
-            elsewhere[value] ^= true;
-            let plan = place(network, &schedule, &elsewhere);
-            if plan.bytes < best.bytes {
-                (best, better) = (plan, Some(value));
+        let mut change = None;
+        for value in 0..rooms.len() {
+            let before = rooms[value];
+            for room in
+                [Room::Own, Room::Split, Room::Shared].into_iter().filter(|room| *room != before)
+            {
+                rooms[value] = room;
+                let (plan, copied) = place(network, schedule, &rooms);
+                if (plan.bytes, copied) < (best.0.bytes, best.1) {
+                    (best, change) = ((plan, copied), Some((value, room)));
+                }
             }
-            elsewhere[value] ^= true;
+            rooms[value] = before;
         }
-        match better {
-            Some(value) => elsewhere[value] ^= true,
+        match change {
+            Some((value, room)) => rooms[value] = room,
             None => return best,
         }
     }
 }
 
-/// Places rows as `elsewhere` says, together with the values that are whole.
-fn place(network: &QuantizedNetwork, schedule: &Schedule, elsewhere: &[bool]) -> ArenaPlan {
+/// Places rows as `rooms` says, together with the values that are whole. Returns too how many bytes all steps copy.
+fn place(network: &QuantizedNetwork, schedule: &Schedule, rooms: &[Room]) -> (ArenaPlan, usize) {
     let [first, end] = schedule.layers;
+    let always = (first, end - 1);
     let mut blocks = Vec::new();
-    for (index, &elsewhere) in elsewhere.iter().enumerate() {
-        let [held, kept] = schedule.held[index];
-        let row = row_bytes(network, first + index + 1);
-        // Within a step.
-        let last = schedule.readers(network, index + 1).into_iter().max().unwrap_or(index);
-        let step = (first + index, first + last);
-        let (lives, kept) = match (kept, elsewhere) {
-            (0, _) => (step, 0),
-            (_, false) => ((first, end - 1), 0),
-            (kept, true) => (step, kept),
+    let mut items = Vec::new();
+    for (index, &room) in rooms.iter().enumerate() {
+        let [bytes, kept] = held(network, schedule, index);
+        let (begin, last) = lives(network, schedule, index);
+        let step = (first + begin, first + last);
+        let (bytes, lives, kept) = match room {
+            Room::Shared => {
+                items.push(tape::Item { held: bytes, kept, lives: (begin, last) });
+                (0, step, 0)
+            }
+            _ if kept == 0 => (bytes, step, 0),
+            Room::Own => (bytes, always, 0),
+            Room::Split => (bytes, step, kept),
         };
-        blocks.push(Block { bytes: held * row, lives });
-        blocks.push(Block { bytes: kept * row, lives: (first, end - 1) });
+        blocks.push(Block { bytes, lives });
+        blocks.push(Block { bytes: kept, lives: always });
     }
+    let (on_tape, bytes) = tape::lay(&items);
+    blocks.push(Block { bytes, lives: always });
     let sums = schedule.forms.last().is_some_and(|form| matches!(form.call, form::Call::Sums(_)));
     if sums {
         let bytes = 4 * network.layers[end - 1].output.channels;
@@ -132,19 +216,37 @@ fn place(network: &QuantizedNetwork, schedule: &Schedule, elsewhere: &[bool]) ->
     // What is made of the sums is there behind all steps, other results grow from the first on.
     let born = if sums { end } else { first };
     let (mut plan, places) = arena::place_streamed(network, [first, end], born, &blocks);
-    let buffers = (0..elsewhere.len()).map(|index| {
+    let tape = places[2 * rooms.len()];
+    let mut on_tape = on_tape.into_iter().enumerate();
+    let mut copied = 0;
+    let mut buffers = Vec::new();
+    for (index, &room) in rooms.iter().enumerate() {
         let [rows, kept] = schedule.held[index];
-        let kept = match (kept, elsewhere[index]) {
-            (0, _) => Kept::Nothing,
-            (_, false) => Kept::There,
-            (rows, true) => Kept::Elsewhere { rows, at: places[2 * index + 1] },
+        let mut at = places[2 * index];
+        let mut times = 1;
+        let mut how = match room {
+            _ if kept == 0 => Kept::Nothing,
+            Room::Split => {
+                times = 2;
+                Kept::Elsewhere { rows: kept, at: places[2 * index + 1] }
+            }
+            _ => Kept::There,
         };
-        Buffer { rows, at: places[2 * index], kept }
-    });
-    let buffers = buffers.collect();
+        if room == Room::Shared {
+            let (number, place) = on_tape.next().expect("a place for each value on the tape");
+            at = tape + place.buffer;
+            if number > 0 && kept > 0 {
+                times = 3;
+                let [before, after] = [place.before, place.after].map(|place| tape + place);
+                how = Kept::Moved { rows: kept, before, after, until: place.until };
+            }
+        }
+        copied += times * held(network, schedule, index)[1] * schedule.steps.len();
+        buffers.push(Buffer { rows, at, kept: how });
+    }
     let sums = if sums { places.last().copied() } else { None };
     plan.stream = Some(StreamPlan { schedule: schedule.clone(), buffers, sums });
-    plan
+    (plan, copied)
 }
 
 /// Bytes of one row of a value.

@@ -21,8 +21,8 @@ const BAND: usize = 4;
 
 /// What it costs, as multiply-accumulates, to pack a value for them, and to begin with a channel: its weights
 /// and its place.
-const PACKED: usize = 3;
-const BEGUN: usize = 50;
+const PACKED: usize = 4;
+const BEGUN: usize = 75;
 
 /// Layers that run row by row, and what they compute when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Schedule {
     }
 
     /// Multiply-accumulates that kernels make twice because steps do not have whole tiles of pixels,
-    /// and what the copies and calls of the steps cost, as multiply-accumulates.
+    /// and what the calls of the steps cost, as multiply-accumulates.
     pub fn overhead(&self, network: &QuantizedNetwork) -> usize {
         let mut cost = 0;
         for (index, form) in self.forms.iter().enumerate() {
@@ -96,8 +96,7 @@ impl Schedule {
                 let surplus = parts().map(tiles).sum::<usize>().saturating_sub(tiles(height));
                 cost += surplus * TILE * layer.macs() / (height * width).max(1);
             }
-            let row = width * layer.output.channels;
-            cost += parts().count() * (50 + self.held[index][1] * row / 4);
+            cost += parts().count() * 50;
         }
         cost
     }

@@ -78,10 +78,11 @@ impl<'a> Streamed<'a> {
         for index in 0..values {
             self.load(code, index + 1);
             self.layer(code, index);
-            for value in (1..values).filter(|&value| self.last_reader(value) == index) {
+            for value in (1..values).filter(|&value| self.until(value) == index) {
                 self.keep(code, value);
             }
         }
+        (1..values).rev().for_each(|value| self.put_back(code, value));
         code.push_str("}\n\n");
     }
 
@@ -197,10 +198,6 @@ impl<'a> Streamed<'a> {
         self.network.layers[first..end].iter().any(|layer| layer.inputs.contains(&0))
     }
 
-    fn last_reader(&self, value: usize) -> usize {
-        self.plan.schedule.readers(self.network, value).into_iter().max().unwrap_or(0)
-    }
-
     /// The rows of value `value`'s readers' results by their names, the others left out.
     fn names_read(&self, value: usize) -> String {
         let readers = self.plan.schedule.readers(self.network, value);
@@ -237,18 +234,54 @@ impl<'a> Streamed<'a> {
         format!("{} != 0", counts.join(" | "))
     }
 
+    /// The layer behind which a value's rows are kept for the next step.
+    fn until(&self, value: usize) -> usize {
+        match self.plan.buffers[value - 1].kept {
+            Kept::Moved { until, .. } => until,
+            _ => self.plan.schedule.readers(self.network, value).into_iter().max().unwrap_or(0),
+        }
+    }
+
     /// Brings back what a value's buffer held when others took its place.
     fn load(&self, code: &mut String, value: usize) {
         let Some(buffer) = self.plan.buffers.get(value - 1) else { return };
-        let Kept::Elsewhere { rows, at } = buffer.kept else { return };
-        let (kept, y) = (self.some_rows(value, rows, at), self.buffer(value));
-        let _ = writeln!(
+        let _ = match buffer.kept {
+            Kept::Nothing | Kept::There => Ok(()),
+            Kept::Elsewhere { rows, at } => {
+                let (kept, y) = (self.some_rows(value, rows, at), self.buffer(value));
+                writeln!(
+                    code,
+                    "    if {} {{\n        \
+                     let (kept, y) = arena.pair::<{kept}, {y}>();\n        \
+                     r{value}.load(kept, y);\n    }}",
+                    self.at_work(value)
+                )
+            }
+            Kept::Moved { rows, before, .. } => self.copy(code, value, rows, [before, buffer.at]),
+        };
+    }
+
+    /// Brings what a value keeps to where it lies when the next step begins.
+    fn put_back(&self, code: &mut String, value: usize) {
+        if let Kept::Moved { rows, before, after, .. } = self.plan.buffers[value - 1].kept {
+            let _ = self.copy(code, value, rows, [after, before]);
+        }
+    }
+
+    /// Copies what a value keeps, at most `rows` rows, from one place to another.
+    fn copy(
+        &self,
+        code: &mut String,
+        value: usize,
+        rows: usize,
+        places: [usize; 2],
+    ) -> std::fmt::Result {
+        let [x, y] = places.map(|at| self.some_rows(value, rows, at));
+        writeln!(
             code,
-            "    if {} {{\n        \
-             let (kept, y) = arena.pair::<{kept}, {y}>();\n        \
-             r{value}.load(kept, y);\n    }}",
-            self.at_work(value)
-        );
+            "    let (x, y) = arena.pair::<{x}, {y}>();\n    \
+             r{value}.load(x, y);"
+        )
     }
 
     /// Drops the rows that are not needed any more.
@@ -263,6 +296,14 @@ impl<'a> Streamed<'a> {
                     "    if {work} {{\n        \
                      let (x, kept) = arena.pair::<{y}, {kept}>();\n        \
                      r{value}.save({needed}, x, kept);\n    }}"
+                )
+            }
+            Kept::Moved { rows, after, .. } if after != buffer.at => {
+                let kept = self.some_rows(value, rows, after);
+                writeln!(
+                    code,
+                    "    let (x, kept) = arena.pair::<{y}, {kept}>();\n    \
+                     r{value}.save({needed}, x, kept);"
                 )
             }
             _ => writeln!(code, "    r{value}.slide({needed}, arena.region::<{y}>());"),
