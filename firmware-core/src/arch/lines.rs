@@ -52,6 +52,9 @@ pub(super) struct Lines {
 pub(super) trait Plane: Sized {
     /// Outputs of the shortest line that is worth it with stride 1 and with stride 2.
     const LEAST: [usize; 2];
+    /// Fewest lines of output. Two or three long lines are always worth it, but not the stack where a plane takes more
+    /// of it than other kernels do: what runs row by row is to need little memory.
+    const FEWEST: usize;
 
     /// Words of a line of input and of the sums made of one, for windows that are `stride` apart.
     fn words(along: &Axis, stride: usize) -> [usize; 2];
@@ -124,9 +127,7 @@ impl Lines {
             if rows > columns { (horizontal, vertical) } else { (vertical, horizontal) };
         let [plain, by_two] = P::LEAST;
         let least = if stride == 1 { plain } else { by_two };
-        // Two or three long lines would be worth it, too, but for the stack of what runs row by row in order
-        // to need little memory.
-        let worth = across.output >= 4 && along.output >= least;
+        let worth = across.output >= P::FEWEST && along.output >= least;
         let [pitch, sums] = P::words(&along, stride);
         let lines = Self { across, along, stride, pitch, sums, padding: shape.padding_value };
         (worth && P::has_room(&lines, 1)).then_some(lines)

@@ -39,6 +39,7 @@ const fn pair(first: i32, second: i32) -> i32 {
 
 impl lines::Plane for Plane {
     const LEAST: [usize; 2] = LEAST;
+    const FEWEST: usize = 4;
 
     #[inline(always)]
     fn words(along: &Axis, stride: usize) -> [usize; 2] {

@@ -13,9 +13,10 @@ use crate::{Activation, Shift};
 #[path = "planes_outputs.rs"]
 mod outputs;
 
-/// Words of the lines of input that are there at a time, and of the sums made of them.
-const WORDS: usize = 128;
-const SUMS: usize = 84;
+/// Words of the lines of input that are there at a time, and of the sums made of them: no more than convolutions of a
+/// few channels take of the stack for sums and a patch.
+const WORDS: usize = 116;
+const SUMS: usize = 77;
 /// Where the products meet: see `rows.rs`.
 const B: u32 = 21;
 /// Half the range of the sums at the bottom and at the top.
@@ -34,7 +35,8 @@ pub(super) struct Plane {
 }
 
 impl lines::Plane for Plane {
-    const LEAST: [usize; 2] = [6, 12];
+    const LEAST: [usize; 2] = [5, 12];
+    const FEWEST: usize = 1;
 
     #[inline(always)]
     fn words(along: &Axis, stride: usize) -> [usize; 2] {
