@@ -64,6 +64,11 @@ impl Requantize for Multiplier {
     fn apply_all<Y: Activation>(all: &[Self], accumulators: &[i32], y: &mut [Y]) {
         Chosen::multiply_all(all, accumulators, y);
     }
+
+    #[inline(always)]
+    fn as_multipliers(all: &[Self]) -> Option<&[Multiplier]> {
+        Some(all)
+    }
 }
 
 /// A requantization of the accumulator and a constant: what brings the zero points of a sum's terms

@@ -4,7 +4,7 @@ use bytemuck::TransparentWrapper;
 
 use crate::arch::{Chosen, Target};
 use crate::kernels::requantized;
-use crate::{Activation, Checked, Checksum};
+use crate::{Activation, Checked, Checksum, Multiplier};
 
 /// Scales an `i32` accumulator down to the exponent of the next activation.
 ///
@@ -42,6 +42,13 @@ pub trait Requantize: Copy {
     #[doc(hidden)]
     #[inline(always)]
     fn as_shifts(_all: &[Self]) -> Option<(&[Shift], [i32; 2])> {
+        None
+    }
+
+    /// These as multipliers, if they are nothing else.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn as_multipliers(_all: &[Self]) -> Option<&[Multiplier]> {
         None
     }
 }

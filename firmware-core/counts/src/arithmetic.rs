@@ -3,7 +3,8 @@
 
 use firmware_core::kernels::Combine;
 use firmware_core::{
-    Activation, AffineAdd, Clip, Elementwise, Multiplier, Requantize, Shift, Term,
+    Activation, AffineAdd, Clip, Conv2d, DepthwiseConv2d, Elementwise, Multiplier, Requantize,
+    Shift, Term, Unit,
 };
 
 use crate::compare::must_match;
@@ -83,6 +84,56 @@ fn for_all<R: Requantize>(
         several::<R, u8>(&all[..count], &accumulators[..count]);
         several::<R, i8>(&all[..count], &accumulators[..count]);
         several::<R, i8>(&all[..1], &accumulators[..count]);
+    }
+}
+
+/// Convolutions that make their outputs of biases of all sizes alone, with every exponent, against one after the
+/// other: what kernels do that requantize several sums.
+#[inline(never)]
+pub fn multiplied_biases(seed: u64) {
+    const CHANNELS: usize = 24;
+    let mut source = Source::new(seed);
+    for bits in 1..=31 {
+        let of_bias = |source: &mut Source| {
+            let random = source.word() as i32 >> (source.word() % 32);
+            let half = (random >> bits << bits).wrapping_add(((1u64 << bits) / 2) as i32);
+            let all =
+                [random, half, half.wrapping_add(1), half.wrapping_sub(1), i32::MIN, i32::MAX];
+            all[(source.word() % 6) as usize]
+        };
+        let biases = [(); CHANNELS].map(|()| of_bias(&mut source));
+        let plain = [(); CHANNELS].map(|()| {
+            let factor = match source.word() % 8 {
+                0 => 1 << 30,
+                1 => i32::MAX,
+                _ => (source.word() >> 2) as i32 | 1 << 30,
+            };
+            Multiplier::new(factor, -bits, source.byte() as i8, [i8::MIN, i8::MAX])
+        });
+        // One that is not like the others.
+        let mut other = plain;
+        other[(source.word() % CHANNELS as u32) as usize] = multiplier(&mut source, 0);
+        for multipliers in [plain, other] {
+            let mut want = [0i8; CHANNELS];
+            for (want, (bias, multiplier)) in want.iter_mut().zip(biases.iter().zip(&multipliers)) {
+                *want = i8::saturate(multiplier.apply(*bias));
+            }
+            let mut got = [[[-91i8; CHANNELS]; 3]; 2];
+            let layer =
+                Conv2d::<CHANNELS, 1, 1, 1, Unit, _>::new([[[[1]]]; CHANNELS], biases, multipliers);
+            layer.forward(&[[[0i8]; 3]; 2], &mut got);
+            for got in got.as_flattened() {
+                must_match(got, &want, "multiplied biases", &[bits as usize]);
+            }
+            let mut got = [[[-91i8; CHANNELS]; 3]; 3];
+            let weights = [[[1; CHANNELS]; 3]; 3];
+            let layer =
+                DepthwiseConv2d::<CHANNELS, 3, 3, Unit, _>::new(weights, biases, multipliers);
+            layer.forward(&[[[0i8; CHANNELS]; 5]; 5], &mut got);
+            for got in got.as_flattened() {
+                must_match(got, &want, "multiplied biases, depthwise", &[bits as usize]);
+            }
+        }
     }
 }
 

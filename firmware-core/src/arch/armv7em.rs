@@ -57,10 +57,17 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         let Convolution { shape, x, bias, requantize, .. } = convolution;
-        match (R::shifts(requantize), convolution.weights.eight_bits()) {
-            (Some(shifts), Some(weights)) => {
-                let one = shape.input[2] == 1 && strip::fit(shape);
+        let finish = outputs::Requantized::by::<R, Y>(requantize);
+        let weights = convolution.weights.eight_bits();
+        let one = shape.input[2] == 1 && strip::fit(shape);
+        match (R::shifts(requantize), finish.multipliers(requantize), weights) {
+            (Some(shifts), _, Some(weights)) => {
                 if one && strip::convolve(shape, (x, weights.bytes), (bias, shifts), y) {
+                    return;
+                }
+            }
+            (_, Some(multipliers), Some(weights)) if one => {
+                if strip::convolve(shape, (x, weights.bytes), (bias, multipliers), y) {
                     return;
                 }
             }
@@ -69,7 +76,7 @@ impl Target for Chosen {
             }
             _ => {}
         }
-        convolution.conv2d(staged, sums, outputs::Requantized, y);
+        convolution.conv2d(staged, sums, finish, y);
     }
 
     #[inline(always)]
@@ -118,6 +125,10 @@ impl Target for Chosen {
         let (bias, requantize) = channels;
         if let Some(shifts) = R::shifts(requantize) {
             return strip::fit(shape) && strip::convolve(shape, inputs, (bias, shifts), y);
+        }
+        let by = outputs::Requantized::by::<R, Y>(requantize);
+        if let (Some(multipliers), true) = (by.multipliers(requantize), strip::fit(shape)) {
+            return strip::convolve(shape, inputs, (bias, multipliers), y);
         }
         lines::depthwise_conv2d::<Plane, _, _, _>(shape, inputs, channels, y)
     }

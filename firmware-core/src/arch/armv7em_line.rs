@@ -27,13 +27,22 @@ unsafe extern "C" {
     pub(super) fn line_by_two_su(job: *mut Job);
     #[link_name = symbol!("line_by_two_ss")]
     pub(super) fn line_by_two_ss(job: *mut Job);
+    #[link_name = symbol!("line_um")]
+    pub(super) fn line_um(job: *mut Job);
+    #[link_name = symbol!("line_sm")]
+    pub(super) fn line_sm(job: *mut Job);
+    #[link_name = symbol!("line_by_two_um")]
+    pub(super) fn line_by_two_um(job: *mut Job);
+    #[link_name = symbol!("line_by_two_sm")]
+    pub(super) fn line_by_two_sm(job: *mut Job);
 }
 
 /// A channel's outputs; `$pair` is how many bytes one pair of them is behind the other.
 macro_rules! line {
-    ($name:literal, $load:literal, $saturate:literal, $pair:literal, $($rows:expr),*) => {
+    ($name:literal, $load:literal, $how:ident, $pair:literal, $($rows:expr),*) => {
         strip!(
             $name,
+            $how,
             {
             concat!($load, " r10, [r1]"),
             concat!($load, " r11, [r1, r2]"),
@@ -48,7 +57,7 @@ macro_rules! line {
             "7:",
             "ldrd r10, r11, [sp]",
             $($rows,)*
-            divide!($saturate),
+            requantize!($how),
             "ldr r6, [sp, #24]",
             "strb r11, [r1, r6]",
             "strb r10, [r1]",
@@ -77,11 +86,11 @@ macro_rules! line {
 }
 
 macro_rules! by_one {
-    ($name:literal, $load:literal, $saturate:literal) => {
+    ($name:literal, $load:literal, $how:ident) => {
         line!(
             $name,
             $load,
-            $saturate,
+            $how,
             4,
             column!(0, "r2", "r3"),
             column!(104, "r4", "r5"),
@@ -91,11 +100,11 @@ macro_rules! by_one {
 }
 
 macro_rules! by_two {
-    ($name:literal, $load:literal, $saturate:literal) => {
+    ($name:literal, $load:literal, $how:ident) => {
         line!(
             $name,
             $load,
-            $saturate,
+            $how,
             8,
             column_by_two!(0, 8, "r2", "r3"),
             column_by_two!(104, 112, "r4", "r5"),
@@ -104,11 +113,15 @@ macro_rules! by_two {
     };
 }
 
-by_one!("line_uu", "ldrb", "usat");
-by_one!("line_us", "ldrb", "ssat");
-by_one!("line_su", "ldrsb", "usat");
-by_one!("line_ss", "ldrsb", "ssat");
-by_two!("line_by_two_uu", "ldrb", "usat");
-by_two!("line_by_two_us", "ldrb", "ssat");
-by_two!("line_by_two_su", "ldrsb", "usat");
-by_two!("line_by_two_ss", "ldrsb", "ssat");
+by_one!("line_uu", "ldrb", unsigned);
+by_one!("line_us", "ldrb", signed);
+by_one!("line_su", "ldrsb", unsigned);
+by_one!("line_ss", "ldrsb", signed);
+by_two!("line_by_two_uu", "ldrb", unsigned);
+by_two!("line_by_two_us", "ldrb", signed);
+by_two!("line_by_two_su", "ldrsb", unsigned);
+by_two!("line_by_two_ss", "ldrsb", signed);
+by_one!("line_um", "ldrb", multiplied);
+by_one!("line_sm", "ldrsb", multiplied);
+by_two!("line_by_two_um", "ldrb", multiplied);
+by_two!("line_by_two_sm", "ldrsb", multiplied);

@@ -2,11 +2,29 @@
 
 use crate::arch::{Finish, Place};
 use crate::kernels::requantized;
-use crate::{Activation, Requantize, Shift};
+use crate::{Activation, Multiplier, Requantize, Shift};
 
 /// Outputs that are requantized.
 #[derive(Clone, Copy)]
-pub(super) struct Requantized;
+pub(super) struct Requantized {
+    /// By multipliers that are [`plain`].
+    plain: bool,
+}
+
+impl Requantized {
+    /// By `all`, each for a channel, outputs of type `Y`.
+    #[inline(always)]
+    pub fn by<R: Requantize, Y: Activation>(all: &[R]) -> Self {
+        let multipliers = if Y::UNSIGNED { None } else { R::as_multipliers(all) };
+        Self { plain: multipliers.is_some_and(plain) }
+    }
+
+    /// All, if they are plain multipliers.
+    #[inline(always)]
+    pub fn multipliers<R: Requantize>(self, all: &[R]) -> Option<&[Multiplier]> {
+        if self.plain { R::as_multipliers(all) } else { None }
+    }
+}
 
 impl<R: Requantize, Y: Activation> Finish<R, Y> for Requantized {
     #[inline(always)]
@@ -16,10 +34,31 @@ impl<R: Requantize, Y: Activation> Finish<R, Y> for Requantized {
 
     #[inline(always)]
     fn four(self, requantize: &[R], sums: &[[i32; 4]], place: impl Place, y: &mut [Y]) -> bool {
-        let Some(shifts) = R::shifts(requantize) else { return false };
-        divide_four(shifts, sums, place, y);
-        true
+        if let Some(shifts) = R::shifts(requantize) {
+            divide_four(shifts, sums, place, y);
+            return true;
+        }
+        match self.multipliers(requantize) {
+            Some(multipliers) => {
+                multiply_four(multipliers, sums, place, y);
+                true
+            }
+            None => false,
+        }
     }
+}
+
+/// Whether all are as those of imported models usually are, of numbers from 1/2 on, bounded by nothing but the type
+/// `i8`, and with something to shift right: what the routines here and in `armv7em_strip.rs` compute.
+///
+/// The high half of the doubled product, rounded, is what SMMLAR makes of `x * (2m - 2^32) + x * 2^32`: of a doubled
+/// multiplier of which the highest bit counts as a sign. Halves go up where a right shift leaves them in the carry, and
+/// away from zero if of a negative number 1 is taken away first.
+#[inline(never)]
+fn plain(multipliers: &[Multiplier]) -> bool {
+    multipliers.iter().all(|one| {
+        one.multiplier >= 1 << 30 && one.exponent < 0 && one.low == i8::MIN && one.high == i8::MAX
+    })
 }
 
 /// Each channel's bias as the sums of four pixels.
@@ -36,18 +75,9 @@ pub(super) fn spread(bias: &[i32], sums: &mut [[i32; 4]]) {
 /// rounded half to even, and saturated.
 #[inline(never)]
 fn divide_four<Y: Activation>(shifts: &[Shift], sums: &[[i32; 4]], place: impl Place, y: &mut [Y]) {
-    let (channels, first) = (sums.len(), place.first());
-    let depth = place.depth(channels);
-    if channels == 0 || shifts.len() != channels || first + channels > depth || y.len() < 4 * depth
-    {
-        return;
-    }
-    let (shifts, y) = (shifts.as_ptr().cast(), y.as_mut_ptr().wrapping_add(first).cast());
-    let sums = sums.as_ptr_range();
-    let job = Job { sums: sums.start.cast(), shifts, y, depth, end: sums.end.cast() };
-    // SAFETY: the routines read `channels` quadruples of sums and as many shifts, which are bytes, and write
-    // as many outputs of four pixels, which are bytes too: that all are there was just checked. They keep
-    // to the procedure call standard.
+    let Some(job) = Job::new(shifts, sums, place, y) else { return };
+    // SAFETY: the routines read as many quadruples of sums and shifts, which are bytes, as the job has, and write
+    // as many outputs of four pixels, which are bytes too. They keep to the procedure call standard.
     unsafe {
         if Y::UNSIGNED {
             divide_four_unsigned(&job);
@@ -57,24 +87,64 @@ fn divide_four<Y: Activation>(shifts: &[Shift], sums: &[[i32; 4]], place: impl P
     }
 }
 
-/// What [`divide_four`] computes, in the order in which the routines load it.
+/// The same of sums times multipliers that are [`plain`], for signed outputs.
+#[inline(never)]
+fn multiply_four<Y: Activation>(
+    multipliers: &[Multiplier],
+    sums: &[[i32; 4]],
+    place: impl Place,
+    y: &mut [Y],
+) {
+    let Some(job) = Job::new(multipliers, sums, place, y) else { return };
+    // SAFETY: as above, with multipliers, which are `repr(C)`, instead of shifts.
+    unsafe { multiply_four_signed(&job) };
+}
+
+/// What the routines compute, in the order in which they load it.
 #[repr(C)]
-struct Job {
+struct Job<R> {
     sums: *const i32,
-    shifts: *const u8,
+    requantize: *const R,
     y: *mut u8,
     depth: usize,
     /// Where the sums end.
     end: *const i32,
 }
 
+impl<R> Job<R> {
+    /// `None` if there is no channel, or something is not there for each of them.
+    #[inline(always)]
+    fn new<Y: Activation>(
+        requantize: &[R],
+        sums: &[[i32; 4]],
+        place: impl Place,
+        y: &mut [Y],
+    ) -> Option<Self> {
+        let (channels, first) = (sums.len(), place.first());
+        let depth = place.depth(channels);
+        if channels == 0
+            || requantize.len() != channels
+            || first + channels > depth
+            || y.len() < 4 * depth
+        {
+            return None;
+        }
+        let y = y.as_mut_ptr().wrapping_add(first).cast();
+        let sums = sums.as_ptr_range();
+        let requantize = requantize.as_ptr();
+        Some(Self { sums: sums.start.cast(), requantize, y, depth, end: sums.end.cast() })
+    }
+}
+
 unsafe extern "C" {
     #[link_name = symbol!("spread")]
     fn spread_all(bias: *const i32, sums: *mut i32, channels: usize);
     #[link_name = symbol!("divide_four_unsigned")]
-    fn divide_four_unsigned(job: *const Job);
+    fn divide_four_unsigned(job: *const Job<Shift>);
     #[link_name = symbol!("divide_four_signed")]
-    fn divide_four_signed(job: *const Job);
+    fn divide_four_signed(job: *const Job<Shift>);
+    #[link_name = symbol!("multiply_four_signed")]
+    fn multiply_four_signed(job: *const Job<Multiplier>);
 }
 
 // Two channels are 7 instructions.
@@ -161,3 +231,69 @@ macro_rules! divide_four {
 
 divide_four!(symbol!("divide_four_unsigned"), "usat");
 divide_four!(symbol!("divide_four_signed"), "ssat");
+
+/// An output of a sum: see [`plain`].
+macro_rules! multiply {
+    ($sum:literal, $to:literal) => {
+        concat!(
+            "smmlar ",
+            $sum,
+            ", ",
+            $sum,
+            ", r10, ",
+            $sum,
+            "\n",
+            "add ",
+            $sum,
+            ", ",
+            $sum,
+            ", ",
+            $sum,
+            ", asr #31\n",
+            "asrs ",
+            $sum,
+            ", ",
+            $sum,
+            ", r5\n",
+            "adc ",
+            $sum,
+            ", ",
+            $sum,
+            ", r11\n",
+            "ssat ",
+            $sum,
+            ", #8, ",
+            $sum,
+            "\n",
+            "strb ",
+            $sum,
+            ", ",
+            $to,
+        )
+    };
+}
+
+// r0 sums, r1 multipliers, r2 the first pixel, r3 from pixel to pixel, r4 the last pixel, r5 bits, r6-r9 sums, r10 the
+// doubled multiplier, r11 the zero point, lr where the sums end. A channel is 32 instructions.
+routine!(
+    symbol!("multiply_four_signed"),
+    "push {{r4-r11, lr}}",
+    "ldr lr, [r0, #16]",
+    "ldm r0, {{r0-r3}}",
+    "add r4, r3, r3, lsl #1",
+    "add r4, r2",
+    "2:",
+    "ldm r0!, {{r6-r9}}",
+    "ldrd r10, r11, [r1], #8",
+    "lsl r10, r10, #1",
+    "sxtb r5, r11",
+    "rsbs r5, r5, #0",
+    "sbfx r11, r11, #8, #8",
+    multiply!("r7", "[r2, r3]"),
+    multiply!("r8", "[r2, r3, lsl #1]"),
+    multiply!("r6", "[r2], #1"),
+    multiply!("r9", "[r4], #1"),
+    "cmp r0, lr",
+    "bne 2b",
+    "pop {{r4-r11, pc}}",
+);

@@ -11,7 +11,7 @@
 use core::mem::offset_of;
 
 use crate::kernels::Conv2dShape;
-use crate::{Activation, Shift};
+use crate::{Activation, Multiplier, Shift};
 
 /// Taps of a window along each axis.
 const TAPS: usize = 3;
@@ -35,14 +35,28 @@ pub(super) fn fit(shape: &Conv2dShape) -> bool {
         && window.padding.iter().all(|&padding| padding < TAPS)
 }
 
+/// How sums become outputs.
+pub(super) trait Requantization {
+    /// By multipliers as [`Requantized::multipliers`](super::outputs::Requantized::multipliers) has them.
+    const MULTIPLIES: bool;
+}
+
+impl Requantization for Shift {
+    const MULTIPLIES: bool = false;
+}
+
+impl Requantization for Multiplier {
+    const MULTIPLIES: bool = true;
+}
+
 /// Convolution of shapes that [`fit`]: of one input channel with weights `[out][row][column]`, else
 /// depthwise, of as many channels, with weights `[row][column][channel]`. False if something is missing
 /// that the shape needs, and nothing done.
 #[inline(never)]
-pub(super) fn convolve<X: Activation, Y: Activation>(
+pub(super) fn convolve<X: Activation, Y: Activation, R: Requantization>(
     shape: &Conv2dShape,
     (x, weights): (&[X], &[i8]),
-    (bias, shifts): (&[i32], &[Shift]),
+    (bias, requantize): (&[i32], &[R]),
     y: &mut [Y],
 ) -> bool {
     let ([height, width, depth], [rows, columns, channels]) = (shape.input, shape.output);
@@ -57,8 +71,9 @@ pub(super) fn convolve<X: Activation, Y: Activation>(
         || y.len() < rows * columns * channels
         || weights.len() < TAPS * TAPS * channels
         || bias.len() < channels
-        || shifts.len() < channels
+        || requantize.len() < channels
         || channels == 0
+        || (R::MULTIPLIES && Y::UNSIGNED)
     {
         return false;
     }
@@ -119,7 +134,7 @@ pub(super) fn convolve<X: Activation, Y: Activation>(
                 channels,
                 weights: weights.as_ptr(),
                 bias: bias.as_ptr(),
-                shifts: shifts.as_ptr(),
+                requantize: requantize.as_ptr().cast(),
                 y: y.as_mut_ptr().wrapping_add(at).cast(),
                 plane,
                 weight_steps: if alone { [across, along] } else { [along, across] },
@@ -139,10 +154,10 @@ pub(super) fn convolve<X: Activation, Y: Activation>(
             unsafe {
                 if depth == 1 && channels > 1 {
                     job.channels = 1;
-                    run::<X, Y>(kind, &mut job);
+                    run::<X, Y, R>(kind, &mut job);
                     (job.packed, job.channels) = (job.end, channels - 1);
                 }
-                run::<X, Y>(kind, &mut job);
+                run::<X, Y, R>(kind, &mut job);
             }
         }
         first += count;
@@ -156,9 +171,21 @@ pub(super) fn convolve<X: Activation, Y: Activation>(
 ///
 /// That of the routines: what they read and write must be there.
 #[inline(always)]
-unsafe fn run<X: Activation, Y: Activation>(kind: (bool, bool), job: &mut Job) {
+unsafe fn run<X: Activation, Y: Activation, R: Requantization>(kind: (bool, bool), job: &mut Job) {
     // SAFETY: the caller's.
     unsafe {
+        if R::MULTIPLIES {
+            return match (X::UNSIGNED, kind) {
+                (true, (true, false)) => strip_um(job),
+                (false, (true, false)) => strip_sm(job),
+                (true, (false, false)) => strip_by_two_um(job),
+                (false, (false, false)) => strip_by_two_sm(job),
+                (true, (true, true)) => line::line_um(job),
+                (false, (true, true)) => line::line_sm(job),
+                (true, (false, true)) => line::line_by_two_um(job),
+                (false, (false, true)) => line::line_by_two_sm(job),
+            };
+        }
         match ((X::UNSIGNED, Y::UNSIGNED), kind) {
             ((true, true), (true, false)) => strip_uu(job),
             ((true, false), (true, false)) => strip_us(job),
@@ -200,7 +227,8 @@ struct Job {
     channels: usize,
     weights: *const i8,
     bias: *const i32,
-    shifts: *const Shift,
+    /// A shift or a multiplier of each.
+    requantize: *const u8,
     y: *mut u8,
     plane: *const u16,
     /// From one weight of a channel to the one beside it, across the pairs and along them.
@@ -235,10 +263,39 @@ unsafe extern "C" {
     fn strip_by_two_su(job: *mut Job);
     #[link_name = symbol!("strip_by_two_ss")]
     fn strip_by_two_ss(job: *mut Job);
+    #[link_name = symbol!("strip_um")]
+    fn strip_um(job: *mut Job);
+    #[link_name = symbol!("strip_sm")]
+    fn strip_sm(job: *mut Job);
+    #[link_name = symbol!("strip_by_two_um")]
+    fn strip_by_two_um(job: *mut Job);
+    #[link_name = symbol!("strip_by_two_sm")]
+    fn strip_by_two_sm(job: *mut Job);
 }
 
-/// Two sums divided by a power of two, rounded half to even (`divide.rs`), and saturated: r10 and r11.
-macro_rules! divide {
+/// Two outputs of the sums r10 and r11: divided by a power of two, rounded half to even (`divide.rs`), and saturated;
+/// or multiplied as `armv7em_outputs.rs` says.
+macro_rules! requantize {
+    (unsigned) => {
+        requantize!("usat")
+    };
+    (signed) => {
+        requantize!("ssat")
+    };
+    (multiplied) => {
+        "ldr r6, [sp, #32]
+        smmlar r10, r10, r12, r10
+        smmlar r11, r11, r12, r11
+        add r10, r10, r10, asr #31
+        asrs r10, r10, lr
+        adc r10, r10, r6
+        add r11, r11, r11, asr #31
+        asrs r11, r11, lr
+        adc r11, r11, r6
+        ssat r10, #8, r10
+        ssat r11, #8, r11
+        "
+    };
     ($saturate:literal) => {
         concat!(
             "mvn r6, #0x80000000
@@ -255,6 +312,33 @@ macro_rules! divide {
             $saturate,
             " r11, #8, r11\n",
         )
+    };
+}
+
+/// Takes what requantizes the outputs of a channel from r4: r12 its bits and lr 31 less them, or r12 the doubled
+/// multiplier, lr bits, and the zero point on the stack.
+macro_rules! parameters {
+    (multiplied) => {
+        "ldrd r10, r11, [r4], #8
+        lsl r12, r10, #1
+        sbfx r10, r11, #8, #8
+        str r10, [sp, #32]
+        sxtb r11, r11
+        rsb lr, r11, #0"
+    };
+    ($shifted:ident) => {
+        "ldrb r12, [r4], #1
+        rsb lr, r12, #31"
+    };
+}
+
+/// Bytes on the stack.
+macro_rules! frame {
+    (multiplied) => {
+        "40"
+    };
+    ($shifted:ident) => {
+        "32"
     };
 }
 
@@ -309,10 +393,10 @@ macro_rules! column_by_two {
 
 // At first r0 is the job, r1 values, r2-r6 from the first row to the others, r7 from pixel to pixel, r8 and
 // r9 words and their end, r10-r12 and lr pixels. Then r0 words, r1 outputs, r2-r5, r8 and r9 weights, a
-// column's first two and last two in a word each, r6 and r7 pixels, r10 and r11 sums, r12 bits, lr 31 less
-// them. On the stack the bias, twice, what the job has from `later` on, and the job.
+// column's first two and last two in a word each, r6 and r7 pixels, r10 and r11 sums, r12 and lr `parameters`. On
+// the stack the bias, twice, what the job has from `later` on, the job, and a zero point.
 macro_rules! strip {
-    ($name:literal, { $($pack:expr,)* }, $right:literal, { $($outputs:expr,)* }) => {
+    ($name:literal, $how:ident, { $($pack:expr,)* }, $right:literal, { $($outputs:expr,)* }) => {
         routine!(
             symbol!($name),
             const {
@@ -324,7 +408,7 @@ macro_rules! strip {
                 later = offset_of!(Job, later)
             },
             "push {{r4-r11, lr}}",
-            "sub sp, #32",
+            concat!("sub sp, #", frame!($how)),
             "str r0, [sp, #28]",
             "add r1, r0, #{later}",
             "ldm r1, {{r1-r5}}",
@@ -359,11 +443,11 @@ macro_rules! strip {
             "adds r1, #1",
             "str r1, [r0]",
             "add r3, r0, #{channels}",
-            // Channels, weights, bias, shifts, y, plane, steps of the weights.
+            // Channels, weights, bias, shifts or multipliers, y, plane, steps of the weights.
             "ldm r3, {{r0-r2, r4-r9}}",
             "ldr lr, [r2], #4",
             "strd lr, lr, [sp]",
-            "ldrb r12, [r4], #1",
+            parameters!($how),
             "subs r0, #1",
             "mov r10, r1",
             "add r1, r9",
@@ -389,13 +473,12 @@ macro_rules! strip {
             "ldrsb r10, [r10, r8, lsl #1]",
             "pkhbt r8, r6, r9, lsl #16",
             "pkhbt r9, r9, r10, lsl #16",
-            "rsb lr, r12, #31",
             $($outputs,)*
             "ldr r0, [sp, #28]",
             "ldr r1, [r0, #{channels}]",
             "cmp r1, #0",
             "bne 2b",
-            "add sp, #32",
+            concat!("add sp, #", frame!($how)),
             "pop {{r4-r11, pc}}",
         );
     };
@@ -403,9 +486,10 @@ macro_rules! strip {
 
 /// Six rows of a column.
 macro_rules! columns {
-    ($name:literal, $load:literal, $($outputs:expr),*) => {
+    ($name:literal, $load:literal, $how:ident, $($outputs:expr),*) => {
         strip!(
             $name,
+            $how,
             {
             concat!($load, " r10, [r1]"),
             concat!($load, " r11, [r1, r2]"),
@@ -427,10 +511,11 @@ macro_rules! columns {
 
 /// The outputs of a channel: two or four rows.
 macro_rules! by_one {
-    ($name:literal, $load:literal, $saturate:literal) => {
+    ($name:literal, $load:literal, $how:ident) => {
         columns!(
             $name,
             $load,
+            $how,
             "7:",
             "ldr r6, [sp, #8]",
             "cbz r6, 8f",
@@ -438,7 +523,7 @@ macro_rules! by_one {
             column!(4, "r2", "r3"),
             column!(16, "r4", "r5"),
             column!(28, "r8", "r9"),
-            divide!($saturate),
+            requantize!($how),
             "ldrd r6, r7, [sp, #8]",
             "strb r11, [r1, r7]",
             "strb r10, [r1, r6]",
@@ -447,7 +532,7 @@ macro_rules! by_one {
             column!(0, "r2", "r3"),
             column!(12, "r4", "r5"),
             column!(24, "r8", "r9"),
-            divide!($saturate),
+            requantize!($how),
             "ldr r6, [sp, #24]",
             "strb r11, [r1, r6]",
             "strb r10, [r1]",
@@ -462,16 +547,17 @@ macro_rules! by_one {
 
 /// The outputs of a channel: two rows.
 macro_rules! by_two {
-    ($name:literal, $load:literal, $saturate:literal) => {
+    ($name:literal, $load:literal, $how:ident) => {
         columns!(
             $name,
             $load,
+            $how,
             "7:",
             "ldrd r10, r11, [sp]",
             column_by_two!(0, 8, "r2", "r3"),
             column_by_two!(12, 20, "r4", "r5"),
             column_by_two!(24, 32, "r8", "r9"),
-            divide!($saturate),
+            requantize!($how),
             "ldr r6, [sp, #24]",
             "strb r11, [r1, r6]",
             "strb r10, [r1]",
@@ -484,14 +570,18 @@ macro_rules! by_two {
     };
 }
 
-by_one!("strip_uu", "ldrb", "usat");
-by_one!("strip_us", "ldrb", "ssat");
-by_one!("strip_su", "ldrsb", "usat");
-by_one!("strip_ss", "ldrsb", "ssat");
-by_two!("strip_by_two_uu", "ldrb", "usat");
-by_two!("strip_by_two_us", "ldrb", "ssat");
-by_two!("strip_by_two_su", "ldrsb", "usat");
-by_two!("strip_by_two_ss", "ldrsb", "ssat");
+by_one!("strip_uu", "ldrb", unsigned);
+by_one!("strip_us", "ldrb", signed);
+by_one!("strip_su", "ldrsb", unsigned);
+by_one!("strip_ss", "ldrsb", signed);
+by_two!("strip_by_two_uu", "ldrb", unsigned);
+by_two!("strip_by_two_us", "ldrb", signed);
+by_two!("strip_by_two_su", "ldrsb", unsigned);
+by_two!("strip_by_two_ss", "ldrsb", signed);
+by_one!("strip_um", "ldrb", multiplied);
+by_one!("strip_sm", "ldrsb", multiplied);
+by_two!("strip_by_two_um", "ldrb", multiplied);
+by_two!("strip_by_two_sm", "ldrsb", multiplied);
 
 #[path = "armv7em_line.rs"]
 mod line;

@@ -7,6 +7,7 @@ use firmware_core::prepare::Polarity;
 use inkling_data::frames::Scene;
 use inkling_data::{Dataset, Split};
 use tests::camera;
+use tests::mcu::report::IMPORTED;
 use tests::mcu::{APPLICATION_CORES, CORES, Core, Toolchain, costs, report};
 use tests::networks::REFERENCES;
 
@@ -19,7 +20,9 @@ usage: tools/mcu-report [boards] [NETWORK...] [CORE...]
 
   boards    models/simple on every board that QEMU emulates, 100 test images
   NETWORK   simple, digits-2k, -5k, -10k, -16k, -64k, mnist5, ic, kws, vww or ad on every core that QEMU
-            emulates, 20 inputs; or the path of a model's folder, as models/simple, on 20 random inputs
+            emulates, 20 inputs; ic-int8, kws-int8, vww-int8 or ad-int8, MLPerf Tiny's models as TensorFlow
+            Lite's integers, where their files are in ../shared/models; or the path of a model's folder, as
+            models/simple, on 20 random inputs
   CORE      only on this core, named like cortex-m0, cortex-m33-with-dsp or cortex-m55-with-mve; or on one
             of telephones and small computers: cortex-a53 (NEON), cortex-a76 (dot products),
             cortex-a53-portable (what the compiler makes of the portable kernels)
@@ -35,8 +38,12 @@ const MODELS: [&str; 6] =
     ["simple", "digits-2k", "digits-5k", "digits-10k", "digits-16k", "digits-64k"];
 
 fn main() -> ExitCode {
-    let names: Vec<&str> =
-        MODELS.into_iter().chain(REFERENCES.iter().map(|net| net.name)).collect();
+    let imported = IMPORTED.iter().filter(|model| model.path().is_some());
+    let names: Vec<&str> = MODELS
+        .into_iter()
+        .chain(REFERENCES.iter().map(|net| net.name))
+        .chain(imported.map(|model| model.name))
+        .collect();
     let (mut chosen, mut cores) = (Vec::new(), Vec::new());
     let (mut boards, mut costs) = (false, false);
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use converter::graph::Shape;
 use converter::quantized::QuantizedNetwork;
 use converter::record::ModelRecord;
-use converter::reference;
+use converter::{Favour, reference, tflite};
 use firmware_core::{LayerKind, argmax};
 use inkling_data::{Dataset, Split};
 use inkling_support::table::thousands;
@@ -15,6 +15,7 @@ use inkling_support::table::thousands;
 use super::cores::{Core, Cost};
 use super::{BOARDS, FLASH_BUDGET, Measurement, RAM_BUDGET, Toolchain, expected, measure, simple};
 use crate::networks::{INPUTS, REFERENCES, digits, samples};
+use crate::{shared, tflite_micro};
 
 /// A network, what is known of its layers, and what it costs on each core that the toolchain builds for.
 struct Row {
@@ -43,20 +44,42 @@ pub fn networks(toolchain: &Toolchain, names: &[&str], cores: &[Core]) -> Result
     Ok(text)
 }
 
-fn measure_network(toolchain: &Toolchain, name: &str, cores: &[Core]) -> Result<Row, String> {
-    let scratch = crate::scratch(&format!("network-{}", name.replace('/', "-")));
-    let (folder, layers, arena, inputs, logits) =
-        match REFERENCES.iter().find(|net| net.name == name) {
-            Some(network) => {
-                let (conversion, inputs) = network.write(&scratch);
-                let layers = conversion
-                    .network
-                    .layers
-                    .iter()
-                    .map(|layer| (layer.kind(), layer.macs()))
-                    .collect();
-                let logits = reference::all_logits(&conversion.network, &inputs).concat();
-                (scratch.clone(), layers, conversion.arena.bytes, inputs, logits)
+/// A network in a folder that programs are built of, with inputs and all that the host makes of them.
+struct Subject {
+    folder: PathBuf,
+    layers: Vec<(LayerKind, usize)>,
+    arena: usize,
+    inputs: Vec<u8>,
+    /// Bytes of one input.
+    input: usize,
+    expected: Expected,
+}
+
+/// What the host makes of all inputs.
+enum Expected {
+    Logits(Vec<i32>),
+    Bytes(Vec<u8>),
+}
+
+impl Expected {
+    fn is(&self, cost: &Cost) -> bool {
+        match self {
+            Self::Logits(logits) => cost.logits() == *logits,
+            Self::Bytes(bytes) => cost.bytes() == *bytes,
+        }
+    }
+}
+
+impl Subject {
+    fn new(name: &str, scratch: &Path) -> Result<Self, String> {
+        if let Some(model) = IMPORTED.iter().find(|model| model.name == name) {
+            return Self::imported(model, scratch);
+        }
+        let (folder, network, arena, inputs) = match REFERENCES.iter().find(|net| net.name == name)
+        {
+            Some(reference) => {
+                let (conversion, inputs) = reference.write(scratch);
+                (scratch.into(), conversion.network, conversion.arena.bytes, inputs)
             }
             None => {
                 let own = name.contains('/');
@@ -64,29 +87,87 @@ fn measure_network(toolchain: &Toolchain, name: &str, cores: &[Core]) -> Result<
                     if own { name.into() } else { crate::root().join("models").join(name) };
                 let network = integers_of(&folder)?;
                 let inputs = if own { random_inputs(&network)? } else { digits() };
-                let layers = network.layers.iter().map(|layer| (layer.kind(), layer.macs()));
-                let logits = reference::all_logits(&network, &inputs).concat();
                 let arena = arena_of(&folder)?;
-                (folder, layers.collect(), arena, inputs, logits)
+                (folder, network, arena, inputs)
             }
         };
-    let input = inputs.image_size();
-    let bytes = inputs.batch(0..inputs.len());
+        let logits = reference::all_logits(&network, &inputs).concat();
+        Ok(Self {
+            folder,
+            layers: layers_of(&network),
+            arena,
+            input: inputs.image_size(),
+            inputs: inputs.batch(0..inputs.len()),
+            expected: Expected::Logits(logits),
+        })
+    }
+
+    fn imported(model: &Imported, scratch: &Path) -> Result<Self, String> {
+        let path = model.path().ok_or_else(|| {
+            format!("{}: {} is not there, beside the project", model.name, model.file)
+        })?;
+        let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let imported = tflite::convert("model", &bytes, Favour::Time)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        imported.write(scratch).map_err(|error| error.to_string())?;
+        let input = imported.network.input.size();
+        let inputs = tflite_micro::samples(13, INPUTS, input);
+        let outputs = |sample: &[u8]| reference::outputs(&imported.network, sample);
+        let bytes = inputs.chunks(input).flat_map(outputs).map(|value| value as u8).collect();
+        Ok(Self {
+            folder: scratch.into(),
+            layers: layers_of(&imported.network),
+            arena: imported.arena.bytes,
+            inputs,
+            input,
+            expected: Expected::Bytes(bytes),
+        })
+    }
+}
+
+/// A model of others, which is beside the project where it is there.
+pub struct Imported {
+    pub name: &'static str,
+    file: &'static str,
+}
+
+/// MLPerf Tiny's models in TensorFlow Lite's integers.
+pub const IMPORTED: [Imported; 4] = [
+    Imported { name: "ic-int8", file: "models/resnet8_int8.tflite" },
+    Imported { name: "kws-int8", file: "models/dscnn_int8.tflite" },
+    Imported { name: "vww-int8", file: "models/mobilenetv1_025_int8.tflite" },
+    Imported { name: "ad-int8", file: "models/autoencoder_int8.tflite" },
+];
+
+impl Imported {
+    /// `None` where the file is not there.
+    pub fn path(&self) -> Option<PathBuf> {
+        shared(self.file)
+    }
+}
+
+fn layers_of(network: &QuantizedNetwork) -> Vec<(LayerKind, usize)> {
+    network.layers.iter().map(|layer| (layer.kind(), layer.macs())).collect()
+}
+
+fn measure_network(toolchain: &Toolchain, name: &str, cores: &[Core]) -> Result<Row, String> {
+    let scratch = crate::scratch(&format!("network-{}", name.replace('/', "-")));
+    let subject = Subject::new(name, &scratch)?;
     let cost = |core: &Core| {
         if !core.is_known_to(toolchain) {
             return Ok(None);
         }
         eprintln!("measuring {name} on {}", core.name);
-        let cost = core.cost(toolchain, &folder, &bytes, input)?;
-        if cost.logits() != logits {
-            return Err(format!("{name} on {}: its logits are not the host's", core.name));
+        let cost = core.cost(toolchain, &subject.folder, &subject.inputs, subject.input)?;
+        if !subject.expected.is(&cost) {
+            return Err(format!("{name} on {}: its outputs are not the host's", core.name));
         }
         Ok(Some(cost))
     };
     let costs = cores.iter().map(cost).collect::<Result<_, String>>()?;
     let _ = std::fs::remove_dir_all(&scratch);
     let name = name.rsplit('/').next().unwrap_or(name).to_string();
-    Ok(Row { name, layers, arena, input, costs })
+    Ok(Row { name, layers: subject.layers, arena: subject.arena, input: subject.input, costs })
 }
 
 /// The integers of a model's folder.
