@@ -60,21 +60,20 @@ impl Target for Chosen {
         let finish = outputs::Requantized::by::<R, Y>(requantize);
         let weights = convolution.weights.eight_bits();
         let one = shape.input[2] == 1 && strip::fit(shape);
-        match (R::shifts(requantize), finish.multipliers(requantize), weights) {
+        let done = match (R::shifts(requantize), finish.multipliers(requantize), weights) {
             (Some(shifts), _, Some(weights)) => {
-                if one && strip::convolve(shape, (x, weights.bytes), (bias, shifts), y) {
-                    return;
-                }
+                one && strip::convolve(shape, (x, weights.bytes), (bias, shifts), y)
             }
-            (_, Some(multipliers), Some(weights)) if one => {
-                if strip::convolve(shape, (x, weights.bytes), (bias, multipliers), y) {
-                    return;
-                }
+            (_, Some(multipliers), Some(weights)) => {
+                one && strip::convolve(shape, (x, weights.bytes), (bias, multipliers), y)
             }
-            _ if lines::fit::<Plane>(shape) => {
-                return Self::conv2d(convolution, staged, sums, requantized, y);
-            }
-            _ => {}
+            _ => false,
+        };
+        if done {
+            return;
+        }
+        if R::shifts(requantize).is_none() && lines::fit::<Plane>(shape) {
+            return Self::conv2d(convolution, staged, sums, requantized, y);
         }
         convolution.conv2d(staged, sums, finish, y);
     }
