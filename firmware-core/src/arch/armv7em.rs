@@ -60,19 +60,17 @@ impl Target for Chosen {
         let finish = outputs::Requantized::by::<R, Y>(requantize);
         let weights = convolution.weights.eight_bits();
         let one = shape.input[2] == 1 && strip::fit(shape);
-        let done = match (R::shifts(requantize), finish.multipliers(requantize), weights) {
-            (Some(shifts), _, Some(weights)) => {
-                one && strip::convolve(shape, (x, weights.bytes), (bias, shifts), y)
-            }
-            (_, Some(multipliers), Some(weights)) => {
-                one && strip::convolve(shape, (x, weights.bytes), (bias, multipliers), y)
+        let shifts = outputs::Requantized::shifts::<R, Y>(requantize);
+        let done = match weights {
+            Some(weights) if one => {
+                by_strips(shape, (x, weights.bytes), (bias, requantize), finish, y)
             }
             _ => false,
         };
         if done {
             return;
         }
-        if R::shifts(requantize).is_none() && lines::fit::<Plane>(shape) {
+        if shifts.is_none() && lines::fit::<Plane>(shape) {
             return Self::conv2d(convolution, staged, sums, requantized, y);
         }
         convolution.conv2d(staged, sums, finish, y);
@@ -121,13 +119,11 @@ impl Target for Chosen {
         channels: (&[i32], &[R]),
         y: &mut [Y],
     ) -> bool {
-        let (bias, requantize) = channels;
-        if let Some(shifts) = R::shifts(requantize) {
-            return strip::fit(shape) && strip::convolve(shape, inputs, (bias, shifts), y);
-        }
-        let by = outputs::Requantized::by::<R, Y>(requantize);
-        if let (Some(multipliers), true) = (by.multipliers(requantize), strip::fit(shape)) {
-            return strip::convolve(shape, inputs, (bias, multipliers), y);
+        let by = outputs::Requantized::by::<R, Y>(channels.1);
+        let done = strip::fit(shape) && by_strips(shape, inputs, channels, by, y);
+        // Where shifts are known by their type, lines are not linked.
+        if done || outputs::Requantized::shifts::<R, Y>(channels.1).is_some() {
+            return done;
         }
         lines::depthwise_conv2d::<Plane, _, _, _>(shape, inputs, channels, y)
     }
@@ -173,6 +169,29 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         nibbles::connect(x, weights, channels, finish, y);
+    }
+}
+
+/// A convolution that strips [`fit`](strip::fit), if its outputs are made as they make them; else false, and nothing
+/// done.
+#[inline(always)]
+fn by_strips<X: Activation, Y: Activation, R: Requantize>(
+    shape: &Conv2dShape,
+    inputs: (&[X], &[i8]),
+    (bias, requantize): (&[i32], &[R]),
+    by: outputs::Requantized,
+    y: &mut [Y],
+) -> bool {
+    if let Some((shifts, bounds)) = outputs::Requantized::shifts::<R, Y>(requantize) {
+        let done = strip::convolve(shape, inputs, (bias, shifts), y);
+        if let (true, Some(bounds)) = (done, bounds) {
+            outputs::clip(bounds, y, shape.output.iter().product());
+        }
+        return done;
+    }
+    match by.multipliers(requantize) {
+        Some(multipliers) => strip::convolve(shape, inputs, (bias, multipliers), y),
+        None => false,
     }
 }
 

@@ -19,6 +19,18 @@ impl Requantized {
         Self { plain: multipliers.is_some_and(plain) }
     }
 
+    /// All as shifts, and the bounds of their results, if those are closer than the type's and kept by [`clip`].
+    #[inline(always)]
+    pub fn shifts<R: Requantize, Y: Activation>(all: &[R]) -> Option<(&[Shift], Option<Bounds>)> {
+        let (shifts, [low, high]) = R::as_shifts(all)?;
+        let [least, most] = [i32::MIN, i32::MAX].map(|bound| Y::saturate(bound).to_i32());
+        match (low <= least && most <= high, Y::UNSIGNED) {
+            (true, _) => Some((shifts, None)),
+            (_, true) => Some((shifts, Some([low, high].map(|bound| bound.clamp(0, 255) as u8)))),
+            _ => None,
+        }
+    }
+
     /// All, if they are plain multipliers.
     #[inline(always)]
     pub fn multipliers<R: Requantize>(self, all: &[R]) -> Option<&[Multiplier]> {
@@ -34,8 +46,14 @@ impl<R: Requantize, Y: Activation> Finish<R, Y> for Requantized {
 
     #[inline(always)]
     fn four(self, requantize: &[R], sums: &[[i32; 4]], place: impl Place, y: &mut [Y]) -> bool {
-        if let Some(shifts) = R::shifts(requantize) {
+        if let Some((shifts, bounds)) = Self::shifts::<R, Y>(requantize) {
             divide_four(shifts, sums, place, y);
+            if let Some(bounds) = bounds {
+                let (channels, depth) = (sums.len(), place.depth(sums.len()));
+                for pixel in y.chunks_mut(depth.max(1)).take(4) {
+                    clip(bounds, pixel.get_mut(place.first()..).unwrap_or_default(), channels);
+                }
+            }
             return true;
         }
         match self.multipliers(requantize) {
@@ -45,6 +63,27 @@ impl<R: Requantize, Y: Activation> Finish<R, Y> for Requantized {
             }
             None => false,
         }
+    }
+}
+
+/// The least and the largest value of what has no sign.
+pub(super) type Bounds = [u8; 2];
+
+/// Keeps the first `count` elements of `y`, of a type without a sign, between two bounds.
+#[inline(never)]
+pub(super) fn clip<Y: Activation>([low, high]: Bounds, y: &mut [Y], count: usize) {
+    let Some(y) = y.get_mut(..count) else { return };
+    let (words, rest) = y.split_at_mut_checked(count / 4 * 4).unwrap_or_default();
+    if let (1.., true) = (words.len(), Y::UNSIGNED) {
+        let each = |byte: u8| u32::from_ne_bytes([byte; 4]);
+        // SAFETY: the routine reads and writes so many words, of which there is one, and an element is a byte. It keeps
+        // to the procedure call standard.
+        unsafe {
+            clip_words(words.as_mut_ptr().cast(), words.len() / 4, each(u8::MAX - high), each(low))
+        };
+    }
+    for y in rest {
+        *y = Y::saturate(y.to_i32().max(low.into()).min(high.into()));
     }
 }
 
@@ -143,6 +182,8 @@ unsafe extern "C" {
     fn divide_four_unsigned(job: *const Job<Shift>);
     #[link_name = symbol!("divide_four_signed")]
     fn divide_four_signed(job: *const Job<Shift>);
+    #[link_name = symbol!("clip_words")]
+    fn clip_words(y: *mut u8, words: usize, above: u32, low: u32);
     #[link_name = symbol!("multiply_four_signed")]
     fn multiply_four_signed(job: *const Job<Multiplier>);
 }
@@ -296,4 +337,20 @@ routine!(
     "cmp r0, lr",
     "bne 2b",
     "pop {{r4-r11, pc}}",
+);
+
+// Four bytes: those that are too large saturate at 255 if as much is added as lies above the largest, those that are too
+// small at 0 if the least is taken away.
+routine!(
+    symbol!("clip_words"),
+    "2:",
+    "ldr r12, [r0]",
+    "uqadd8 r12, r12, r2",
+    "uqsub8 r12, r12, r2",
+    "uqsub8 r12, r12, r3",
+    "uqadd8 r12, r12, r3",
+    "str r12, [r0], #4",
+    "subs r1, #1",
+    "bne 2b",
+    "bx lr",
 );

@@ -247,7 +247,7 @@ impl Core {
     pub fn check(&self, toolchain: &Toolchain, seed: &str) -> Result<(), String> {
         let scratch = crate::scratch(&format!("check-{}", self.slug()));
         // Several programs, because all shapes in one do not fit into the smallest flash.
-        let programs = ["check-known", "check-random", "check-four-bits", "check-multipliers"];
+        let programs = ["check-known", "check-random", "check-four-bits", "check-requantized"];
         let environment = [("COUNTS_SEED", Path::new(seed))];
         let release = self.build(toolchain, self.check, &programs, &environment)?;
         for program in programs {

@@ -1,12 +1,12 @@
-//! Layers of imported models, which multiply sums, against the scalar kernels, bit for bit. Ends with the exit code 1
-//! at the first difference.
+//! Layers whose outputs are more than shifted sums, against the scalar kernels, bit for bit: those of imported models,
+//! which multiply, and those with closer bounds than their type's. Ends with the exit code 1 at the first difference.
 
 #![no_std]
 #![no_main]
 
 use counts::{arithmetic, cases};
 use firmware_core::layers::EightBits;
-use firmware_core::{Multiplier, PaddedWith, Strided, Unit};
+use firmware_core::{Clip, Multiplier, PaddedWith, Strided, Unit};
 use semihosting::{println, process::ExitCode};
 
 /// Numbers of bits from 0, 4 and 8 on: some layers are not as others.
@@ -32,7 +32,20 @@ macro_rules! all {
     };
 }
 
+/// The same shape with bounds, those of one type both closer than the type's.
+macro_rules! bounded {
+    ($check:ident, $seed:expr; $($shape:tt)*) => {
+        cases::$check::<EightBits, u8, u8, Clip<3, 96>, $($shape)*>($seed);
+        cases::$check::<EightBits, i8, u8, Clip<-5, 250>, $($shape)*>($seed);
+        cases::$check::<EightBits, u8, i8, Clip<-100, 96>, $($shape)*>($seed);
+    };
+}
+
 fn known_shapes(seed: u64) {
+    bounded!(conv2d, seed; 9, 1, 1, 20, Unit, 3, 3, 3, 3);
+    bounded!(conv2d, seed; 3, 3, 3, 1, Unit, 5, 7, 3, 5);
+    bounded!(depthwise_conv2d, seed; 5, 3, 3, 5, Strided<1, 1, 1, 1, 1, 1>, 6, 7, 6, 7);
+    bounded!(depthwise_conv2d, seed; 7, 3, 3, 7, Strided<2, 2, 1, 1, 1, 1>, 5, 5, 3, 3);
     arithmetic::multiplied_biases(seed);
     all!(conv2d, seed; 6, 3, 3, 4, Strided<1, 1, 1, 1>, 5, 6, 5, 6);
     all!(conv2d, seed; 9, 1, 1, 20, Unit, 3, 3, 3, 3);
