@@ -112,6 +112,7 @@ mod transparent;
 mod weights;
 mod weights_connected;
 mod weights_depthwise;
+mod winograd;
 
 #[cfg_attr(kernels = "armv6m", path = "armv6m.rs")]
 #[cfg_attr(kernels = "armv7m", path = "armv6m.rs")]

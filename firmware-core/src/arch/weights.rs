@@ -3,6 +3,7 @@
 use super::arranged::{Arranged, add_blocked};
 use super::stacked::{TABLES, Table, gentle, is_gentle, is_stacked, rows_of_word, stacked};
 use super::storage::{ConvolutionFilters, ConvolutionStorage};
+use super::winograd::{are_transformed, is_transformed, with_transformed};
 #[cfg(kernels)]
 use super::storage::{Copies, room};
 #[cfg(kernels)]
@@ -46,7 +47,8 @@ pub struct Weights<'a> {
     /// For each of [`Target::WIDE`] the words that vectors take.
     #[cfg_attr(not(host), allow(dead_code))]
     pub wide: [&'a [i32]; Chosen::WIDE.len()],
-    /// The words of four weights and of two that several kernel rows share; of no account where none do.
+    /// The words of four weights and of two that several kernel rows share; of no account where none do, but for
+    /// what [`Weights::transformed`] has.
     #[cfg_attr(not(kernels = "x86_64"), allow(dead_code))]
     pub stacked: [&'a [i32]; TABLES],
     /// The words whose products of 16 bits are pairs' sums, and what is left of others: see
@@ -73,7 +75,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
                 _ => stacked,
             },
             wide,
-            stacked,
+            stacked: with_transformed(stacked, &weights),
             side_by_side: side_by_side(&weights),
             bytes: Bytes { weights: blocked(weights), tail: [0; Chosen::TAIL] },
         }
@@ -136,7 +138,10 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize> Arrange
         if let ([fours, pairs], [first, left]) = (stacked, &self.gentle as &[_]) {
             let [fours, pairs, first, left] = [fours, pairs, first, left].map(flat);
             sum.agrees(is_stacked(weights, [KH, KW * IC], 4, fours));
-            sum.agrees(is_stacked(weights, [KH, KW * IC], 2, pairs));
+            sum.agrees(match is_transformed([KH, KW, IC]) {
+                true => are_transformed(weights, IC, pairs),
+                false => is_stacked(weights, [KH, KW * IC], 2, pairs),
+            });
             let words = match rows_of_word(KW * IC, 4) {
                 1 => self.wide.first().map(flat).unwrap_or_default(),
                 _ => fours,
@@ -281,6 +286,12 @@ const NO_SUMS: &[WeightSum] = &[[0; Chosen::WEIGHT_SUMS as usize];
     }];
 
 impl<'a> Weights<'a> {
+    /// The weights that are [`transformed`](super::winograd), or of no account where the kernel's shape has none.
+    #[cfg(kernels = "x86_64")]
+    pub(crate) fn transformed(&self) -> &'a [i32] {
+        self.stacked.last().copied().unwrap_or_default()
+    }
+
     /// Weights that lie in the target's order already, with the zeros behind them, of up to 65,535
     /// channels. Where the target wants the weights in several orders at once there are none of them.
     pub(crate) fn stored(bytes: &'a [i8], sums: &'a [i32], channels: usize) -> Self {

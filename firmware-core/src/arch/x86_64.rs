@@ -17,7 +17,7 @@ use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};
 use crate::kernels::{self, Conv2dShape, Pool2dShape, requantized};
-use crate::{Activation, Requantize};
+use crate::{Activation, Requantize, Window};
 
 #[path = "x86_64_avx2.rs"]
 mod avx2;
@@ -61,6 +61,8 @@ mod two_pixels;
 mod vectors;
 #[path = "x86_64_vnni.rs"]
 mod vnni;
+#[path = "x86_64_winograd.rs"]
+mod winograd;
 
 use channels::Channels;
 use compiled::*;
@@ -74,6 +76,7 @@ use patch::{TAPS, dot4_with};
 use sse2::Sse2;
 use vectors::WIDEST;
 use vnni::VnniBytes;
+use winograd::Winograd;
 
 use lanes::Pooled;
 
@@ -112,7 +115,9 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        if conv2d(convolution, Requantized, y) {
+        if winograd2d::<_, _, _, _, false>(convolution, convolution.shape.output, y)
+            || conv2d(convolution, Requantized, y)
+        {
             return;
         }
         convolution.conv2d(staged, sums, requantized, y);
@@ -140,6 +145,11 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
+        if pool.window == Window::tiling([2, 2])
+            && winograd2d::<_, _, _, _, true>(convolution, pool.output, y)
+        {
+            return;
+        }
         if let Some(weights) = convolution.weights.eight_bits() {
             let pooled = Pooled {
                 shape: convolution.shape,
@@ -251,6 +261,32 @@ impl Target for Chosen {
         }
         by_four::fully_connected(x, weights, (bias, bias), |_, sum| sum, logits, dot4);
     }
+}
+
+/// Convolution, with max pooling of 2 x 2 if `POOLED`, into `y` of a shape, or false where AVX2 is not the best of what
+/// the processor has, or [`Winograd`] does not take it.
+#[inline(never)]
+fn winograd2d<
+    X: Activation,
+    R: Requantize,
+    W: ConvolutionFilters,
+    Y: Activation,
+    const POOLED: bool,
+>(
+    convolution: &Convolution<X, R, W>,
+    output: [usize; 3],
+    y: &mut [Y],
+) -> bool {
+    // The products of bytes are those of an unsigned one and a signed one.
+    let wider = matches!(isa(), Isa::Vnni | Isa::Narrow) && X::UNSIGNED;
+    if wider || isa() == Isa::Sse2 {
+        return false;
+    }
+    let Some(weights) = convolution.weights.eight_bits() else { return false };
+    let Convolution { shape, x, bias, requantize, .. } = *convolution;
+    let layer = Winograd { shape, output, x, weights: weights.transformed(), bias, requantize };
+    // SAFETY: `isa` found the extension.
+    unsafe { winograd_avx2::<_, _, _, POOLED>(&layer, y) }
 }
 
 /// Convolution into `y`, or false where the processor has SSE2 alone, or [`Channels`] does not take it.

@@ -12,6 +12,7 @@ use super::outputs::Ending;
 use super::patch::{self, TAPS, dot4_with};
 use super::two_pixels;
 use super::vnni::{Vnni, VnniBytes};
+use super::winograd::Winograd;
 use crate::{Activation, Requantize};
 
 #[target_feature(enable = "avx2")]
@@ -173,4 +174,17 @@ pub(super) unsafe fn dot4_avx2<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) unsafe fn dot4_vnni<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     unsafe { dot4_with::<X, Vnni>(x, rows) }
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn winograd_avx2<
+    X: Activation,
+    R: Requantize,
+    Y: Activation,
+    const POOLED: bool,
+>(
+    layer: &Winograd<X, R>,
+    y: &mut [Y],
+) -> bool {
+    unsafe { layer.run::<Y, POOLED>(y) }
 }

@@ -114,10 +114,12 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                             }
                         }
                         let words = match rounding {
-                            Some(rounding) => rounded::<V, Y, R>(four, rounding, channel, count),
-                            None => V::words(
-                                self.finished::<V, Y>(four, channel, count).as_ptr().cast(),
-                            ),
+                            Some(rounding) => rounded::<V, Y, R, ROUNDED>(four, rounding, channel, count),
+                            None => {
+                                let channels = self.from(channel);
+                                let words = finished::<V, Y, R>(channels, four, count);
+                                V::words(words.as_ptr().cast())
+                            }
                         };
                         self.store::<V, Y>(words, &block, (channel, count), y);
                         channel += 4;
@@ -146,31 +148,11 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         unsafe { Rounding::set::<V>(room, self.bias.get(..depth)?, shifts, products) }
     }
 
-    /// The sums of up to four channels, from `channel` on, as bytes: a word for each pixel.
+    /// The biases and the requantizations from a channel on.
     #[inline(always)]
-    pub(super) fn finished<V: Lanes, Y: Activation>(
-        &self,
-        four: [V; 4],
-        channel: usize,
-        count: usize,
-    ) -> [u32; PIXELS] {
-        let mut words = [0u32; PIXELS];
-        for (n, sums) in four.into_iter().enumerate().take(count) {
-            let (Some(&bias), Some(&requantize)) =
-                (self.bias.get(channel + n), self.requantize.get(channel + n))
-            else {
-                continue;
-            };
-            let mut largest = [0i32; PIXELS];
-            // SAFETY: a vector has no more lanes.
-            unsafe { largest.as_mut_ptr().cast::<V>().write_unaligned(sums) };
-            // All 16, whatever the vector has: a loop of that length becomes vectors.
-            for (word, largest) in words.iter_mut().zip(largest) {
-                let value = Y::saturate(requantize.apply(bias.wrapping_add(largest)));
-                *word |= (value.to_i32() as u32 & 0xff) << (8 * n);
-            }
-        }
-        words
+    pub(super) fn from(&self, channel: usize) -> (&[i32], &[R]) {
+        let bias = self.bias.get(channel..).unwrap_or_default();
+        (bias, self.requantize.get(channel..).unwrap_or_default())
     }
 
     /// Stores `count` bytes of each pixel's word, from channel number `channel` on.
@@ -225,15 +207,38 @@ fn put(words: &[u32; 4], y: *mut u8, depth: usize, write: impl Fn(*mut u8, u32))
     }
 }
 
+/// The sums of the first `count` channels, up to four, which have these biases and requantizations, as bytes: a word
+/// for each pixel.
+#[inline(always)]
+pub(super) fn finished<V: Lanes, Y: Activation, R: Requantize>(
+    (bias, requantize): (&[i32], &[R]),
+    four: [V; 4],
+    count: usize,
+) -> [u32; PIXELS] {
+    let mut words = [0u32; PIXELS];
+    let channels = bias.iter().zip(requantize).enumerate();
+    for ((n, (&bias, &requantize)), sums) in channels.zip(four).take(count) {
+        let mut largest = [0i32; PIXELS];
+        // SAFETY: a vector has no more lanes.
+        unsafe { largest.as_mut_ptr().cast::<V>().write_unaligned(sums) };
+        // All 16, whatever the vector has: a loop of that length becomes vectors.
+        for (word, largest) in words.iter_mut().zip(largest) {
+            let value = Y::saturate(requantize.apply(bias.wrapping_add(largest)));
+            *word |= (value.to_i32() as u32 & 0xff) << (8 * n);
+        }
+    }
+    words
+}
+
 /// The sums of `count` channels, up to four, from `channel` on, as bytes: a word for each pixel.
 ///
 /// # Safety
 ///
 /// The processor must have the extension of `V`, and `rounding` as many channels.
 #[inline(always)]
-pub(super) unsafe fn rounded<V: Lanes, Y: Activation, R: Requantize>(
+pub(super) unsafe fn rounded<V: Lanes, Y: Activation, R: Requantize, const SIZE: usize>(
     four: [V; 4],
-    rounding: &Rounding<ROUNDED>,
+    rounding: &Rounding<SIZE>,
     channel: usize,
     count: usize,
 ) -> V {

@@ -1,0 +1,123 @@
+//! Weights for Winograd's convolution F(2 x 2, 3 x 3), made at compile time.
+//!
+//! Four outputs, a tile of two rows and two columns, take 16 products for each input channel rather than 36. The
+//! weights are transformed with twice the usual matrix, so that they are integers: the outputs come out four times as
+//! large.
+
+use super::stacked::{TABLES, Table};
+
+/// Weights of an output channel and an input channel, transformed.
+pub(crate) const POINTS: usize = 16;
+
+/// Largest of the transformed weights, up to a sign.
+#[cfg(test)]
+const LARGEST: i32 = 9 * 128;
+
+/// Whether a kernel of this shape has transformed weights: two of neighbouring input channels share a word.
+pub(crate) const fn is_transformed([rows, columns, depth]: [usize; 3]) -> bool {
+    rows == 3 && columns == 3 && depth > 0 && depth % 2 == 0
+}
+
+/// `[[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]]` times three weights.
+const fn line([a, b, c]: [i32; 3]) -> [i32; 4] {
+    [2 * a, a + b + c, a - b + c, 2 * c]
+}
+
+/// The weights of one input channel, rows and columns transformed: 16 bits are enough for each.
+const fn tile([above, middle, below]: [[i32; 3]; 3]) -> [[i32; 4]; 4] {
+    let [above, middle, below] = [line(above), line(middle), line(below)];
+    let mut points = [[0; 4]; 4];
+    let mut x = 0;
+    while x < 4 {
+        let column = line([above[x], middle[x], below[x]]);
+        let mut y = 0;
+        while y < 4 {
+            points[y][x] = column[y];
+            y += 1;
+        }
+        x += 1;
+    }
+    points
+}
+
+/// The transformed weights `[output channel][point][input channel]` in words of two, zeros behind them; nothing
+/// but zeros where [`is_transformed`] says so.
+const fn transformed<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+>(
+    weights: &[[[[i8; IC]; KW]; KH]; OC],
+) -> Table<OC, KH, KW, IC> {
+    let mut table = [[[[0; IC]; KW]; KH]; OC];
+    let mut i = 0;
+    while is_transformed([KH, KW, IC]) && i < OC * IC {
+        let [o, c] = [i / IC, i % IC];
+        let mut taps = [[0; 3]; 3];
+        let mut at = 0;
+        while at < 9 {
+            taps[at / 3][at % 3] = weights[o][at / 3][at % 3][c] as i32;
+            at += 1;
+        }
+        let points = tile(taps);
+        let mut point = 0;
+        while point < POINTS {
+            let n = ((o * POINTS + point) * IC + c) / 2;
+            let value = (points[point / 4][point % 4] & 0xffff) << (c % 2 * 16);
+            table[n / IC / KW / KH][n / IC / KW % KH][n / IC % KW][n % IC] |= value;
+            point += 1;
+        }
+        i += 1;
+    }
+    table
+}
+
+/// The tables of [`stacked`](super::stacked), with the transformed weights in the place of words of two: where
+/// there are some, no kernel rows share such words.
+pub(super) const fn with_transformed<
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+>(
+    mut stacked: [Table<OC, KH, KW, IC>; TABLES],
+    weights: &[[[[i8; IC]; KW]; KH]; OC],
+) -> [Table<OC, KH, KW, IC>; TABLES] {
+    let tables: &mut [_] = &mut stacked;
+    if let ([_, pairs], true) = (tables, is_transformed([KH, KW, IC])) {
+        *pairs = transformed(weights);
+    }
+    stacked
+}
+
+/// Whether `found` is what [`transformed`] makes of the weights of channels with so many inputs each.
+pub(super) fn are_transformed(weights: &[i8], depth: usize, found: &[i32]) -> bool {
+    let channels = weights.chunks_exact((9 * depth).max(1));
+    channels.zip(found.chunks(POINTS / 2 * depth.max(1))).all(|(weights, found)| {
+        let tap = |at: usize, c: usize| weights.get(at * depth + c).map_or(0, |&w| i32::from(w));
+        (0..depth).all(|c| {
+            let taps = [0, 1, 2].map(|y| [0, 1, 2].map(|x| tap(3 * y + x, c)));
+            let points = tile(taps);
+            points.as_flattened().iter().enumerate().all(|(point, value)| {
+                let word = found.get((point * depth + c) / 2);
+                word.is_some_and(|word| i32::from((word >> (c % 2 * 16)) as i16) == *value)
+            })
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LARGEST, tile};
+
+    #[test]
+    fn transformed_weights_have_16_bits() {
+        // Every point is largest for some choice of the extremes.
+        for choice in 0..1 << 9 {
+            let tap = |n: usize| if choice >> n & 1 == 1 { 127 } else { -128 };
+            let taps = [0, 1, 2].map(|y| [0, 1, 2].map(|x| tap(3 * y + x)));
+            assert!(tile(taps).as_flattened().iter().all(|point| point.abs() <= LARGEST));
+        }
+    }
+}
