@@ -138,7 +138,7 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize> Arrange
         if let ([fours, pairs], [first, left]) = (stacked, &self.gentle as &[_]) {
             let [fours, pairs, first, left] = [fours, pairs, first, left].map(flat);
             sum.agrees(is_stacked(weights, [KH, KW * IC], 4, fours));
-            sum.agrees(match is_transformed([KH, KW, IC]) {
+            sum.agrees(match is_transformed([OC, KH, KW, IC]) {
                 true => are_transformed(weights, IC, pairs),
                 false => is_stacked(weights, [KH, KW * IC], 2, pairs),
             });

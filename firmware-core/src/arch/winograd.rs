@@ -13,9 +13,17 @@ pub(crate) const POINTS: usize = 16;
 #[cfg(test)]
 const LARGEST: i32 = 9 * 128;
 
-/// Whether a kernel of this shape has transformed weights: two of neighbouring input channels share a word.
-pub(crate) const fn is_transformed([rows, columns, depth]: [usize; 3]) -> bool {
-    rows == 3 && columns == 3 && depth > 0 && depth % 2 == 0
+/// Output channels whose weights lie side by side.
+pub(crate) const CHANNELS: usize = 4;
+
+/// Whether weights of this shape are transformed: two of neighbouring input channels share a word.
+pub(crate) const fn is_transformed([channels, rows, columns, depth]: [usize; 4]) -> bool {
+    rows == 3 && columns == 3 && depth > 0 && depth % 2 == 0 && channels % CHANNELS == 0
+}
+
+/// In which word the weight of an output channel and an input channel at a point is.
+const fn place([o, point, c]: [usize; 3], depth: usize) -> usize {
+    ((o / CHANNELS * POINTS + point) * (depth / 2) + c / 2) * CHANNELS + o % CHANNELS
 }
 
 /// `[[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]]` times three weights.
@@ -40,19 +48,14 @@ const fn tile([above, middle, below]: [[i32; 3]; 3]) -> [[i32; 4]; 4] {
     points
 }
 
-/// The transformed weights `[output channel][point][input channel]` in words of two, zeros behind them; nothing
-/// but zeros where [`is_transformed`] says so.
-const fn transformed<
-    const OC: usize,
-    const KH: usize,
-    const KW: usize,
-    const IC: usize,
->(
+/// The transformed weights `[block of output channels][point][pair of input channels][output channel]` in words
+/// of two, zeros behind them.
+const fn transformed<const OC: usize, const KH: usize, const KW: usize, const IC: usize>(
     weights: &[[[[i8; IC]; KW]; KH]; OC],
 ) -> Table<OC, KH, KW, IC> {
     let mut table = [[[[0; IC]; KW]; KH]; OC];
     let mut i = 0;
-    while is_transformed([KH, KW, IC]) && i < OC * IC {
+    while i < OC * IC {
         let [o, c] = [i / IC, i % IC];
         let mut taps = [[0; 3]; 3];
         let mut at = 0;
@@ -63,7 +66,7 @@ const fn transformed<
         let points = tile(taps);
         let mut point = 0;
         while point < POINTS {
-            let n = ((o * POINTS + point) * IC + c) / 2;
+            let n = place([o, point, c], IC);
             let value = (points[point / 4][point % 4] & 0xffff) << (c % 2 * 16);
             table[n / IC / KW / KH][n / IC / KW % KH][n / IC % KW][n % IC] |= value;
             point += 1;
@@ -85,7 +88,7 @@ pub(super) const fn with_transformed<
     weights: &[[[[i8; IC]; KW]; KH]; OC],
 ) -> [Table<OC, KH, KW, IC>; TABLES] {
     let tables: &mut [_] = &mut stacked;
-    if let ([_, pairs], true) = (tables, is_transformed([KH, KW, IC])) {
+    if let ([_, pairs], true) = (tables, is_transformed([OC, KH, KW, IC])) {
         *pairs = transformed(weights);
     }
     stacked
@@ -94,13 +97,13 @@ pub(super) const fn with_transformed<
 /// Whether `found` is what [`transformed`] makes of the weights of channels with so many inputs each.
 pub(super) fn are_transformed(weights: &[i8], depth: usize, found: &[i32]) -> bool {
     let channels = weights.chunks_exact((9 * depth).max(1));
-    channels.zip(found.chunks(POINTS / 2 * depth.max(1))).all(|(weights, found)| {
+    channels.enumerate().all(|(o, weights)| {
         let tap = |at: usize, c: usize| weights.get(at * depth + c).map_or(0, |&w| i32::from(w));
         (0..depth).all(|c| {
             let taps = [0, 1, 2].map(|y| [0, 1, 2].map(|x| tap(3 * y + x, c)));
             let points = tile(taps);
             points.as_flattened().iter().enumerate().all(|(point, value)| {
-                let word = found.get((point * depth + c) / 2);
+                let word = found.get(place([o, point, c], depth));
                 word.is_some_and(|word| i32::from((word >> (c % 2 * 16)) as i16) == *value)
             })
         })

@@ -114,7 +114,9 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                             }
                         }
                         let words = match rounding {
-                            Some(rounding) => rounded::<V, Y, R, ROUNDED>(four, rounding, channel, count),
+                            Some(rounding) => {
+                                rounded::<V, Y, R, ROUNDED>(four, rounding, channel, count)
+                            }
                             None => {
                                 let channels = self.from(channel);
                                 let words = finished::<V, Y, R>(channels, four, count);

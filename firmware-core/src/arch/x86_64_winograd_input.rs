@@ -45,13 +45,18 @@ impl Tiles {
         let pairs = depth / 2;
         let words = |rows: usize| (2 * rows + 2) * pairs * 2 * (columns + 1) + TILES;
         let lanes = |rows: usize| {
-            // Rows of few tiles are stored as whole vectors, the next one over what is too much.
-            let end = if columns < TILES { (rows - 1) * columns + TILES } else { rows * columns };
-            end.next_multiple_of(LANES)
+            // Rows of few tiles are stored as whole vectors or halves, the next one over what is too much.
+            let stored = match columns {
+                ..=QUAD => QUAD,
+                ..TILES => TILES,
+                _ => columns,
+            };
+            ((rows - 1) * columns + stored).next_multiple_of(LANES)
         };
+        let most = if columns <= QUAD { LANES } else { 4 * LANES };
         let fits = |rows: usize| {
             let lanes = lanes(rows);
-            words(rows) <= PANEL && lanes <= 4 * LANES && POINTS * pairs * lanes <= VALUES
+            words(rows) <= PANEL && lanes <= most && POINTS * pairs * lanes <= VALUES
         };
         let most = (1..=rows).take_while(|rows| fits(*rows)).last()?;
         let together = rows.div_ceil(rows.div_ceil(most));
@@ -99,10 +104,11 @@ impl Block {
             fill(tiles, x, pitch, 2 * count + 2, panel);
             let values = self.values.as_mut_ptr().cast();
             match tiles.lanes / LANES {
-                1 => transform::<LANES>(tiles, panel, count, values),
-                2 => transform::<{ 2 * LANES }>(tiles, panel, count, values),
-                3 => transform::<{ 3 * LANES }>(tiles, panel, count, values),
-                _ => transform::<{ 4 * LANES }>(tiles, panel, count, values),
+                1 if tiles.columns <= QUAD => transform::<LANES, true>(tiles, panel, count, values),
+                1 => transform::<LANES, false>(tiles, panel, count, values),
+                2 => transform::<{ 2 * LANES }, false>(tiles, panel, count, values),
+                3 => transform::<{ 3 * LANES }, false>(tiles, panel, count, values),
+                _ => transform::<{ 4 * LANES }, false>(tiles, panel, count, values),
             }
         }
     }
@@ -152,15 +158,20 @@ unsafe fn fill<X: Activation>(
     }
 }
 
-/// Transforms `count` rows of tiles, whose values at the next point are `N` words apart: a constant, so that one
-/// pointer reaches all points.
+/// Transforms `count` rows of tiles, of which half a vector is stored if `HALF`, whose values at the next point are `N`
+/// words behind: a constant, so that one pointer reaches all points.
 ///
 /// # Safety
 ///
 /// The processor must have AVX2; the panel must be filled, and `values` have room as [`Tiles::new`] has checked.
 #[inline(never)]
 #[target_feature(enable = "avx2")]
-unsafe fn transform<const N: usize>(tiles: &Tiles, panel: *const i32, count: usize, values: *mut i32) {
+unsafe fn transform<const N: usize, const HALF: bool>(
+    tiles: &Tiles,
+    panel: *const i32,
+    count: usize,
+    values: *mut i32,
+) {
     let Tiles { columns, pairs, .. } = *tiles;
     let line = columns + 1;
     let row = pairs * 2 * line;
@@ -185,7 +196,12 @@ unsafe fn transform<const N: usize>(tiles: &Tiles, panel: *const i32, count: usi
                         let down = widen([above[0][n], above[1][n], below[0][n], below[1][n]]);
                         for at in 0..4 {
                             let to = to.add((4 * at + n) * N);
-                            _mm256_storeu_si256(to.cast(), down[at]);
+                            match HALF {
+                                true => {
+                                    _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(down[at]))
+                                }
+                                false => _mm256_storeu_si256(to.cast(), down[at]),
+                            }
                         }
                     }
                     above = below;
