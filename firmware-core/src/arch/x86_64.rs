@@ -115,9 +115,13 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        if winograd2d::<_, _, _, _, false>(convolution, convolution.shape.output, y)
-            || conv2d(convolution, Requantized, y)
+        // SAFETY: the processor has AVX2.
+        if has_words::<X>()
+            && unsafe { winograd2d::<_, _, _, _, false>(convolution, convolution.shape.output, y) }
         {
+            return;
+        }
+        if conv2d(convolution, Requantized, y) {
             return;
         }
         convolution.conv2d(staged, sums, requantized, y);
@@ -145,8 +149,10 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        if pool.window == Window::tiling([2, 2])
-            && winograd2d::<_, _, _, _, true>(convolution, pool.output, y)
+        // SAFETY: the processor has AVX2.
+        if has_words::<X>()
+            && pool.window == Window::tiling([2, 2])
+            && unsafe { winograd2d::<_, _, _, _, true>(convolution, pool.output, y) }
         {
             return;
         }
@@ -263,10 +269,25 @@ impl Target for Chosen {
     }
 }
 
-/// Convolution, with max pooling of 2 x 2 if `POOLED`, into `y` of a shape, or false where AVX2 is not the best of what
-/// the processor has, or [`Winograd`] does not take it.
+/// Whether products of 16 bits are the best that the processor has for such activations.
+#[inline(always)]
+fn has_words<X: Activation>() -> bool {
+    match isa() {
+        // The products of bytes are those of an unsigned one and a signed one.
+        Isa::Vnni | Isa::Narrow => !X::UNSIGNED,
+        Isa::Avx2 => true,
+        Isa::Sse2 => false,
+    }
+}
+
+/// Convolution, with max pooling of 2 x 2 if `POOLED`, into `y`, or false where [`Winograd`] does not take it. `output`
+/// is the shape of `y`.
+///
+/// # Safety
+///
+/// The processor must have AVX2.
 #[inline(never)]
-fn winograd2d<
+unsafe fn winograd2d<
     X: Activation,
     R: Requantize,
     W: ConvolutionFilters,
@@ -277,16 +298,12 @@ fn winograd2d<
     output: [usize; 3],
     y: &mut [Y],
 ) -> bool {
-    // The products of bytes are those of an unsigned one and a signed one.
-    let wider = matches!(isa(), Isa::Vnni | Isa::Narrow) && X::UNSIGNED;
-    if wider || isa() == Isa::Sse2 {
-        return false;
-    }
     let Some(weights) = convolution.weights.eight_bits() else { return false };
     let Convolution { shape, x, bias, requantize, .. } = *convolution;
     let layer = Winograd { shape, output, x, weights: weights.transformed(), bias, requantize };
-    // SAFETY: `isa` found the extension.
-    unsafe { winograd_avx2::<_, _, _, POOLED>(&layer, y) }
+    let Some(tiles) = layer.tiles(POOLED, y.len()) else { return false };
+    // SAFETY: the caller says that there is the extension.
+    unsafe { winograd_avx2::<_, _, _, POOLED>(&layer, &tiles, y) }
 }
 
 /// Convolution into `y`, or false where the processor has SSE2 alone, or [`Channels`] does not take it.

@@ -12,7 +12,7 @@ use super::outputs::Ending;
 use super::patch::{self, TAPS, dot4_with};
 use super::two_pixels;
 use super::vnni::{Vnni, VnniBytes};
-use super::winograd::Winograd;
+use super::winograd::{Tiles, Winograd};
 use crate::{Activation, Requantize};
 
 #[target_feature(enable = "avx2")]
@@ -184,7 +184,8 @@ pub(super) unsafe fn winograd_avx2<
     const POOLED: bool,
 >(
     layer: &Winograd<X, R>,
+    tiles: &Tiles,
     y: &mut [Y],
 ) -> bool {
-    unsafe { layer.run::<Y, POOLED>(y) }
+    unsafe { layer.run::<Y, POOLED>(tiles, y) }
 }

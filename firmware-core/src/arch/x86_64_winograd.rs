@@ -23,7 +23,8 @@ use super::strip::Strip;
 use crate::arch::winograd::{CHANNELS, POINTS, is_transformed};
 use crate::kernels::Conv2dShape;
 use crate::{Activation, Requantize};
-use input::{Block, Tiles};
+use input::Block;
+pub(super) use input::Tiles;
 use outputs::Outputs;
 
 /// Tiles in a vector.
@@ -50,14 +51,11 @@ pub(super) struct Winograd<'a, X, R> {
 type Sums<const N: usize> = [[[__m256i; N]; CHANNELS]; POINTS];
 
 impl<X: Activation, R: Requantize> Winograd<'_, X, R> {
-    /// Computes all of `y`, or returns false where the window is another one or has too many products, where there
-    /// are too few tiles or channels for it to be worth it, or where a slice is not as long as its shape says.
-    ///
-    /// # Safety
-    ///
-    /// The processor must have AVX2.
-    #[inline(always)]
-    pub(super) unsafe fn run<Y: Activation, const POOLED: bool>(&self, y: &mut [Y]) -> bool {
+    /// How the tiles lie, or `None` where the window is another one or has too many products, where there are too few
+    /// tiles or channels, or where a slice is not as long as its shape says. `pooled` says whether `output` is that of
+    /// the pooling.
+    // Apart from what computes them, whose large frame costs something even where nothing is done.
+    pub(super) fn tiles(&self, pooled: bool, outputs: usize) -> Option<Tiles> {
         let [height, width, depth] = self.shape.input;
         let [rows, columns, channels] = self.output;
         let window = &self.shape.window;
@@ -69,15 +67,31 @@ impl<X: Activation, R: Requantize> Winograd<'_, X, R> {
             || self.weights.len() < channels * POINTS / 2 * depth
             || self.bias.len() < channels
             || self.requantize.len() < channels
-            || y.len() != rows * columns * channels
+            || outputs != rows * columns * channels
         {
-            return false;
+            return None;
         }
-        let tiles = match POOLED {
+        let tiles = match pooled {
             true => [rows, columns],
             false => [rows.div_ceil(2), columns.div_ceil(2)],
         };
-        let Some(tiles) = Tiles::new(tiles, depth) else { return false };
+        Tiles::new(tiles, depth)
+    }
+
+    /// Computes all of `y`, or returns false where there is too little room for padding.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have AVX2, and `tiles` be what [`Winograd::tiles`] makes of `y`.
+    #[inline(always)]
+    pub(super) unsafe fn run<Y: Activation, const POOLED: bool>(
+        &self,
+        tiles: &Tiles,
+        y: &mut [Y],
+    ) -> bool {
+        let [height, width, depth] = self.shape.input;
+        let channels = self.output[2];
+        let window = &self.shape.window;
         // As if all tiles were whole.
         let shape =
             Conv2dShape { output: [2 * tiles.rows, 2 * tiles.columns, channels], ..*self.shape };
@@ -102,10 +116,10 @@ impl<X: Activation, R: Requantize> Winograd<'_, X, R> {
             // SAFETY: as the caller promises; `x` has all rows and columns of the block, from the input or with what
             // is behind it, and there are weights, biases, requantizations and outputs of all channels of all tiles.
             unsafe {
-                block.transform(&tiles, x, pitch, count);
+                block.transform(tiles, x, pitch, count);
                 for channel in (0..channels).step_by(GROUP) {
                     let channels = channel..channels.min(channel + GROUP);
-                    self.channels::<Y, POOLED>(&tiles, &block, [first, count], channels, y);
+                    self.channels::<Y, POOLED>(tiles, &block, [first, count], channels, y);
                 }
             }
         }

@@ -24,7 +24,7 @@ const LOADED: usize = 8;
 const QUAD: usize = 4;
 
 /// How tiles lie in blocks of some rows of them.
-pub(super) struct Tiles {
+pub(in super::super) struct Tiles {
     pub rows: usize,
     pub columns: usize,
     /// Rows in a block.

@@ -9,7 +9,7 @@ use firmware_core::{
 use crate::{Source, on_every_processor, untouched};
 
 /// A convolution alone, its accumulators, and fused with a pooling of 2 x 2.
-fn conv2d<
+pub(crate) fn conv2d<
     X: Activation,
     const OC: usize,
     const KH: usize,

@@ -8,6 +8,7 @@ mod connected;
 mod convolutions;
 mod depthwise;
 mod elements;
+mod winograd;
 
 use firmware_core::{Activation, Shift};
 
