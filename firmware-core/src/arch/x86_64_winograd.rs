@@ -52,7 +52,7 @@ type Sums<const N: usize> = [[[__m256i; N]; CHANNELS]; POINTS];
 
 impl<X: Activation, R: Requantize> Winograd<'_, X, R> {
     /// How the tiles lie, or `None` where the window is another one or has too many products, where there are too few
-    /// tiles or channels, or where a slice is not as long as its shape says. `pooled` says whether `output` is that of
+    /// tiles or channels for it to take less, or where a slice is not as long as its shape says. `pooled` says whether `output` is that of
     /// the pooling.
     // Apart from what computes them, whose large frame costs something even where nothing is done.
     pub(super) fn tiles(&self, pooled: bool, outputs: usize) -> Option<Tiles> {
@@ -75,7 +75,16 @@ impl<X: Activation, R: Requantize> Winograd<'_, X, R> {
             true => [rows, columns],
             false => [rows.div_ceil(2), columns.div_ceil(2)],
         };
-        Tiles::new(tiles, depth)
+        let tiles = Tiles::new(tiles, depth)?;
+        // In cycles, of what was measured: products, transforming inputs, and transforming sums and storing outputs;
+        let vector = (9 * depth * channels + 60 * depth + 36 * channels) / 2;
+        // and of what computes it otherwise, a channel to each lane, or columns of so many pixels.
+        let pixels = match pooled {
+            true if columns < 4 => 8 * rows * columns * channels,
+            true => 4 * rows.next_multiple_of(2) * columns.next_multiple_of(4) * channels,
+            false => rows * columns * channels.next_multiple_of(8),
+        };
+        (tiles.vectors() * vector < pixels * 9 * depth / 26).then_some(tiles)
     }
 
     /// Computes all of `y`, or returns false where there is too little room for padding.

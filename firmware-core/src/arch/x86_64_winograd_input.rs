@@ -46,11 +46,7 @@ impl Tiles {
         let words = |rows: usize| (2 * rows + 2) * pairs * 2 * (columns + 1) + TILES;
         let lanes = |rows: usize| {
             // Rows of few tiles are stored as whole vectors or halves, the next one over what is too much.
-            let stored = match columns {
-                ..=QUAD => QUAD,
-                ..TILES => TILES,
-                _ => columns,
-            };
+            let stored = columns.max(if columns <= QUAD { QUAD } else { TILES });
             ((rows - 1) * columns + stored).next_multiple_of(LANES)
         };
         let most = if columns <= QUAD { LANES } else { 4 * LANES };
@@ -61,6 +57,12 @@ impl Tiles {
         let most = (1..=rows).take_while(|rows| fits(*rows)).last()?;
         let together = rows.div_ceil(rows.div_ceil(most));
         Some(Self { rows, columns, together, depth, pairs, lanes: lanes(together) })
+    }
+
+    /// Vectors of tiles: of whole blocks, and of the rows that are left over.
+    pub(super) fn vectors(&self) -> usize {
+        let vectors = |rows: usize| (rows * self.columns).div_ceil(TILES);
+        self.rows / self.together * vectors(self.together) + vectors(self.rows % self.together)
     }
 }
 
