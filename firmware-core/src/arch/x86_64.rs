@@ -17,7 +17,7 @@ use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 use super::{ConnectedSum, Convolution, ConvolutionFilters, Target, by_four};
 use crate::kernels::{self, Conv2dShape, Pool2dShape, requantized};
-use crate::{Activation, Requantize, Window};
+use crate::{Activation, Requantize};
 
 #[path = "x86_64_avx2.rs"]
 mod avx2;
@@ -76,7 +76,7 @@ use patch::{TAPS, dot4_with};
 use sse2::Sse2;
 use vectors::WIDEST;
 use vnni::VnniBytes;
-use winograd::Winograd;
+use winograd::{Winograd, tiles_pooled};
 
 use lanes::Pooled;
 
@@ -115,12 +115,6 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        // SAFETY: the processor has AVX2.
-        if has_words::<X>()
-            && unsafe { winograd2d::<_, _, _, _, false>(convolution, convolution.shape.output, y) }
-        {
-            return;
-        }
         if conv2d(convolution, Requantized, y) {
             return;
         }
@@ -149,13 +143,6 @@ impl Target for Chosen {
         sums: &mut [[i32; 4]],
         y: &mut [Y],
     ) {
-        // SAFETY: the processor has AVX2.
-        if has_words::<X>()
-            && pool.window == Window::tiling([2, 2])
-            && unsafe { winograd2d::<_, _, _, _, true>(convolution, pool.output, y) }
-        {
-            return;
-        }
         if let Some(weights) = convolution.weights.eight_bits() {
             let pooled = Pooled {
                 shape: convolution.shape,
@@ -269,43 +256,6 @@ impl Target for Chosen {
     }
 }
 
-/// Whether products of 16 bits are the best that the processor has for such activations.
-#[inline(always)]
-fn has_words<X: Activation>() -> bool {
-    match isa() {
-        // The products of bytes are those of an unsigned one and a signed one.
-        Isa::Vnni | Isa::Narrow => !X::UNSIGNED,
-        Isa::Avx2 => true,
-        Isa::Sse2 => false,
-    }
-}
-
-/// Convolution, with max pooling of 2 x 2 if `POOLED`, into `y`, or false where [`Winograd`] does not take it. `output`
-/// is the shape of `y`.
-///
-/// # Safety
-///
-/// The processor must have AVX2.
-#[inline(never)]
-unsafe fn winograd2d<
-    X: Activation,
-    R: Requantize,
-    W: ConvolutionFilters,
-    Y: Activation,
-    const POOLED: bool,
->(
-    convolution: &Convolution<X, R, W>,
-    output: [usize; 3],
-    y: &mut [Y],
-) -> bool {
-    let Some(weights) = convolution.weights.eight_bits() else { return false };
-    let Convolution { shape, x, bias, requantize, .. } = *convolution;
-    let layer = Winograd { shape, output, x, weights: weights.transformed(), bias, requantize };
-    let Some(tiles) = layer.tiles(POOLED, y.len()) else { return false };
-    // SAFETY: the caller says that there is the extension.
-    unsafe { winograd_avx2::<_, _, _, POOLED>(&layer, &tiles, y) }
-}
-
 /// Convolution into `y`, or false where the processor has SSE2 alone, or [`Channels`] does not take it.
 #[inline(never)]
 fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y, E: Ending<R, Y>>(
@@ -323,7 +273,11 @@ fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y, E: Ending<R, Y>>(
             // The products of bytes are those of an unsigned one and a signed one.
             Isa::Vnni if X::UNSIGNED && conv2d_vnni(&layer(bytes), ending, y) => true,
             Isa::Narrow if X::UNSIGNED && conv2d_narrow(&layer(bytes), ending, y) => true,
-            Isa::Vnni | Isa::Narrow | Isa::Avx2 => conv2d_avx2(&layer(words), ending, y),
+            Isa::Vnni | Isa::Narrow | Isa::Avx2 => {
+                let weights = weights.transformed();
+                let tiles = Winograd { shape, output: shape.output, x, weights, bias, requantize };
+                ending.tiles(&tiles, y) || conv2d_avx2(&layer(words), ending, y)
+            }
             Isa::Sse2 => false,
         }
     }
@@ -342,9 +296,11 @@ fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
             // The products of bytes are those of an unsigned one and a signed one.
             Isa::Vnni if X::UNSIGNED => columns_vnni(layer, y) || max_pool2d_vnni(layer, y),
             Isa::Narrow if X::UNSIGNED => columns_narrow(layer, y) || max_pool2d_narrow(layer, y),
-            Isa::Avx2 if X::UNSIGNED && columns_pairs(layer, y) => true,
             Isa::Vnni | Isa::Narrow | Isa::Avx2 => {
-                columns_avx2(layer, y) || max_pool2d_avx2(layer, y)
+                tiles_pooled(layer, y)
+                    || (X::UNSIGNED && isa() == Isa::Avx2 && columns_pairs(layer, y))
+                    || columns_avx2(layer, y)
+                    || max_pool2d_avx2(layer, y)
             }
             Isa::Sse2 => layer.run::<Sse2, Y, 2>(y),
         }

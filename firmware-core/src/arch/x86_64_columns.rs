@@ -13,7 +13,7 @@ use core::mem::MaybeUninit;
 #[path = "x86_64_columns_fill.rs"]
 mod fill;
 
-use super::lanes::{Pooled, ROUNDED, ZEROS, finished, rounded};
+use super::lanes::{Pooled, ROUNDED, ZEROS, rounded};
 use super::outputs::Rounding;
 use super::panel::{PANEL, PIXELS, Panel};
 use super::vectors::Lanes;
@@ -339,10 +339,7 @@ impl<X: Activation, R: Requantize, V: Lanes> Run<'_, X, R, V> {
             }
             match rounding {
                 Some(rounding) => rounded::<V, Y, R, ROUNDED>(four, rounding, channel, N),
-                None => {
-                    let words = finished::<V, Y, R>(layer.from(channel), four, N);
-                    V::words(words.as_ptr().cast())
-                }
+                None => V::words(layer.finished::<V, Y>(four, channel, N).as_ptr().cast()),
             }
         }
     }

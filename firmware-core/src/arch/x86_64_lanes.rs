@@ -117,11 +117,9 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
                             Some(rounding) => {
                                 rounded::<V, Y, R, ROUNDED>(four, rounding, channel, count)
                             }
-                            None => {
-                                let channels = self.from(channel);
-                                let words = finished::<V, Y, R>(channels, four, count);
-                                V::words(words.as_ptr().cast())
-                            }
+                            None => V::words(
+                                self.finished::<V, Y>(four, channel, count).as_ptr().cast(),
+                            ),
                         };
                         self.store::<V, Y>(words, &block, (channel, count), y);
                         channel += 4;
@@ -150,11 +148,15 @@ impl<X: Activation, R: Requantize> Pooled<'_, X, R> {
         unsafe { Rounding::set::<V>(room, self.bias.get(..depth)?, shifts, products) }
     }
 
-    /// The biases and the requantizations from a channel on.
+    /// The sums of up to four channels, from `channel` on, as bytes: a word for each pixel.
     #[inline(always)]
-    pub(super) fn from(&self, channel: usize) -> (&[i32], &[R]) {
-        let bias = self.bias.get(channel..).unwrap_or_default();
-        (bias, self.requantize.get(channel..).unwrap_or_default())
+    pub(super) fn finished<V: Lanes, Y: Activation>(
+        &self,
+        four: [V; 4],
+        channel: usize,
+        count: usize,
+    ) -> [u32; PIXELS] {
+        finished::<V, Y, R>((self.bias, self.requantize), four, channel, count)
     }
 
     /// Stores `count` bytes of each pixel's word, from channel number `channel` on.
@@ -209,17 +211,21 @@ fn put(words: &[u32; 4], y: *mut u8, depth: usize, write: impl Fn(*mut u8, u32))
     }
 }
 
-/// The sums of the first `count` channels, up to four, which have these biases and requantizations, as bytes: a word
-/// for each pixel.
+/// The sums of up to four channels, from `channel` on of those that have these biases and requantizations, as bytes:
+/// a word for each pixel.
 #[inline(always)]
 pub(super) fn finished<V: Lanes, Y: Activation, R: Requantize>(
     (bias, requantize): (&[i32], &[R]),
     four: [V; 4],
+    channel: usize,
     count: usize,
 ) -> [u32; PIXELS] {
     let mut words = [0u32; PIXELS];
-    let channels = bias.iter().zip(requantize).enumerate();
-    for ((n, (&bias, &requantize)), sums) in channels.zip(four).take(count) {
+    for (n, sums) in four.into_iter().enumerate().take(count) {
+        let (Some(&bias), Some(&requantize)) = (bias.get(channel + n), requantize.get(channel + n))
+        else {
+            continue;
+        };
         let mut largest = [0i32; PIXELS];
         // SAFETY: a vector has no more lanes.
         unsafe { largest.as_mut_ptr().cast::<V>().write_unaligned(sums) };

@@ -3,7 +3,9 @@
 
 use core::mem::MaybeUninit;
 
+use super::compiled::winograd_avx2;
 use super::vectors::Lanes;
+use super::winograd::Winograd;
 use crate::kernels::requantized;
 use crate::{Activation, Requantize, Shift};
 
@@ -16,6 +18,14 @@ pub(super) trait Ending<R, Y>: Copy {
     fn finish(self, requantize: R, accumulator: i32) -> Y;
     /// [`Requantize::as_shifts`], if outputs are bytes.
     fn shifts(all: &[R]) -> Option<(&[Shift], [i32; 2])>;
+    /// Computes all of `y`, or returns false where it takes less otherwise or outputs are no bytes.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have AVX2.
+    unsafe fn tiles<X: Activation>(self, _layer: &Winograd<X, R>, _y: &mut [Y]) -> bool {
+        false
+    }
     /// The vectors' words as bytes: [`Lanes::narrow`].
     ///
     /// # Safety
@@ -43,6 +53,12 @@ impl<R: Requantize, Y: Activation> Ending<R, Y> for Requantized {
     #[inline(always)]
     fn shifts(all: &[R]) -> Option<(&[Shift], [i32; 2])> {
         R::as_shifts(all)
+    }
+
+    unsafe fn tiles<X: Activation>(self, layer: &Winograd<X, R>, y: &mut [Y]) -> bool {
+        let Some(tiles) = layer.tiles(false, y.len()) else { return false };
+        // SAFETY: as the caller promises.
+        unsafe { winograd_avx2::<_, _, _, false>(layer, &tiles, y) }
     }
 
     #[inline(always)]

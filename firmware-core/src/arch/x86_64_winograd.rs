@@ -18,11 +18,13 @@ mod input;
 mod outputs;
 
 use super::avx2::Avx2;
+use super::compiled::winograd_avx2;
+use super::lanes::Pooled;
 use super::outputs::Rounding;
 use super::strip::Strip;
 use crate::arch::winograd::{CHANNELS, POINTS, is_transformed};
 use crate::kernels::Conv2dShape;
-use crate::{Activation, Requantize};
+use crate::{Activation, Requantize, Window};
 use input::Block;
 pub(super) use input::Tiles;
 use outputs::Outputs;
@@ -35,6 +37,25 @@ const GROUP: usize = 4 * CHANNELS;
 
 /// Most products in a sum, of at most 2^15 each: four times as much is 31 bits long.
 const PRODUCTS: usize = 1 << 14;
+
+/// Convolution and max pooling into `y`, or false where pooling is another one or it takes less otherwise.
+///
+/// # Safety
+///
+/// The processor must have AVX2.
+pub(super) unsafe fn tiles_pooled<X: Activation, Y: Activation, R: Requantize>(
+    layer: &Pooled<X, R>,
+    y: &mut [Y],
+) -> bool {
+    let Pooled { shape, pool, x, stacked: [_, weights], bias, requantize, .. } = *layer;
+    let layer = Winograd { shape, output: pool.output, x, weights, bias, requantize };
+    if pool.window != Window::tiling([2, 2]) {
+        return false;
+    }
+    let Some(tiles) = layer.tiles(true, y.len()) else { return false };
+    // SAFETY: as the caller promises.
+    unsafe { winograd_avx2::<_, _, _, true>(&layer, &tiles, y) }
+}
 
 /// A convolution whose weights are [`transformed`](crate::arch::winograd).
 pub(super) struct Winograd<'a, X, R> {

@@ -140,10 +140,9 @@ impl<R: Requantize> Outputs<'_, R> {
                         rounded::<Avx2, Y, R, GROUP>(four[output], rounding, channel, CHANNELS).0
                     }
                     None => {
-                        let bias = self.bias.get(channel..).unwrap_or_default();
-                        let requantize = self.requantize.get(channel..).unwrap_or_default();
-                        let channels = (bias, requantize);
-                        let words = finished::<Avx2, Y, R>(channels, four[output], CHANNELS);
+                        let channels = (self.bias, self.requantize);
+                        let words =
+                            finished::<Avx2, Y, R>(channels, four[output], channel, CHANNELS);
                         Avx2::words(words.as_ptr().cast()).0
                     }
                 };
