@@ -29,7 +29,7 @@ struct Bytes<W> {
 pub struct ConvolutionWeights<const OC: usize, const KH: usize, const KW: usize, const IC: usize> {
     sums: [WeightSum; OC],
     wide: [[[[[i32; IC]; KW]; KH]; OC]; Chosen::WIDE.len()],
-    stacked: [Table<OC, KH, KW, IC>; TABLES],
+    pub(super) stacked: [Table<OC, KH, KW, IC>; TABLES],
     gentle: [Table<OC, KH, KW, IC>; TABLES],
     side_by_side: [[[[[i32; IC]; KW]; KH]; OC]; Chosen::SIDE_BY_SIDE.len()],
     bytes: Bytes<[[[[i8; IC]; KW]; KH]; OC]>,

@@ -113,6 +113,11 @@ pub(super) fn are_transformed(weights: &[i8], depth: usize, found: &[i32]) -> bo
 #[cfg(test)]
 mod tests {
     use super::{LARGEST, tile};
+    #[cfg(kernels = "x86_64")]
+    use crate::{
+        Checksum,
+        arch::{Arranged, ConvolutionWeights},
+    };
 
     #[test]
     fn transformed_weights_have_16_bits() {
@@ -122,5 +127,30 @@ mod tests {
             let taps = [0, 1, 2].map(|y| [0, 1, 2].map(|x| tap(3 * y + x)));
             assert!(tile(taps).as_flattened().iter().all(|point| point.abs() <= LARGEST));
         }
+    }
+
+    #[cfg(kernels = "x86_64")]
+    #[test]
+    fn a_lost_bit_in_transformed_weights_is_noticed() {
+        let weights = || {
+            let mut weights = [[[[0i8; 6]; 3]; 3]; 8];
+            let all = weights.as_flattened_mut().as_flattened_mut().as_flattened_mut();
+            all.iter_mut().enumerate().for_each(|(n, weight)| *weight = (n * 37 % 255) as u8 as i8);
+            ConvolutionWeights::new(weights)
+        };
+        let is_consistent = |weights: &ConvolutionWeights<8, 3, 3, 6>| {
+            let mut sum = Checksum::new();
+            weights.add_weights([8, 54], &mut sum);
+            sum.value().is_some()
+        };
+        assert!(is_consistent(&weights()));
+        let noticed = (0..8 * 54).filter(|&place| {
+            let mut spoiled = weights();
+            let words = spoiled.stacked[1].as_flattened_mut().as_flattened_mut();
+            words.as_flattened_mut().iter_mut().skip(place).take(1).for_each(|word| *word ^= 1);
+            !is_consistent(&spoiled)
+        });
+        // Sixteen points of each two input channels.
+        assert_eq!(noticed.count(), 8 * 16 * 3);
     }
 }

@@ -73,8 +73,8 @@ type Sums<const N: usize> = [[[__m256i; N]; CHANNELS]; POINTS];
 
 impl<X: Activation, R: Requantize> Winograd<'_, X, R> {
     /// How the tiles lie, or `None` where the window is another one or has too many products, where there are too few
-    /// tiles or channels for it to take less, or where a slice is not as long as its shape says. `pooled` says whether `output` is that of
-    /// the pooling.
+    /// tiles or channels for it to take less, or where a slice is not as long as its shape says. `pooled` says whether
+    /// `output` is that of the pooling, and there must be so many `outputs`.
     // Apart from what computes them, whose large frame costs something even where nothing is done.
     pub(super) fn tiles(&self, pooled: bool, outputs: usize) -> Option<Tiles> {
         let [height, width, depth] = self.shape.input;
@@ -97,7 +97,7 @@ impl<X: Activation, R: Requantize> Winograd<'_, X, R> {
             false => [rows.div_ceil(2), columns.div_ceil(2)],
         };
         let tiles = Tiles::new(tiles, depth)?;
-        // In cycles, of what was measured: products, transforming inputs, and transforming sums and storing outputs;
+        // In cycles, as measured: products, transforming inputs, and transforming sums and storing outputs;
         let vector = (9 * depth * channels + 60 * depth + 36 * channels) / 2;
         // and of what computes it otherwise, a channel to each lane, or columns of so many pixels.
         let pixels = match pooled {
