@@ -141,10 +141,8 @@ unsafe fn fill<X: Activation>(
                 let column = column.min(line - QUAD);
                 for channel in (0..depth).step_by(LOADED) {
                     let channel = channel.min(depth - LOADED);
-                    let even = 2 * column * depth + channel;
-                    let mut at = [even; QUADS];
-                    at[1] = even + depth;
-                    let four = Avx2::columns(x, &at, 2 * depth);
+                    let x = x.add(2 * column * depth + channel);
+                    let four = if depth == LOADED { adjacent(x) } else { apart(x, depth) };
                     let to = panel.add(channel * line + column);
                     for n in 0..4 {
                         let to = to.add(n * 2 * line);
@@ -157,6 +155,49 @@ unsafe fn fill<X: Activation>(
         }
         // Whole vectors are loaded.
         _mm256_storeu_si256(panel.add(rows * row).cast(), _mm256_setzero_si256());
+    }
+}
+
+/// The first four pairs of channels of four even columns from `x` on, and of the odd ones behind them in the upper half,
+/// where pixels have `depth` channels.
+///
+/// # Safety
+///
+/// The processor must have AVX2, and `x` be good for eight channels of eight pixels.
+#[inline(always)]
+unsafe fn apart<X: Activation>(x: *const X, depth: usize) -> [Avx2; 4] {
+    let mut at = [0; QUADS];
+    at[1] = depth;
+    // SAFETY: as the caller promises.
+    unsafe { Avx2::columns(x, &at, 2 * depth) }
+}
+
+/// The same where pixels have no other channels: an even column and the odd one behind it lie side by side.
+///
+/// # Safety
+///
+/// As [`apart`].
+#[inline(always)]
+unsafe fn adjacent<X: Activation>(x: *const X) -> [Avx2; 4] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut rows = [_mm256_setzero_si256(); 4];
+        for n in 0..4 {
+            let both = _mm_loadu_si128(x.add(n * 2 * LOADED).cast());
+            rows[n] = match X::UNSIGNED {
+                true => _mm256_cvtepu8_epi16(both),
+                false => _mm256_cvtepi8_epi16(both),
+            };
+        }
+        let [a, b, c, d] = rows;
+        let [ab, cd] = [_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d)];
+        let [ab_high, cd_high] = [_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d)];
+        [
+            Avx2(_mm256_unpacklo_epi64(ab, cd)),
+            Avx2(_mm256_unpackhi_epi64(ab, cd)),
+            Avx2(_mm256_unpacklo_epi64(ab_high, cd_high)),
+            Avx2(_mm256_unpackhi_epi64(ab_high, cd_high)),
+        ]
     }
 }
 
