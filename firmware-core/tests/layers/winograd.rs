@@ -67,18 +67,18 @@ fn extreme_tiles() {
         for pattern in 0..16 {
             let [rows, columns, depths, signs] = [0, 1, 2, 3].map(|bit| pattern >> bit & 1);
             let mut x = [[[value(0); 8]; 11]; 8];
-            let mut weights = [[[[0i8; 8]; 3]; 3]; 4];
+            let mut weights = [[[[0i8; 8]; 3]; 3]; 12];
             for (n, value_at) in x.as_flattened_mut().as_flattened_mut().iter_mut().enumerate() {
                 *value_at = value(n / 88 / 2 * rows + n / 8 % 11 / 2 * columns + n * depths);
             }
             let all = weights.as_flattened_mut().as_flattened_mut().as_flattened_mut();
             for (n, weight_at) in all.iter_mut().enumerate() {
-                *weight_at = weight(n / 24 * rows + n / 8 * columns + n * depths + signs);
+                *weight_at = weight(n / 24 * rows + n / 8 * columns + n * depths + n / 72 + signs);
             }
-            let shifts = [0, 9, 12, 15].map(Shift::new);
-            requantized::<X, u8, _, 4, 8, Unit, 8, 11, 6, 9, 3, 4>(x, weights, [0; 4], shifts);
+            let shifts = [0, 9, 12, 15, 10, 1, 14, 13, 11, 8, 2, 6].map(Shift::new);
+            requantized::<X, u8, _, 12, 8, Unit, 8, 11, 6, 9, 3, 4>(x, weights, [0; 12], shifts);
             type Padded = PaddedWith<Same, 127>;
-            requantized::<X, i8, _, 4, 8, Padded, 8, 11, 8, 11, 4, 5>(x, weights, [0; 4], shifts);
+            requantized::<X, i8, _, 12, 8, Padded, 8, 11, 8, 11, 4, 5>(x, weights, [0; 12], shifts);
         }
     }
     on_every_processor(|| {
