@@ -208,8 +208,8 @@ impl<X: Activation, R: Requantize> Winograd<'_, X, R> {
 ///
 /// # Safety
 ///
-/// The processor must have AVX2; there must be a pair, `x` must have the values of all pairs at all points, and `weights` those of
-/// [`CHANNELS`] channels.
+/// The processor must have AVX2; there must be a pair, `x` must have the values of all pairs at all points, and
+/// `weights` those of [`CHANNELS`] channels.
 #[inline(never)]
 #[target_feature(enable = "avx2")]
 unsafe fn products<const N: usize>(
