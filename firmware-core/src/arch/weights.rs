@@ -3,9 +3,9 @@
 use super::arranged::{Arranged, add_blocked};
 use super::stacked::{TABLES, Table, gentle, is_gentle, is_stacked, rows_of_word, stacked};
 use super::storage::{ConvolutionFilters, ConvolutionStorage};
-use super::winograd::{are_transformed, is_transformed, with_transformed};
 #[cfg(kernels)]
 use super::storage::{Copies, room};
+use super::winograd::{are_transformed, is_transformed, with_transformed};
 #[cfg(kernels)]
 use super::{Begin, Cursor, Patch};
 use super::{Chosen, Target};

@@ -173,9 +173,9 @@ impl Target for Chosen {
         unsafe {
             match isa() {
                 // The products of bytes are those of an unsigned one and a signed one.
-                Isa::Vnni if X::UNSIGNED && depthwise_vnni(&layer, y) => true,
+                Isa::Vbmi | Isa::Vnni if X::UNSIGNED && depthwise_vnni(&layer, y) => true,
                 Isa::Narrow if X::UNSIGNED && depthwise_narrow(&layer, y) => true,
-                Isa::Vnni | Isa::Narrow | Isa::Avx2 => depthwise_avx2(&layer, y),
+                Isa::Vbmi | Isa::Vnni | Isa::Narrow | Isa::Avx2 => depthwise_avx2(&layer, y),
                 Isa::Sse2 => false,
             }
         }
@@ -271,9 +271,9 @@ fn conv2d<X: Activation, R: Copy, W: ConvolutionFilters, Y, E: Ending<R, Y>>(
     unsafe {
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
-            Isa::Vnni if X::UNSIGNED && conv2d_vnni(&layer(bytes), ending, y) => true,
+            Isa::Vbmi | Isa::Vnni if X::UNSIGNED && conv2d_vnni(&layer(bytes), ending, y) => true,
             Isa::Narrow if X::UNSIGNED && conv2d_narrow(&layer(bytes), ending, y) => true,
-            Isa::Vnni | Isa::Narrow | Isa::Avx2 => {
+            Isa::Vbmi | Isa::Vnni | Isa::Narrow | Isa::Avx2 => {
                 let weights = weights.transformed();
                 let tiles = Winograd { shape, output: shape.output, x, weights, bias, requantize };
                 ending.tiles(&tiles, y) || conv2d_avx2(&layer(words), ending, y)
@@ -294,9 +294,12 @@ fn max_pool2d<X: Activation, Y: Activation, R: Requantize>(
     unsafe {
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
+            Isa::Vbmi if X::UNSIGNED => {
+                columns::few_words(layer, y) || columns_vnni(layer, y) || max_pool2d_vnni(layer, y)
+            }
             Isa::Vnni if X::UNSIGNED => columns_vnni(layer, y) || max_pool2d_vnni(layer, y),
             Isa::Narrow if X::UNSIGNED => columns_narrow(layer, y) || max_pool2d_narrow(layer, y),
-            Isa::Vnni | Isa::Narrow | Isa::Avx2 => {
+            Isa::Vbmi | Isa::Vnni | Isa::Narrow | Isa::Avx2 => {
                 tiles_pooled(layer, y)
                     || (X::UNSIGNED && isa() == Isa::Avx2 && columns_pairs(layer, y))
                     || columns_avx2(layer, y)
@@ -319,9 +322,11 @@ fn fully_connected<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     unsafe {
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
-            Isa::Vnni if X::UNSIGNED => connected::with_vnni(layer, ending, y),
+            Isa::Vbmi | Isa::Vnni if X::UNSIGNED => connected::with_vnni(layer, ending, y),
             Isa::Narrow if X::UNSIGNED => connected::with_avx_vnni(layer, ending, y),
-            Isa::Vnni | Isa::Narrow | Isa::Avx2 => connected::with_avx2(layer, ending, y),
+            Isa::Vbmi | Isa::Vnni | Isa::Narrow | Isa::Avx2 => {
+                connected::with_avx2(layer, ending, y)
+            }
             Isa::Sse2 => false,
         }
     }
@@ -339,8 +344,10 @@ fn dot4<X: Activation>(x: &[X], rows: &[i8]) -> [i32; 4] {
     unsafe {
         match isa() {
             // The products of bytes are those of an unsigned one and a signed one.
-            Isa::Vnni if X::UNSIGNED => VnniBytes::dot4(x.as_ptr().cast(), stride, rows.as_ptr()),
-            Isa::Vnni => dot4_vnni(x, rows),
+            Isa::Vbmi | Isa::Vnni if X::UNSIGNED => {
+                VnniBytes::dot4(x.as_ptr().cast(), stride, rows.as_ptr())
+            }
+            Isa::Vbmi | Isa::Vnni => dot4_vnni(x, rows),
             Isa::Narrow | Isa::Avx2 => dot4_avx2(x, rows),
             Isa::Sse2 => dot4_with::<X, Sse2>(x, rows),
         }
@@ -362,7 +369,7 @@ unsafe fn accumulate(
     // SAFETY: as the caller promises; `isa` found the extensions that the routines are compiled for.
     unsafe {
         match isa() {
-            Isa::Vnni => accumulate_vnni(patch, taps, weights, stride, sums),
+            Isa::Vbmi | Isa::Vnni => accumulate_vnni(patch, taps, weights, stride, sums),
             Isa::Narrow | Isa::Avx2 => accumulate_avx2(patch, taps, weights, stride, sums),
             Isa::Sse2 => patch::accumulate::<Sse2>(patch, taps, weights, stride, sums),
         }

@@ -10,8 +10,12 @@
 
 use core::mem::MaybeUninit;
 
+#[path = "x86_64_columns_few.rs"]
+mod few;
 #[path = "x86_64_columns_fill.rs"]
 mod fill;
+
+pub(super) use few::few_words;
 
 use super::lanes::{Pooled, ROUNDED, ZEROS, rounded};
 use super::outputs::Rounding;

@@ -12,6 +12,8 @@ pub(super) enum Isa {
     Narrow = 3,
     /// AVX-512 with VNNI.
     Vnni = 4,
+    /// The same with VBMI and VBMI2, which permute bytes across a vector.
+    Vbmi = 5,
 }
 
 /// What [`isa`] has found, or 0.
@@ -25,6 +27,7 @@ pub(super) fn isa() -> Isa {
         2 => Isa::Avx2,
         3 => Isa::Narrow,
         4 => Isa::Vnni,
+        5 => Isa::Vbmi,
         _ => {
             let isa = detect();
             FOUND.store(isa as u8, Ordering::Relaxed);
@@ -34,13 +37,14 @@ pub(super) fn isa() -> Isa {
 }
 
 /// Uses vectors of at most `bytes` bytes from now on, in the whole process: 16 is SSE2, 32 AVX2 without
-/// VNNI, and 64 all that the processor has. Wider ones are not used in any case.
+/// VNNI, and 64 all that the processor has; 63 is that without VBMI. Wider ones are not used in any case.
 ///
 /// For tests and benchmarks of the narrower kernels; the results are the same.
 pub fn limit_vectors(bytes: usize) {
     let isa = match (bytes, detect()) {
         (64.., found) => found,
-        (32.., Isa::Avx2 | Isa::Narrow | Isa::Vnni) => Isa::Avx2,
+        (63, Isa::Vnni | Isa::Vbmi) => Isa::Vnni,
+        (32.., Isa::Avx2 | Isa::Narrow | Isa::Vnni | Isa::Vbmi) => Isa::Avx2,
         _ => Isa::Sse2,
     };
     FOUND.store(isa as u8, Ordering::Relaxed);
@@ -59,6 +63,7 @@ fn detect() -> Isa {
     const AVX2: u32 = 1 << 5;
     const AVX512F_BW_VL: u32 = 1 << 16 | 1 << 30 | 1 << 31;
     const AVX512_VNNI: u32 = 1 << 11;
+    const AVX512_VBMI_VBMI2: u32 = 1 << 1 | 1 << 6;
     const AVX_VNNI: u32 = 1 << 4;
     // SAFETY: every x86-64 has CPUID; XGETBV exists where CPUID says so.
     #[allow(unused_unsafe)] // newer compilers know CPUID to be safe
@@ -77,7 +82,7 @@ fn detect() -> Isa {
         && features.ebx & AVX512F_BW_VL == AVX512F_BW_VL
         && features.ecx & AVX512_VNNI != 0
     {
-        Isa::Vnni
+        if features.ecx & AVX512_VBMI_VBMI2 == AVX512_VBMI_VBMI2 { Isa::Vbmi } else { Isa::Vnni }
     } else if more & AVX_VNNI != 0 {
         Isa::Narrow
     } else {

@@ -62,7 +62,7 @@ impl Vnni {
 
 /// Bytes, for values that are never negative.
 #[derive(Clone, Copy)]
-pub(super) struct VnniBytes(__m512i);
+pub(super) struct VnniBytes(pub(super) __m512i);
 
 impl VnniBytes {
     /// The sums of products of `len` values and as many weights of each of four rows.
@@ -406,7 +406,10 @@ unsafe fn bytes(x: *const u8) -> __m512i {
 /// The words of the four vectors as bytes between two bounds. Each quarter has those of the vectors'
 /// quarters, one vector after the other.
 #[inline(always)]
-unsafe fn saturate<Y: Activation>([a, b, c, d]: [VnniBytes; 4], [low, high]: [i32; 2]) -> __m512i {
+pub(super) unsafe fn saturate<Y: Activation>(
+    [a, b, c, d]: [VnniBytes; 4],
+    [low, high]: [i32; 2],
+) -> __m512i {
     unsafe {
         let [ab, cd] = [_mm512_packs_epi32(a.0, b.0), _mm512_packs_epi32(c.0, d.0)];
         let [low, high] = [low, high].map(|bound| Y::saturate(bound).to_i32());

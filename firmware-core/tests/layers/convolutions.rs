@@ -138,6 +138,35 @@ fn pooled_columns() {
     });
 }
 
+/// Rows of pooled columns of which all that windows cover is 32 bytes, or just more; and every number of channels that
+/// is stored as whole pixels, and one more.
+#[cfg(not(miri))]
+#[test]
+fn pooled_columns_of_few_words() {
+    on_every_processor(|| {
+        conv2d::<u8, 1, 5, 5, 1, Unit, 10, 12, 6, 8, 3, 4>(200);
+        conv2d::<u8, 2, 3, 3, 1, Unit, 8, 10, 6, 8, 3, 4>(201);
+        conv2d::<u8, 3, 3, 3, 3, Unit, 11, 13, 9, 11, 4, 5>(202);
+        conv2d::<u8, 4, 2, 1, 4, Unit, 9, 9, 8, 9, 4, 4>(203);
+        conv2d::<u8, 5, 2, 2, 4, Unit, 9, 9, 8, 8, 4, 4>(204);
+        conv2d::<u8, 6, 3, 8, 2, Unit, 8, 15, 6, 8, 3, 4>(205);
+        conv2d::<u8, 7, 3, 9, 2, Unit, 8, 16, 6, 8, 3, 4>(206);
+        conv2d::<u8, 8, 4, 16, 1, Unit, 9, 24, 6, 9, 3, 4>(207);
+        conv2d::<u8, 9, 4, 13, 1, Unit, 9, 20, 6, 8, 3, 4>(208);
+        conv2d::<u8, 10, 3, 14, 1, Unit, 8, 21, 6, 8, 3, 4>(209);
+        conv2d::<u8, 11, 6, 9, 1, Unit, 11, 18, 6, 10, 3, 5>(210);
+        conv2d::<u8, 12, 7, 6, 1, Unit, 13, 14, 7, 9, 3, 4>(211);
+        conv2d::<u8, 13, 5, 2, 1, Unit, 11, 9, 7, 8, 3, 4>(212);
+        conv2d::<u8, 14, 4, 1, 1, Unit, 9, 8, 6, 8, 3, 4>(213);
+        conv2d::<u8, 15, 5, 5, 1, Unit, 21, 17, 17, 13, 8, 6>(214);
+        conv2d::<u8, 16, 3, 3, 1, Unit, 28, 28, 26, 26, 13, 13>(215);
+        conv2d::<u8, 17, 5, 5, 1, Unit, 12, 12, 8, 8, 4, 4>(216);
+        conv2d::<u8, 8, 7, 7, 1, Unit, 16, 18, 10, 12, 5, 6>(217);
+        conv2d::<u8, 6, 4, 5, 2, Unit, 9, 12, 6, 8, 3, 4>(218);
+        conv2d::<i8, 10, 5, 5, 1, Unit, 12, 12, 8, 8, 4, 4>(219);
+    });
+}
+
 /// Shapes that fill vectors, channels and pixels that do not, kernel rows that are no whole groups of taps,
 /// and inputs of which not all rows fit a strip.
 #[cfg(not(miri))]

@@ -44,7 +44,7 @@ fn on_every_processor(test: impl Fn()) {
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    for bytes in [16, 32, 64] {
+    for bytes in [16, 32, 63, 64] {
         firmware_core::limit_vectors(bytes);
         test();
     }
