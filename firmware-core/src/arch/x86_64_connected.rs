@@ -7,6 +7,7 @@ use super::avx2::Avx2;
 use super::narrow::{NarrowBytes, PAIRS, VEX};
 use super::outputs::Ending;
 use super::vectors::Lanes;
+use super::vnni::VnniBytes;
 use crate::Activation;
 
 /// A fully connected layer with weights `[output][input]`.
@@ -20,6 +21,9 @@ pub(super) struct Connected<'a, X, R> {
 /// Outputs that are computed together.
 const ROWS: usize = 8;
 const WIDE_ROWS: usize = 16;
+
+/// Most that are left over and computed in fours.
+const FEW_ROWS: usize = 8;
 
 /// Most values of a [`Dot`].
 const MOST: usize = 32;
@@ -281,17 +285,29 @@ pub(super) unsafe fn with_vnni<X: Activation, R: Copy, Y, E: Ending<R, Y>>(
     if y.len() < WIDE_ROWS || layer.weights.len() != len * y.len() {
         return false;
     }
-    for first in (0..y.len()).step_by(WIDE_ROWS) {
-        // The last rows overlap the ones before where their number is no multiple of 16.
-        let first = first.min(y.len() - WIDE_ROWS);
-        let mut sums = [0i32; WIDE_ROWS];
-        // SAFETY: 16 rows from the first on are part of the weights, and 16 sums are a vector.
-        unsafe {
-            let rows = layer.weights.as_ptr().add(first * len);
-            let sum = dot16(bytemuck::must_cast_slice(layer.x), rows);
-            _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
+    let x = bytemuck::must_cast_slice(layer.x);
+    let mut first = 0;
+    while first < y.len() {
+        let rows = layer.weights.as_ptr().wrapping_add(first * len);
+        let left = y.len() - first;
+        if left > FEW_ROWS {
+            // The last rows overlap the ones before where they are not as many.
+            let again = WIDE_ROWS.saturating_sub(left);
+            let mut sums = [0i32; WIDE_ROWS];
+            // SAFETY: 16 rows from there on are part of the weights, and 16 sums are a vector.
+            unsafe {
+                let sum = dot16(x, rows.sub(again * len));
+                _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
+            }
+            layer.finish(first - again, sums, ending, y);
+            first += WIDE_ROWS;
+        } else {
+            let again = 4usize.saturating_sub(left);
+            // SAFETY: so are four.
+            let sums = unsafe { VnniBytes::dot4(x.as_ptr(), len, rows.sub(again * len)) };
+            layer.finish(first - again, sums, ending, y);
+            first += 4;
         }
-        layer.finish(first, sums, ending, y);
     }
     true
 }
