@@ -81,6 +81,17 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
         }
     }
 
+    /// Words of each of [`Target::SIDE_BY_SIDE`]: a constant, because every call of a layer asks.
+    const SIDE_BY_SIDE: [usize; Chosen::SIDE_BY_SIDE.len()] = {
+        let mut lengths = [0; Chosen::SIDE_BY_SIDE.len()];
+        let mut form = 0;
+        while form < lengths.len() {
+            lengths[form] = side_by_side_words([OC, KH, KW * IC], Chosen::SIDE_BY_SIDE[form]);
+            form += 1;
+        }
+        lengths
+    };
+
     fn all(&self) -> Weights<'_> {
         let Bytes { weights, tail } = &self.bytes;
         const {
@@ -92,11 +103,10 @@ impl<const OC: usize, const KH: usize, const KW: usize, const IC: usize>
         let len = size_of_val(weights) + size_of_val(tail);
         // SAFETY: the assertion says that weights and tail are all of `bytes`, and both are `i8`.
         let bytes = unsafe { core::slice::from_raw_parts((&raw const self.bytes).cast(), len) };
-        let mut forms = Chosen::SIDE_BY_SIDE.iter();
+        let mut lengths = Self::SIDE_BY_SIDE.iter();
         let side_by_side = self.side_by_side.each_ref().map(|words| {
-            let words = words.as_flattened().as_flattened().as_flattened();
-            let form = forms.next().copied().unwrap_or_default();
-            words.get(..side_by_side_words([OC, KH, KW * IC], form)).unwrap_or_default()
+            let length = lengths.next().copied().unwrap_or_default();
+            flat(words).get(..length).unwrap_or_default()
         });
         Weights {
             side_by_side,
