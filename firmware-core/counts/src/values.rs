@@ -26,7 +26,7 @@ impl OfBits for Multiplier {
     /// Nearly a shift by as many bits: as imported models have them from 1 to 10 bits and from 12 on.
     fn of_bits(bits: u8) -> Self {
         let mixed = i32::from(bits).wrapping_mul(0x2545_f491);
-        let factor = 1 << 30 | (mixed & (1 << 30) - 1);
+        let factor = 1 << 30 | (mixed & ((1 << 30) - 1));
         let bounds = if bits == 11 { [-100, 90] } else { [i8::MIN, i8::MAX] };
         Self::new(factor, -(bits as i8), (mixed >> 8) as i8, bounds)
     }
