@@ -221,7 +221,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters, P: Place> Convolution<'_, X,
         let mut patch = Patch::new();
         let mut copies;
         let staged: &mut [_] = if STAGED {
-            copies = W::copies::<X>();
+            copies = W::Copies::<X>::default();
             copies.as_mut()
         } else {
             &mut []
@@ -283,7 +283,7 @@ impl<X: Activation, R: Copy, W: ConvolutionFilters, P: Place> Convolution<'_, X,
             }
             pixel
         });
-        let mut copies = W::copies::<X>();
+        let mut copies = W::Copies::<X>::default();
         self.sums::<true>((&mut Patch::new(), copies.as_mut()), tile, sums);
         for (n, y) in y.chunks_exact_mut(depth.max(1)).enumerate() {
             self.store_one(n, sums, finish, y.get_mut(self.place.first()..));
@@ -427,7 +427,7 @@ impl<X: Activation, R: Requantize, W: ConvolutionFilters, P: Place> Convolution<
         let mut patch = Patch::new();
         let mut copies;
         let staged: &mut [_] = if STAGED {
-            copies = W::copies::<X>();
+            copies = W::Copies::<X>::default();
             copies.as_mut()
         } else {
             &mut []

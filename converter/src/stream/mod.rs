@@ -155,7 +155,8 @@ fn arrange(network: &QuantizedNetwork, schedule: &Schedule) -> (ArenaPlan, usize
     plans.into_iter().min_by_key(by_memory).expect("there are two")
 }
 
-/// The plan for rows that lie as `rooms` says, and how many bytes it copies, or that to which single steps from it lead.
+/// The plan for rows that lie as `rooms` says, and how many bytes it copies, or that to which single steps from it
+/// lead.
 fn better(
     network: &QuantizedNetwork,
     schedule: &Schedule,

@@ -48,13 +48,7 @@ pub fn division(seed: u64) {
 pub fn requantizations(seed: u64) {
     let mut source = Source::new(seed);
     for bits in 0..=31 {
-        let around = |source: &mut Source| {
-            // Halves and what lies beside them, and everything else.
-            let random = source.word() as i32 >> (source.word() % 32);
-            let half = (random >> bits << bits).wrapping_add(((1u64 << bits) / 2) as i32);
-            [random, half, half.wrapping_add(1), half.wrapping_sub(1), i32::MIN, i32::MAX]
-                [(source.word() % 6) as usize]
-        };
+        let around = |source: &mut Source| around(source, bits);
         let shift = |source: &mut Source| (source.word() % 32) as u8;
         for_all(&mut source, |_| Shift::new(bits as u8), around);
         for_all(&mut source, |source| Shift::new(shift(source)), around);
@@ -64,6 +58,14 @@ pub fn requantizations(seed: u64) {
         let small = |source: &mut Source| source.word() as i32 >> (bits + 1).min(31);
         for_all(&mut source, |source| multiplier(source, bits.min(30)), small);
     }
+}
+
+/// A number: a half of 2^`bits`, what lies beside one, or another one.
+fn around(source: &mut Source, bits: i32) -> i32 {
+    let random = source.word() as i32 >> (source.word() % 32);
+    let half = (random >> bits << bits).wrapping_add(((1u64 << bits) / 2) as i32);
+    [random, half, half.wrapping_add(1), half.wrapping_sub(1), i32::MIN, i32::MAX]
+        [(source.word() % 6) as usize]
 }
 
 fn multiplier(source: &mut Source, exponent: i32) -> Multiplier {
@@ -93,15 +95,8 @@ fn for_all<R: Requantize>(
 pub fn multiplied_biases(seed: u64) {
     const CHANNELS: usize = 24;
     let mut source = Source::new(seed);
-    for bits in 1..=31 {
-        let of_bias = |source: &mut Source| {
-            let random = source.word() as i32 >> (source.word() % 32);
-            let half = (random >> bits << bits).wrapping_add(((1u64 << bits) / 2) as i32);
-            let all =
-                [random, half, half.wrapping_add(1), half.wrapping_sub(1), i32::MIN, i32::MAX];
-            all[(source.word() % 6) as usize]
-        };
-        let biases = [(); CHANNELS].map(|()| of_bias(&mut source));
+    for bits in 1..=31i8 {
+        let biases = [(); CHANNELS].map(|()| around(&mut source, bits.into()));
         let plain = [(); CHANNELS].map(|()| {
             let factor = match source.word() % 8 {
                 0 => 1 << 30,

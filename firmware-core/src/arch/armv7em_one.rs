@@ -1,7 +1,8 @@
 //! One pixel of a patch with the DSP extension: 7 instructions for four multiply-accumulates, where four
 //! pixels take 13. The sum is written for all four.
 
-use super::{Job, TAPS};
+use super::TAPS;
+use super::patch::Job;
 
 unsafe extern "C" {
     #[link_name = symbol!("accumulate_one")]

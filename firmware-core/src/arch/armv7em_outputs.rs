@@ -339,8 +339,8 @@ routine!(
     "pop {{r4-r11, pc}}",
 );
 
-// Four bytes: those that are too large saturate at 255 if as much is added as lies above the largest, those that are too
-// small at 0 if the least is taken away.
+// Four bytes: those that are too large saturate at 255 if as much is added as lies above the largest, those that are
+// too small at 0 if the least is taken away.
 routine!(
     symbol!("clip_words"),
     "2:",

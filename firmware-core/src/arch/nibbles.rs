@@ -93,12 +93,6 @@ impl ConvolutionFilters for Packed<'_> {
     #[cfg(kernels)]
     type Sum = NibbleSum;
 
-    #[cfg(kernels)]
-    #[inline(always)]
-    fn copies<X: Activation>() -> Self::Copies<X> {
-        Copies([X::MIN; 4 * room(Patch::TAPS)])
-    }
-
     #[inline(always)]
     fn scalar(self) -> impl Filters {
         Nibbles(self.bytes)

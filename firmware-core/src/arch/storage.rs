@@ -77,7 +77,15 @@ pub trait ConvolutionStorage {
 /// Copies of what four windows have in a patch, each of which begins at a word.
 #[cfg(kernels)]
 #[repr(C, align(4))]
-pub struct Copies<X, const LEN: usize>(pub [X; LEN]);
+pub struct Copies<X, const LEN: usize>([X; LEN]);
+
+#[cfg(kernels)]
+impl<X: Activation, const LEN: usize> Default for Copies<X, LEN> {
+    #[inline(always)]
+    fn default() -> Self {
+        Self([X::MIN; LEN])
+    }
+}
 
 #[cfg(kernels)]
 impl<X, const LEN: usize> AsMut<[X]> for Copies<X, LEN> {
@@ -105,10 +113,7 @@ pub trait ConvolutionFilters: Copy {
 
     /// Room for copies of the most taps of a patch.
     #[cfg(kernels)]
-    type Copies<X: Activation>: AsMut<[X]>;
-
-    #[cfg(kernels)]
-    fn copies<X: Activation>() -> Self::Copies<X>;
+    type Copies<X: Activation>: Default + AsMut<[X]>;
 
     /// What sums must be before [`ConvolutionFilters::accumulate`] of a window's first patch.
     #[cfg(kernels)]

@@ -223,12 +223,6 @@ impl ConvolutionFilters for Weights<'_> {
     #[cfg(kernels)]
     type Sum = WeightSum;
 
-    #[cfg(kernels)]
-    #[inline(always)]
-    fn copies<X: Activation>() -> Self::Copies<X> {
-        Copies([X::MIN; 4 * room(Chosen::TAPS)])
-    }
-
     #[inline(always)]
     fn scalar(self) -> impl Filters {
         self.bytes

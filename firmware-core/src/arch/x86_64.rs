@@ -4,9 +4,10 @@
 //! A convolution with max pooling keeps a pixel in each lane of a vector (`columns`, or `lanes` over what
 //! `panel` packs), other convolutions an output channel (`channels`), with padding and all in a `strip`: 64, 32, 16
 //! or 8 multiply-accumulates to an instruction, and nothing is added across lanes. So do depthwise ones
-//! (`depthwise`). Without VNNI, windows of 3 x 3 take fewer products in tiles of outputs (`winograd`). Shifts are divided by where the sums are (`outputs`, `scaled`). Fully connected layers add the
-//! lanes of several outputs together (`connected`). What none of them takes, and SSE2, widens values to 16 bits in
-//! a [`Patch`], and two channels share the loads of four pixels. What differs between the extensions is in a file
+//! (`depthwise`). Without VNNI, windows of 3 x 3 take fewer products in tiles of outputs (`winograd`). Shifts are
+//! divided by where the sums are (`outputs`, `scaled`). Fully connected layers add the lanes of several outputs
+//! together (`connected`). What none of them takes, and SSE2, widens values to 16 bits in a [`Patch`], and two
+//! channels share the loads of four pixels. What differs between the extensions is in a file
 //! for each.
 
 // The host's compiler is newer than the boards', for which the crate's minimum stands.

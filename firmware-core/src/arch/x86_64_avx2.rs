@@ -205,15 +205,7 @@ impl Lanes for Avx2 {
                     false => _mm256_cvtepi8_epi16(both),
                 };
             }
-            let [a, b, c, d] = rows;
-            let [ab, cd] = [_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d)];
-            let [ab_high, cd_high] = [_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d)];
-            [
-                Self(_mm256_unpacklo_epi64(ab, cd)),
-                Self(_mm256_unpackhi_epi64(ab, cd)),
-                Self(_mm256_unpacklo_epi64(ab_high, cd_high)),
-                Self(_mm256_unpackhi_epi64(ab_high, cd_high)),
-            ]
+            transposed(rows).map(Self)
         }
     }
 
@@ -301,5 +293,25 @@ pub(super) unsafe fn saturate<Y: Activation>(
             bytes = _mm256_min_epi8(bytes, _mm256_set1_epi8(high as i8));
         }
         bytes
+    }
+}
+
+/// Of four vectors the first words of each half, then the second ones, and so on.
+///
+/// # Safety
+///
+/// The processor must have AVX2.
+#[inline(always)]
+pub(super) unsafe fn transposed([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let [ab, cd] = [_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d)];
+        let [ab_high, cd_high] = [_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d)];
+        [
+            _mm256_unpacklo_epi64(ab, cd),
+            _mm256_unpackhi_epi64(ab, cd),
+            _mm256_unpacklo_epi64(ab_high, cd_high),
+            _mm256_unpackhi_epi64(ab_high, cd_high),
+        ]
     }
 }

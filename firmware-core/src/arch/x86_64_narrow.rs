@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::*;
 
-use super::avx2::{Avx2, BY_LANE, saturate};
+use super::avx2::{Avx2, BY_LANE, saturate, transposed};
 use super::panel::QUADS;
 use super::vectors::Lanes;
 use crate::Activation;
@@ -140,15 +140,7 @@ impl<const HOW: u8> Lanes for NarrowBytes<HOW> {
                 let half = |n: usize| _mm_loadu_si128(x.add(at[n] + i * step).cast());
                 rows[i] = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(half(0)), half(1));
             }
-            let [a, b, c, d] = rows;
-            let [ab, cd] = [_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d)];
-            let [ab_high, cd_high] = [_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d)];
-            [
-                Self(_mm256_unpacklo_epi64(ab, cd)),
-                Self(_mm256_unpackhi_epi64(ab, cd)),
-                Self(_mm256_unpacklo_epi64(ab_high, cd_high)),
-                Self(_mm256_unpackhi_epi64(ab_high, cd_high)),
-            ]
+            transposed(rows).map(Self)
         }
     }
 

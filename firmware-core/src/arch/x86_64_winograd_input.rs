@@ -4,7 +4,7 @@
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
-use super::super::avx2::Avx2;
+use super::super::avx2::{Avx2, transposed};
 use super::super::panel::QUADS;
 use super::super::vectors::Lanes;
 use super::{POINTS, TILES};
@@ -158,8 +158,8 @@ unsafe fn fill<X: Activation>(
     }
 }
 
-/// The first four pairs of channels of four even columns from `x` on, and of the odd ones behind them in the upper half,
-/// where pixels have `depth` channels.
+/// The first four pairs of channels of four even columns from `x` on, and of the odd ones behind them in the upper
+/// half, where pixels have `depth` channels.
 ///
 /// # Safety
 ///
@@ -189,15 +189,7 @@ unsafe fn adjacent<X: Activation>(x: *const X) -> [Avx2; 4] {
                 false => _mm256_cvtepi8_epi16(both),
             };
         }
-        let [a, b, c, d] = rows;
-        let [ab, cd] = [_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d)];
-        let [ab_high, cd_high] = [_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d)];
-        [
-            Avx2(_mm256_unpacklo_epi64(ab, cd)),
-            Avx2(_mm256_unpackhi_epi64(ab, cd)),
-            Avx2(_mm256_unpacklo_epi64(ab_high, cd_high)),
-            Avx2(_mm256_unpackhi_epi64(ab_high, cd_high)),
-        ]
+        transposed(rows).map(Avx2)
     }
 }
 

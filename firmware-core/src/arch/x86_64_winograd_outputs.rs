@@ -3,7 +3,7 @@
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
-use super::super::avx2::Avx2;
+use super::super::avx2::{Avx2, transposed};
 use super::super::lanes::{ZEROS, finished, rounded};
 use super::super::outputs::Rounding;
 use super::super::vectors::Lanes;
@@ -159,22 +159,15 @@ impl<R: Requantize> Outputs<'_, R> {
 /// The processor must have AVX2, and `y` be good for as many words at each place.
 #[inline(always)]
 unsafe fn store(
-    [a, b, c, d]: [__m256i; GROUP / CHANNELS],
+    words: [__m256i; GROUP / CHANNELS],
     blocks: usize,
     places: &[usize; TILES],
     y: *mut u8,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
-        let [ab, cd] = [_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d)];
-        let [ab_high, cd_high] = [_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d)];
         // Each of these has a tile in either half.
-        let tiles = [
-            _mm256_unpacklo_epi64(ab, cd),
-            _mm256_unpackhi_epi64(ab, cd),
-            _mm256_unpacklo_epi64(ab_high, cd_high),
-            _mm256_unpackhi_epi64(ab_high, cd_high),
-        ];
+        let tiles = transposed(words);
         for tile in (0..TILES).rev() {
             let bytes = match tile / 4 {
                 0 => _mm256_castsi256_si128(tiles[tile % 4]),

@@ -3,7 +3,7 @@
 use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
 use firmware_core::layers::Geometry;
 use firmware_core::{
-    Activation, Conv2d, Dilated, MaxPool2d, PaddedWith, Shift, Strided, Unit, Window,
+    Activation, Conv2d, Dilated, MaxPool2d, PaddedWith, Requantize, Shift, Strided, Unit, Window,
 };
 
 use crate::{Source, on_every_processor, untouched};
@@ -74,30 +74,57 @@ fn check_conv2d<
     x: [[[X; IC]; IW]; IH],
     weights: [[[[i8; IC]; KW]; KH]; OC],
 ) {
-    let (bias, shifts) = source.channels();
-    let layer = Conv2d::<OC, KH, KW, IC, G>::new(weights, bias, shifts);
+    let (bias, shifts) = source.channels::<OC>();
+    let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
+    let mut y = [[[-7; OC]; OW]; OH];
+    let mut want = vec![0; OH * OW * OC];
+    Conv2d::<OC, KH, KW, IC, G>::new(weights, bias, shifts).accumulate(&x, &mut y);
+    let flat = weights.as_flattened().as_flattened().as_flattened();
+    kernels::conv2d_accumulate(&shape, x.as_flattened().as_flattened(), flat, &bias, &mut want);
+    assert_eq!(y.as_flattened().as_flattened(), want);
+    requantized::<X, u8, _, OC, KH, KW, IC, G, IH, IW, OH, OW, PH, PW>(x, weights, bias, shifts);
+    requantized::<X, i8, _, OC, KH, KW, IC, G, IH, IW, OH, OW, PH, PW>(x, weights, bias, shifts);
+}
+
+/// The outputs of a convolution alone, and fused with a pooling of 2 x 2.
+pub(crate) fn requantized<
+    X: Activation,
+    Y: Activation + PartialEq + core::fmt::Debug,
+    R: Requantize,
+    const OC: usize,
+    const KH: usize,
+    const KW: usize,
+    const IC: usize,
+    G: Geometry,
+    const IH: usize,
+    const IW: usize,
+    const OH: usize,
+    const OW: usize,
+    const PH: usize,
+    const PW: usize,
+>(
+    x: [[[X; IC]; IW]; IH],
+    weights: [[[[i8; IC]; KW]; KH]; OC],
+    bias: [i32; OC],
+    requantize: [R; OC],
+) {
+    let layer = Conv2d::<OC, KH, KW, IC, G, R>::new(weights, bias, requantize);
     let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [KH, KW]);
     let flat = weights.as_flattened().as_flattened().as_flattened();
     let input = x.as_flattened().as_flattened();
 
-    let mut y = [[[untouched::<u8>(); OC]; OW]; OH];
-    let mut want = vec![0; OH * OW * OC];
+    let mut y = [[[untouched::<Y>(); OC]; OW]; OH];
+    let mut want = vec![untouched::<Y>(); OH * OW * OC];
     layer.forward(&x, &mut y);
-    kernels::conv2d(&shape, input, flat, &bias, &shifts, &mut want);
+    kernels::conv2d(&shape, input, flat, &bias, &requantize, &mut want);
     assert_eq!(y.as_flattened().as_flattened(), want);
 
-    let mut y = [[[-7; OC]; OW]; OH];
-    let mut want = vec![0; OH * OW * OC];
-    layer.accumulate(&x, &mut y);
-    kernels::conv2d_accumulate(&shape, input, flat, &bias, &mut want);
-    assert_eq!(y.as_flattened().as_flattened(), want);
-
-    let mut y = [[[untouched::<i8>(); OC]; PW]; PH];
-    let mut want = vec![0; PH * PW * OC];
+    let mut y = [[[untouched::<Y>(); OC]; PW]; PH];
+    let mut want = vec![untouched::<Y>(); PH * PW * OC];
     layer.forward_max_pool2d(&MaxPool2d::<2, 2>::new(), &x, &mut y);
     let window = Window::tiling([2, 2]);
     let pool = Pool2dShape { input: [OH, OW, OC], output: [PH, PW, OC], window };
-    kernels::conv2d_max_pool2d(&shape, &pool, input, flat, &bias, &shifts, &mut want);
+    kernels::conv2d_max_pool2d(&shape, &pool, input, flat, &bias, &requantize, &mut want);
     assert_eq!(y.as_flattened().as_flattened(), want);
 }
 
@@ -242,25 +269,9 @@ fn far_shifts_and_large_biases() {
         for bias in [BIAS, BIAS.map(|bias| bias % (1 << 11))] {
             for bits in [0, 1, 10, 29, 30, 31] {
                 let shifts = [Shift::new(bits); 9];
-                let mut y = [[[0x5au8; 9]; 3]; 2];
-                let layer = Conv2d::<9, 3, 3, 2>::new(weights, bias, shifts);
-                layer.forward(&x, &mut y);
-                let shape = Conv2dShape::new([4, 5, 2], [2, 3, 9], Window::new([3, 3]));
-                let (x_flat, w) = (x.as_flattened().as_flattened(), weights.as_flattened());
-                let w = w.as_flattened().as_flattened();
-                let mut want = [0; 54];
-                kernels::conv2d(&shape, x_flat, w, &bias, &shifts, &mut want);
-                assert_eq!(y.as_flattened().as_flattened(), want);
-                let mut y = [[[0x5au8; 9]; 1]; 1];
-                layer.forward_max_pool2d(&MaxPool2d::<2, 2>::new(), &x, &mut y);
-                let pool = Pool2dShape {
-                    input: [2, 3, 9],
-                    output: [1, 1, 9],
-                    window: Window { stride: [2, 2], ..Window::new([2, 2]) },
-                };
-                let mut want = [0; 9];
-                kernels::conv2d_max_pool2d(&shape, &pool, x_flat, w, &bias, &shifts, &mut want);
-                assert_eq!(y.as_flattened().as_flattened(), want);
+                requantized::<u8, u8, _, 9, 3, 3, 2, Unit, 4, 5, 2, 3, 1, 1>(
+                    x, weights, bias, shifts,
+                );
             }
         }
     });

@@ -2,15 +2,10 @@
 
 #![cfg(not(miri))]
 
-use firmware_core::kernels::{self, Conv2dShape, Pool2dShape};
-use firmware_core::layers::Geometry;
-use firmware_core::{
-    Activation, Clip, Conv2d, MaxPool2d, Multiplier, PaddedWith, Requantize, Shift, Strided, Unit,
-    Window,
-};
+use firmware_core::{Activation, Clip, Multiplier, PaddedWith, Requantize, Shift, Strided, Unit};
 
-use crate::convolutions::conv2d;
-use crate::{Source, on_every_processor, untouched};
+use crate::convolutions::{conv2d, requantized};
+use crate::{Source, on_every_processor};
 
 type Same = Strided<1, 1, 1, 1, 1, 1>;
 
@@ -76,9 +71,13 @@ fn extreme_tiles() {
                 *weight_at = weight(n / 24 * rows + n / 8 * columns + n * depths + n / 72 + signs);
             }
             let shifts = [0, 9, 12, 15, 10, 1, 14, 13, 11, 8, 2, 6].map(Shift::new);
-            requantized::<X, u8, _, 12, 8, Unit, 8, 11, 6, 9, 3, 4>(x, weights, [0; 12], shifts);
+            requantized::<X, u8, _, 12, 3, 3, 8, Unit, 8, 11, 6, 9, 3, 4>(
+                x, weights, [0; 12], shifts,
+            );
             type Padded = PaddedWith<Same, 127>;
-            requantized::<X, i8, _, 12, 8, Padded, 8, 11, 8, 11, 4, 5>(x, weights, [0; 12], shifts);
+            requantized::<X, i8, _, 12, 3, 3, 8, Padded, 8, 11, 8, 11, 4, 5>(
+                x, weights, [0; 12], shifts,
+            );
         }
     }
     on_every_processor(|| {
@@ -117,47 +116,9 @@ fn requantized_tiles() {
         bias: [i32; 12],
         requantize: [R; 12],
     ) {
-        requantized::<_, u8, _, 12, 8, Unit, 7, 10, 5, 8, 2, 4>(x, weights, bias, requantize);
-        requantized::<_, i8, _, 12, 8, Same, 7, 10, 7, 10, 3, 5>(x, weights, bias, requantize);
+        requantized::<_, u8, _, 12, 3, 3, 8, Unit, 7, 10, 5, 8, 2, 4>(x, weights, bias, requantize);
+        requantized::<_, i8, _, 12, 3, 3, 8, Same, 7, 10, 7, 10, 3, 5>(
+            x, weights, bias, requantize,
+        );
     }
-}
-
-/// A convolution alone and pooled, of 3 x 3.
-fn requantized<
-    X: Activation,
-    Y: Activation + PartialEq + core::fmt::Debug,
-    R: Requantize,
-    const OC: usize,
-    const IC: usize,
-    G: Geometry,
-    const IH: usize,
-    const IW: usize,
-    const OH: usize,
-    const OW: usize,
-    const PH: usize,
-    const PW: usize,
->(
-    x: [[[X; IC]; IW]; IH],
-    weights: [[[[i8; IC]; 3]; 3]; OC],
-    bias: [i32; OC],
-    requantize: [R; OC],
-) {
-    let layer = Conv2d::<OC, 3, 3, IC, G, R>::new(weights, bias, requantize);
-    let shape = Conv2dShape::of::<G>([IH, IW, IC], [OH, OW, OC], [3, 3]);
-    let flat = weights.as_flattened().as_flattened().as_flattened();
-    let input = x.as_flattened().as_flattened();
-
-    let mut y = [[[untouched::<Y>(); OC]; OW]; OH];
-    let mut want = vec![untouched::<Y>(); OH * OW * OC];
-    layer.forward(&x, &mut y);
-    kernels::conv2d(&shape, input, flat, &bias, &requantize, &mut want);
-    assert_eq!(y.as_flattened().as_flattened(), want);
-
-    let mut y = [[[untouched::<Y>(); OC]; PW]; PH];
-    let mut want = vec![untouched::<Y>(); PH * PW * OC];
-    layer.forward_max_pool2d(&MaxPool2d::<2, 2>::new(), &x, &mut y);
-    let window = Window::tiling([2, 2]);
-    let pool = Pool2dShape { input: [OH, OW, OC], output: [PH, PW, OC], window };
-    kernels::conv2d_max_pool2d(&shape, &pool, input, flat, &bias, &requantize, &mut want);
-    assert_eq!(y.as_flattened().as_flattened(), want);
 }
