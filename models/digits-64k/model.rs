@@ -105,7 +105,7 @@ pub static INFO: ModelInfo = ModelInfo {
 pub static LABELS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /// Bytes of activation memory that the caller lends to [`infer`].
-pub const ARENA_BYTES: usize = 5184;
+pub const ARENA_BYTES: usize = 4384;
 
 /// One image, `[height][width][channel]`; 0 is background.
 pub type Image = [[[u8; 1]; 28]; 28];
@@ -4152,25 +4152,29 @@ fn take_step(
     }
     if n2 > 0 {
         observer.start(1);
-        let (x, y) = arena.pair::<[[[u8; 16]; 26]; 4], 0, [[[u8; 24]; 12]; 4], 3264>();
+        let (x, y) = arena.pair::<[[[u8; 16]; 26]; 4], 0, [[[u8; 24]; 12]; 4], 2464>();
         CONV2D_2.forward_max_pool2d_rows(&MaxPool2d::<2, 2>::new(), 24, r1.input(x), r2.output(y, n2));
         observer.end(1);
     }
     r1.slide(r2.end() * 2, arena.region::<[[[u8; 16]; 26]; 4], 0>());
+    let (x, y) = arena.pair::<[[[u8; 40]; 10]; 2], 1664, [[[u8; 40]; 10]; 2], 832>();
+    r3.load(x, y);
     if n3 > 0 {
         observer.start(2);
-        let (x, y) = arena.pair::<[[[u8; 24]; 12]; 4], 3264, [[[u8; 40]; 10]; 4], 1664>();
+        let (x, y) = arena.pair::<[[[u8; 24]; 12]; 4], 2464, [[[u8; 40]; 10]; 4], 832>();
         CONV2D_3.forward_rows(r2.input(x), r3.output(y, n3));
         observer.end(2);
     }
-    r2.slide(r3.end(), arena.region::<[[[u8; 24]; 12]; 4], 3264>());
+    r2.slide(r3.end(), arena.region::<[[[u8; 24]; 12]; 4], 2464>());
     if n4 > 0 {
         observer.start(3);
-        let (x, y) = arena.pair::<[[[u8; 40]; 10]; 4], 1664, [[[u8; 48]; 4]; 4], 4416>();
+        let (x, y) = arena.pair::<[[[u8; 40]; 10]; 4], 832, [[[u8; 48]; 4]; 4], 3616>();
         CONV2D_4.forward_max_pool2d_rows(&MaxPool2d::<2, 2>::new(), 8, r3.input(x), r4.output(y, n4));
         observer.end(3);
     }
-    r3.slide(r4.end() * 2, arena.region::<[[[u8; 40]; 10]; 4], 1664>());
+    r3.slide(r4.end() * 2, arena.region::<[[[u8; 40]; 10]; 4], 832>());
+    let (x, y) = arena.pair::<[[[u8; 40]; 10]; 2], 832, [[[u8; 40]; 10]; 2], 1664>();
+    r3.load(x, y);
 }
 
 /// The logits of one image. The arena's old contents do not matter.
@@ -4194,7 +4198,7 @@ pub fn infer_observed(
 /// The layers behind those that run row by row.
 fn finish(arena: &mut Arena<ARENA_BYTES>, observer: &mut impl Observer) -> Logits {
     observer.start(4);
-    let (x, y) = arena.pair::<[[[u8; 48]; 4]; 4], 4416, [[[u8; 64]; 2]; 2], 0>();
+    let (x, y) = arena.pair::<[[[u8; 48]; 4]; 4], 3616, [[[u8; 64]; 2]; 2], 0>();
     CONV2D_5.forward(x, y);
     observer.end(4);
     observer.start(5);
