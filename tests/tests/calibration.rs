@@ -202,6 +202,17 @@ fn what_does_not_fit_is_said_first() {
     let card = fs::read_to_string(out.join("MODEL_CARD.md")).expect("is there");
     assert!(card.contains("stm32f100 has 8,192"), "{card}");
 
+    let inspect = |favour: &str| {
+        let json = succeed(&["inspect", path(&model), "--json", "--favour", favour]);
+        let told: Value = serde_json::from_str(&json).expect("JSON");
+        let of_board = |key: &str| told["boards"][0][key].as_u64().expect("a number");
+        let arena = told["arena_bytes"].as_u64().expect("a number");
+        (arena, of_board("ram_needed"), of_board("instructions"))
+    };
+    let (time, memory) = (inspect("time"), inspect("memory"));
+    assert!(memory.0 < time.0 && time.0 - memory.0 == time.1 - memory.1, "{time:?} {memory:?}");
+    assert!(memory.2 > time.2 && memory.2 * 100 < time.2 * 105, "{time:?} {memory:?}");
+
     let error = converter(&["inspect", path(&model), "--board", "arduino"]);
     assert!(text(&error.stderr).contains("there is no such board; there are stm32f100, microbit"));
     assert_eq!(error.status.code(), Some(2));

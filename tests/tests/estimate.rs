@@ -2,9 +2,10 @@
 //! every core for which the README and docs/records.toml have counts.
 
 use std::fs;
+use std::path::Path;
 
-use converter::Converter;
 use converter::inspect::Inspection;
+use converter::{Converter, Favour};
 use tests::records::Records;
 use tests::root;
 
@@ -19,7 +20,7 @@ fn estimates_are_near_what_was_counted() {
         let folder = root().join("models").join(&model.name);
         let onnx = fs::read(folder.join("float.onnx")).expect("it is committed");
         let network = Converter::new(&model.name, &onnx).sketch().expect("it is read");
-        let inspection = Inspection::new("float ONNX", &network);
+        let inspection = Inspection::new_for("float ONNX", &network, favour(&folder));
         let mut counted =
             vec![("microbit", model.m0), ("stm32f405", model.m4), ("hifive1", model.rv32)];
         if model.name == "simple" {
@@ -38,6 +39,12 @@ fn estimates_are_near_what_was_counted() {
     let words: Vec<&str> = page.split_whitespace().collect();
     let said = format!("at most {BOUND} % off");
     assert!(words.join(" ").contains(&said), "docs/converting.md does not say: {said}");
+}
+
+/// What the model in `folder` was converted for, as its card says.
+fn favour(folder: &Path) -> Favour {
+    let card = fs::read_to_string(folder.join("MODEL_CARD.md")).expect("it is committed");
+    if card.contains(" row by row, ") { Favour::Memory } else { Favour::Time }
 }
 
 /// What the README says of `simple` on the Cortex-M3.

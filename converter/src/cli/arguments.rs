@@ -104,12 +104,18 @@ pub enum FavourArg {
     Memory,
 }
 
+impl From<FavourArg> for Favour {
+    fn from(argument: FavourArg) -> Self {
+        match argument {
+            FavourArg::Time => Self::Time,
+            FavourArg::Memory => Self::Memory,
+        }
+    }
+}
+
 impl ConvertArgs {
     pub fn favour(&self) -> Favour {
-        match self.favour {
-            FavourArg::Time => Favour::Time,
-            FavourArg::Memory => Favour::Memory,
-        }
+        self.favour.into()
     }
 
     /// Says so if a blob has no packed weights.

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use converter::inspect::{BOARDS, Inspection};
-use converter::{Converter, qdq, tflite};
+use converter::{Converter, Favour, qdq, tflite};
 use inkling_support::console;
 
 use converter::source::Source;
+
+use super::arguments::FavourArg;
 
 /// Lists the layers of a model, what they cost, and the boards it fits on; converts nothing.
 #[derive(Args)]
@@ -19,6 +21,10 @@ pub struct InspectArgs {
     /// Boards to look at, by their folders' names [default: all]
     #[arg(long, value_name = "NAME", value_parser = board)]
     board: Vec<String>,
+    /// What its code is to spare: time, with whole images between the layers, or memory, with a few rows of
+    /// them
+    #[arg(long, value_name = "time|memory", default_value = "time")]
+    favour: FavourArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -36,7 +42,7 @@ pub fn board(name: &str) -> Result<String, String> {
 }
 
 pub fn run(args: &InspectArgs) -> Result<()> {
-    let mut inspection = of_file(&args.model)?;
+    let mut inspection = of_file(&args.model, args.favour.into())?;
     if !args.board.is_empty() {
         inspection.boards.retain(|fit| args.board.iter().any(|name| name == fit.board));
     }
@@ -45,7 +51,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
 }
 
 /// Looks at a file of any form that converts.
-fn of_file(path: &Path) -> Result<Inspection> {
+fn of_file(path: &Path, favour: Favour) -> Result<Inspection> {
     let at_file = || path.display().to_string();
     if path.is_dir() {
         bail!("{}: a folder; give the model's file in it", path.display());
@@ -62,5 +68,5 @@ fn of_file(path: &Path) -> Result<Inspection> {
             network
         }
     };
-    Ok(Inspection::new(source.name(), &network).with_pixels(&pixels))
+    Ok(Inspection::new_for(source.name(), &network, favour).with_pixels(&pixels))
 }

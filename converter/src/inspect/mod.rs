@@ -12,7 +12,7 @@ use serde::Serialize;
 
 pub use boards::{BOARDS, Board};
 
-use crate::arena::{self, Favour};
+use crate::arena::{self, ArenaPlan, Favour};
 use crate::graph::{Output, SampleInput};
 use crate::passes::PixelScale;
 use crate::quantized::{QuantizedNetwork, Scale};
@@ -135,7 +135,7 @@ impl Inspection {
 
     /// The same for time or memory.
     pub fn new_for(form: &str, network: &QuantizedNetwork, favour: Favour) -> Self {
-        let arena_bytes = arena::plan_for(network, favour).bytes;
+        let plan = arena::plan_for(network, favour);
         let last = network.layers.len();
         let layers = network.computed().map(|(index, layer)| Layer {
             name: layer.name.clone(),
@@ -155,8 +155,8 @@ impl Inspection {
             layers: layers.collect(),
             macs: network.macs(),
             weight_bytes: network.parameter_bytes(),
-            arena_bytes,
-            boards: fits(network, arena_bytes),
+            arena_bytes: plan.bytes,
+            boards: fits(network, &plan),
         }
     }
 
@@ -226,8 +226,10 @@ fn value(network: &QuantizedNetwork, value: usize) -> Value {
     }
 }
 
-fn fits(network: &QuantizedNetwork, arena: usize) -> Vec<Fit> {
+fn fits(network: &QuantizedNetwork, plan: &ArenaPlan) -> Vec<Fit> {
     let (counted, unknown) = (costs::counted(), CoreCosts::default());
+    let rows = plan.stream.as_ref().map_or(0, |stream| stream.cost(network));
+    let more = 1.0 + rows as f64 / network.macs().max(1) as f64;
     BOARDS
         .iter()
         .map(|board| {
@@ -238,7 +240,7 @@ fn fits(network: &QuantizedNetwork, arena: usize) -> Vec<Fit> {
                 .sum();
             let flash_needed = network.parameter_bytes() + costs.code + REST[0];
             let output = network.output_bytes();
-            let ram_needed = arena + network.input.size() + output + STACK + REST[1];
+            let ram_needed = plan.bytes + network.input.size() + output + STACK + REST[1];
             Fit {
                 board: board.name,
                 core: board.core,
@@ -248,7 +250,7 @@ fn fits(network: &QuantizedNetwork, arena: usize) -> Vec<Fit> {
                 ram: board.ram,
                 ram_at_most: ram_needed - STACK + costs.stack.max(STACK),
                 fits: flash_needed <= board.flash && ram_needed <= board.ram,
-                instructions: sum.map(|sum| sum.round() as u64),
+                instructions: sum.map(|sum| (sum * more).round() as u64),
                 clock: board.clock,
             }
         })

@@ -36,6 +36,30 @@ pub struct StreamPlan {
     pub sums: Option<usize>,
 }
 
+impl StreamPlan {
+    /// What rows cost beside what whole images do, as multiply-accumulates: what kernels compute and pack again, the
+    /// calls of the steps, and copies of rows that are kept.
+    pub fn cost(&self, network: &QuantizedNetwork) -> usize {
+        let schedule = &self.schedule;
+        schedule.overhead(network) + self.copied(network) / COPIED + schedule.again(network)
+    }
+
+    /// Bytes that all steps copy.
+    fn copied(&self, network: &QuantizedNetwork) -> usize {
+        let of_value = |(value, buffer): (usize, &Buffer)| {
+            let times = match buffer.kept {
+                Kept::Nothing => 0,
+                Kept::There => 1,
+                Kept::Elsewhere { .. } => 2,
+                Kept::Moved { .. } => 3,
+            };
+            times * held(network, &self.schedule, value)[1]
+        };
+        let of_step: usize = self.buffers.iter().enumerate().map(of_value).sum();
+        of_step * self.schedule.steps.len()
+    }
+}
+
 /// Where the rows of one value lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buffer {
@@ -96,8 +120,8 @@ pub fn plan(network: &QuantizedNetwork, whole: ArenaPlan) -> ArenaPlan {
     // Each with what it costs.
     let mut plans = vec![(whole, 0)];
     for schedule in schedules.iter().filter(|schedule| least(network, schedule) <= enough(found)) {
-        let (plan, copied) = arrange(network, schedule);
-        let cost = schedule.overhead(network) + copied / COPIED + schedule.again(network);
+        let (plan, _) = arrange(network, schedule);
+        let cost = plan.stream.as_ref().map_or(0, |stream| stream.cost(network));
         plans.push((plan, cost));
     }
     let smallest = plans.iter().map(|(plan, _)| plan.bytes).min().unwrap_or(0);
@@ -219,34 +243,29 @@ fn place(network: &QuantizedNetwork, schedule: &Schedule, rooms: &[Room]) -> (Ar
     let (mut plan, places) = arena::place_streamed(network, [first, end], born, &blocks);
     let tape = places[2 * rooms.len()];
     let mut on_tape = on_tape.into_iter().enumerate();
-    let mut copied = 0;
     let mut buffers = Vec::new();
     for (index, &room) in rooms.iter().enumerate() {
         let [rows, kept] = schedule.held[index];
         let mut at = places[2 * index];
-        let mut times = 1;
         let mut how = match room {
             _ if kept == 0 => Kept::Nothing,
-            Room::Split => {
-                times = 2;
-                Kept::Elsewhere { rows: kept, at: places[2 * index + 1] }
-            }
+            Room::Split => Kept::Elsewhere { rows: kept, at: places[2 * index + 1] },
             _ => Kept::There,
         };
         if room == Room::Shared {
             let (number, place) = on_tape.next().expect("a place for each value on the tape");
             at = tape + place.buffer;
             if number > 0 && kept > 0 {
-                times = 3;
                 let [before, after] = [place.before, place.after].map(|place| tape + place);
                 how = Kept::Moved { rows: kept, before, after, until: place.until };
             }
         }
-        copied += times * held(network, schedule, index)[1] * schedule.steps.len();
         buffers.push(Buffer { rows, at, kept: how });
     }
     let sums = if sums { places.last().copied() } else { None };
-    plan.stream = Some(StreamPlan { schedule: schedule.clone(), buffers, sums });
+    let stream = StreamPlan { schedule: schedule.clone(), buffers, sums };
+    let copied = stream.copied(network);
+    plan.stream = Some(stream);
     (plan, copied)
 }
 
