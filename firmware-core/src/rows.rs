@@ -4,6 +4,8 @@
 //! two layers lies a buffer with room for a few rows; [`Rows`] says which of them it holds. Rows
 //! are counted from the top of the whole tensor everywhere.
 
+use crate::arch::{Chosen, Target};
+
 /// Some rows of a layer's input.
 ///
 /// They must hold all that the windows of the wanted output rows cover: what lies behind the last
@@ -108,12 +110,11 @@ impl Rows {
     #[inline(always)]
     pub fn slide<Row: Copy>(&mut self, keep: usize, buffer: &mut [Row]) {
         let (skip, count) = self.drop_before(keep);
-        if skip == 0 {
-            return;
-        }
-        for row in 0..count {
-            let (to, from) = buffer.split_at_mut_checked(row + skip).unwrap_or_default();
-            copy(from, to.get_mut(row..).unwrap_or_default(), 1);
+        if skip > 0 {
+            Chosen::slide_down(
+                buffer.get_mut(..skip.wrapping_add(count)).unwrap_or_default(),
+                skip,
+            );
         }
     }
 
@@ -122,20 +123,33 @@ impl Rows {
     #[inline(always)]
     pub fn save<Row: Copy>(&mut self, keep: usize, buffer: &[Row], kept: &mut [Row]) {
         let (skip, count) = self.drop_before(keep);
-        copy(buffer.get(skip..).unwrap_or_default(), kept, count);
+        let rows = buffer.get(skip..).and_then(|rows| rows.get(..count));
+        Chosen::copy(rows.unwrap_or_default(), kept);
     }
 
     /// Copies the rows to another place: what [`Rows::save`] has kept back into the buffer, or to where it waits.
     #[inline(always)]
     pub fn load<Row: Copy>(&self, kept: &[Row], place: &mut [Row]) {
-        copy(kept, place, self.end.wrapping_sub(self.first));
+        let count = self.end.wrapping_sub(self.first);
+        Chosen::copy(kept.get(..count).unwrap_or_default(), place);
     }
 }
 
-/// Copies the first `count` rows.
+/// Copies elements, as many as there are and as there is room for.
 #[inline(always)]
-fn copy<Row: Copy>(from: &[Row], to: &mut [Row], count: usize) {
-    for (to, from) in to.iter_mut().zip(from).take(count) {
+pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
+    }
+}
+
+/// Moves the elements from number `skip` on to the beginning.
+#[inline(always)]
+pub(crate) fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
+    for at in 0..buffer.len().saturating_sub(skip) {
+        let (to, from) = buffer.split_at_mut_checked(at + skip).unwrap_or_default();
+        if let (Some(to), Some(from)) = (to.get_mut(at), from.first()) {
+            *to = *from;
+        }
     }
 }

@@ -6,6 +6,7 @@
 pub mod arithmetic;
 pub mod cases;
 pub mod compare;
+pub mod rows;
 mod scalar;
 pub mod source;
 #[cfg(target_arch = "aarch64")]

@@ -5,8 +5,8 @@
 
 use super::packed::dot4;
 use super::{
-    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, lines, packed_nibbles,
-    thirds,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, copy, lines,
+    packed_nibbles, thirds,
 };
 #[cfg(kernels = "armv7m")]
 use super::{depthwise, divide, planes::Plane, rows};
@@ -28,6 +28,10 @@ pub(super) use plane::{LEAST, plane};
 #[cfg(kernels = "armv6m")]
 #[path = "armv6m_depthwise.rs"]
 mod assembly;
+
+#[cfg(kernels = "armv7m")]
+#[path = "armv7m_short_rows.rs"]
+mod short_rows;
 
 #[path = "armv6m_thirds.rs"]
 mod convolution;
@@ -111,12 +115,26 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
+    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+        copy::copy(from, to);
+    }
+
+    #[inline(always)]
+    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
+        copy::slide_down(buffer, skip);
+    }
+
+    #[inline(always)]
     fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
         shape: &Conv2dShape,
         inputs: (&[X], &[i8]),
         channels: (&[i32], &[R]),
         y: &mut [Y],
     ) -> bool {
+        #[cfg(kernels = "armv7m")]
+        if short_rows::depthwise_conv2d(shape, inputs, channels, y) {
+            return true;
+        }
         lines::depthwise_conv2d::<Plane, _, _, _>(shape, inputs, channels, y)
     }
 

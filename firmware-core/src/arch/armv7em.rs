@@ -6,7 +6,7 @@
 //! their natural order.
 
 use super::{
-    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise_blocks,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, copy, depthwise_blocks,
     divide, lines, planes::Plane, rows,
 };
 use crate::channels::Taps;
@@ -114,6 +114,16 @@ impl Target for Chosen {
             }
         }
         convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+        copy::copy(from, to);
+    }
+
+    #[inline(always)]
+    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
+        copy::slide_down(buffer, skip);
     }
 
     #[inline(always)]

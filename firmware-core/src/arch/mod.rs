@@ -7,6 +7,7 @@
 use crate::channels::{self, Taps};
 use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::{Arrangement, Nibbles};
+use crate::rows as rows_of;
 use crate::{Activation, Multiplier, Requantize, Shift, Term, requantize};
 
 /// The name of a routine in assembly. It carries the crate's version, so that two versions can be
@@ -75,6 +76,8 @@ mod arranged;
 #[cfg(kernels)]
 mod by_four;
 mod convolution;
+#[cfg(all(kernels, not(host)))]
+mod copy;
 #[cfg(kernels)]
 mod cursor;
 #[cfg(any(kernels = "armv7m", kernels = "riscv32"))]
@@ -264,6 +267,24 @@ pub(crate) trait Target {
         for (y, (sum, requantize)) in y.iter_mut().zip(accumulators.iter().zip(requantize)) {
             *y = kernels::requantized(*requantize, *sum);
         }
+    }
+
+    /// Copies elements, as many as there are and as there is room for.
+    #[inline(always)]
+    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+        rows_of::copy(from, to);
+    }
+
+    /// Moves the elements from number `skip` on to the beginning.
+    #[inline(always)]
+    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
+        rows_of::slide_down(buffer, skip);
+    }
+
+    /// Adds the pixels of `x`, `[pixel][channel]`, to the sums of their channels.
+    #[inline(always)]
+    fn add_pixels<X: Activation>(x: &[X], sums: &mut [i32]) {
+        kernels::add_pixels(x, sums);
     }
 
     /// Every byte of words of four, 0 to 127, becomes the larger of itself and the one `step` bytes behind it,

@@ -8,8 +8,7 @@
 //!
 //! Such cores have the DSP extension as well: weights of four bits are its kernels' business.
 
-use super::dsp;
-use super::{Begin, ConnectedSum, Convolution, ConvolutionFilters, Target};
+use super::{Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, copy, dsp};
 use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Multiplier, Requantize, Shift, Term};
@@ -131,6 +130,16 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
+    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+        copy::copy(from, to);
+    }
+
+    #[inline(always)]
+    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
+        copy::slide_down(buffer, skip);
+    }
+
+    #[inline(always)]
     fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
         shape: &Conv2dShape,
         inputs: (&[X], &[i8]),
@@ -139,6 +148,11 @@ impl Target for Chosen {
     ) -> bool {
         depthwise::depthwise_conv2d(shape, inputs, channels, y);
         true
+    }
+
+    #[inline(always)]
+    fn add_pixels<X: Activation>(x: &[X], sums: &mut [i32]) {
+        pool::add_pixels(x, sums);
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use core::mem::MaybeUninit;
 
 use crate::channels::{MOST, blocks};
-use crate::kernels::Pool2dShape;
+use crate::kernels::{self, Pool2dShape};
 use crate::{Activation, Requantize};
 
 /// [`kernels::average_pool2d`](crate::kernels::average_pool2d) for at least four channels.
@@ -30,6 +30,24 @@ pub(super) fn average_pool2d<X: Activation, Y: Activation, R: Requantize>(
         column += 1;
         if column == width {
             (row, column) = (row + 1, 0);
+        }
+    }
+}
+
+/// [`kernels::add_pixels`]
+#[inline(never)]
+pub(super) fn add_pixels<X: Activation>(x: &[X], all: &mut [i32]) {
+    let depth = all.len();
+    if depth % 4 != 0 || depth == 0 {
+        return kernels::add_pixels(x, all);
+    }
+    let mut buffer = MaybeUninit::uninit();
+    for (block, all) in all.chunks_mut(MOST).enumerate() {
+        let x = x.get(block * MOST..).unwrap_or_default();
+        let taps = [1, x.len().div_ceil(depth)];
+        let new = sums(x, taps, [0, depth], (&mut buffer, all.len()));
+        for (sum, new) in all.iter_mut().zip(new) {
+            *sum = sum.wrapping_add(*new);
         }
     }
 }

@@ -53,6 +53,8 @@ macro_rules! routine {
 mod assembly;
 #[path = "riscv32_thirds.rs"]
 mod convolution;
+#[path = "riscv32_copy.rs"]
+pub(super) mod copy;
 pub(super) use convolution::accumulate;
 #[path = "riscv32_nibbles.rs"]
 mod nibbles;
@@ -115,6 +117,16 @@ impl Target for Chosen {
         y: &mut [Y],
     ) {
         convolution.max_pool2d(staged, pool, sums, y);
+    }
+
+    #[inline(always)]
+    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+        super::copy::copy(from, to);
+    }
+
+    #[inline(always)]
+    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
+        super::copy::slide_down(buffer, skip);
     }
 
     #[inline(always)]

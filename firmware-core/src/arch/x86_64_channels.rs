@@ -37,6 +37,12 @@ pub(super) struct Windows {
 /// Groups of taps from which on [`doubled`] is worth its additions at last.
 const LONG: usize = 16;
 
+/// Taps of a window of 3 x 3 over one channel, in groups of two: so few that loops over them cost as much as they do.
+const SHORT: [usize; 2] = [3, 2];
+
+/// Bytes from one such window to the next, where windows are one pixel of 16 bits apart.
+const SHORT_STEP: usize = 2;
+
 /// Where the next pixel's window begins.
 struct Walk {
     start: *const u8,
@@ -210,6 +216,15 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
         let outputs =
             unsafe { Outputs::new::<V, Y, E>(&mut room, (bias, requantize), count, products) };
         let Some(outputs) = outputs else { return };
+        if N == 1 && windows.taps == SHORT && windows.steps[0] == SHORT_STEP {
+            let y = y.get_mut(channel..).unwrap_or_default();
+            // SAFETY: as the caller promises.
+            unsafe {
+                let weights = self.weights(channel, height * groups, V::BLOCK);
+                self.short::<V, Y, E, PIXELS>(windows, rows, weights, &outputs, ending, y);
+            }
+            return;
+        }
         let pixels = rows * columns;
         // Rows of pixels that are as far apart as their rows are one row.
         let [right, down] = windows.steps;
@@ -266,6 +281,53 @@ impl<X: Activation, R: Copy> Channels<'_, X, R> {
         }
     }
 
+    /// A vector of channels of all pixels of `rows` rows, whose windows have taps and steps of [`SHORT`] ones.
+    ///
+    /// # Safety
+    ///
+    /// As [`Channels::rows`], of which these are the weights, outputs and the first pixel's channels.
+    #[inline(always)]
+    unsafe fn short<V: Lanes, Y, E: Ending<R, Y>, const PIXELS: usize>(
+        &self,
+        windows: &Windows,
+        rows: usize,
+        weights: *const i32,
+        outputs: &Outputs<'_, R>,
+        ending: E,
+        y: &mut [Y],
+    ) {
+        let [_, columns, depth] = self.shape.output;
+        for row in 0..rows {
+            let line = windows.start.wrapping_add(row * windows.steps[1]);
+            let mut column = 0;
+            while column < columns {
+                let start = line.wrapping_add(column * SHORT_STEP);
+                let y = y.get_mut((row * columns + column) * depth..).unwrap_or_default();
+                let pitch = windows.pitch;
+                // SAFETY: as the caller promises: there are as many pixels.
+                unsafe {
+                    column += match columns - column {
+                        left if left >= PIXELS => {
+                            let sums = beside::<V, R, PIXELS>(start, pitch, weights, outputs);
+                            outputs.finish(sums, ending, depth, y);
+                            PIXELS
+                        }
+                        2.. => {
+                            let sums = beside::<V, R, 2>(start, pitch, weights, outputs);
+                            outputs.finish(sums, ending, depth, y);
+                            2
+                        }
+                        _ => {
+                            let sums = beside::<V, R, 1>(start, pitch, weights, outputs);
+                            outputs.finish(sums, ending, depth, y);
+                            1
+                        }
+                    };
+                }
+            }
+        }
+    }
+
     /// The weights of a channel: of blocks of so many channels of so many groups of taps.
     ///
     /// # Safety
@@ -292,17 +354,36 @@ unsafe fn sums<V: Lanes, R: Copy, const P: usize, const N: usize>(
     outputs: &Outputs<'_, R>,
 ) -> [[V; N]; P] {
     let [rows, groups] = windows.taps;
-    if V::DOUBLES && N == 1 && groups > 1 && rows * groups >= LONG {
-        // SAFETY: as the caller promises.
-        return unsafe { doubled(windows, starts, weights, outputs) };
+    // SAFETY: as the caller promises.
+    unsafe {
+        if V::DOUBLES && N == 1 && groups > 1 && rows * groups >= LONG {
+            doubled(windows, starts, weights, outputs)
+        } else {
+            sums_of(windows.taps, windows.pitch, starts, weights, outputs)
+        }
     }
+}
+
+/// [`sums`] of so many taps, whose kernel rows are `pitch` bytes apart.
+///
+/// # Safety
+///
+/// As [`sums`].
+#[inline(always)]
+unsafe fn sums_of<V: Lanes, R: Copy, const P: usize, const N: usize>(
+    [rows, groups]: [usize; 2],
+    pitch: usize,
+    starts: [*const u8; P],
+    weights: *const i32,
+    outputs: &Outputs<'_, R>,
+) -> [[V; N]; P] {
     // From one vector of weights to the one of the next channels: in the same block, or in the next.
     let next = if V::BLOCK > V::PIXELS { V::PIXELS } else { rows * groups * V::BLOCK };
     // SAFETY: as the caller promises.
     let mut sums = unsafe { [outputs.start(); P] };
     let mut weights = weights;
     for row in 0..rows {
-        let x = starts.map(|start| start.wrapping_add(row * windows.pitch).cast::<i32>());
+        let x = starts.map(|start| start.wrapping_add(row * pitch).cast::<i32>());
         for group in 0..groups {
             // SAFETY: as the caller promises.
             unsafe {
@@ -321,6 +402,26 @@ unsafe fn sums<V: Lanes, R: Copy, const P: usize, const N: usize>(
         }
     }
     sums
+}
+
+/// [`sums`] of `P` pixels side by side with [`SHORT`] windows.
+///
+/// # Safety
+///
+/// As [`sums`].
+#[inline(always)]
+unsafe fn beside<V: Lanes, R: Copy, const P: usize>(
+    start: *const u8,
+    pitch: usize,
+    weights: *const i32,
+    outputs: &Outputs<'_, R>,
+) -> [[V; 1]; P] {
+    let mut starts = [start; P];
+    for (n, start) in starts.iter_mut().enumerate() {
+        *start = start.wrapping_add(n * SHORT_STEP);
+    }
+    // SAFETY: as the caller promises.
+    unsafe { sums_of(SHORT, pitch, starts, weights, outputs) }
 }
 
 /// [`sums`] of one vector of channels, for which there are as many loads as multiplications otherwise: two groups of

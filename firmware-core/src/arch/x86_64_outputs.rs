@@ -311,12 +311,13 @@ impl<'a, R: Copy> Outputs<'a, R> {
             let width = N * V::PIXELS;
             let y = y.as_mut_ptr().cast::<u8>();
             // Room for what is no pixel's and for channels that there are not.
-            let mut bytes = [[0u8; MOST]; P];
-            let mut nowhere = [0u8; 16];
+            let mut bytes = MaybeUninit::<[[u8; MOST]; P]>::uninit();
+            let mut nowhere = MaybeUninit::<[u8; 16]>::uninit();
+            let (bytes, nowhere) = (bytes.as_mut_ptr().cast::<u8>(), nowhere.as_mut_ptr().cast());
             let full = self.count == width;
             let mut i = 0;
             while i < P * N {
-                let (mut four, mut to) = ([V::zero(); 4], [nowhere.as_mut_ptr(); 4]);
+                let (mut four, mut to) = ([V::zero(); 4], [nowhere; 4]);
                 for j in 0..4 {
                     if i + j < P * N {
                         let (p, n) = ((i + j) / N, (i + j) % N);
@@ -324,7 +325,7 @@ impl<'a, R: Copy> Outputs<'a, R> {
                         four[j] = V::round(sums[p][n], mask, tie, bits);
                         to[j] = match full {
                             true => y.add(p * depth + n * V::PIXELS),
-                            false => bytes[p].as_mut_ptr().add(n * V::PIXELS),
+                            false => bytes.add(p * MOST + n * V::PIXELS),
                         };
                     }
                 }
@@ -336,8 +337,8 @@ impl<'a, R: Copy> Outputs<'a, R> {
                 i += 4;
             }
             if !full {
-                for (p, bytes) in bytes.iter().enumerate() {
-                    copy(bytes.as_ptr(), y.add(p * depth), self.count);
+                for p in 0..P {
+                    copy(bytes.add(p * MOST), y.add(p * depth), self.count);
                 }
             }
         }

@@ -358,7 +358,7 @@ impl<const KH: usize, const KW: usize, G: Geometry, R: Requantize> AveragePool2d
         sums: &mut [i32; C],
     ) {
         const { assert!(KW == IW, "the window must be as wide as the input") };
-        kernels::add_pixels(x.as_flattened().as_flattened(), sums);
+        Chosen::add_pixels(x.as_flattened().as_flattened(), sums);
     }
 
     /// What [`AveragePool2d::forward`] makes of all rows that were added to `sums`.
@@ -394,7 +394,7 @@ impl<const KH: usize, const KW: usize, G: Geometry, const LOW: i32, const HIGH: 
         sums: &mut [i32; C],
     ) {
         const { assert!(KW == IW, "the window must be as wide as the input") };
-        kernels::add_pixels(x.as_flattened().as_flattened(), sums);
+        Chosen::add_pixels(x.as_flattened().as_flattened(), sums);
     }
 
     /// What [`MeanPool2d::forward`] makes of all rows that were added to `sums`.

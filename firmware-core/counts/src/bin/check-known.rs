@@ -4,7 +4,7 @@
 #![no_std]
 #![no_main]
 
-use counts::{arithmetic, cases};
+use counts::{arithmetic, cases, rows};
 use firmware_core::layers::EightBits;
 use firmware_core::{PaddedWith, Shift, Strided, Unit};
 use semihosting::{println, process::ExitCode};
@@ -34,6 +34,8 @@ macro_rules! both {
 /// geometry.
 fn known_shapes(seed: u64) {
     arithmetic::division(seed + 501);
+    rows::moved(seed + 565);
+    rows::summed(seed + 566);
     both!(conv2d, seed + 502; 3, 3, 3, 3, Unit, 7, 5, 5, 3);
     both!(conv2d, seed + 503; 7, 2, 3, 5, Unit, 4, 6, 3, 4);
     both!(conv2d, seed + 504; 8, 3, 3, 4, Strided<1, 1, 1, 1>, 5, 6, 5, 6);
@@ -69,6 +71,15 @@ fn known_shapes(seed: u64) {
     both!(depthwise_conv2d, seed + 532; 4, 3, 3, 4, Strided<2, 2, 1, 2, 0, 0>, 12, 28, 6, 14);
     both!(depthwise_conv2d, seed + 533; 4, 3, 3, 4, Strided<2, 2, 1, 1, 1, 1>, 30, 11, 15, 6);
     both!(depthwise_conv2d, seed + 534; 7, 3, 3, 7, PaddedWith<Strided<1, 1, 1, 1, 1, 1>, 113>, 6, 6, 6, 6);
+    // Rows that are short enough to be in registers on some cores, with windows that reach beyond the image by up to
+    // two rows.
+    both!(depthwise_conv2d, seed + 567; 5, 3, 3, 5, Strided<1, 1, 1, 1, 1, 1>, 7, 3, 7, 3);
+    both!(depthwise_conv2d, seed + 568; 4, 3, 3, 4, Strided<1, 1, 2, 1, 2, 1>, 2, 4, 4, 4);
+    both!(depthwise_conv2d, seed + 569; 6, 3, 3, 6, Strided<1, 1, 0, 1, 2, 1>, 8, 5, 8, 5);
+    both!(depthwise_conv2d, seed + 570; 4, 3, 3, 4, Strided<1, 1, 1, 1, 1, 1>, 1, 5, 1, 5);
+    cases::depthwise_conv2d::<EightBits, u8, i8, Shift, 4, 3, 3, 4, Strided<1, 1, 0, 1, 0, 1>, 5, 3, 3, 3>(seed + 571);
+    cases::depthwise_conv2d::<EightBits, i8, u8, Shift, 4, 3, 3, 4, Strided<1, 1, 1, 1, 0, 1>, 5, 4, 4, 4>(seed + 572);
+    cases::depthwise_conv2d::<EightBits, u8, i8, Shift, 5, 3, 3, 5, Strided<1, 1, 1, 1, 1, 1>, 3, 5, 3, 5>(seed + 573);
     cases::depthwise_conv2d::<
         EightBits,
         i8,

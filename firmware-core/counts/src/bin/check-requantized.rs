@@ -57,6 +57,9 @@ fn known_shapes(seed: u64) {
     all!(conv2d, seed; 3, 3, 3, 1, Unit, 9, 28, 7, 26);
     all!(conv2d, seed; 2, 3, 3, 1, Strided<2, 2, 1, 1, 0, 0>, 25, 30, 12, 15);
     all!(depthwise_conv2d, seed; 5, 3, 3, 5, Strided<1, 1, 1, 1, 1, 1>, 7, 14, 7, 14);
+    all!(depthwise_conv2d, seed; 5, 3, 3, 5, Strided<1, 1, 1, 1, 1, 1>, 9, 3, 9, 3);
+    all!(depthwise_conv2d, seed; 4, 3, 3, 4, Strided<1, 1, 2, 1, 1, 1>, 8, 4, 9, 4);
+    all!(depthwise_conv2d, seed; 6, 3, 3, 6, Strided<1, 1, 1, 1, 1, 1>, 8, 5, 8, 5);
     all!(depthwise_conv2d, seed; 4, 3, 3, 4, Strided<1, 1, 2, 2, 0, 1>, 9, 30, 9, 31);
     all!(depthwise_conv2d, seed; 6, 3, 3, 6, Strided<1, 1, 1, 0, 1, 2>, 5, 5, 5, 5);
     all!(depthwise_conv2d, seed; 4, 3, 3, 4, Strided<2, 2, 0, 0, 1, 1>, 10, 50, 5, 25);
