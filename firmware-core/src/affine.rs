@@ -2,7 +2,7 @@
 //! for Microcontrollers computes it, the product with any requantization.
 
 use crate::arch::{Chosen, Target};
-use crate::kernels::Combine;
+use crate::kernels::{Combine, requantized};
 use crate::multiplier::multiply;
 use crate::{Activation, Checked, Checksum, Multiplier, Requantize};
 
@@ -82,6 +82,20 @@ impl Combine for AffineAdd {
         y: &mut [Y],
     ) {
         Chosen::add_scaled(self.terms, (a, b), self.requantize, y);
+    }
+}
+
+/// [`AffineAdd`] of the elements of two slices that lie in the same place.
+#[inline(always)]
+pub(crate) fn add_scaled<A: Activation, B: Activation, Y: Activation>(
+    [first, second]: [Term; 2],
+    (a, b): (&[A], &[B]),
+    requantize: Multiplier,
+    y: &mut [Y],
+) {
+    for (y, (a, b)) in y.iter_mut().zip(a.iter().zip(b)) {
+        let sum = first.scaled(a.to_i32()).wrapping_add(second.scaled(b.to_i32()));
+        *y = requantized(requantize, sum);
     }
 }
 

@@ -148,13 +148,17 @@ fn several<R: Requantize, Y: Activation>(all: &[R], accumulators: &[i32]) {
 pub fn scaled_sums<A: Activation, B: Activation>(seed: u64) {
     const COUNT: usize = 141;
     let mut source = Source::new(seed);
-    for _ in 0..16 {
-        let term = |source: &mut Source, unsigned: bool| {
+    for round in 0..32 {
+        let term = |source: &mut Source, unsigned: bool, exact: bool| {
             let zero = i16::from(source.byte() as i8) + if unsigned { 128 } else { 0 };
-            Term::new((source.word() >> 1) as i32, -((source.word() % 32) as i8), zero)
+            let other = Term::new((source.word() >> 1) as i32, -((source.word() % 32) as i8), zero);
+            if exact { Term::new(1 << 30, 0, zero) } else { other }
         };
-        let terms = [term(&mut source, A::UNSIGNED), term(&mut source, B::UNSIGNED)];
-        let exponent = -((source.word() % 24) as i32);
+        // The factor of the larger scale is one half.
+        let exact = [round % 4 == 1 || round % 4 == 3, round % 4 >= 2];
+        let first = term(&mut source, A::UNSIGNED, exact[0]);
+        let terms = [first, term(&mut source, B::UNSIGNED, exact[1])];
+        let exponent = -((source.word() % 26) as i32);
         let function = AffineAdd::new(terms, multiplier(&mut source, exponent));
         let a = [(); COUNT].map(|()| activation::<A>(source.byte()));
         let b = [(); COUNT].map(|()| activation::<B>(source.byte()));

@@ -9,13 +9,15 @@ use super::{
     packed_nibbles, thirds,
 };
 #[cfg(kernels = "armv7m")]
-use super::{depthwise, divide, planes::Plane, rows};
+use super::{depthwise, divide, elementwise, planes::Plane, rows};
 #[cfg(kernels = "armv6m")]
 use super::{depthwise_blocks as depthwise, packed_planes::Plane};
 use crate::channels::Taps;
 use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Requantize};
+#[cfg(kernels = "armv7m")]
+use crate::{Multiplier, Term, affine, kernels::Combine};
 
 pub(crate) use super::packed::Patch;
 
@@ -28,6 +30,10 @@ pub(super) use plane::{LEAST, plane};
 #[cfg(kernels = "armv6m")]
 #[path = "armv6m_depthwise.rs"]
 mod assembly;
+
+#[cfg(kernels = "armv7m")]
+#[path = "armv7m_added.rs"]
+mod added;
 
 #[cfg(kernels = "armv7m")]
 #[path = "armv7m_short_rows.rs"]
@@ -122,6 +128,40 @@ impl Target for Chosen {
     #[inline(always)]
     fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
         copy::slide_down(buffer, skip);
+    }
+
+    #[cfg(kernels = "armv7m")]
+    #[inline(always)]
+    fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
+        function: F,
+        a: &[A],
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        elementwise::elementwise(function, a, b, y);
+    }
+
+    #[cfg(kernels = "armv7m")]
+    #[inline(always)]
+    fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
+        function: F,
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        elementwise::elementwise_in_place(function, b, y);
+    }
+
+    #[cfg(kernels = "armv7m")]
+    #[inline(always)]
+    fn add_scaled<A: Activation, B: Activation, Y: Activation>(
+        terms: [Term; 2],
+        values: (&[A], &[B]),
+        requantize: Multiplier,
+        y: &mut [Y],
+    ) {
+        if !added::add_scaled(terms, values, requantize, y) {
+            affine::add_scaled(terms, values, requantize, y);
+        }
     }
 
     #[inline(always)]

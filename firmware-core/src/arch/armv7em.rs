@@ -7,12 +7,13 @@
 
 use super::{
     Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, copy, depthwise_blocks,
-    divide, lines, planes::Plane, rows,
+    divide, elementwise, lines, planes::Plane, rows,
 };
+use crate::affine;
 use crate::channels::Taps;
-use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
+use crate::kernels::{Combine, Conv2dShape, Pool2dShape, requantized};
 use crate::nibbles::Arrangement;
-use crate::{Activation, Requantize};
+use crate::{Activation, Multiplier, Requantize, Term};
 use connected::dot4;
 use patch::TAPS;
 
@@ -127,6 +128,37 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
+    fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
+        function: F,
+        a: &[A],
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        elementwise::elementwise(function, a, b, y);
+    }
+
+    #[inline(always)]
+    fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
+        function: F,
+        b: &[B],
+        y: &mut [Y],
+    ) {
+        elementwise::elementwise_in_place(function, b, y);
+    }
+
+    #[inline(always)]
+    fn add_scaled<A: Activation, B: Activation, Y: Activation>(
+        terms: [Term; 2],
+        values: (&[A], &[B]),
+        requantize: Multiplier,
+        y: &mut [Y],
+    ) {
+        if !added::add_scaled(terms, values, requantize, y) {
+            affine::add_scaled(terms, values, requantize, y);
+        }
+    }
+
+    #[inline(always)]
     fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
         shape: &Conv2dShape,
         inputs: (&[X], &[i8]),
@@ -209,6 +241,8 @@ fn by_strips<X: Activation, Y: Activation, R: Requantize>(
     }
 }
 
+#[path = "armv7m_added.rs"]
+mod added;
 #[path = "armv7em_connected.rs"]
 mod connected;
 #[path = "armv7em_depthwise.rs"]

@@ -4,6 +4,7 @@
 //! overrides what it can do better. The order of the sums is all that differs from the scalar
 //! kernels, and integers do not mind. The layers ask [`Chosen`] and know none of the targets.
 
+use crate::affine;
 use crate::channels::{self, Taps};
 use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::{Arrangement, Nibbles};
@@ -92,6 +93,8 @@ mod lines;
 #[cfg(kernels = "mve")]
 #[path = "armv7em.rs"]
 mod dsp;
+#[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
+mod elementwise;
 #[cfg(not(host))]
 mod nibbles;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
@@ -481,14 +484,11 @@ pub(crate) trait Target {
     /// [`Combine::combine_all`] of [`AffineAdd`](crate::AffineAdd).
     #[inline(always)]
     fn add_scaled<A: Activation, B: Activation, Y: Activation>(
-        [first, second]: [Term; 2],
-        (a, b): (&[A], &[B]),
+        terms: [Term; 2],
+        values: (&[A], &[B]),
         requantize: Multiplier,
         y: &mut [Y],
     ) {
-        for (y, (a, b)) in y.iter_mut().zip(a.iter().zip(b)) {
-            let sum = first.scaled(a.to_i32()).wrapping_add(second.scaled(b.to_i32()));
-            *y = kernels::requantized(requantize, sum);
-        }
+        affine::add_scaled(terms, values, requantize, y);
     }
 }

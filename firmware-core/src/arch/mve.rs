@@ -8,7 +8,7 @@
 //!
 //! Such cores have the DSP extension as well: weights of four bits are its kernels' business.
 
-use super::{Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, copy, dsp};
+use super::{Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, copy, dsp, elementwise};
 use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Multiplier, Requantize, Shift, Term};
@@ -220,10 +220,7 @@ impl Target for Chosen {
         b: &[B],
         y: &mut [Y],
     ) {
-        let period = b.len().max(1);
-        for (y, a) in y.chunks_mut(period).zip(a.chunks(period)) {
-            function.combine_all(a, b, y);
-        }
+        elementwise::elementwise(function, a, b, y);
     }
 
     #[inline(always)]
@@ -232,7 +229,7 @@ impl Target for Chosen {
         b: &[B],
         y: &mut [Y],
     ) {
-        elements::elementwise_in_place(function, b, y);
+        elementwise::elementwise_in_place(function, b, y);
     }
 
     #[inline(always)]

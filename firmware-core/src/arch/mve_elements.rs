@@ -2,7 +2,6 @@
 
 use core::mem::MaybeUninit;
 
-use crate::kernels::Combine;
 use crate::{Activation, Multiplier, Requantize, Term};
 
 /// Sums that are there before they are requantized.
@@ -60,25 +59,6 @@ pub(super) fn add_scaled<A: Activation, B: Activation, Y: Activation>(
     let values = a.chunks(SUMS).zip(b.chunks(SUMS));
     for (y, (a, b)) in y.chunks_mut(SUMS).zip(values) {
         Multiplier::apply_all(&[requantize], buffer.add_scaled(terms, a, b), y);
-    }
-}
-
-/// [`kernels::elementwise_in_place`](crate::kernels::elementwise_in_place)
-#[inline(always)]
-pub(super) fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
-    function: F,
-    b: &[B],
-    y: &mut [Y],
-) {
-    // The results replace what was read, so that this is read from a copy.
-    let mut copy = [Y::MIN; SUMS];
-    for y in y.chunks_mut(b.len().max(1)) {
-        for (y, b) in y.chunks_mut(SUMS).zip(b.chunks(SUMS)) {
-            for (copy, y) in copy.iter_mut().zip(&*y) {
-                *copy = *y;
-            }
-            function.combine_all(&copy, b, y);
-        }
     }
 }
 

@@ -47,6 +47,10 @@ fn known_shapes(seed: u64) {
     bounded!(depthwise_conv2d, seed; 5, 3, 3, 5, Strided<1, 1, 1, 1, 1, 1>, 6, 7, 6, 7);
     bounded!(depthwise_conv2d, seed; 7, 3, 3, 7, Strided<2, 2, 1, 1, 1, 1>, 5, 5, 3, 3);
     arithmetic::multiplied_biases(seed);
+    arithmetic::scaled_sums::<u8, u8>(seed);
+    arithmetic::scaled_sums::<u8, i8>(seed);
+    arithmetic::scaled_sums::<i8, u8>(seed);
+    arithmetic::scaled_sums::<i8, i8>(seed);
     all!(conv2d, seed; 6, 3, 3, 4, Strided<1, 1, 1, 1>, 5, 6, 5, 6);
     all!(conv2d, seed; 9, 1, 1, 20, Unit, 3, 3, 3, 3);
     // More output channels than are computed at a time.
