@@ -9,7 +9,7 @@ use super::{
     packed_nibbles, thirds,
 };
 #[cfg(kernels = "armv7m")]
-use super::{depthwise, divide, elementwise, planes::Plane, rows};
+use super::{added, depthwise, divide, elementwise, planes::Plane, rows};
 #[cfg(kernels = "armv6m")]
 use super::{depthwise_blocks as depthwise, packed_planes::Plane};
 use crate::channels::Taps;
@@ -30,10 +30,6 @@ pub(super) use plane::{LEAST, plane};
 #[cfg(kernels = "armv6m")]
 #[path = "armv6m_depthwise.rs"]
 mod assembly;
-
-#[cfg(kernels = "armv7m")]
-#[path = "armv7m_added.rs"]
-mod added;
 
 #[cfg(kernels = "armv7m")]
 #[path = "armv7m_short_rows.rs"]

@@ -6,8 +6,8 @@
 //! their natural order.
 
 use super::{
-    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, copy, depthwise_blocks,
-    divide, elementwise, lines, planes::Plane, rows,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, added, by_four, copy,
+    depthwise_blocks, divide, elementwise, lines, planes::Plane, rows,
 };
 use crate::affine;
 use crate::channels::Taps;
@@ -241,8 +241,6 @@ fn by_strips<X: Activation, Y: Activation, R: Requantize>(
     }
 }
 
-#[path = "armv7m_added.rs"]
-mod added;
 #[path = "armv7em_connected.rs"]
 mod connected;
 #[path = "armv7em_depthwise.rs"]

@@ -73,6 +73,8 @@ macro_rules! routine {
     };
 }
 
+#[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve", kernels = "riscv32"))]
+mod added;
 mod arranged;
 #[cfg(kernels)]
 mod by_four;
@@ -93,7 +95,7 @@ mod lines;
 #[cfg(kernels = "mve")]
 #[path = "armv7em.rs"]
 mod dsp;
-#[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve"))]
+#[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve", kernels = "riscv32"))]
 mod elementwise;
 #[cfg(not(host))]
 mod nibbles;
