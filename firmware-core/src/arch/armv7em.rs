@@ -7,7 +7,7 @@
 
 use super::{
     Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, added, by_four, copy,
-    depthwise_blocks, divide, elementwise, lines, planes::Plane, rows,
+    depthwise_blocks, divide, elementwise, lines, max_pool, planes::Plane, rows,
 };
 use crate::affine;
 use crate::channels::Taps;
@@ -183,6 +183,11 @@ impl Target for Chosen {
         sums: &mut [i32],
     ) {
         depthwise_blocks::depthwise(x, weights, taps, bias, sums);
+    }
+
+    #[inline(always)]
+    fn max_pool2d<X: Activation>(shape: &Pool2dShape, x: &[X], y: &mut [X]) {
+        max_pool::max_pool2d(shape, x, y);
     }
 
     #[inline(always)]

@@ -97,6 +97,8 @@ mod lines;
 mod dsp;
 #[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve", kernels = "riscv32"))]
 mod elementwise;
+#[cfg(any(kernels = "armv7em", kernels = "mve"))]
+mod max_pool;
 #[cfg(not(host))]
 mod nibbles;
 #[cfg(any(kernels = "armv6m", kernels = "armv7m", kernels = "riscv32"))]
@@ -400,6 +402,12 @@ pub(crate) trait Target {
         _y: &mut [Y],
     ) -> bool {
         false
+    }
+
+    /// Max pooling.
+    #[inline(always)]
+    fn max_pool2d<X: Activation>(shape: &Pool2dShape, x: &[X], y: &mut [X]) {
+        kernels::max_pool2d(shape, x, y);
     }
 
     /// Fully connected. Beside the weights lie their sums where [`Target::CONNECTED_SUMS`] says so and

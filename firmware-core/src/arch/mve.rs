@@ -8,7 +8,9 @@
 //!
 //! Such cores have the DSP extension as well: weights of four bits are its kernels' business.
 
-use super::{Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, copy, dsp, elementwise};
+use super::{
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, copy, dsp, elementwise, max_pool,
+};
 use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Multiplier, Requantize, Shift, Term};
@@ -164,6 +166,11 @@ impl Target for Chosen {
     ) -> bool {
         pool::average_pool2d(shape, x, requantize, y);
         true
+    }
+
+    #[inline(always)]
+    fn max_pool2d<X: Activation>(shape: &Pool2dShape, x: &[X], y: &mut [X]) {
+        max_pool::max_pool2d(shape, x, y);
     }
 
     #[inline(always)]

@@ -176,9 +176,9 @@ fn one<const K: u32>(layer: &Layer, x: Operand, y: Output, scratch: &mut [[i32; 
         Kind::MaxPool2d if !has::<K>(Kind::MaxPool2d) => {}
         Kind::MaxPool2d if K & SIGNED != 0 && x.info.element == Element::I8 => {
             let y = must_cast_slice_mut(y.bytes);
-            kernels::max_pool2d::<i8>(&pool, must_cast_slice(x.bytes), y);
+            Chosen::max_pool2d::<i8>(&pool, must_cast_slice(x.bytes), y);
         }
-        Kind::MaxPool2d => kernels::max_pool2d(&pool, x.bytes, y.bytes),
+        Kind::MaxPool2d => Chosen::max_pool2d(&pool, x.bytes, y.bytes),
         Kind::AveragePool2d if has::<K>(Kind::AveragePool2d) => {
             let Some(requantize) = data.one_stored() else { return };
             let requantize = Offset::new(first, requantize);

@@ -3,7 +3,8 @@
 use core::marker::PhantomData;
 
 use super::{Geometry, Strided};
-use crate::kernels::{self, Pool2dShape};
+use crate::arch::{Chosen, Target};
+use crate::kernels::Pool2dShape;
 use crate::{Activation, Window};
 
 /// Max pooling over windows of `KH` x `KW` pixels that by default touch without overlapping.
@@ -54,7 +55,7 @@ impl<const KH: usize, const KW: usize, G: Geometry> MaxPool2d<KH, KW, G> {
             )
         };
         let shape = Pool2dShape { input: [IH, IW, C], output: [OH, OW, C], window: Self::WINDOW };
-        kernels::max_pool2d(
+        Chosen::max_pool2d(
             &shape,
             x.as_flattened().as_flattened(),
             y.as_flattened_mut().as_flattened_mut(),

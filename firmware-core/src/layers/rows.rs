@@ -321,7 +321,7 @@ impl<const KH: usize, const KW: usize, G: Geometry> MaxPool2d<KH, KW, G> {
             assert!(columns(Self::WINDOW, IW) == OW, "the output's width must match the pooling's")
         };
         let (shape, x) = pool_strip(&Self::WINDOW, x, y.first, [y.rows.len(), OW]);
-        kernels::max_pool2d(&shape, x, y.rows.as_flattened_mut().as_flattened_mut());
+        Chosen::max_pool2d(&shape, x, y.rows.as_flattened_mut().as_flattened_mut());
     }
 }
 
