@@ -30,6 +30,14 @@ macro_rules! both {
     };
 }
 
+/// The same shape with input and output of unlike signs.
+macro_rules! unlike {
+    ($check:ident, $seed:expr; $($shape:tt)*) => {
+        cases::$check::<EightBits, u8, i8, Shift, $($shape)*>($seed);
+        cases::$check::<EightBits, i8, u8, Shift, $($shape)*>($seed);
+    };
+}
+
 /// Channel, tap and pixel counts that leave every remainder of what the kernels unroll, and every kind of
 /// geometry.
 fn known_shapes(seed: u64) {
@@ -77,9 +85,9 @@ fn known_shapes(seed: u64) {
     both!(depthwise_conv2d, seed + 568; 4, 3, 3, 4, Strided<1, 1, 2, 1, 2, 1>, 2, 4, 4, 4);
     both!(depthwise_conv2d, seed + 569; 6, 3, 3, 6, Strided<1, 1, 0, 1, 2, 1>, 8, 5, 8, 5);
     both!(depthwise_conv2d, seed + 570; 4, 3, 3, 4, Strided<1, 1, 1, 1, 1, 1>, 1, 5, 1, 5);
-    cases::depthwise_conv2d::<EightBits, u8, i8, Shift, 4, 3, 3, 4, Strided<1, 1, 0, 1, 0, 1>, 5, 3, 3, 3>(seed + 571);
-    cases::depthwise_conv2d::<EightBits, i8, u8, Shift, 4, 3, 3, 4, Strided<1, 1, 1, 1, 0, 1>, 5, 4, 4, 4>(seed + 572);
-    cases::depthwise_conv2d::<EightBits, u8, i8, Shift, 5, 3, 3, 5, Strided<1, 1, 1, 1, 1, 1>, 3, 5, 3, 5>(seed + 573);
+    unlike!(depthwise_conv2d, seed + 571; 4, 3, 3, 4, Strided<1, 1, 0, 1, 0, 1>, 5, 3, 3, 3);
+    unlike!(depthwise_conv2d, seed + 572; 4, 3, 3, 4, Strided<1, 1, 1, 1, 0, 1>, 5, 4, 4, 4);
+    unlike!(depthwise_conv2d, seed + 573; 5, 3, 3, 5, Strided<1, 1, 1, 1, 1, 1>, 3, 5, 3, 5);
     cases::depthwise_conv2d::<
         EightBits,
         i8,
