@@ -8,7 +8,6 @@ use crate::affine;
 use crate::channels::{self, Taps};
 use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
 use crate::nibbles::{Arrangement, Nibbles};
-use crate::rows as rows_of;
 use crate::{Activation, Multiplier, Requantize, Shift, Term, requantize};
 
 /// The name of a routine in assembly. It carries the crate's version, so that two versions can be
@@ -279,13 +278,13 @@ pub(crate) trait Target {
     /// Copies elements, as many as there are and as there is room for.
     #[inline(always)]
     fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-        rows_of::copy(from, to);
+        crate::rows::copy(from, to);
     }
 
     /// Moves the elements from number `skip` on to the beginning.
     #[inline(always)]
     fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
-        rows_of::slide_down(buffer, skip);
+        crate::rows::slide_down(buffer, skip);
     }
 
     /// Adds the pixels of `x`, `[pixel][channel]`, to the sums of their channels.
