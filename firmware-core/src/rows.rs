@@ -4,7 +4,7 @@
 //! two layers lies a buffer with room for a few rows; [`Rows`] says which of them it holds. Rows
 //! are counted from the top of the whole tensor everywhere.
 
-use crate::arch::{Chosen, Target};
+use crate::arch::copy;
 
 /// Some rows of a layer's input.
 ///
@@ -111,10 +111,7 @@ impl Rows {
     pub fn slide<Row: Copy>(&mut self, keep: usize, buffer: &mut [Row]) {
         let (skip, count) = self.drop_before(keep);
         if skip > 0 {
-            Chosen::slide_down(
-                buffer.get_mut(..skip.wrapping_add(count)).unwrap_or_default(),
-                skip,
-            );
+            copy::slide_down(buffer.get_mut(..skip.wrapping_add(count)).unwrap_or_default(), skip);
         }
     }
 
@@ -124,32 +121,13 @@ impl Rows {
     pub fn save<Row: Copy>(&mut self, keep: usize, buffer: &[Row], kept: &mut [Row]) {
         let (skip, count) = self.drop_before(keep);
         let rows = buffer.get(skip..).and_then(|rows| rows.get(..count));
-        Chosen::copy(rows.unwrap_or_default(), kept);
+        copy::copy(rows.unwrap_or_default(), kept);
     }
 
     /// Copies the rows to another place: what [`Rows::save`] has kept back into the buffer, or to where it waits.
     #[inline(always)]
     pub fn load<Row: Copy>(&self, kept: &[Row], place: &mut [Row]) {
         let count = self.end.wrapping_sub(self.first);
-        Chosen::copy(kept.get(..count).unwrap_or_default(), place);
-    }
-}
-
-/// Copies elements, as many as there are and as there is room for.
-#[inline(always)]
-pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
-}
-
-/// Moves the elements from number `skip` on to the beginning.
-#[inline(always)]
-pub(crate) fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
-    for at in 0..buffer.len().saturating_sub(skip) {
-        let (to, from) = buffer.split_at_mut_checked(at + skip).unwrap_or_default();
-        if let (Some(to), Some(from)) = (to.get_mut(at), from.first()) {
-            *to = *from;
-        }
+        copy::copy(kept.get(..count).unwrap_or_default(), place);
     }
 }

@@ -113,14 +113,14 @@ pub fn plan(network: &QuantizedNetwork, whole: ArenaPlan) -> ArenaPlan {
         }
     }
     let begin = |schedule: &Schedule| {
-        beginnings(schedule).map(|rooms| place(network, schedule, &rooms).0.bytes)
+        beginnings(schedule).map(|rooms| place(network, schedule, &rooms).bytes)
     };
     let found = schedules.iter().flat_map(begin).chain([whole.bytes]).min().unwrap_or(0);
     let enough = |smallest: usize| smallest + smallest / MOST_MORE;
     // Each with what it costs.
     let mut plans = vec![(whole, 0)];
     for schedule in schedules.iter().filter(|schedule| least(network, schedule) <= enough(found)) {
-        let (plan, _) = arrange(network, schedule);
+        let plan = arrange(network, schedule);
         let cost = plan.stream.as_ref().map_or(0, |stream| stream.cost(network));
         plans.push((plan, cost));
     }
@@ -171,21 +171,20 @@ fn beginnings(schedule: &Schedule) -> [Vec<Room>; 2] {
     [vec![Room::Own; values], (0..values).map(shared).collect()]
 }
 
-/// The plan for a schedule: each value's rows lie where that takes the least memory altogether, and copies fewest
-/// bytes; how many that are, is returned too.
-fn arrange(network: &QuantizedNetwork, schedule: &Schedule) -> (ArenaPlan, usize) {
-    let plans = beginnings(schedule).map(|rooms| better(network, schedule, rooms));
-    let by_memory = |(plan, copied): &(ArenaPlan, usize)| (plan.bytes, *copied);
-    plans.into_iter().min_by_key(by_memory).expect("there are two")
+/// Bytes that a plan takes, and that all its steps copy: less is better.
+fn bytes(network: &QuantizedNetwork, plan: &ArenaPlan) -> (usize, usize) {
+    (plan.bytes, plan.stream.as_ref().map_or(0, |stream| stream.copied(network)))
 }
 
-/// The plan for rows that lie as `rooms` says, and how many bytes it copies, or that to which single steps from it
-/// lead.
-fn better(
-    network: &QuantizedNetwork,
-    schedule: &Schedule,
-    mut rooms: Vec<Room>,
-) -> (ArenaPlan, usize) {
+/// The plan for a schedule: each value's rows lie where that takes the least memory altogether, and copies fewest
+/// bytes.
+fn arrange(network: &QuantizedNetwork, schedule: &Schedule) -> ArenaPlan {
+    let plans = beginnings(schedule).map(|rooms| better(network, schedule, rooms));
+    plans.into_iter().min_by_key(|plan| bytes(network, plan)).expect("there are two")
+}
+
+/// The plan for rows that lie as `rooms` says, or that to which single steps from it lead.
+fn better(network: &QuantizedNetwork, schedule: &Schedule, mut rooms: Vec<Room>) -> ArenaPlan {
     let mut best = place(network, schedule, &rooms);
     loop {
         let mut change = None;
@@ -195,9 +194,9 @@ fn better(
                 [Room::Own, Room::Split, Room::Shared].into_iter().filter(|room| *room != before)
             {
                 rooms[value] = room;
-                let (plan, copied) = place(network, schedule, &rooms);
-                if (plan.bytes, copied) < (best.0.bytes, best.1) {
-                    (best, change) = ((plan, copied), Some((value, room)));
+                let plan = place(network, schedule, &rooms);
+                if bytes(network, &plan) < bytes(network, &best) {
+                    (best, change) = (plan, Some((value, room)));
                 }
             }
             rooms[value] = before;
@@ -209,8 +208,8 @@ fn better(
     }
 }
 
-/// Places rows as `rooms` says, together with the values that are whole. Returns too how many bytes all steps copy.
-fn place(network: &QuantizedNetwork, schedule: &Schedule, rooms: &[Room]) -> (ArenaPlan, usize) {
+/// Places rows as `rooms` says, together with the values that are whole.
+fn place(network: &QuantizedNetwork, schedule: &Schedule, rooms: &[Room]) -> ArenaPlan {
     let [first, end] = schedule.layers;
     let always = (first, end - 1);
     let mut blocks = Vec::new();
@@ -263,10 +262,8 @@ fn place(network: &QuantizedNetwork, schedule: &Schedule, rooms: &[Room]) -> (Ar
         buffers.push(Buffer { rows, at, kept: how });
     }
     let sums = if sums { places.last().copied() } else { None };
-    let stream = StreamPlan { schedule: schedule.clone(), buffers, sums };
-    let copied = stream.copied(network);
-    plan.stream = Some(stream);
-    (plan, copied)
+    plan.stream = Some(StreamPlan { schedule: schedule.clone(), buffers, sums });
+    plan
 }
 
 /// Bytes of one row of a value.

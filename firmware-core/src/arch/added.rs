@@ -5,7 +5,7 @@
 //! that is asked for. Dividing by a power of two rounds halves away from zero, so half a unit is added, less one to what
 //! is negative. The output's zero point, as many bits to the left, is added with its half unit.
 
-use crate::affine::HEADROOM;
+use crate::affine::{self, HEADROOM};
 use crate::{Activation, Multiplier, Term};
 
 #[cfg(not(kernels = "riscv32"))]
@@ -14,10 +14,22 @@ mod assembly;
 #[cfg(kernels = "riscv32")]
 use super::target::added as assembly;
 
-/// [`Target::add_scaled`](super::Target::add_scaled) of signed bytes, or false where a term or the output is another
-/// than this file's.
-#[inline(never)]
+/// [`Target::add_scaled`](super::Target::add_scaled)
+#[inline(always)]
 pub(super) fn add_scaled<A: Activation, B: Activation, Y: Activation>(
+    terms: [Term; 2],
+    values: (&[A], &[B]),
+    requantize: Multiplier,
+    y: &mut [Y],
+) {
+    if !several(terms, values, requantize, y) {
+        affine::add_scaled(terms, values, requantize, y);
+    }
+}
+
+/// The same for signed bytes, or false where a term or the output is another than this file's.
+#[inline(never)]
+fn several<A: Activation, B: Activation, Y: Activation>(
     terms: [Term; 2],
     (a, b): (&[A], &[B]),
     requantize: Multiplier,

@@ -5,11 +5,11 @@
 
 use super::packed::dot4;
 use super::{
-    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, copy, lines,
-    packed_nibbles, thirds,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, lines, packed_nibbles,
+    thirds,
 };
 #[cfg(kernels = "armv7m")]
-use super::{added, depthwise, divide, elementwise, planes::Plane, rows};
+use super::{added, depthwise, divide, planes::Plane, rows};
 #[cfg(kernels = "armv6m")]
 use super::{depthwise_blocks as depthwise, packed_planes::Plane};
 use crate::channels::Taps;
@@ -17,7 +17,7 @@ use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Requantize};
 #[cfg(kernels = "armv7m")]
-use crate::{Multiplier, Term, affine, kernels::Combine};
+use crate::{Multiplier, Term};
 
 pub(crate) use super::packed::Patch;
 
@@ -50,6 +50,8 @@ impl Target for Chosen {
     const NAME: &'static str = "armv6m";
     #[cfg(kernels = "armv7m")]
     const NAME: &'static str = "armv7m";
+    #[cfg(kernels = "armv7m")]
+    const COMBINES: bool = true;
     const TAPS: usize = thirds::TAPS;
     const BEGIN: Begin = Begin::Anything;
     const IN_PARTS: bool = true;
@@ -116,37 +118,6 @@ impl Target for Chosen {
         convolution.max_pool2d(staged, pool, sums, y);
     }
 
-    #[inline(always)]
-    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-        copy::copy(from, to);
-    }
-
-    #[inline(always)]
-    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
-        copy::slide_down(buffer, skip);
-    }
-
-    #[cfg(kernels = "armv7m")]
-    #[inline(always)]
-    fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
-        function: F,
-        a: &[A],
-        b: &[B],
-        y: &mut [Y],
-    ) {
-        elementwise::elementwise(function, a, b, y);
-    }
-
-    #[cfg(kernels = "armv7m")]
-    #[inline(always)]
-    fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
-        function: F,
-        b: &[B],
-        y: &mut [Y],
-    ) {
-        elementwise::elementwise_in_place(function, b, y);
-    }
-
     #[cfg(kernels = "armv7m")]
     #[inline(always)]
     fn add_scaled<A: Activation, B: Activation, Y: Activation>(
@@ -155,9 +126,7 @@ impl Target for Chosen {
         requantize: Multiplier,
         y: &mut [Y],
     ) {
-        if !added::add_scaled(terms, values, requantize, y) {
-            affine::add_scaled(terms, values, requantize, y);
-        }
+        added::add_scaled(terms, values, requantize, y);
     }
 
     #[inline(always)]

@@ -6,12 +6,11 @@
 //! their natural order.
 
 use super::{
-    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, added, by_four, copy,
-    depthwise_blocks, divide, elementwise, lines, max_pool, planes::Plane, rows,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, added, by_four, depthwise_blocks,
+    divide, lines, max_pool, planes::Plane, rows,
 };
-use crate::affine;
 use crate::channels::Taps;
-use crate::kernels::{Combine, Conv2dShape, Pool2dShape, requantized};
+use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Multiplier, Requantize, Term};
 use connected::dot4;
@@ -23,6 +22,7 @@ pub(crate) enum Chosen {}
 
 impl Target for Chosen {
     const NAME: &'static str = "armv7em";
+    const COMBINES: bool = true;
     // Taps go in groups of four.
     const TAIL: usize = 3;
     const GROUP: usize = 4;
@@ -118,44 +118,13 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-        copy::copy(from, to);
-    }
-
-    #[inline(always)]
-    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
-        copy::slide_down(buffer, skip);
-    }
-
-    #[inline(always)]
-    fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
-        function: F,
-        a: &[A],
-        b: &[B],
-        y: &mut [Y],
-    ) {
-        elementwise::elementwise(function, a, b, y);
-    }
-
-    #[inline(always)]
-    fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
-        function: F,
-        b: &[B],
-        y: &mut [Y],
-    ) {
-        elementwise::elementwise_in_place(function, b, y);
-    }
-
-    #[inline(always)]
     fn add_scaled<A: Activation, B: Activation, Y: Activation>(
         terms: [Term; 2],
         values: (&[A], &[B]),
         requantize: Multiplier,
         y: &mut [Y],
     ) {
-        if !added::add_scaled(terms, values, requantize, y) {
-            affine::add_scaled(terms, values, requantize, y);
-        }
+        added::add_scaled(terms, values, requantize, y);
     }
 
     #[inline(always)]

@@ -1,45 +1,54 @@
-//! Copies of rows, several words at a time.
-//!
-//! What the compiler calls for them goes word by word.
+//! Copies of rows: on microcontrollers with kernels several words at a time, where what the compiler calls for them goes
+//! word by word.
 
-use crate::rows;
-
-#[cfg(not(kernels = "riscv32"))]
+#[cfg(all(kernels, not(any(host, kernels = "riscv32"))))]
 #[path = "armv6m_copy.rs"]
 mod assembly;
 #[cfg(kernels = "riscv32")]
 use super::target::copy as assembly;
 
-/// [`rows::copy`]
+/// Copies elements, as many as there are and as there is room for.
 #[inline(always)]
-pub(super) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    let count = from.len().min(to.len());
-    let (source, target) = (from.as_ptr().cast(), to.as_mut_ptr().cast());
-    if aligned(source, target) {
-        // SAFETY: `count` elements are there on both sides, which do not overlap.
-        unsafe { assembly::forward(source, target, count * size_of::<T>()) };
-    } else {
-        rows::copy(from, to);
+pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    #[cfg(all(kernels, not(host)))]
+    {
+        let count = from.len().min(to.len());
+        let (source, target) = (from.as_ptr().cast(), to.as_mut_ptr().cast());
+        if aligned(source, target) {
+            // SAFETY: `count` elements are there on both sides, which do not overlap.
+            return unsafe { assembly::forward(source, target, count * size_of::<T>()) };
+        }
+    }
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
     }
 }
 
-/// [`rows::slide_down`]
+/// Moves the elements from number `skip` on to the beginning.
 #[inline(always)]
-pub(super) fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
+pub(crate) fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
     let Some(count) = buffer.len().checked_sub(skip) else { return };
-    let target = buffer.as_mut_ptr();
-    // Both pointers are of the whole buffer.
-    let (source, target) = (target.wrapping_add(skip).cast_const().cast(), target.cast());
-    if aligned(source, target) {
-        // SAFETY: `count` elements are there from the buffer's beginning on and from `skip` on, and the target lies
-        // before the source.
-        unsafe { assembly::forward(source, target, count * size_of::<T>()) };
-    } else {
-        rows::slide_down(buffer, skip);
+    #[cfg(all(kernels, not(host)))]
+    {
+        // Both pointers are of the whole buffer.
+        let target = buffer.as_mut_ptr();
+        let (source, target) = (target.wrapping_add(skip).cast_const().cast(), target.cast());
+        if aligned(source, target) {
+            // SAFETY: `count` elements are there from the buffer's beginning on and from `skip` on, and the target
+            // does not lie behind the source.
+            return unsafe { assembly::forward(source, target, count * size_of::<T>()) };
+        }
+    }
+    for at in 0..count {
+        let (to, from) = buffer.split_at_mut_checked(at + skip).unwrap_or_default();
+        if let (Some(to), Some(from)) = (to.get_mut(at), from.first()) {
+            *to = *from;
+        }
     }
 }
 
 /// Whether both begin with a word.
+#[cfg(all(kernels, not(host)))]
 #[inline(always)]
 fn aligned(source: *const u8, target: *mut u8) -> bool {
     (source.addr() | target.addr()) % size_of::<u32>() == 0

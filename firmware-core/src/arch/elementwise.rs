@@ -1,4 +1,5 @@
-//! Functions of two tensors by way of slices, for targets that compute several elements of them at a time.
+//! Functions of two tensors by way of slices, for targets that compute several elements of them at a time
+//! ([`Target::COMBINES`](super::Target::COMBINES)).
 
 use crate::Activation;
 use crate::kernels::Combine;

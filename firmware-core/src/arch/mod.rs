@@ -78,8 +78,7 @@ mod arranged;
 #[cfg(kernels)]
 mod by_four;
 mod convolution;
-#[cfg(all(kernels, not(host)))]
-mod copy;
+pub(crate) mod copy;
 #[cfg(kernels)]
 mod cursor;
 #[cfg(any(kernels = "armv7m", kernels = "riscv32"))]
@@ -94,7 +93,6 @@ mod lines;
 #[cfg(kernels = "mve")]
 #[path = "armv7em.rs"]
 mod dsp;
-#[cfg(any(kernels = "armv7m", kernels = "armv7em", kernels = "mve", kernels = "riscv32"))]
 mod elementwise;
 #[cfg(any(kernels = "armv7em", kernels = "mve"))]
 mod max_pool;
@@ -273,18 +271,6 @@ pub(crate) trait Target {
         for (y, (sum, requantize)) in y.iter_mut().zip(accumulators.iter().zip(requantize)) {
             *y = kernels::requantized(*requantize, *sum);
         }
-    }
-
-    /// Copies elements, as many as there are and as there is room for.
-    #[inline(always)]
-    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-        crate::rows::copy(from, to);
-    }
-
-    /// Moves the elements from number `skip` on to the beginning.
-    #[inline(always)]
-    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
-        crate::rows::slide_down(buffer, skip);
     }
 
     /// Adds the pixels of `x`, `[pixel][channel]`, to the sums of their channels.
@@ -469,6 +455,9 @@ pub(crate) trait Target {
         kernels::add_in_place(bits, a, requantize, y);
     }
 
+    /// Whether [`Combine::combine_all`] takes less than as many of [`Combine::combine`].
+    const COMBINES: bool = false;
+
     /// A function of two tensors: [`kernels::elementwise`].
     #[inline(always)]
     fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
@@ -477,7 +466,11 @@ pub(crate) trait Target {
         b: &[B],
         y: &mut [Y],
     ) {
-        kernels::elementwise(function, a, b, y);
+        if Self::COMBINES {
+            elementwise::elementwise(function, a, b, y);
+        } else {
+            kernels::elementwise(function, a, b, y);
+        }
     }
 
     /// The same where `y` holds the first tensor: [`kernels::elementwise_in_place`].
@@ -487,7 +480,11 @@ pub(crate) trait Target {
         b: &[B],
         y: &mut [Y],
     ) {
-        kernels::elementwise_in_place(function, b, y);
+        if Self::COMBINES {
+            elementwise::elementwise_in_place(function, b, y);
+        } else {
+            kernels::elementwise_in_place(function, b, y);
+        }
     }
 
     /// [`Combine::combine_all`] of [`AffineAdd`](crate::AffineAdd).

@@ -2,16 +2,14 @@
 //!
 //! VMLADAVA multiplies sixteen pairs of bytes and adds all products to a register of the core, so a
 //! sum lies in one register and needs no lanes put together. Both sides must have the same sign:
-//! values without one are 128 less in a window's copy, and what that takes from a channel's sum, 128
+//! values without one are 128 less in a window's and what that takes from a channel's sum, 128
 //! times the sum of its weights, is added to its bias. Loops know how many bytes are left: no window
 //! needs room behind its last tap.
 //!
 //! Such cores have the DSP extension as well: weights of four bits are its kernels' business.
 
-use super::{
-    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, copy, dsp, elementwise, max_pool,
-};
-use crate::kernels::{self, Combine, Conv2dShape, Pool2dShape};
+use super::{Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, dsp, max_pool};
+use crate::kernels::{self, Conv2dShape, Pool2dShape};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Multiplier, Requantize, Shift, Term};
 
@@ -36,6 +34,7 @@ pub(crate) enum Chosen {}
 
 impl Target for Chosen {
     const NAME: &'static str = "mve";
+    const COMBINES: bool = true;
     const WEIGHT_SUMS: bool = true;
     const GROUP: usize = connected::GROUP;
     const CONNECTED_SUMS: bool = true;
@@ -132,16 +131,6 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-        copy::copy(from, to);
-    }
-
-    #[inline(always)]
-    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
-        copy::slide_down(buffer, skip);
-    }
-
-    #[inline(always)]
     fn depthwise_conv2d<X: Activation, Y: Activation, R: Requantize>(
         shape: &Conv2dShape,
         inputs: (&[X], &[i8]),
@@ -218,25 +207,6 @@ impl Target for Chosen {
     #[inline(always)]
     fn add_weights(weights: &[i8], value: i32, sums: &mut [i32]) {
         depthwise::add_weights(weights, value, sums);
-    }
-
-    #[inline(always)]
-    fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
-        function: F,
-        a: &[A],
-        b: &[B],
-        y: &mut [Y],
-    ) {
-        elementwise::elementwise(function, a, b, y);
-    }
-
-    #[inline(always)]
-    fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
-        function: F,
-        b: &[B],
-        y: &mut [Y],
-    ) {
-        elementwise::elementwise_in_place(function, b, y);
     }
 
     #[inline(always)]

@@ -7,6 +7,7 @@
 
 use core::mem::offset_of;
 
+use super::copy;
 use super::lines::{self, Axis, Lines, TAPS, Weights};
 use crate::{Activation, Shift};
 
@@ -210,12 +211,7 @@ impl lines::Plane for Plane {
     #[inline(always)]
     fn keep(&mut self, lines: &Lines, from: usize, count: usize) {
         let (from, count) = (from * lines.pitch, count * lines.pitch);
-        if from + count <= WORDS {
-            let words = self.lines.as_mut_ptr();
-            // SAFETY: both ranges are in `lines`, as was just checked. The routine keeps to the procedure
-            // call standard.
-            unsafe { move_down(words, words.wrapping_add(from), count) };
-        }
+        copy::slide_down(self.lines.get_mut(..from + count).unwrap_or_default(), from);
     }
 }
 
@@ -259,37 +255,11 @@ unsafe extern "C" {
     fn plane(job: *const Job);
     #[link_name = symbol!("plane_by_two")]
     fn plane_by_two(job: *const Job);
-    #[link_name = symbol!("move_down")]
-    fn move_down(to: *mut i32, from: *const i32, words: usize);
     #[link_name = symbol!("pack_unsigned")]
     fn pack_unsigned(job: *const PackJob, x: *const u8, words: *mut i32);
     #[link_name = symbol!("pack_signed")]
     fn pack_signed(job: *const PackJob, x: *const u8, words: *mut i32);
 }
-
-// Words to where they may overlap what is behind. Four are 4 instructions.
-routine!(
-    symbol!("move_down"),
-    "push {{r4, r5}}",
-    "subs r2, #4",
-    "blt 3f",
-    "2:",
-    "ldm r1!, {{r3-r5, r12}}",
-    "stm r0!, {{r3-r5, r12}}",
-    "subs r2, #4",
-    "bge 2b",
-    "3:",
-    "adds r2, #4",
-    "beq 5f",
-    "4:",
-    "ldr r3, [r1], #4",
-    "str r3, [r0], #4",
-    "subs r2, #1",
-    "bne 4b",
-    "5:",
-    "pop {{r4, r5}}",
-    "bx lr",
-);
 
 /// Bytes from the word behind the one at which a window begins to the sums of it.
 const FIRST: usize = offset_of!(Plane, first) - size_of::<i32>();

@@ -5,12 +5,11 @@
 use super::packed::dot4;
 use super::packed_planes::Plane;
 use super::{
-    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, elementwise,
-    lines, packed_nibbles, thirds,
+    Begin, ConnectedSum, Convolution, ConvolutionFilters, Target, by_four, depthwise, lines,
+    packed_nibbles, thirds,
 };
-use crate::affine;
 use crate::channels::Taps;
-use crate::kernels::{Combine, Conv2dShape, Pool2dShape, requantized};
+use crate::kernels::{Conv2dShape, Pool2dShape, requantized};
 use crate::nibbles::Arrangement;
 use crate::{Activation, Multiplier, Requantize, Term};
 
@@ -73,6 +72,7 @@ pub(crate) enum Chosen {}
 
 impl Target for Chosen {
     const NAME: &'static str = "riscv32";
+    const COMBINES: bool = true;
     const BLOCK: usize = BLOCK;
     const TAPS: usize = thirds::TAPS;
     const BEGIN: Begin = Begin::Anything;
@@ -123,44 +123,13 @@ impl Target for Chosen {
     }
 
     #[inline(always)]
-    fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-        super::copy::copy(from, to);
-    }
-
-    #[inline(always)]
-    fn slide_down<T: Copy>(buffer: &mut [T], skip: usize) {
-        super::copy::slide_down(buffer, skip);
-    }
-
-    #[inline(always)]
-    fn elementwise<F: Combine, A: Activation, B: Activation, Y: Activation>(
-        function: F,
-        a: &[A],
-        b: &[B],
-        y: &mut [Y],
-    ) {
-        elementwise::elementwise(function, a, b, y);
-    }
-
-    #[inline(always)]
-    fn elementwise_in_place<F: Combine, B: Activation, Y: Activation>(
-        function: F,
-        b: &[B],
-        y: &mut [Y],
-    ) {
-        elementwise::elementwise_in_place(function, b, y);
-    }
-
-    #[inline(always)]
     fn add_scaled<A: Activation, B: Activation, Y: Activation>(
         terms: [Term; 2],
         values: (&[A], &[B]),
         requantize: Multiplier,
         y: &mut [Y],
     ) {
-        if !super::added::add_scaled(terms, values, requantize, y) {
-            affine::add_scaled(terms, values, requantize, y);
-        }
+        super::added::add_scaled(terms, values, requantize, y);
     }
 
     #[inline(always)]
